@@ -1,0 +1,26 @@
+# make train, make test: everything from a clean clone, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: train test slow lint
+
+train: .venv
+	$(BIN)/python train.py model=infovae divergence=mmd
+
+test: .venv
+	$(BIN)/pytest
+
+slow: .venv
+	$(BIN)/pytest -m slow
+
+lint: .venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The versions in constraints.txt are those that CI runs; requirements.txt alone admits more.
+.venv: requirements.txt requirements-dev.txt constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	touch .venv

@@ -1,0 +1,75 @@
+"""From a config to the objects it names."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+
+from infovae.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.callbacks.metrics_file import MetricsFile
+from infovae.callbacks.random_streams import RandomStreams
+from infovae.callbacks.throughput import Throughput
+from infovae.config import build
+from infovae.data.module import ImageData
+from infovae.module import InfoVAE
+
+
+def build_data(cfg: DictConfig) -> ImageData:
+    """The data module, with its images read."""
+    data: ImageData = build(cfg.data, "data")
+    return data
+
+
+def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
+    """The model for images of the data's shape."""
+    channels, height, width = data.image_shape
+    posterior = build(cfg.posterior, "posterior")
+    likelihood = build(cfg.likelihood, "likelihood")
+    encoder = build(
+        cfg.network.encoder,
+        "network.encoder",
+        image_shape=data.image_shape,
+        outputs=posterior.parameters_per_dimension * cfg.latent_dim,
+    )
+    decoder = build(
+        cfg.network.decoder,
+        "network.decoder",
+        latent_dim=cfg.latent_dim,
+        output_shape=(likelihood.parameters_per_channel * channels, height, width),
+    )
+    parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
+    return InfoVAE(
+        encoder=encoder,
+        decoder=decoder,
+        posterior=posterior,
+        likelihood=likelihood,
+        objective=build(cfg.model, "model"),
+        splits=data.evaluation_splits,
+        **parts,
+    )
+
+
+def build_trainer(cfg: DictConfig) -> pl.Trainer:
+    """Lightning's trainer with the configured callbacks and loggers, and those that every run has."""
+    run_dir = Path(cfg.run_dir)
+    configured = [build(node, f"callbacks.{name}") for name, node in _chosen(cfg.callbacks)]
+    always = [
+        RandomStreams(),
+        Throughput(),
+        AggregatePosterior({name: build(node, f"metrics.{name}") for name, node in _chosen(cfg.metrics)}),
+        MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
+    ]
+    loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.logger)]
+    trainer: pl.Trainer = build(
+        cfg.trainer,
+        "trainer",
+        callbacks=always + configured,
+        logger=[logger for logger in loggers if logger is not None],
+    )
+    return trainer
+
+
+def _chosen(group: DictConfig | None) -> list[tuple[str, Any]]:
+    """The named nodes of a group from which any number can be chosen."""
+    return [(str(name), node) for name, node in (group or {}).items()]

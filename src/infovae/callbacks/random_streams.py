@@ -1,0 +1,69 @@
+"""Training's random stream, kept apart from all that looks on."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+EVALUATION_SEED = 0
+
+
+@contextlib.contextmanager
+def isolated_stream(device: torch.device, seed: int = EVALUATION_SEED) -> Iterator[None]:
+    """Draw from a stream of its own that is the same each time, so that epochs compare and training isn't moved."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Evaluation behaviour of dropout and the like, undone at the end."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
+class RandomStreams(pl.Callback):
+    """Evaluates on an isolated stream, saves training's stream in checkpoints and goes on from it on resume."""
+
+    def __init__(self) -> None:
+        self._evaluation = contextlib.ExitStack()
+        self._restored: dict[str, Tensor] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._restored is not None:
+            torch.set_rng_state(self._restored["cpu"])
+            if pl_module.device.type == "cuda" and "cuda" in self._restored:
+                torch.cuda.set_rng_state(self._restored["cuda"], pl_module.device)
+            self._restored = None
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluation.enter_context(isolated_stream(pl_module.device))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluation.close()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluation.enter_context(isolated_stream(pl_module.device))
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluation.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._evaluation.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            state["cuda"] = torch.cuda.get_rng_state()
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._restored = {name: state.cpu() for name, state in state_dict.items()}

@@ -1,0 +1,26 @@
+"""The one thing divergences and metrics look at: a batch of inferred codes."""
+
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Codes(NamedTuple):
+    """A batch of n examples as the encoder sees them, one latent sample each.
+
+    Attributes:
+        z: samples z_i ~ q(z|x_i), together a sample of the aggregate posterior q(z).
+        mean: E[z|x_i].
+        variance: Var[z|x_i], diagonal; zero for a deterministic posterior.
+        dataset_size: N, the number of examples that q(z) averages over.
+    """
+
+    z: Float[Tensor, "n d"]
+    mean: Float[Tensor, "n d"]
+    variance: Float[Tensor, "n d"]
+    dataset_size: int
+
+    def detach(self) -> "Codes":
+        """The same codes without gradient."""
+        return Codes(self.z.detach(), self.mean.detach(), self.variance.detach(), self.dataset_size)

@@ -1,0 +1,126 @@
+"""Checks of a composed config against the signatures of what it names, before anything is built."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+
+from infovae.errors import UserError
+
+TOP_LEVEL: dict[str, Any] = {
+    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "latent_dim": Annotated[int, Field(ge=1)],
+    "ckpt_path": str | None,
+    "name": str,
+    "group": str | None,
+    "tags": list[str],
+}
+"""Keys that belong to no group, with their types."""
+
+HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
+
+
+def check(cfg: DictConfig) -> None:
+    """Check every key and value of a config.
+
+    Each node with a ``_target_`` is held against that target's signature, so that a user's own part is checked as
+    ours are, with nothing to declare.
+
+    Raises:
+        UserError: a key that the target doesn't take, a value of the wrong type, or a target that can't be imported.
+    """
+    for key, annotation in TOP_LEVEL.items():
+        _check_value(key, cfg[key], annotation)
+    content = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(content, dict)
+    for name, node in content.items():
+        _check_node(str(name), node)
+
+
+def build(node: DictConfig, key: str, **arguments: Any) -> Any:
+    """Instantiate a node; what its constructor refuses is told with the full key.
+
+    Raises:
+        UserError: a constructor raised ValueError or OSError.
+    """
+    try:
+        if not arguments:
+            return instantiate(node, _convert_="all")
+        # Live objects go to the constructor itself: given to instantiate, they would be merged into the config.
+        return instantiate(node, _convert_="all", _partial_=True)(**arguments)
+    except InstantiationException as error:
+        raise _refusal(error, key) from error
+    except ValueError as error:
+        raise UserError(f"{key}.{error}") from error
+
+
+def _refusal(error: InstantiationException, key: str) -> UserError:
+    cause = error.__cause__ or error
+    where = next((line[10:] for line in reversed(str(error).splitlines()) if line.startswith("full_key: ")), key)
+    if isinstance(cause, OSError):
+        return UserError(str(cause))
+    if isinstance(cause, ValueError):
+        return UserError(f"{where}.{cause}")
+    return UserError(f"{where}: {type(cause).__name__}: {' '.join(str(cause).split())}")
+
+
+def _check_node(key: str, node: Any) -> None:
+    if isinstance(node, list):
+        for position, value in enumerate(node):
+            _check_node(f"{key}[{position}]", value)
+    if not isinstance(node, dict):
+        return
+    annotations, open_ended = _signature(key, node["_target_"]) if "_target_" in node else ({}, True)
+    for name, value in node.items():
+        if name in HYDRA_KEYS:
+            continue
+        if name not in annotations and not open_ended:
+            accepted = ", ".join(sorted(annotations))
+            raise UserError(f"{key}.{name}={value}: unknown key; accepted are {accepted}")
+        if isinstance(value, dict) and ("_target_" in value or name not in annotations):
+            _check_node(f"{key}.{name}", value)
+        elif name in annotations:
+            _check_value(f"{key}.{name}", value, annotations[name])
+
+
+def _signature(key: str, target: str) -> tuple[dict[str, Any], bool]:
+    """Annotations by parameter, and whether other keywords are taken too."""
+    try:
+        function: Callable[..., Any] = get_object(target)
+        parameters = inspect.signature(function).parameters.values()
+    except (ImportError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise UserError(
+            f"{key}._target_={target}: can't be imported ({reason}); accepted is the dotted path of a class or function"
+        ) from error
+    try:
+        hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    except (NameError, TypeError, AttributeError):
+        hints = {}
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    return {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}, open_ended
+
+
+def _check_value(key: str, value: Any, annotation: Any) -> None:
+    if _holds_target(value):
+        return
+    try:
+        adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
+        return
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        reasons = dict.fromkeys(problem["msg"] for problem in error.errors())
+        raise UserError(f"{key}={value}: {'; or '.join(reasons)}") from error
+
+
+def _holds_target(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(map(_holds_target, value.values()))
+    return isinstance(value, list) and any(map(_holds_target, value))

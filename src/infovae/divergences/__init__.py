@@ -1,0 +1,1 @@
+"""Divergences D(q(z) || p(z)). A file a family, named by ``conf/divergence/``; pure functions first."""

@@ -1,0 +1,41 @@
+"""What a divergence is."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infovae.codes import Codes
+from infovae.priors.prior import Prior
+
+
+class Divergence(nn.Module, ABC):
+    """D(q(z) || p(z)), estimated from one batch of codes."""
+
+    needs_posterior_density: ClassVar[bool] = False
+    """Whether log q(z|x) is used, which a deterministic posterior doesn't have."""
+
+    @property
+    def minimum_batch(self) -> int:
+        """The smallest batch that the estimate exists for."""
+        return 1
+
+    def check_prior(self, prior: Prior) -> None:
+        """Refuse, before training, a prior that the estimate can't be had for.
+
+        Raises:
+            ValueError: names what the prior lacks and what would be accepted.
+        """
+
+    def adapt(self, codes: Codes, prior: Prior) -> None:
+        """Learn from a training batch before the divergence is estimated on it: where a critic takes its steps.
+
+        Called once in each training step, with codes that carry no gradient and, on several devices, are those of
+        the global batch. A divergence that learns owns what it needs for that, its optimiser included; its parameters
+        don't require gradients outside of this call, so that the encoder's optimiser never sees them.
+        """
+
+    @abstractmethod
+    def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
+        """A scalar whose value is the divergence and whose gradient in ``codes`` is what the encoder follows."""

@@ -1,0 +1,5 @@
+"""Mistakes a user can make, told in one line."""
+
+
+class UserError(Exception):
+    """One line that names the key, the value and what would be accepted."""

@@ -1,0 +1,1 @@
+"""Likelihoods p(x|z). A file an option of ``conf/likelihood/``."""

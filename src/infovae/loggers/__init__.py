@@ -1,0 +1,1 @@
+"""Loggers that need more than their own constructor. Named by ``conf/logger/``."""

@@ -1,0 +1,99 @@
+"""Weights & Biases that never asks, never stops a run, and works without an account."""
+
+import logging
+import netrc
+import os
+import sys
+from collections.abc import Sequence
+from typing import Literal
+from urllib.parse import urlparse
+
+from pytorch_lightning.loggers import WandbLogger
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["auto", "online", "offline"]
+
+
+def key_is_configured() -> bool:
+    """Whether a W&B key lies in the environment or in the netrc file."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def choose_mode(mode: Mode) -> str:
+    """What was configured; under ``auto`` what WANDB_MODE says, else online where a key is configured, else offline."""
+    if mode != "auto":
+        return mode
+    return os.environ.get("WANDB_MODE") or ("online" if key_is_configured() else "offline")
+
+
+def wandb_logger(
+    run_dir: str,
+    name: str,
+    project: str = "infovae",
+    entity: str | None = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    tags: Sequence[str] = (),
+    mode: Mode = "auto",
+) -> WandbLogger | None:
+    """A W&B run whose files lie in the run folder.
+
+    Where the server can't be reached the run goes on offline, and where wandb can't start at all it goes on without:
+    everything logged is in the run folder too.
+
+    Args:
+        run_dir: where ``wandb/`` goes.
+        name: of the run.
+        project: of the run.
+        entity: the user or team.
+        group: of the run, for grouping in the W&B pages.
+        job_type: of the run.
+        tags: of the run.
+        mode: see :func:`choose_mode`.
+    """
+    try:
+        import wandb
+        import wandb.errors
+    except ImportError:
+        log.warning("logger=wandb: wandb is not installed; the run folder holds everything")
+        return None
+
+    chosen = choose_mode(mode)
+    for attempt in dict.fromkeys([chosen, "offline"]):
+        try:
+            run = wandb.init(
+                dir=run_dir,
+                name=name,
+                project=project,
+                entity=entity,
+                group=group,
+                job_type=job_type,
+                tags=list(tags),
+                mode=attempt,  # type: ignore[arg-type]
+                settings=wandb.Settings(console="off", silent=True),
+            )
+        except (wandb.errors.Error, OSError, ValueError) as error:
+            log.warning("logger=wandb: mode %s failed (%s)", attempt, " ".join(str(error).split()))
+            continue
+        run.define_metric("trainer/global_step")
+        run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+        return WandbLogger(experiment=run, save_dir=run_dir)
+    log.warning("logger=wandb: going on without it; the run folder holds everything")
+    return None
+
+
+def finish(exit_code: int) -> None:
+    """Close this process's W&B run, if any: jobs of a multirun would otherwise share it."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        try:
+            wandb.finish(exit_code=exit_code)
+        except Exception as error:  # a tracker's last word must not turn a good run into a failed one
+            log.warning("logger=wandb: could not close the run (%s)", " ".join(str(error).split()))

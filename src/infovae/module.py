@@ -1,0 +1,183 @@
+"""The one LightningModule: encoder, decoder and the objective that trains them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Distribution, kl_divergence
+
+from infovae.codes import Codes
+from infovae.divergences.divergence import Divergence
+from infovae.likelihoods.likelihood import Likelihood
+from infovae.metrics.objective_terms import ObjectiveTerms
+from infovae.objective import Objective
+from infovae.posteriors.posterior import Posterior
+from infovae.priors.prior import Prior
+
+
+class InfoVAE(pl.LightningModule):
+    """A variational autoencoder at a point of the InfoVAE family.
+
+    Batches are sequences whose first entry holds images in [0, 1], (n, c, h, w). All logged terms but the divergence
+    are in nats per example.
+
+    Args:
+        encoder: (n, c, h, w) to the posterior's parameters, (n, k).
+        decoder: (n, d) to the likelihood's parameters, (n, k, h, w).
+        posterior: family of q(z|x).
+        likelihood: family of p(x|z).
+        prior: p(z).
+        divergence: D(q(z) || p(z)).
+        objective: the point (alpha, lambda_).
+        optimizer: makes the optimiser from the parameters.
+        splits: names of the validation data loaders, in order.
+
+    Raises:
+        ValueError: parts that don't go together.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        posterior: Posterior,
+        likelihood: Likelihood,
+        prior: Prior,
+        divergence: Divergence,
+        objective: Objective,
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        splits: tuple[str, ...] = ("validation",),
+    ) -> None:
+        super().__init__()
+        if not posterior.has_density and objective.rate_weight != 0:
+            raise ValueError(
+                f"alpha={objective.alpha:g}: a {type(posterior).__name__} posterior has an infinite rate, which can't "
+                "be optimised; accepted is alpha=1"
+            )
+        if objective.divergence_weight != 0:
+            if divergence.needs_posterior_density and not posterior.has_density:
+                raise ValueError(
+                    f"divergence {type(divergence).__name__} needs log q(z|x), which a {type(posterior).__name__} "
+                    "posterior doesn't have; accepted are posterior=diagonal_gaussian or another divergence"
+                )
+            divergence.check_prior(prior)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.posterior = posterior
+        self.likelihood = likelihood
+        self.prior = prior
+        self.divergence = divergence
+        self.objective = objective
+        self.optimizer = optimizer
+        self.splits = splits
+        self.training_terms = ObjectiveTerms()
+        self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
+
+    def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
+        """q(z|x)."""
+        posterior: Distribution = self.posterior(_full_precision(self.encoder(images)))
+        return posterior
+
+    def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
+        """p(x|z)."""
+        likelihood: Distribution = self.likelihood(_full_precision(self.decoder(z)))
+        return likelihood
+
+    def codes(self, posterior: Distribution, dataset_size: int) -> Codes:
+        """One latent sample of each example, with its posterior's moments."""
+        return Codes(posterior.rsample(), posterior.mean, posterior.variance, dataset_size)
+
+    def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
+        """D(q(z) || p(z)) from a batch, in full precision: differences of codes drown in bfloat16."""
+        with torch.autocast(self.device.type, enabled=False):
+            divergence: Tensor = self.divergence(codes, self.prior)
+        return divergence
+
+    def training_step(self, batch: Any, batch_idx: int) -> Float[Tensor, ""]:
+        images: Tensor = batch[0]
+        codes, reconstruction, rate = self._infer(images, self._dataset_size(self.trainer.train_dataloader))
+        divergence = None
+        if self.objective.divergence_weight:
+            self.divergence.adapt(codes.detach(), self.prior)
+            divergence = self.estimate_divergence(codes)
+        loss = self.objective(reconstruction, rate, divergence)
+        unknown = loss.new_tensor(torch.nan)
+        self.training_terms.update(
+            loss, reconstruction, rate, unknown if divergence is None else divergence, len(images)
+        )
+        return loss
+
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
+        loaders = self.trainer.val_dataloaders
+        loader = loaders[dataloader_idx] if isinstance(loaders, list) else loaders
+        return self._evaluate(batch[0], loader, self.splits[dataloader_idx])
+
+    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Codes]:
+        loaders = self.trainer.test_dataloaders
+        return self._evaluate(batch[0], loaders[0] if isinstance(loaders, list) else loaders, "test")
+
+    def on_train_epoch_end(self) -> None:
+        terms = self.training_terms.compute()
+        self.training_terms.reset()
+        if not self.objective.divergence_weight:
+            del terms["divergence"]  # not part of the step; measured after it, see callbacks/aggregate_posterior.py
+        self._log_terms("train", terms)
+
+    def on_validation_epoch_end(self) -> None:
+        for split in self.splits:
+            self._log_evaluation(split)
+
+    def on_test_epoch_end(self) -> None:
+        self._log_evaluation("test")
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+
+    def _infer(
+        self, images: Float[Tensor, "n c h w"], dataset_size: int
+    ) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
+        """Codes, reconstruction and rate of a batch."""
+        posterior = self.encode(images)
+        codes = self.codes(posterior, dataset_size)
+        reconstruction = -self.decode(codes.z).log_prob(images).mean()
+        return codes, reconstruction, rate(posterior, self.prior.distribution(), codes.z).mean()
+
+    def _evaluate(self, images: Float[Tensor, "n c h w"], loader: Any, split: str) -> dict[str, Codes]:
+        codes, reconstruction, rate = self._infer(images, self._dataset_size(loader))
+        divergence = self.estimate_divergence(codes)
+        loss = self.objective(reconstruction, rate, divergence)
+        terms = self.evaluation_terms[split]
+        assert isinstance(terms, ObjectiveTerms)
+        terms.update(loss, reconstruction, rate, divergence, len(images))
+        return {"codes": codes}
+
+    def _log_evaluation(self, split: str) -> None:
+        terms = self.evaluation_terms[split]
+        assert isinstance(terms, ObjectiveTerms)
+        self._log_terms(split, terms.compute())
+        terms.reset()
+
+    def _log_terms(self, split: str, terms: dict[str, Tensor]) -> None:
+        for name, value in terms.items():
+            self.log(f"{split}/{name}", value, prog_bar=name == "loss" and split != "test")
+
+    @staticmethod
+    def _dataset_size(loader: Any) -> int:
+        return len(loader.dataset)
+
+
+def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """KL(q(z|x) || p(z)) in nats: analytic where torch.distributions knows the pair, else from the samples z."""
+    try:
+        divergence: Tensor = kl_divergence(posterior, prior)
+    except NotImplementedError:
+        divergence = posterior.log_prob(z) - prior.log_prob(z)
+    return divergence
+
+
+def _full_precision(parameters: Tensor) -> Tensor:
+    """Densities and sums over pixels need more than the 8 bits of a bfloat16 mantissa."""
+    return parameters.float() if parameters.dtype in (torch.bfloat16, torch.float16) else parameters

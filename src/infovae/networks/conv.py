@@ -1,0 +1,79 @@
+"""The paper's DCGAN-like encoder and decoder: 4x4 convolutions of stride 2 and one wide layer.
+
+The defaults, channels (64, 128) and 1,024 hidden units, are those of the authors' released code.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+NEGATIVE_SLOPE = 0.1
+
+
+def _check(channels: Sequence[int], hidden: int) -> None:
+    if not channels or min(channels) < 1:
+        raise ValueError(f"channels={list(channels)}: accepted are non-empty lists of whole numbers of at least 1")
+    if hidden < 1:
+        raise ValueError(f"hidden={hidden}: accepted are whole numbers of at least 1")
+
+
+class ConvEncoder(nn.Module):
+    """Halves height and width once for each entry of ``channels``."""
+
+    def __init__(
+        self, image_shape: Sequence[int], outputs: int, channels: Sequence[int] = (64, 128), hidden: int = 1024
+    ) -> None:
+        super().__init__()
+        _check(channels, hidden)
+        image_channels, height, width = image_shape
+        shrink = 2 ** len(channels)
+        if min(height, width) < shrink:
+            raise ValueError(
+                f"channels={list(channels)}: a {height}x{width} image can't be halved {len(channels)} times; "
+                f"accepted are lists of at most {int(math.log2(min(height, width)))} entries"
+            )
+        layers: list[nn.Module] = []
+        for before, after in pairwise([image_channels, *channels]):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(NEGATIVE_SLOPE)]
+        features = channels[-1] * (height // shrink) * (width // shrink)
+        self.layers = nn.Sequential(
+            *layers,
+            nn.Flatten(),
+            nn.Linear(features, hidden),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
+            nn.Linear(hidden, outputs),
+        )
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        parameters: Tensor = self.layers(2 * images - 1)
+        return parameters
+
+
+class ConvDecoder(nn.Module):
+    """The encoder's mirror image; a size that is no multiple of 2^len(channels) is cut from a larger one."""
+
+    def __init__(
+        self, latent_dim: int, output_shape: Sequence[int], channels: Sequence[int] = (64, 128), hidden: int = 1024
+    ) -> None:
+        super().__init__()
+        _check(channels, hidden)
+        output_channels, self.height, self.width = output_shape
+        grow = 2 ** len(channels)
+        start = (channels[-1], math.ceil(self.height / grow), math.ceil(self.width / grow))
+        layers: list[nn.Module] = []
+        for before, after in pairwise([*reversed(channels), output_channels]):
+            layers += [nn.LeakyReLU(NEGATIVE_SLOPE), nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)]
+        self.layers = nn.Sequential(
+            nn.Linear(latent_dim, hidden),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
+            nn.Linear(hidden, math.prod(start)),
+            nn.Unflatten(1, start),
+            *layers,
+        )
+
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
+        parameters: Tensor = self.layers(z)
+        return parameters[:, :, : self.height, : self.width]

@@ -1,0 +1,43 @@
+"""Fully connected encoder and decoder."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def _perceptron(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers of the given sizes with ReLU between them."""
+    if min(sizes) < 1:
+        raise ValueError(f"hidden={list(sizes[1:-1])}: accepted are lists of whole numbers of at least 1")
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class MLPEncoder(nn.Module):
+    """Flattens the image; pixels are shifted from [0, 1] to [-1, 1], which trains faster."""
+
+    def __init__(self, image_shape: Sequence[int], outputs: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = _perceptron([math.prod(image_shape), *hidden, outputs])
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        parameters: Tensor = self.layers(2 * images.flatten(1) - 1)
+        return parameters
+
+
+class MLPDecoder(nn.Module):
+    """The encoder's mirror image."""
+
+    def __init__(self, latent_dim: int, output_shape: Sequence[int], hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.output_shape = tuple(output_shape)
+        self.layers = _perceptron([latent_dim, *hidden, math.prod(output_shape)])
+
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
+        parameters: Tensor = self.layers(z)
+        return parameters.unflatten(1, self.output_shape)

@@ -1,0 +1,103 @@
+"""The InfoVAE objective, equation (6) of Zhao, Song, Ermon (arXiv 1706.02262).
+
+    loss = reconstruction + (1 - alpha) * rate + (alpha + lambda_ - 1) * D(q(z) || p(z))
+
+Every named model is a point (alpha, lambda_) of it; see ``conf/model/``.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def infovae_loss(
+    reconstruction: Float[Tensor, ""],
+    rate: Float[Tensor, ""],
+    divergence: Float[Tensor, ""] | None,
+    alpha: float,
+    lambda_: float,
+) -> Float[Tensor, ""]:
+    """Equation (6), minimised, in nats per example.
+
+    A term of weight 0 is left out rather than multiplied by 0, so that an infinite rate
+    (deterministic posterior) or a divergence nobody asked for can't reach the gradient.
+
+    Args:
+        reconstruction: -E log p(x|z), summed over pixels, averaged over the batch.
+        rate: E KL(q(z|x) || p(z)), summed over latent dimensions, averaged over the batch.
+        divergence: D(q(z) || p(z)), or None where its weight is 0.
+        alpha: reward on the mutual information I_q(x;z).
+        lambda_: weight on the divergence of q(z) from the prior in equation (5).
+
+    Raises:
+        ValueError: the divergence is missing although it has a weight.
+    """
+    loss = reconstruction
+    if alpha != 1:
+        loss = loss + (1 - alpha) * rate
+    divergence_weight = _divergence_weight(alpha, lambda_)
+    if divergence_weight != 0:
+        if divergence is None:
+            raise ValueError(f"the divergence has weight {divergence_weight:g} but was not given")
+        loss = loss + divergence_weight * divergence
+    return loss
+
+
+def _divergence_weight(alpha: float, lambda_: float) -> float:
+    """alpha + lambda_ - 1, exactly 0 where it is 0 but for rounding, as for (1 - beta, beta)."""
+    weight = alpha + lambda_ - 1
+    return 0.0 if math.isclose(weight, 0, abs_tol=1e-12 * (1 + abs(alpha) + lambda_)) else weight
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A point of the InfoVAE family.
+
+    Raises:
+        ValueError: the point is outside what the paper's Proposition 2 allows. ``lambda_ = 0`` is
+            let through for the unregularised autoencoder, as a baseline.
+    """
+
+    alpha: float = 0.0
+    lambda_: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.alpha) or self.alpha > 1:
+            raise ValueError(f"alpha={self.alpha:g}: accepted are finite values of at most 1")
+        if not math.isfinite(self.lambda_) or self.lambda_ < 0:
+            raise ValueError(f"lambda_={self.lambda_:g}: accepted are finite values of at least 0")
+        if self.divergence_weight < 0:
+            raise ValueError(
+                f"lambda_={self.lambda_:g}: with alpha={self.alpha:g} the divergence would be rewarded "
+                f"(alpha + lambda_ - 1 = {self.divergence_weight:g}); accepted is lambda_ >= {1 - self.alpha:g}"
+            )
+
+    @classmethod
+    def beta_vae(cls, beta: float) -> Self:
+        """The beta-VAE (Higgins et al. 2017): reconstruction + beta * rate.
+
+        Raises:
+            ValueError: beta is negative or not finite.
+        """
+        if not math.isfinite(beta) or beta < 0:
+            raise ValueError(f"beta={beta:g}: accepted are finite values of at least 0")
+        return cls(alpha=1 - beta, lambda_=beta)
+
+    @property
+    def rate_weight(self) -> float:
+        """1 - alpha, the weight on E KL(q(z|x) || p(z))."""
+        return 1 - self.alpha
+
+    @property
+    def divergence_weight(self) -> float:
+        """alpha + lambda_ - 1, the weight on D(q(z) || p(z))."""
+        return _divergence_weight(self.alpha, self.lambda_)
+
+    def __call__(
+        self, reconstruction: Float[Tensor, ""], rate: Float[Tensor, ""], divergence: Float[Tensor, ""] | None
+    ) -> Float[Tensor, ""]:
+        """:func:`infovae_loss` at this point."""
+        return infovae_loss(reconstruction, rate, divergence, self.alpha, self.lambda_)

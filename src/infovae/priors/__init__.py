@@ -1,0 +1,1 @@
+"""Priors p(z). A file an option of ``conf/prior/``."""

@@ -1,0 +1,56 @@
+"""What a run folder holds besides what callbacks put there: config.yaml and summary.json."""
+
+import json
+import math
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+PACKAGES = ("infovae", "torch", "torchvision", "pytorch-lightning", "hydra-core", "wandb", "torchmetrics", "numpy")
+
+
+def write_config(cfg: DictConfig, run_dir: Path) -> None:
+    """The resolved config, as ``config.yaml``."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+
+
+def write_summary(run_dir: Path, summary: dict[str, Any]) -> None:
+    """``summary.json``: what is given, the command, git revision and versions."""
+    content = summary | {
+        "command": sys.argv,
+        "git": git_revision(),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+    }
+    aside = run_dir / "summary.json.part"
+    aside.write_text(json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
+    aside.replace(run_dir / "summary.json")
+
+
+def git_revision() -> dict[str, Any] | None:
+    """The revision of the code and whether it was changed since; None outside a git checkout."""
+    here = Path(__file__).parent
+    try:
+        revision = _git(here, "rev-parse", "HEAD")
+        return {"revision": revision, "changed": bool(_git(here, "status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _strict(value: Any) -> Any:
+    """Strict JSON has no infinities: they become the strings that float() reads."""
+    if isinstance(value, dict):
+        return {name: _strict(entry) for name, entry in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

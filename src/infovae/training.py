@@ -1,0 +1,164 @@
+"""One run, from a config to a run folder."""
+
+import logging
+import pickle
+import statistics
+import warnings
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from infovae.assembly import build_data, build_module, build_trainer
+from infovae.callbacks.metrics_file import MetricsFile
+from infovae.config import check
+from infovae.errors import UserError
+from infovae.loggers import wandb
+from infovae.module import InfoVAE
+from infovae.run_folder import write_config, write_summary
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED = 130
+
+
+def train(cfg: DictConfig) -> dict[str, float]:
+    """Train, test and record one run.
+
+    Returns:
+        The final test metrics by name; losses in nats per example.
+
+    Raises:
+        UserError: the config or a file it names is refused; nothing was trained.
+        SystemExit: the run was interrupted; what was logged is kept.
+    """
+    quieten()
+    check(cfg)
+    _name_multirun_job(cfg)
+    run_dir = Path(cfg.run_dir)
+    write_config(cfg, run_dir)
+    start = perf_counter()
+    status, error, metrics = "failed", None, {}
+    trainer: pl.Trainer | None = None
+    try:
+        pl.seed_everything(cfg.seed, workers=True, verbose=False)
+        data = build_data(cfg)
+        module = build_module(cfg, data)
+        _check_checkpoint(cfg.ckpt_path, module)
+        _tell(module)
+        trainer = build_trainer(cfg)
+        for logger in trainer.loggers:
+            logger.log_hyperparams(_flat(cfg))
+        trainer.fit(module, datamodule=data, ckpt_path=cfg.ckpt_path, weights_only=True)
+        trainer.test(module, datamodule=data, verbose=False)
+        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        status = "finished"
+    except (KeyboardInterrupt, SystemExit) as interruption:
+        status = "interrupted"
+        raise SystemExit(INTERRUPTED) from interruption
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {problem}"
+        raise
+    finally:
+        summary = {
+            "status": status,
+            "error": error,
+            "name": cfg.name,
+            "wall_seconds": perf_counter() - start,
+            "images_per_second": _images_per_second(trainer),
+            "metrics": metrics,
+        }
+        write_summary(run_dir, summary)
+        wandb.finish(exit_code=0 if status == "finished" else 1)
+        if trainer is not None:
+            _report(summary, run_dir)
+    return metrics
+
+
+def quieten() -> None:
+    """Silence notices that a user can do nothing about, each by its own text."""
+    warnings.filterwarnings("ignore", message=r"The number of training batches .* is smaller than the logging interval")
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_no_advertisement)
+
+
+def _is_no_advertisement(record: logging.LogRecord) -> bool:
+    return "Tip: For seamless cloud" not in record.getMessage()
+
+
+def _name_multirun_job(cfg: DictConfig) -> None:
+    """Jobs of a multirun are grouped by their sweep and named by their overrides."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        cfg.name = hydra.job.override_dirname or cfg.name
+        cfg.group = cfg.group or Path(hydra.sweep.dir).name
+
+
+def _check_checkpoint(path: str | None, module: InfoVAE) -> None:
+    if path is None:
+        return
+    if not Path(path).is_file():
+        raise UserError(f"ckpt_path={path}: no such file; accepted is a checkpoint, as RUN/checkpoints/last.ckpt")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        module.load_state_dict(checkpoint["state_dict"])
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
+        raise UserError(f"ckpt_path={path}: not a checkpoint of a run ({type(error).__name__})") from error
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"ckpt_path={path}: damaged, or of another architecture than configured: {reason}") from error
+
+
+def _tell(module: InfoVAE) -> None:
+    objective = module.objective
+    divergence = type(module.divergence).__name__
+    if objective.divergence_weight == 0:
+        log.info("the divergence (%s) has weight alpha + lambda_ - 1 = 0: measured, not optimised", divergence)
+    log.info(
+        "loss = reconstruction + %g * rate + %g * %s", objective.rate_weight, objective.divergence_weight, divergence
+    )
+
+
+def _flat(node: DictConfig) -> dict[str, Any]:
+    """Dotted keys and plain values, so that trackers can group by any of them."""
+    flat: dict[str, Any] = {}
+
+    def visit(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, entry in value.items():
+                visit(f"{prefix}.{name}" if prefix else str(name), entry)
+        else:
+            flat[prefix] = value
+
+    visit("", OmegaConf.to_container(node, resolve=True))
+    return flat
+
+
+def _images_per_second(trainer: pl.Trainer | None) -> float | None:
+    """The median over epochs."""
+    files = [callback for callback in getattr(trainer, "callbacks", []) if isinstance(callback, MetricsFile)]
+    rows = [row for file in files for row in file.rows]
+    speeds = [row["train/images_per_second"] for row in rows if "train/images_per_second" in row]
+    return statistics.median(speeds) if speeds else None
+
+
+def _report(summary: dict[str, Any], run_dir: Path) -> None:
+    console = Console()
+    if summary["metrics"]:
+        table = Table("metric (losses in nats per example)", "test", title=summary["name"])
+        for name, value in summary["metrics"].items():
+            if name.startswith("test/"):
+                table.add_row(name.removeprefix("test/"), f"{value:.4g}")
+        console.print(table)
+    console.print(f"{summary['status']} after {summary['wall_seconds']:.0f} s", highlight=False)
+    # Printed plainly: a path must survive copying, whatever the terminal's width.
+    print(f"run folder: {run_dir}")
+    for picture in sorted((run_dir / "figures").glob("*[!0-9].png")):
+        print(f"picture:    {picture}")
