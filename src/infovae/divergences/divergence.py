@@ -13,6 +13,9 @@ from infovae.priors.prior import Prior
 class Divergence(nn.Module, ABC):
     """D(q(z) || p(z)), estimated from one batch of codes."""
 
+    needs: ClassVar[frozenset[str]] = frozenset({"sample"})
+    """What of the prior is used: ``sample``, ``log_prob``, ``score``."""
+
     needs_posterior_density: ClassVar[bool] = False
     """Whether log q(z|x) is used, which a deterministic posterior doesn't have."""
 
@@ -27,6 +30,12 @@ class Divergence(nn.Module, ABC):
         Raises:
             ValueError: names what the prior lacks and what would be accepted.
         """
+        missing = sorted(self.needs - prior.provides)
+        if missing:
+            raise ValueError(
+                f"prior {type(prior).__name__}: divergence {type(self).__name__} needs its {' and '.join(missing)}, "
+                "which it doesn't have; accepted is a prior that does or another divergence"
+            )
 
     def adapt(self, codes: Codes, prior: Prior) -> None:
         """Learn from a training batch before the divergence is estimated on it: where a critic takes its steps.

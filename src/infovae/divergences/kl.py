@@ -49,6 +49,7 @@ def stratified_log_aggregate(log_density: Float[Tensor, "n n"], dataset_size: in
 class KL(Divergence):
     """KL(q(z) || p(z)) in nats, by mini-batch stratified sampling."""
 
+    needs = frozenset({"log_prob"})
     needs_posterior_density = True
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:

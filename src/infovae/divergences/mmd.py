@@ -106,6 +106,7 @@ class MMD(Divergence):
         return 2 if self.estimator == "u" else 1
 
     def check_prior(self, prior: Prior) -> None:
+        super().check_prior(prior)
         if self.prior_terms == "exact" and not isinstance(prior, StandardNormal):
             raise ValueError(
                 f"prior_terms=exact: the closed form is for N(0, I), not {type(prior).__name__}; "

@@ -1,6 +1,7 @@
 """What a prior is."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,9 @@ from torch.distributions import Distribution
 
 class Prior(nn.Module, ABC):
     """p(z) over codes of ``latent_dim`` dimensions."""
+
+    provides: ClassVar[frozenset[str]] = frozenset({"sample", "log_prob", "score"})
+    """Which of its methods mean something: a density that is 0 in places has no score to follow there."""
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
