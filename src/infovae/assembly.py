@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ProgressBar
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.metrics_file import MetricsFile
@@ -53,14 +54,16 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Lightning's trainer with the configured callbacks and loggers, and those that every run has."""
     run_dir = Path(cfg.run_dir)
-    configured = [build(node, f"callbacks.{name}") for name, node in _chosen(cfg.callbacks)]
+    configured = [build(node, f"callbacks.{name}") for name, node in _chosen(cfg.get("callbacks"))]
+    if not cfg.trainer.get("enable_progress_bar", True):
+        configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [
         RandomStreams(),
         Throughput(),
-        AggregatePosterior({name: build(node, f"metrics.{name}") for name, node in _chosen(cfg.metrics)}),
+        AggregatePosterior({name: build(node, f"metrics.{name}") for name, node in _chosen(cfg.get("metrics"))}),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
-    loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.logger)]
+    loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.get("logger"))]
     trainer: pl.Trainer = build(
         cfg.trainer,
         "trainer",

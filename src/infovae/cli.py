@@ -1,14 +1,16 @@
 """The command line: compose a config with Hydra, run, and turn mistakes into one line."""
 
+import contextlib
+import functools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -18,36 +20,46 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
-    """Run a task under Hydra; a refused config is one line on standard error and exit code 1.
+    """Run a task under Hydra; what goes wrong is one line on standard error and exit code 1.
 
     HYDRA_FULL_ERROR=1 lets the whole traceback through.
     """
     full_error = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them its own way
+    errors = contextlib.nullcontext if full_error else one_line_errors
+
+    @functools.wraps(task)
+    def guarded(cfg: DictConfig) -> Any:
+        with errors():
+            return task(cfg)
+
+    with errors():
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the program with one line for whatever is raised inside."""
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(task)()
-    except UserError as error:
-        if full_error:
-            raise
-        _refuse(str(error))
-    except (HydraException, OmegaConfBaseException) as error:
-        if full_error:
-            raise
-        _refuse(one_line(error))
+        yield
     except Exception as error:
-        if full_error:
-            raise
-        _refuse(f"{type(error).__name__}: {' '.join(str(error).split())} (HYDRA_FULL_ERROR=1 shows where)")
-
-
-def _refuse(line: str) -> None:
-    print(f"error: {line}", file=sys.stderr)
-    sys.exit(1)
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
 def one_line(error: Exception) -> str:
-    """Hydra's and OmegaConf's own words, folded."""
-    text = str(error)
-    if error.__cause__ is not None and str(error.__cause__) not in text:
-        text += f" {error.__cause__}"
+    """What went wrong, and what would be accepted where that is known."""
+    cause = error.__cause__
+    if isinstance(error, UserError):
+        text = str(error)
+    elif isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        text = f"{group}={option}: unknown option; accepted are {', '.join(error.options)}"
+    elif isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
+        accepted = ", ".join(sorted(key for key in map(str, cause.parent_node) if not key.startswith("_")))
+        text = f"{cause.full_key}: unknown key; accepted are {accepted}, or +{cause.full_key}=VALUE to add it"
+    elif isinstance(error, HydraException | OmegaConfBaseException):
+        text = f"{error} {cause}" if cause is not None and str(cause) not in str(error) else str(error)
+    else:
+        text = f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
     return re.sub(r"\s+", " ", text).strip()

@@ -7,7 +7,6 @@ Every named model is a point (alpha, lambda_) of it; see ``conf/model/``.
 
 import math
 from dataclasses import dataclass
-from typing import Self
 
 from jaxtyping import Float
 from torch import Tensor
@@ -75,8 +74,8 @@ class Objective:
                 f"(alpha + lambda_ - 1 = {self.divergence_weight:g}); accepted is lambda_ >= {1 - self.alpha:g}"
             )
 
-    @classmethod
-    def beta_vae(cls, beta: float) -> Self:
+    @staticmethod
+    def beta_vae(beta: float) -> "Objective":
         """The beta-VAE (Higgins et al. 2017): reconstruction + beta * rate.
 
         Raises:
@@ -84,7 +83,7 @@ class Objective:
         """
         if not math.isfinite(beta) or beta < 0:
             raise ValueError(f"beta={beta:g}: accepted are finite values of at least 0")
-        return cls(alpha=1 - beta, lambda_=beta)
+        return Objective(alpha=1 - beta, lambda_=beta)
 
     @property
     def rate_weight(self) -> float:

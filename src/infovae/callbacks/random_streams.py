@@ -47,6 +47,12 @@ class RandomStreams(pl.Callback):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._evaluation.enter_context(isolated_stream(pl_module.device))
 
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        if batch_idx == 0:  # each split on the same noise, whichever was evaluated before it
+            torch.manual_seed(EVALUATION_SEED)
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._evaluation.close()
 

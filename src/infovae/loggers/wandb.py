@@ -21,7 +21,8 @@ def key_is_configured() -> bool:
         return True
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
     try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+        entry = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
+        return entry is not None and bool(entry[2])
     except (OSError, netrc.NetrcParseError):
         return False
 

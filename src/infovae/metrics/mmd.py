@@ -18,7 +18,8 @@ def one_sample_mmd_squared(
 
     It is the U-statistic of h(z, z') = k(z, z') - m(z) - m(z') + c with m(z) = E_y k(z, y), c = E k(y, y'), of variance
     4 (n - 2) / (n (n - 1)) var h_1 + 2 / (n (n - 1)) var h (Hoeffding 1948), with h_1 the mean over one argument,
-    whose sampled variance is first freed of the share that a mean of n - 1 terms has by itself.
+    whose sampled variance is first freed of the share that a mean of n - 1 terms has by itself and then cut at 0: near
+    q = p, where h_1 vanishes, the standard error is too large by about a fifth rather than ever too small.
 
     Args:
         pairs: k(z_i, z_j).

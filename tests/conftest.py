@@ -1,0 +1,76 @@
+"""Shared by all tests: composed configs, a few hundred real digits, runs of the real command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+PROJECT = Path(__file__).parents[1]
+CONF = PROJECT / "conf"
+SMALL = [
+    f"data.source.root={PROJECT / 'data'}",
+    "data.validation_size=200",
+    "data.train_size=400",
+    "data.batch_size=100",
+    "network.encoder.hidden=[64]",
+    "network.decoder.hidden=[64]",
+    "logger=none",
+    "trainer.enable_progress_bar=false",
+    "trainer.accelerator=cpu",
+]
+"""A run of seconds on real digits."""
+
+# Tiny tensors are faster on one thread, and far faster where other jobs share the machine.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
+
+Compose = Callable[..., DictConfig]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def composed() -> Iterator[Compose]:
+    """Compose the config as train.py does."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+
+        def make(*overrides: str, run_dir: Path | str = "unused") -> DictConfig:
+            cfg = compose("config", overrides=[*overrides, f"run_dir={run_dir}"], return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
+            with open_dict(cfg):
+                del cfg["hydra"]
+            return cfg
+
+        yield make
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Run a script of the project as a user does, in an empty folder and with no W&B key."""
+
+    def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "HYDRA"))}
+        return subprocess.run(
+            [sys.executable, str(PROJECT / script), *arguments],
+            cwd=tmp_path,
+            env=kept | {"HOME": str(tmp_path), "COLUMNS": "200"} | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,252 @@
+"""Real runs on a few hundred real digits."""
+
+import csv
+import importlib.metadata
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from conftest import CONF, PROJECT, SMALL, Command, Compose
+from PIL import Image
+
+from infovae.assembly import build_data, build_module
+from infovae.config import build
+from infovae.training import train
+
+DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+
+
+def rows_of(run_dir: Path) -> list[dict[str, float]]:
+    with (run_dir / "metrics.csv").open() as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def weights_of(checkpoint: Path) -> dict[str, Any]:
+    weights: dict[str, Any] = torch.load(checkpoint, weights_only=True)["state_dict"]
+    return weights
+
+
+class Losses(pl.Callback):
+    """What the module logs, epoch by epoch."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.losses.append(trainer.callback_metrics["train/loss"].item())
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch:
+            self.losses.append(trainer.callback_metrics["train/loss"].item())
+
+
+@pytest.mark.parametrize("divergence", DIVERGENCES)
+@pytest.mark.parametrize("model", MODELS)
+def test_the_loss_falls_for_every_model_and_divergence(composed: Compose, model: str, divergence: str) -> None:
+    cfg = composed(*SMALL, f"model={model}", f"divergence={divergence}", "latent_dim=4")
+    pl.seed_everything(cfg.seed, verbose=False)
+    data = build_data(cfg)
+    if cfg.posterior._target_.endswith("Deterministic") and build(cfg.divergence, "divergence").needs_posterior_density:
+        pytest.skip("refused: a deterministic posterior has no log q(z|x)")
+    module = build_module(cfg, data)
+    losses = Losses()
+    trainer = pl.Trainer(
+        max_epochs=8, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, limit_val_batches=0, callbacks=[losses],
+    )  # fmt: skip
+    trainer.fit(module, datamodule=data)
+    assert all(map(torch.isfinite, map(torch.tensor, losses.losses)))
+    assert losses.losses[-1] < losses.losses[0]
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "discretized_logistic"])
+def test_the_loss_falls_for_every_network_and_likelihood(composed: Compose, network: str, likelihood: str) -> None:
+    sizes = {"mlp": [], "conv": ["network.encoder.channels=[8,8]", "network.encoder.hidden=32"]}
+    small = [entry for entry in SMALL if not entry.startswith("network")]
+    cfg = composed(*small, f"network={network}", f"likelihood={likelihood}", *sizes[network])
+    module, losses = build_module(cfg, data := build_data(cfg)), Losses()
+    pl.Trainer(
+        max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, limit_val_batches=0, callbacks=[losses],
+    ).fit(module, datamodule=data)  # fmt: skip
+    assert losses.losses[-1] < losses.losses[0]
+
+
+def test_alpha_0_lambda_1_trains_to_the_weights_of_the_vae(composed: Compose, tmp_path: Path) -> None:
+    runs = {
+        "vae": ["model=vae"],
+        "mmd": ["model=infovae", "model.lambda_=1"],
+        "kl": ["model=infovae", "model.lambda_=1", "divergence=kl"],
+    }
+    for name, overrides in runs.items():
+        train(composed(*SMALL, "trainer.max_epochs=2", "callbacks=checkpoint", *overrides, run_dir=tmp_path / name))
+    vae, *others = (weights_of(tmp_path / name / "checkpoints" / "last.ckpt") for name in runs)
+    for other in others:
+        for name in vae:
+            assert torch.equal(vae[name], other[name])
+
+
+def test_a_run_folder_is_complete(composed: Compose, tmp_path: Path) -> None:
+    metrics = train(composed(*SMALL, "trainer.max_epochs=2", "latent_dim=2", run_dir=tmp_path))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["metrics"] == pytest.approx(metrics)
+    assert summary["images_per_second"] > 0
+    assert summary["wall_seconds"] > 0
+    assert summary["versions"]["torch"] == importlib.metadata.version("torch")
+    assert len(summary["git"]["revision"]) == 40
+    assert "latent_dim: 2" in (tmp_path / "config.yaml").read_text()
+    assert "${" not in (tmp_path / "config.yaml").read_text()
+
+    rows = rows_of(tmp_path)
+    assert [row["epoch"] for row in rows] == [1, 2]
+    terms = ("loss", "reconstruction", "rate", "divergence", "elbo", "log_det_covariance", "mmd", "mmd_standard_error")
+    for split in ("train", "validation", "test"):
+        assert all(f"{split}/{term}" in rows[0] for term in terms)
+    for row in rows:
+        for split in ("train", "validation", "test"):
+            term = {name.split("/")[1]: value for name, value in row.items() if name.startswith(split)}
+            loss = term["reconstruction"] + term["rate"] + 999 * term["divergence"]
+            assert term["loss"] == pytest.approx(loss, rel=1e-4)
+            assert term["elbo"] == pytest.approx(-term["reconstruction"] - term["rate"], rel=1e-5)
+    assert rows[-1]["test/loss"] == pytest.approx(metrics["test/loss"], rel=1e-6)
+
+    assert {"best.ckpt", "last.ckpt"} == {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    for name in ("samples", "reconstructions", "latent_scatter", "latent_manifold"):
+        for suffix in ("", "-0002"):
+            picture = Image.open(tmp_path / "figures" / f"{name}{suffix}.png")
+            assert picture.mode == "RGB"
+            minimum, maximum = picture.convert("L").getextrema()
+            assert minimum < 60
+            assert maximum > 200
+
+
+def test_runs_repeat_with_the_seed_and_differ_without(composed: Compose, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(composed(*SMALL, "trainer.max_epochs=1", "callbacks=checkpoint", f"seed={seed}", run_dir=tmp_path / name))
+    a, b, c = (weights_of(tmp_path / name / "checkpoints" / "last.ckpt") for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+def test_looking_on_does_not_move_training(composed: Compose, tmp_path: Path) -> None:
+    """Pictures, metrics and evaluation draw from a stream of their own."""
+    quiet = ["metrics=[]", "callbacks=checkpoint", "trainer.limit_val_batches=0", "callbacks.checkpoint.monitor=null"]
+    for name, overrides in (("looked", ["latent_dim=2", "callbacks.samples.every_n_epochs=1"]), ("quiet", quiet)):
+        train(composed(*SMALL, "trainer.max_epochs=2", "latent_dim=2", *overrides, run_dir=tmp_path / name))
+    looked, quiet_ = (weights_of(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("looked", "quiet"))
+    assert all(torch.equal(looked[name], quiet_[name]) for name in looked)
+
+
+@pytest.mark.parametrize("overrides", [[], ["model=vae", "data.binarization=stochastic"]])
+def test_a_resumed_run_ends_as_one_that_never_stopped(composed: Compose, tmp_path: Path, overrides: list[str]) -> None:
+    train(composed(*SMALL, *overrides, "trainer.max_epochs=4", run_dir=tmp_path / "whole"))
+    train(composed(*SMALL, *overrides, "trainer.max_epochs=2", run_dir=tmp_path / "half"))
+    last = tmp_path / "half" / "checkpoints" / "last.ckpt"
+    train(composed(*SMALL, *overrides, "trainer.max_epochs=4", f"ckpt_path={last}", run_dir=tmp_path / "resumed"))
+
+    whole, resumed = (
+        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True) for name in ("whole", "resumed")
+    )
+    assert whole["global_step"] == resumed["global_step"]
+    for name in whole["state_dict"]:
+        assert torch.equal(whole["state_dict"][name], resumed["state_dict"][name])
+    for state, other in zip(whole["optimizer_states"], resumed["optimizer_states"], strict=True):
+        for parameter in state["state"]:
+            for entry in state["state"][parameter]:
+                assert torch.equal(state["state"][parameter][entry], other["state"][parameter][entry])
+    timing = {"seconds", "train/images_per_second"}
+    for row, other_row in zip(rows_of(tmp_path / "whole"), rows_of(tmp_path / "resumed"), strict=True):
+        assert {n: v for n, v in row.items() if n not in timing} == {
+            n: v for n, v in other_row.items() if n not in timing
+        }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"no checkpoint", "not a checkpoint"), (b"", "not a checkpoint"), ("other", "of another architecture")],
+)
+def test_a_wrong_checkpoint_is_refused(composed: Compose, tmp_path: Path, content: bytes | str, message: str) -> None:
+    path = tmp_path / "x.ckpt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        train(composed(*SMALL, "latent_dim=3", "trainer.max_epochs=1", "callbacks=checkpoint", run_dir=tmp_path / "o"))
+        path = tmp_path / "o" / "checkpoints" / "last.ckpt"
+    with pytest.raises(Exception, match=message) as refusal:
+        train(composed(*SMALL, f"ckpt_path={path}", run_dir=tmp_path / "new"))
+    assert "\n" not in str(refusal.value)
+
+
+def test_several_loggers_at_once(composed: Compose, tmp_path: Path) -> None:
+    overrides = [entry for entry in SMALL if entry != "logger=none"]
+    train(composed(*overrides, "logger=[csv,tensorboard,wandb_offline]", "trainer.max_epochs=1", run_dir=tmp_path))
+    assert "test/loss" in (tmp_path / "csv" / "metrics.csv").read_text()
+    assert list((tmp_path / "tensorboard").glob("events.*"))
+    (wandb_run,) = (tmp_path / "wandb").glob("offline-run-*")
+    pictures = {path.name.rsplit("_", 2)[0] for path in (wandb_run / "files" / "media" / "images").iterdir()}
+    assert pictures == {"samples", "reconstructions"}
+
+
+def test_multirun_gives_each_job_its_own_folder_and_wandb_run(command: Command, tmp_path: Path) -> None:
+    small = [entry for entry in SMALL if not entry.startswith(("data.train_size", "logger"))]
+    answer = command(
+        "train.py", "-m", *small, "model=vae,infovae", "data.train_size=200,300", "trainer.max_epochs=1",
+        "logger=wandb_offline", "hydra.sweep.dir=sweep",
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    folders = sorted(path for path in (tmp_path / "sweep").iterdir() if path.is_dir())
+    assert [path.name for path in folders] == ["0", "1", "2", "3"]
+    names = set()
+    for folder in folders:
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["status"] == "finished"
+        names.add(summary["name"])
+        assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
+        assert "group: sweep" in (folder / "config.yaml").read_text()
+    assert len(names) == 4
+    assert any("model=infovae" in name and "data.train_size=300" in name for name in names)
+
+
+def test_ctrl_c_ends_cleanly_and_keeps_what_was_logged(tmp_path: Path) -> None:
+    arguments = [*SMALL, "trainer.max_epochs=1000", "hydra.run.dir=run", "callbacks=checkpoint"]
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "train.py"), *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    metrics = tmp_path / "run" / "metrics.csv"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and len(metrics.read_text().splitlines()) > 2) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "interrupted"
+    assert len(rows_of(tmp_path / "run")) >= 2
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_a_failed_run_says_so_in_its_folder(composed: Compose, tmp_path: Path) -> None:
+    cfg = composed(*SMALL, "optimizer.lr=-1", run_dir=tmp_path)
+    with pytest.raises(Exception, match="Invalid learning rate"):
+        train(cfg)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["status"] == "failed"
+    assert "Invalid learning rate" in summary["error"]
+
+
+def test_trainer_keys_work_as_lightning_users_expect(composed: Compose, tmp_path: Path) -> None:
+    cfg = composed(*SMALL, "trainer.max_steps=3", "trainer.gradient_clip_val=1.0", run_dir=tmp_path)
+    train(cfg)
+    assert rows_of(tmp_path)[-1]["step"] == 3
+    trainer = build(composed(*SMALL, "trainer.fast_dev_run=true").trainer, "trainer", logger=False)
+    assert trainer.fast_dev_run == 1
