@@ -5,6 +5,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.metrics_file import MetricsFile
@@ -51,23 +53,25 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
 
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
-    """Lightning's trainer with the configured callbacks and loggers, and those that every run has."""
+    """Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     run_dir = Path(cfg.run_dir)
     configured = [build(node, f"callbacks.{name}") for name, node in _chosen(cfg.callbacks)]
     always = [
-        RandomStreams(),
+        RandomStreams(cfg.seed),
         Throughput(),
         AggregatePosterior({name: build(node, f"metrics.{name}") for name, node in _chosen(cfg.metrics)}),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
-    loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.logger)]
-    trainer: pl.Trainer = build(
-        cfg.trainer,
-        "trainer",
-        callbacks=always + configured,
-        logger=[logger for logger in loggers if logger is not None],
-    )
+    trainer: pl.Trainer = build(cfg.trainer, "trainer", callbacks=always + configured, logger=False)
     return trainer
+
+
+def build_loggers(cfg: DictConfig) -> list[Logger]:
+    """The configured loggers, on the first of several processes alone."""
+    if rank_zero_only.rank:
+        return []
+    loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.logger)]
+    return [logger for logger in loggers if logger is not None]
 
 
 def _chosen(group: DictConfig | None) -> list[tuple[str, Any]]:

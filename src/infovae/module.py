@@ -10,19 +10,23 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
 from infovae.codes import Codes
+from infovae.data.loader import Batch
 from infovae.divergences.divergence import Divergence
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.objective import Objective
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior
+from infovae.shards import gather_rows, own_rows, rank_and_world_size, share_of_mean
 
 
 class InfoVAE(pl.LightningModule):
     """A variational autoencoder at a point of the InfoVAE family.
 
-    Batches are sequences whose first entry holds images in [0, 1], (n, c, h, w). All logged terms but the divergence
-    are in nats per example.
+    All logged terms but the divergence are in nats per example.
+
+    Under data-parallel training a batch is this process's rows of a global one. The divergence is a property of the
+    global batch and is estimated from all its codes on every process; see shards.py.
 
     Args:
         encoder: (n, c, h, w) to the posterior's parameters, (n, k).
@@ -78,17 +82,27 @@ class InfoVAE(pl.LightningModule):
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
         """q(z|x)."""
-        posterior: Distribution = self.posterior(_full_precision(self.encoder(images)))
+        posterior: Distribution = self.posterior(_full_precision(self.encoder(images.to(self.dtype))))
         return posterior
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
         """p(x|z)."""
-        likelihood: Distribution = self.likelihood(_full_precision(self.decoder(z)))
+        likelihood: Distribution = self.likelihood(_full_precision(self.decoder(z.to(self.dtype))))
         return likelihood
 
-    def codes(self, posterior: Distribution, dataset_size: int) -> Codes:
-        """One latent sample of each example, with its posterior's moments."""
-        return Codes(posterior.rsample(), posterior.mean, posterior.variance, dataset_size)
+    def codes(self, posterior: Distribution, dataset_size: int, global_size: int) -> Codes:
+        """One latent sample of each of this process's examples, with its posterior's moments."""
+        mean = posterior.mean
+        noise = torch.randn(global_size, mean.shape[1], dtype=mean.dtype, device=mean.device)
+        z = self.posterior.reparameterize(posterior, own_rows(noise))
+        return Codes(z, mean, posterior.variance, dataset_size)
+
+    def gather(self, codes: Codes, global_size: int) -> Codes:
+        """The codes of the global batch from those of each process, with gradient."""
+        if rank_and_world_size()[1] == 1:
+            return codes
+        together = gather_rows(torch.stack(codes[:3], dim=1), global_size)
+        return Codes(*together.unbind(dim=1), codes.dataset_size)
 
     def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
         """D(q(z) || p(z)) from a batch, in full precision: differences of codes drown in bfloat16."""
@@ -96,28 +110,28 @@ class InfoVAE(pl.LightningModule):
             divergence: Tensor = self.divergence(codes, self.prior)
         return divergence
 
-    def training_step(self, batch: Any, batch_idx: int) -> Float[Tensor, ""]:
-        images: Tensor = batch[0]
-        codes, reconstruction, rate = self._infer(images, self._dataset_size(self.trainer.train_dataloader))
+    def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
+        own, reconstruction, rate = self._infer(batch, self._dataset_size(self.trainer.train_dataloader))
         divergence = None
         if self.objective.divergence_weight:
+            codes = self.gather(own, batch.global_size)
             self.divergence.adapt(codes.detach(), self.prior)
             divergence = self.estimate_divergence(codes)
         loss = self.objective(reconstruction, rate, divergence)
         unknown = loss.new_tensor(torch.nan)
         self.training_terms.update(
-            loss, reconstruction, rate, unknown if divergence is None else divergence, len(images)
+            loss, reconstruction, rate, unknown if divergence is None else divergence, _weight(batch)
         )
         return loss
 
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
         loaders = self.trainer.val_dataloaders
         loader = loaders[dataloader_idx] if isinstance(loaders, list) else loaders
-        return self._evaluate(batch[0], loader, self.splits[dataloader_idx])
+        return self._evaluate(batch, loader, self.splits[dataloader_idx])
 
-    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Codes]:
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Codes]:
         loaders = self.trainer.test_dataloaders
-        return self._evaluate(batch[0], loaders[0] if isinstance(loaders, list) else loaders, "test")
+        return self._evaluate(batch, loaders[0] if isinstance(loaders, list) else loaders, "test")
 
     def on_train_epoch_end(self) -> None:
         terms = self.training_terms.compute()
@@ -136,22 +150,23 @@ class InfoVAE(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
 
-    def _infer(
-        self, images: Float[Tensor, "n c h w"], dataset_size: int
-    ) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
-        """Codes, reconstruction and rate of a batch."""
-        posterior = self.encode(images)
-        codes = self.codes(posterior, dataset_size)
-        reconstruction = -self.decode(codes.z).log_prob(images).mean()
-        return codes, reconstruction, rate(posterior, self.prior.distribution(), codes.z).mean()
+    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
+        """This process's codes, and its share of reconstruction and rate."""
+        posterior = self.encode(batch.images)
+        codes = self.codes(posterior, dataset_size, batch.global_size)
+        log_likelihood = self.decode(codes.z).log_prob(batch.images)
+        rates = rate(posterior, self.prior.distribution(), codes.z)
+        return codes, -share_of_mean(log_likelihood, batch.global_size), share_of_mean(rates, batch.global_size)
 
-    def _evaluate(self, images: Float[Tensor, "n c h w"], loader: Any, split: str) -> dict[str, Codes]:
-        codes, reconstruction, rate = self._infer(images, self._dataset_size(loader))
+    def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
+        """Take in a batch; gives the codes of the global batch."""
+        own, reconstruction, rate = self._infer(batch, self._dataset_size(loader))
+        codes = self.gather(own, batch.global_size)
         divergence = self.estimate_divergence(codes)
         loss = self.objective(reconstruction, rate, divergence)
         terms = self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
-        terms.update(loss, reconstruction, rate, divergence, len(images))
+        terms.update(loss, reconstruction, rate, divergence, _weight(batch))
         return {"codes": codes}
 
     def _log_evaluation(self, split: str) -> None:
@@ -176,6 +191,11 @@ def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) 
     except NotImplementedError:
         divergence = posterior.log_prob(z) - prior.log_prob(z)
     return divergence
+
+
+def _weight(batch: Batch) -> float:
+    """Of this process's terms among those of all, in examples."""
+    return batch.global_size / rank_and_world_size()[1]
 
 
 def _full_precision(parameters: Tensor) -> Tensor:
