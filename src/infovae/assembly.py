@@ -6,7 +6,6 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities import rank_zero_only
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.metrics_file import MetricsFile
@@ -14,7 +13,9 @@ from infovae.callbacks.random_streams import RandomStreams
 from infovae.callbacks.throughput import Throughput
 from infovae.config import build
 from infovae.data.module import ImageData
+from infovae.errors import UserError
 from infovae.module import InfoVAE
+from infovae.shards import is_first_process
 
 
 def build_data(cfg: DictConfig) -> ImageData:
@@ -41,15 +42,20 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
         output_shape=(likelihood.parameters_per_channel * channels, height, width),
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
-    return InfoVAE(
-        encoder=encoder,
-        decoder=decoder,
-        posterior=posterior,
-        likelihood=likelihood,
-        objective=build(cfg.model, "model"),
-        splits=data.evaluation_splits,
-        **parts,
-    )
+    try:
+        module = InfoVAE(
+            encoder=encoder,
+            decoder=decoder,
+            posterior=posterior,
+            likelihood=likelihood,
+            objective=build(cfg.model, "model"),
+            splits=data.evaluation_splits,
+            **parts,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    module.attach_prior(data.splits["train"].images)
+    return module
 
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
@@ -68,7 +74,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:
     """The configured loggers, on the first of several processes alone."""
-    if rank_zero_only.rank:
+    if not is_first_process():
         return []
     loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.logger)]
     return [logger for logger in loggers if logger is not None]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
@@ -61,13 +61,23 @@ class InfoVAE(pl.LightningModule):
                 f"alpha={objective.alpha:g}: a {type(posterior).__name__} posterior has an infinite rate, which can't "
                 "be optimised; accepted is alpha=1"
             )
-        if objective.divergence_weight != 0:
-            if divergence.needs_posterior_density and not posterior.has_density:
-                raise ValueError(
-                    f"divergence {type(divergence).__name__} needs log q(z|x), which a {type(posterior).__name__} "
-                    "posterior doesn't have; accepted are posterior=diagonal_gaussian or another divergence"
-                )
-            divergence.check_prior(prior)
+        if not prior.has_full_support and objective.rate_weight != 0:
+            raise ValueError(
+                f"alpha={objective.alpha:g}: with a {type(prior).__name__} prior, which is 0 in places, the rate is "
+                "infinite and can't be optimised; accepted is alpha=1"
+            )
+        if prior.needs_posterior_density and not posterior.has_density:
+            raise ValueError(
+                f"prior {type(prior).__name__} is made of log q(z|x), which a {type(posterior).__name__} posterior "
+                "doesn't have; accepted are posterior=diagonal_gaussian or another prior"
+            )
+        try:
+            _check_divergence(divergence, posterior, prior)
+            self.divergence_exists = True
+        except ValueError:
+            if objective.divergence_weight != 0:
+                raise
+            self.divergence_exists = False
         self.encoder = encoder
         self.decoder = decoder
         self.posterior = posterior
@@ -79,6 +89,18 @@ class InfoVAE(pl.LightningModule):
         self.splits = splits
         self.training_terms = ObjectiveTerms()
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
+
+    def attach_prior(self, images: UInt8[Tensor, "n c h w"]) -> None:
+        """Let the prior use the encoder and the training images, as bytes; before the optimiser is made.
+
+        A prior learns through log p(z). Where neither the rate nor the divergence brings that into the loss, it stays
+        as it is.
+        """
+        self.prior.attach(self.encode, images)
+        learns = self.objective.rate_weight != 0 or (
+            self.objective.divergence_weight != 0 and "log_prob" in self.divergence.needs
+        )
+        self.prior.requires_grad_(learns)
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
         """q(z|x)."""
@@ -101,11 +123,17 @@ class InfoVAE(pl.LightningModule):
         """The codes of the global batch from those of each process, with gradient."""
         if rank_and_world_size()[1] == 1:
             return codes
-        together = gather_rows(torch.stack(codes[:3], dim=1), global_size)
-        return Codes(*together.unbind(dim=1), codes.dataset_size)
+        together = gather_rows(torch.stack([codes.z, codes.mean, codes.variance], dim=1), global_size)
+        z, mean, variance = together.unbind(dim=1)
+        return Codes(z, mean, variance, codes.dataset_size)
 
     def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
-        """D(q(z) || p(z)) from a batch, in full precision: differences of codes drown in bfloat16."""
+        """D(q(z) || p(z)) from a global batch; nan where this prior or posterior has none.
+
+        In full precision: differences of codes drown in bfloat16.
+        """
+        if not self.divergence_exists:
+            return codes.z.new_tensor(torch.nan)
         with torch.autocast(self.device.type, enabled=False):
             divergence: Tensor = self.divergence(codes, self.prior)
         return divergence
@@ -182,6 +210,15 @@ class InfoVAE(pl.LightningModule):
     @staticmethod
     def _dataset_size(loader: Any) -> int:
         return len(loader.dataset)
+
+
+def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior) -> None:
+    if divergence.needs_posterior_density and not posterior.has_density:
+        raise ValueError(
+            f"divergence {type(divergence).__name__} needs log q(z|x), which a {type(posterior).__name__} "
+            "posterior doesn't have; accepted are posterior=diagonal_gaussian or another divergence"
+        )
+    divergence.check_prior(prior)
 
 
 def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, distributed
 
 
@@ -16,6 +17,11 @@ def rank_and_world_size() -> tuple[int, int]:
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
+
+
+def is_first_process() -> bool:
+    """Whether this process writes to files and to the terminal; known before the processes have found each other."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def own_rows(rows: Float[Tensor, "n *shape"]) -> Float[Tensor, "m *shape"]:

@@ -13,7 +13,6 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +24,7 @@ from infovae.errors import UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
 from infovae.run_folder import write_config, write_summary
+from infovae.shards import is_first_process
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     check(cfg)
     _name_multirun_job(cfg)
     run_dir = Path(cfg.run_dir)
-    is_first = rank_zero_only.rank == 0
-    if is_first:
+    if is_first_process():
         write_config(cfg, run_dir)
     start = perf_counter()
     status, error, metrics = "failed", None, {}
@@ -84,7 +83,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
             "images_per_second": _images_per_second(trainer),
             "metrics": metrics,
         }
-        if is_first:
+        if is_first_process():
             write_summary(run_dir, summary)
             wandb.finish(exit_code=0 if status == "finished" else 1)
             if trainer is not None:
@@ -99,7 +98,7 @@ def quieten() -> None:
     # What is logged at an epoch's end has been brought together before, and is the same on all processes.
     warnings.filterwarnings("ignore", message=r"It is recommended to use `self.log\(.*sync_dist=True")
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_no_advertisement)
-    if rank_zero_only.rank:
+    if not is_first_process():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
 
