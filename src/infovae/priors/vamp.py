@@ -29,7 +29,7 @@ class Vamp(MixturePrior):
 
     needs_posterior_density = True
 
-    logits: nn.Parameter
+    logits: nn.Parameter  # (K, c, h, w); there since attach()
 
     def __init__(self, latent_dim: int, components: int = 500, start: Literal["data", "noise"] = "data") -> None:
         super().__init__(latent_dim)
@@ -37,7 +37,6 @@ class Vamp(MixturePrior):
             raise ValueError(f"components={components}: accepted are whole numbers of at least 1")
         self.count = components
         self.start = start
-        self.logits = nn.UninitializedParameter()
         self._encode: Encode | None = None
 
     def attach(self, encode: Encode, images: UInt8[Tensor, "n c h w"]) -> None:
