@@ -24,6 +24,8 @@ COMMON = [
     "network.decoder.hidden=[32]",
     "callbacks=none",
     "logger=none",
+    "metrics.mmd.samples=200",
+    "metrics.mmd.prior_samples=400",
     "name=ddp",
     "trainer.precision=64-true",
     "trainer.max_epochs=1",
@@ -36,12 +38,12 @@ COMMON = [
 def main(trainer_name: str, output: str, cases: list[str]) -> None:
     """Train, test, and save metrics and weights by case."""
     quieten()
-    results = {}
+    data, results = None, {}
     for number, case in enumerate(cases):
         overrides = [*COMMON, f"trainer={trainer_name}", f"run_dir={output}-{number}", *case.split()]
         cfg = compose("config", overrides=overrides)
         pl.seed_everything(cfg.seed, verbose=False)
-        data = build_data(cfg)
+        data = data or build_data(cfg)  # alike in all cases
         module = build_module(cfg, data)
         trainer = build_trainer(cfg)
         start = {name: value.clone() for name, value in module.state_dict().items()}
