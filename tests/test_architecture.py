@@ -15,7 +15,7 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "objective", "errors"],
+            ["codes", "objective", "errors", "shards"],
             ["priors", "posteriors", "likelihoods", "networks"],
             ["divergences", "metrics", "data"],
             ["module"],

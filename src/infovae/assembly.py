@@ -6,6 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning.loggers import Logger
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.metrics_file import MetricsFile
@@ -13,7 +14,9 @@ from infovae.callbacks.random_streams import RandomStreams
 from infovae.callbacks.throughput import Throughput
 from infovae.config import build
 from infovae.data.module import ImageData
+from infovae.errors import UserError
 from infovae.module import InfoVAE
+from infovae.shards import is_first_process
 
 
 def build_data(cfg: DictConfig) -> ImageData:
@@ -40,37 +43,44 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
         output_shape=(likelihood.parameters_per_channel * channels, height, width),
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
-    return InfoVAE(
-        encoder=encoder,
-        decoder=decoder,
-        posterior=posterior,
-        likelihood=likelihood,
-        objective=build(cfg.model, "model"),
-        splits=data.evaluation_splits,
-        **parts,
-    )
+    try:
+        module = InfoVAE(
+            encoder=encoder,
+            decoder=decoder,
+            posterior=posterior,
+            likelihood=likelihood,
+            objective=build(cfg.model, "model"),
+            splits=data.evaluation_splits,
+            **parts,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    module.attach_prior(data.splits["train"].images)
+    return module
 
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
-    """Lightning's trainer with the configured callbacks and loggers, and those that every run has."""
+    """Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     run_dir = Path(cfg.run_dir)
     configured = [build(node, f"callbacks.{name}") for name, node in _chosen(cfg.get("callbacks"))]
     if not cfg.trainer.get("enable_progress_bar", True):
         configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [
-        RandomStreams(),
+        RandomStreams(cfg.seed),
         Throughput(),
         AggregatePosterior({name: build(node, f"metrics.{name}") for name, node in _chosen(cfg.get("metrics"))}),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
-    loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.get("logger"))]
-    trainer: pl.Trainer = build(
-        cfg.trainer,
-        "trainer",
-        callbacks=always + configured,
-        logger=[logger for logger in loggers if logger is not None],
-    )
+    trainer: pl.Trainer = build(cfg.trainer, "trainer", callbacks=always + configured, logger=False)
     return trainer
+
+
+def build_loggers(cfg: DictConfig) -> list[Logger]:
+    """The configured loggers, on the first of several processes alone."""
+    if not is_first_process():
+        return []
+    loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.get("logger"))]
+    return [logger for logger in loggers if logger is not None]
 
 
 def _chosen(group: DictConfig | None) -> list[tuple[str, Any]]:

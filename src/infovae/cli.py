@@ -24,7 +24,11 @@ def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
 
     HYDRA_FULL_ERROR=1 lets the whole traceback through.
     """
-    full_error = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
+    # A further process of a data-parallel run inherits HYDRA_FULL_ERROR=1; what the user said reaches it separately.
+    is_first = os.environ.get("LOCAL_RANK", "0") == "0"
+    said = os.environ.get("HYDRA_FULL_ERROR" if is_first else "INFOVAE_FULL_ERROR", "0")
+    full_error = said not in ("", "0")
+    os.environ["INFOVAE_FULL_ERROR"] = said
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them its own way
     errors = contextlib.nullcontext if full_error else one_line_errors
 

@@ -5,24 +5,28 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
 from infovae.codes import Codes
+from infovae.data.loader import Batch
 from infovae.divergences.divergence import Divergence
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.objective import Objective
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior
+from infovae.shards import gather_rows, own_rows, rank_and_world_size, share_of_mean
 
 
 class InfoVAE(pl.LightningModule):
     """A variational autoencoder at a point of the InfoVAE family.
 
-    Batches are sequences whose first entry holds images in [0, 1], (n, c, h, w). All logged terms but the divergence
-    are in nats per example.
+    All logged terms but the divergence are in nats per example.
+
+    Under data-parallel training a batch is this process's rows of a global one. The divergence is a property of the
+    global batch and is estimated from all its codes on every process; see shards.py.
 
     Args:
         encoder: (n, c, h, w) to the posterior's parameters, (n, k).
@@ -57,13 +61,23 @@ class InfoVAE(pl.LightningModule):
                 f"alpha={objective.alpha:g}: a {type(posterior).__name__} posterior has an infinite rate, which can't "
                 "be optimised; accepted is alpha=1"
             )
-        if objective.divergence_weight != 0:
-            if divergence.needs_posterior_density and not posterior.has_density:
-                raise ValueError(
-                    f"divergence {type(divergence).__name__} needs log q(z|x), which a {type(posterior).__name__} "
-                    "posterior doesn't have; accepted are posterior=diagonal_gaussian or another divergence"
-                )
-            divergence.check_prior(prior)
+        if not prior.has_full_support and objective.rate_weight != 0:
+            raise ValueError(
+                f"alpha={objective.alpha:g}: with a {type(prior).__name__} prior, which is 0 in places, the rate is "
+                "infinite and can't be optimised; accepted is alpha=1"
+            )
+        if prior.needs_posterior_density and not posterior.has_density:
+            raise ValueError(
+                f"prior {type(prior).__name__} is made of log q(z|x), which a {type(posterior).__name__} posterior "
+                "doesn't have; accepted are posterior=diagonal_gaussian or another prior"
+            )
+        try:
+            _check_divergence(divergence, posterior, prior)
+            self.divergence_exists = True
+        except ValueError:
+            if objective.divergence_weight != 0:
+                raise
+            self.divergence_exists = False
         self.encoder = encoder
         self.decoder = decoder
         self.posterior = posterior
@@ -76,48 +90,76 @@ class InfoVAE(pl.LightningModule):
         self.training_terms = ObjectiveTerms()
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
 
+    def attach_prior(self, images: UInt8[Tensor, "n c h w"]) -> None:
+        """Let the prior use the encoder and the training images, as bytes; before the optimiser is made.
+
+        A prior learns through log p(z). Where neither the rate nor the divergence brings that into the loss, it stays
+        as it is.
+        """
+        self.prior.attach(self.encode, images)
+        learns = self.objective.rate_weight != 0 or (
+            self.objective.divergence_weight != 0 and "log_prob" in self.divergence.needs
+        )
+        self.prior.requires_grad_(learns)
+
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
         """q(z|x)."""
-        posterior: Distribution = self.posterior(_full_precision(self.encoder(images)))
+        posterior: Distribution = self.posterior(_full_precision(self.encoder(images.to(self.dtype))))
         return posterior
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
         """p(x|z)."""
-        likelihood: Distribution = self.likelihood(_full_precision(self.decoder(z)))
+        likelihood: Distribution = self.likelihood(_full_precision(self.decoder(z.to(self.dtype))))
         return likelihood
 
-    def codes(self, posterior: Distribution, dataset_size: int) -> Codes:
-        """One latent sample of each example, with its posterior's moments."""
-        return Codes(posterior.rsample(), posterior.mean, posterior.variance, dataset_size)
+    def codes(self, posterior: Distribution, dataset_size: int, global_size: int) -> Codes:
+        """One latent sample of each of this process's examples, with its posterior's moments."""
+        mean = posterior.mean
+        noise = torch.randn(global_size, mean.shape[1], dtype=mean.dtype, device=mean.device)
+        z = self.posterior.reparameterize(posterior, own_rows(noise))
+        return Codes(z, mean, posterior.variance, dataset_size)
+
+    def gather(self, codes: Codes, global_size: int) -> Codes:
+        """The codes of the global batch from those of each process, with gradient."""
+        if rank_and_world_size()[1] == 1:
+            return codes
+        together = gather_rows(torch.stack([codes.z, codes.mean, codes.variance], dim=1), global_size)
+        z, mean, variance = together.unbind(dim=1)
+        return Codes(z, mean, variance, codes.dataset_size)
 
     def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
-        """D(q(z) || p(z)) from a batch, in full precision: differences of codes drown in bfloat16."""
+        """D(q(z) || p(z)) from a global batch; nan where this prior or posterior has none.
+
+        In full precision: differences of codes drown in bfloat16.
+        """
+        if not self.divergence_exists:
+            return codes.z.new_tensor(torch.nan)
         with torch.autocast(self.device.type, enabled=False):
             divergence: Tensor = self.divergence(codes, self.prior)
         return divergence
 
-    def training_step(self, batch: Any, batch_idx: int) -> Float[Tensor, ""]:
-        images: Tensor = batch[0]
-        codes, reconstruction, rate = self._infer(images, self._dataset_size(self.trainer.train_dataloader))
+    def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
+        own, reconstruction, rate = self._infer(batch, self._dataset_size(self.trainer.train_dataloader))
         divergence = None
         if self.objective.divergence_weight:
+            codes = self.gather(own, batch.global_size)
             self.divergence.adapt(codes.detach(), self.prior)
             divergence = self.estimate_divergence(codes)
         loss = self.objective(reconstruction, rate, divergence)
         unknown = loss.new_tensor(torch.nan)
         self.training_terms.update(
-            loss, reconstruction, rate, unknown if divergence is None else divergence, len(images)
+            loss, reconstruction, rate, unknown if divergence is None else divergence, _weight(batch)
         )
         return loss
 
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
         loaders = self.trainer.val_dataloaders
         loader = loaders[dataloader_idx] if isinstance(loaders, list) else loaders
-        return self._evaluate(batch[0], loader, self.splits[dataloader_idx])
+        return self._evaluate(batch, loader, self.splits[dataloader_idx])
 
-    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Codes]:
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Codes]:
         loaders = self.trainer.test_dataloaders
-        return self._evaluate(batch[0], loaders[0] if isinstance(loaders, list) else loaders, "test")
+        return self._evaluate(batch, loaders[0] if isinstance(loaders, list) else loaders, "test")
 
     def on_train_epoch_end(self) -> None:
         terms = self.training_terms.compute()
@@ -136,22 +178,23 @@ class InfoVAE(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
 
-    def _infer(
-        self, images: Float[Tensor, "n c h w"], dataset_size: int
-    ) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
-        """Codes, reconstruction and rate of a batch."""
-        posterior = self.encode(images)
-        codes = self.codes(posterior, dataset_size)
-        reconstruction = -self.decode(codes.z).log_prob(images).mean()
-        return codes, reconstruction, rate(posterior, self.prior.distribution(), codes.z).mean()
+    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
+        """This process's codes, and its share of reconstruction and rate."""
+        posterior = self.encode(batch.images)
+        codes = self.codes(posterior, dataset_size, batch.global_size)
+        log_likelihood = self.decode(codes.z).log_prob(batch.images)
+        rates = rate(posterior, self.prior.distribution(), codes.z)
+        return codes, -share_of_mean(log_likelihood, batch.global_size), share_of_mean(rates, batch.global_size)
 
-    def _evaluate(self, images: Float[Tensor, "n c h w"], loader: Any, split: str) -> dict[str, Codes]:
-        codes, reconstruction, rate = self._infer(images, self._dataset_size(loader))
+    def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
+        """Take in a batch; gives the codes of the global batch."""
+        own, reconstruction, rate = self._infer(batch, self._dataset_size(loader))
+        codes = self.gather(own, batch.global_size)
         divergence = self.estimate_divergence(codes)
         loss = self.objective(reconstruction, rate, divergence)
         terms = self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
-        terms.update(loss, reconstruction, rate, divergence, len(images))
+        terms.update(loss, reconstruction, rate, divergence, _weight(batch))
         return {"codes": codes}
 
     def _log_evaluation(self, split: str) -> None:
@@ -169,6 +212,15 @@ class InfoVAE(pl.LightningModule):
         return len(loader.dataset)
 
 
+def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior) -> None:
+    if divergence.needs_posterior_density and not posterior.has_density:
+        raise ValueError(
+            f"divergence {type(divergence).__name__} needs log q(z|x), which a {type(posterior).__name__} "
+            "posterior doesn't have; accepted are posterior=diagonal_gaussian or another divergence"
+        )
+    divergence.check_prior(prior)
+
+
 def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
     """KL(q(z|x) || p(z)) in nats: analytic where torch.distributions knows the pair, else from the samples z."""
     try:
@@ -176,6 +228,11 @@ def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) 
     except NotImplementedError:
         divergence = posterior.log_prob(z) - prior.log_prob(z)
     return divergence
+
+
+def _weight(batch: Batch) -> float:
+    """Of this process's terms among those of all, in examples."""
+    return batch.global_size / rank_and_world_size()[1]
 
 
 def _full_precision(parameters: Tensor) -> Tensor:

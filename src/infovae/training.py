@@ -16,13 +16,15 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from infovae.assembly import build_data, build_module, build_trainer
+from infovae.assembly import build_data, build_loggers, build_module, build_trainer
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.config import check
+from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
 from infovae.run_folder import write_config, write_summary
+from infovae.shards import is_first_process
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ INTERRUPTED = 130
 
 def train(cfg: DictConfig) -> dict[str, float]:
     """Train, test and record one run.
+
+    Data-parallel training runs the same command once more for each further process. Those train and test; the first
+    alone writes to the run folder, to loggers and to the terminal.
 
     Returns:
         The final test metrics by name; losses in nats per example.
@@ -43,7 +48,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     check(cfg)
     _name_multirun_job(cfg)
     run_dir = Path(cfg.run_dir)
-    write_config(cfg, run_dir)
+    if is_first_process():
+        write_config(cfg, run_dir)
     start = perf_counter()
     status, error, metrics = "failed", None, {}
     trainer: pl.Trainer | None = None
@@ -54,6 +60,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
         _check_checkpoint(cfg.ckpt_path, module)
         _tell(module)
         trainer = build_trainer(cfg)
+        _check_processes(trainer.world_size, data)
+        trainer.loggers = build_loggers(cfg)
         for logger in trainer.loggers:
             logger.log_hyperparams(_flat(cfg))
         trainer.fit(module, datamodule=data, ckpt_path=cfg.ckpt_path, weights_only=True)
@@ -75,10 +83,11 @@ def train(cfg: DictConfig) -> dict[str, float]:
             "images_per_second": _images_per_second(trainer),
             "metrics": metrics,
         }
-        write_summary(run_dir, summary)
-        wandb.finish(exit_code=0 if status == "finished" else 1)
-        if trainer is not None:
-            _report(summary, run_dir)
+        if is_first_process():
+            write_summary(run_dir, summary)
+            wandb.finish(exit_code=0 if status == "finished" else 1)
+            if trainer is not None:
+                _report(summary, run_dir)
     return metrics
 
 
@@ -86,7 +95,12 @@ def quieten() -> None:
     """Silence notices that a user can do nothing about, each by its own text."""
     warnings.filterwarnings("ignore", message=r"The number of training batches .* is smaller than the logging interval")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+    # What is logged at an epoch's end has been brought together before, and is the same on all processes.
+    warnings.filterwarnings("ignore", message=r"It is recommended to use `self.log\(.*sync_dist=True")
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_no_advertisement)
+    if not is_first_process():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
 
 
 def _is_no_advertisement(record: logging.LogRecord) -> bool:
@@ -99,6 +113,21 @@ def _name_multirun_job(cfg: DictConfig) -> None:
     if hydra.mode == RunMode.MULTIRUN:
         cfg.name = hydra.job.override_dirname or cfg.name
         cfg.group = cfg.group or Path(hydra.sweep.dir).name
+
+
+def _check_processes(count: int, data: ImageData) -> None:
+    """Refuse what can't be trained by so many processes."""
+    if count == 1:
+        return
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise UserError(
+            f"trainer.devices: {count} processes can't share a multirun, since each would start the whole sweep anew; "
+            "accepted are trainer.devices=1 or one command for each run, without -m"
+        )
+    try:
+        data.check_world_size(count)
+    except ValueError as error:
+        raise UserError(f"data.{error}") from error
 
 
 def _check_checkpoint(path: str | None, module: InfoVAE) -> None:

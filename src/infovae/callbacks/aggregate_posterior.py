@@ -69,12 +69,13 @@ class AggregatePosterior(pl.Callback):
         divergence, count = torch.zeros((), device=module.device), 0
         with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
             for batch in loader:
-                codes = module.codes(module.encode(batch.images), len(loader.dataset))
+                own = module.codes(module.encode(batch.images), len(loader.dataset), batch.global_size)
+                codes = module.gather(own, batch.global_size)
                 self._update("train", codes)
                 if not weighted:
                     divergence += len(codes.z) * module.estimate_divergence(codes)
                     count += len(codes.z)
-        self._log(module, "train")
+            self._log(module, "train")
         if not weighted:
             module.log("train/divergence", divergence / count)
 

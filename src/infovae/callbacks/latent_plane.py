@@ -39,7 +39,7 @@ class LatentScatter(Drawing):
         assert self._trainer is not None
         codes: list[Tensor] = []
         labels: list[Tensor] = []
-        for batch in image_data(self._trainer).evaluation_loader("test"):
+        for batch in image_data(self._trainer).evaluation_loader("test", shared=False):
             codes.append(module.encode(batch.images).rsample())
             labels.append(batch.labels)
             if sum(map(len, codes)) >= self.points:

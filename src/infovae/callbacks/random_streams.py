@@ -31,14 +31,25 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 
 class RandomStreams(pl.Callback):
-    """Evaluates on an isolated stream, saves training's stream in checkpoints and goes on from it on resume."""
+    """Starts training's stream, evaluates on an isolated one, and on resume goes on from the stream in the checkpoint.
 
-    def __init__(self) -> None:
+    Training's stream starts from the seed alone, whatever was drawn before: the data-parallel strategy has its own mind
+    about that, and all processes must have the stream that one process alone would have.
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
         self._evaluation = contextlib.ExitStack()
         self._restored: dict[str, Tensor] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._restored is not None:
+        if self._restored is None:
+            # The weights were drawn from the stream of the seed itself.
+            torch.manual_seed(self.seed ^ 0x5DEECE66)
+        else:
             torch.set_rng_state(self._restored["cpu"])
             if pl_module.device.type == "cuda" and "cuda" in self._restored:
                 torch.cuda.set_rng_state(self._restored["cuda"], pl_module.device)

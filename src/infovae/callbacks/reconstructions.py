@@ -28,7 +28,7 @@ class Reconstructions(Drawing):
         self._originals: Tensor | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        loader = image_data(trainer).evaluation_loader("test")
+        loader = image_data(trainer).evaluation_loader("test", shared=False)
         count = min(self.rows * self.pairs, len(loader.dataset))
         images: list[Tensor] = []
         for batch in loader:

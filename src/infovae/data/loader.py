@@ -12,7 +12,21 @@ from infovae.data.images import LabelledImages
 
 
 class Batch(NamedTuple):
-    """What a training step gets; pixels in [0, 1]."""
+    """What a training step gets: this process's rows of a global batch (see shards.py); pixels in [0, 1].
+
+    Attributes:
+        images: the rows' images.
+        labels: their classes.
+        global_size: how many examples the global batch holds; on one process, the number of rows.
+    """
+
+    images: Float[Tensor, "n c h w"]
+    labels: Int64[Tensor, " n"]
+    global_size: int
+
+
+class LabelledPixels(NamedTuple):
+    """Images with pixels in [0, 1], and their class labels."""
 
     images: Float[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
@@ -29,27 +43,25 @@ class TensorImages:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, positions: Int64[Tensor, " n"]) -> Batch:
-        return Batch(self.images[positions].float().div_(255), self.labels[positions])
+    def __getitem__(self, positions: Int64[Tensor, " n"]) -> LabelledPixels:
+        return LabelledPixels(self.images[positions].float().div_(255), self.labels[positions])
 
 
 class EpochOrder:
-    """The order of examples in an epoch: a function of the seed and the epoch alone, so that a resumed run repeats it.
+    """The order of examples in an epoch: a function of the seed and the epoch alone.
+
+    So a resumed run repeats it, and all processes that share an epoch agree on it.
 
     Args:
         n: how many examples.
         seed: of the run.
         shuffle: anew each epoch; otherwise one random order for all epochs, in which no class comes first.
-        rank: which share of each epoch this process takes.
-        world_size: how many processes share an epoch; examples that don't divide evenly are left out.
     """
 
-    def __init__(self, n: int, seed: int, shuffle: bool, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, n: int, seed: int, shuffle: bool) -> None:
         self.n = n
         self.seed = seed
         self.shuffle = shuffle
-        self.rank = rank
-        self.world_size = world_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -62,12 +74,11 @@ class EpochOrder:
         return torch.Generator(device).manual_seed((self.seed * 0x9E3779B1 + self.epoch) % 2**63)
 
     def positions(self) -> Int64[Tensor, " n"]:
-        """This process's examples, in order."""
-        order = torch.randperm(self.n, generator=self.generator(torch.device("cpu")))
-        return order[self.rank : self.n - self.n % self.world_size : self.world_size]
+        """All examples, in order."""
+        return torch.randperm(self.n, generator=self.generator(torch.device("cpu")))
 
     def __len__(self) -> int:
-        return self.n // self.world_size
+        return self.n
 
 
 class TensorLoader:
@@ -75,10 +86,29 @@ class TensorLoader:
 
     Training drops the last, smaller batch, where there is a full one: a divergence estimated from a handful of codes
     is noise. Evaluation cuts the set into batches whose sizes differ by at most one, and drops nothing.
+
+    Several processes have the same batches, whatever their number, and each takes every w-th row of each. So they
+    always have equally many batches; a batch that doesn't divide evenly gives some of them a row less.
+
+    Args:
+        dataset: what is served.
+        sampler: the order of an epoch.
+        batch_size: of the global batch.
+        binarization: of the pixels.
+        drop_last: whether for training.
+        rank: this process's.
+        world_size: how many processes share each batch.
     """
 
     def __init__(
-        self, dataset: TensorImages, sampler: EpochOrder, batch_size: int, binarization: Binarization, drop_last: bool
+        self,
+        dataset: TensorImages,
+        sampler: EpochOrder,
+        batch_size: int,
+        binarization: Binarization,
+        drop_last: bool,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: accepted are whole numbers of at least 1")
@@ -89,6 +119,8 @@ class TensorLoader:
         self.batch_size = min(batch_size, max(1, len(sampler)))
         self.binarization = binarization
         self.drop_last = drop_last
+        self.rank = rank
+        self.world_size = world_size
 
     def __len__(self) -> int:
         return len(self.sampler) // self.batch_size if self.drop_last else -(-len(self.sampler) // self.batch_size)
@@ -99,6 +131,13 @@ class TensorLoader:
         positions = self.sampler.positions()
         if self.drop_last:
             positions = positions[: len(self) * self.batch_size]
+        own = slice(self.rank, None, self.world_size)
         for chosen in positions.to(device).tensor_split(len(self)) if len(self) else ():
-            images, labels = self.dataset[chosen]
-            yield Batch(binarize(images, self.binarization, generator), labels)
+            if self.binarization == "stochastic":
+                # Coins are tossed for the global batch, so that they fall alike on any number of processes.
+                images, labels = self.dataset[chosen]
+                images, labels = binarize(images, self.binarization, generator)[own], labels[own]
+            else:
+                images, labels = self.dataset[chosen[own]]
+                images = binarize(images, self.binarization, generator)
+            yield Batch(images, labels, len(chosen))

@@ -74,20 +74,50 @@ class ImageData(pl.LightningDataModule):
     def test_dataloader(self) -> TensorLoader:
         return self.evaluation_loader("test")
 
-    def evaluation_loader(self, name: str) -> TensorLoader:
-        """A split in an order that never changes: ``train``, ``validation`` or ``test``."""
-        return self._loader(name, training=False)
+    def evaluation_loader(self, name: str, shared: bool = True) -> TensorLoader:
+        """A split in an order that never changes.
 
-    def _loader(self, name: str, training: bool) -> TensorLoader:
+        Args:
+            name: ``train``, ``validation`` or ``test``.
+            shared: each process takes its rows of every batch; otherwise it gets all of them.
+        """
+        return self._loader(name, training=False, shared=shared)
+
+    def check_world_size(self, world_size: int) -> None:
+        """Refuse, before training, batches that can't be shared out evenly over so many processes.
+
+        Raises:
+            ValueError: names the size and what would be accepted.
+        """
+        if self.batch_size % world_size:
+            raise ValueError(
+                f"batch_size={self.batch_size}: it is over all {world_size} devices together; "
+                f"accepted are multiples of {world_size}"
+            )
+        train_size = len(self.splits["train"].images)
+        if train_size < self.batch_size and train_size % world_size:
+            raise ValueError(
+                f"train_size={train_size}: it makes one batch, which {world_size} devices can't share evenly; "
+                f"accepted are multiples of {world_size}, or at least batch_size={self.batch_size}"
+            )
+
+    def _loader(self, name: str, training: bool, shared: bool = True) -> TensorLoader:
         trainer = self.trainer
-        rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
         if name not in self._on_device:
             self._on_device[name] = TensorImages(self.splits[name], device)
         dataset = self._on_device[name]
-        order = EpochOrder(len(dataset), self.seed, shuffle=training, rank=rank, world_size=world_size)
-        batch_size = max(1, self.batch_size // world_size)
-        return TensorLoader(dataset, order, batch_size, self.binarization, drop_last=training)
+        order = EpochOrder(len(dataset), self.seed, shuffle=training)
+        return TensorLoader(
+            dataset,
+            order,
+            self.batch_size,
+            self.binarization,
+            drop_last=training,
+            rank=rank,
+            world_size=world_size,
+        )
 
 
 def _take(data: LabelledImages, positions: torch.Tensor) -> LabelledImages:

@@ -14,7 +14,7 @@ class Divergence(nn.Module, ABC):
     """D(q(z) || p(z)), estimated from one batch of codes."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"sample"})
-    """What of the prior is used: ``sample``, ``log_prob``, ``score``."""
+    """What of the prior is used: ``sample``, ``log_prob``, ``score``; whoever uses log p(z) needs it finite."""
 
     needs_posterior_density: ClassVar[bool] = False
     """Whether log q(z|x) is used, which a deterministic posterior doesn't have."""
@@ -35,6 +35,11 @@ class Divergence(nn.Module, ABC):
             raise ValueError(
                 f"prior {type(prior).__name__}: divergence {type(self).__name__} needs its {' and '.join(missing)}, "
                 "which it doesn't have; accepted is a prior that does or another divergence"
+            )
+        if "log_prob" in self.needs and not prior.has_full_support:
+            raise ValueError(
+                f"prior {type(prior).__name__}: divergence {type(self).__name__} needs a density above 0 at every "
+                "code, which it doesn't have; accepted is a prior that does or another divergence"
             )
 
     def adapt(self, codes: Codes, prior: Prior) -> None:

@@ -33,8 +33,12 @@ class LogDetCovariance(CodeMetric):
 
         Cov[q(z)] = E[diag variance(x)] + Cov[mean(x)]
 
-    Ideal 0 for the prior N(0, I). In float64; the covariance of the means divides by n - 1, as np.cov does.
-    Fewer than two examples, or fewer than d + 1 of a deterministic posterior, give -inf.
+    The ideal is log det Cov[p(z)]: 0 for N(0, I) and for the default box of the uniform prior, and the sum over
+    dimensions of ``prior.distribution().variance.log()`` for any uniform or Gaussian mixture prior, whose dimensions
+    are uncorrelated. A vamp prior has no ideal but the covariance of its own samples.
+
+    In float64; the covariance of the means divides by n - 1, as np.cov does. Fewer than two
+    examples, or fewer than d + 1 of a deterministic posterior, give -inf.
     """
 
     count: Tensor

@@ -12,6 +12,9 @@ from infovae.priors.prior import Prior
 class CodeMetric(torchmetrics.Metric, ABC):
     """Measures q(z) from all codes of a split.
 
+    Under data-parallel training every process sees the codes of the global batches, in the order in which one process
+    alone would see them, and measures them all: nothing is left to reduce, and no metric needs to know of it.
+
     Args:
         prior: p(z), shared with the model: one with learned parts is measured as it is at that time.
     """
@@ -19,7 +22,7 @@ class CodeMetric(torchmetrics.Metric, ABC):
     full_state_update = False
 
     def __init__(self, prior: Prior) -> None:
-        super().__init__()
+        super().__init__(sync_on_compute=False)
         self.prior = prior
 
     @abstractmethod

@@ -41,7 +41,8 @@ class MMDToPrior(CodeMetric):
     """MMD^2(q(z), p(z)), unbiased, with its standard error: the same kernel and sample size in every run.
 
     The kernel is exp(-||x - y||^2 / (2 d)). Expectations over the prior are exact for N(0, I), otherwise taken over
-    ``prior_samples`` draws that are the same in every run. Fewer than two codes give nan.
+    ``prior_samples`` draws that are the same in every run. Their noise shifts all runs alike, and the standard error,
+    which serves to compare runs, leaves it out. Fewer than two codes give nan.
 
     Args:
         prior: p(z).

@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 
 class Posterior(nn.Module, ABC):
-    """Turns the encoder's output into q(z|x)."""
+    """Turns the encoder's output into q(z|x), a location-scale family: z = location(x) + scale(x) * noise."""
 
     parameters_per_dimension: ClassVar[int]
     """How many numbers the encoder gives for each latent dimension."""
@@ -20,3 +20,14 @@ class Posterior(nn.Module, ABC):
     @abstractmethod
     def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
         """q(z|x) with batch shape (n,) and event shape (d,), reparameterised."""
+
+    @abstractmethod
+    def reparameterize(self, distribution: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """A sample of q(z|x) for each example, with gradient.
+
+        The noise comes from outside, since under data-parallel training it must be drawn for the global batch.
+
+        Args:
+            distribution: what ``forward`` gave.
+            noise: draws from N(0, I).
+        """

@@ -1,25 +1,43 @@
 """What a prior is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.distributions import Distribution
+
+Encode = Callable[[Tensor], Distribution]
+"""Images in [0, 1], (n, c, h, w), to q(z|x)."""
 
 
 class Prior(nn.Module, ABC):
     """p(z) over codes of ``latent_dim`` dimensions."""
 
     provides: ClassVar[frozenset[str]] = frozenset({"sample", "log_prob", "score"})
-    """Which of its methods mean something: a density that is 0 in places has no score to follow there."""
+    """Which of its methods mean something."""
+
+    has_full_support: ClassVar[bool] = True
+    """Whether log p(z) is finite at every z; otherwise no divergence can be had from it, nor the rate."""
+
+    needs_posterior_density: ClassVar[bool] = False
+    """Whether it is made of log q(z|x), which a deterministic posterior doesn't have."""
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
         if latent_dim < 1:
             raise ValueError(f"latent_dim={latent_dim}: accepted are whole numbers of at least 1")
         self.latent_dim = latent_dim
+
+    def attach(self, encode: Encode, images: UInt8[Tensor, "n c h w"]) -> None:
+        """Called once, when the model is built and before its optimiser: for priors that are made of the encoder.
+
+        Args:
+            encode: gives q(z|x), with gradient.
+            images: the training split, as bytes.
+        """
 
     @abstractmethod
     def distribution(self) -> Distribution:

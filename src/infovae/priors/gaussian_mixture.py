@@ -1,0 +1,82 @@
+"""p(z) = a mixture of Gaussians on a ring or a grid (Makhzani et al. 2016, Adversarial Autoencoders, section 2.3)."""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from infovae.priors.mixture import MixturePrior
+
+Arrangement = Literal["ring", "grid"]
+
+
+def ring(components: int, radius: float) -> Float[Tensor, "k 2"]:
+    """Points at equal distances on a circle around 0, the first at angle 0."""
+    angle = torch.arange(components, dtype=torch.float64) * (2 * math.pi / components)
+    return radius * torch.stack([angle.cos(), angle.sin()], dim=1)
+
+
+def grid(side: int, radius: float, dimension: int) -> Float[Tensor, "k dimension"]:
+    """side^dimension points at equal distances that fill [-radius, radius]^dimension; a side of 1 gives 0."""
+    ticks = torch.linspace(-radius, radius, side, dtype=torch.float64) if side > 1 else torch.zeros(1).double()
+    return torch.cartesian_prod(*[ticks] * dimension).reshape(-1, dimension)
+
+
+class GaussianMixture(MixturePrior):
+    """Equally likely round Gaussians in the plane of z_1 and z_2; any further dimensions are N(0, 1), independent.
+
+    With one dimension, a grid is a row of points and there is no ring.
+
+    Its Cov[z] has, in each of the two dimensions, scale^2 plus the variance of the centres: radius^2 / 2 on a ring of
+    at least 3, radius^2 (side + 1) / (3 (side - 1)) on a grid.
+
+    Args:
+        latent_dim: d.
+        arrangement: ``ring`` or ``grid``.
+        components: how many; a grid in the plane takes square numbers.
+        radius: of the ring; half the side of the grid.
+        scale: standard deviation of each component in the plane.
+    """
+
+    centers: Tensor
+    scales: Tensor
+
+    def __init__(
+        self,
+        latent_dim: int,
+        arrangement: Arrangement = "ring",
+        components: int = 10,
+        radius: float = 3.0,
+        scale: float = 0.4,
+    ) -> None:
+        super().__init__(latent_dim)
+        if components < 1:
+            raise ValueError(f"components={components}: accepted are whole numbers of at least 1")
+        if not 0 <= radius < math.inf:
+            raise ValueError(f"radius={radius:g}: accepted are finite values of at least 0")
+        if not 0 < scale < math.inf:
+            raise ValueError(f"scale={scale:g}: accepted are finite values above 0")
+        if arrangement == "ring" and latent_dim == 1:
+            raise ValueError(
+                "arrangement=ring: one dimension has no ring; accepted are grid, or latent_dim of at least 2"
+            )
+        arranged = min(latent_dim, 2)
+        if arrangement == "ring":
+            points = ring(components, radius)
+        else:
+            side = round(components ** (1 / arranged))
+            if side**arranged != components:
+                raise ValueError(f"components={components}: a grid in the plane takes square numbers as 9, 16, 25")
+            points = grid(side, radius, arranged)
+        centers = torch.zeros(components, latent_dim)
+        centers[:, :arranged] = points
+        scales = torch.ones(components, latent_dim)
+        scales[:, :arranged] = scale
+        self.register_buffer("centers", centers, persistent=False)
+        self.register_buffer("scales", scales, persistent=False)
+
+    def components(self) -> Distribution:
+        return Independent(Normal(self.centers, self.scales, validate_args=False), 1, validate_args=False)

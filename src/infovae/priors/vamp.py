@@ -1,0 +1,59 @@
+"""p(z) = (1/K) sum_k q(z|u_k): a variational mixture of posteriors (Tomczak & Welling 2018, VAE with a VampPrior)."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from infovae.priors.mixture import MixturePrior
+from infovae.priors.prior import Encode
+
+DARKEST, BRIGHTEST = 0.02, 0.98
+
+
+class Vamp(MixturePrior):
+    """A mixture of the encoder's own posteriors at K learned pseudo-inputs.
+
+    The pseudo-inputs learn through log p(z), in the rate and in divergences that use it. Their pixels are sigmoids of
+    the parameters and so stay within (0, 1); the paper clips instead, after which a pixel that has left the range no
+    longer learns.
+
+    Args:
+        latent_dim: d.
+        components: K.
+        start: pseudo-inputs start as ``data``, K random training images (again from the first where K is larger), or
+            ``noise``, the mean training image with noise of a standard deviation of 1 on each pixel's logit.
+    """
+
+    needs_posterior_density = True
+
+    logits: nn.Parameter  # (K, c, h, w); there since attach()
+
+    def __init__(self, latent_dim: int, components: int = 500, start: Literal["data", "noise"] = "data") -> None:
+        super().__init__(latent_dim)
+        if components < 1:
+            raise ValueError(f"components={components}: accepted are whole numbers of at least 1")
+        self.count = components
+        self.start = start
+        self._encode: Encode | None = None
+
+    def attach(self, encode: Encode, images: UInt8[Tensor, "n c h w"]) -> None:
+        if self.start == "data":
+            order = torch.randperm(len(images))
+            chosen = images[order[torch.arange(self.count) % len(images)]].float() / 255
+            logits = torch.logit(chosen.clamp(DARKEST, BRIGHTEST))
+        else:
+            mean = images.sum(dim=0, dtype=torch.int64) / (255 * len(images))
+            logits = torch.logit(mean.clamp(DARKEST, BRIGHTEST)) + torch.randn(self.count, *mean.shape)
+        self.logits = nn.Parameter(logits)
+        self._encode = encode
+
+    def pseudo_inputs(self) -> Float[Tensor, "k c h w"]:
+        """u_k, pixels in (0, 1)."""
+        return torch.sigmoid(self.logits)
+
+    def components(self) -> Distribution:
+        assert self._encode is not None, "attach() comes first"
+        return self._encode(self.pseudo_inputs())

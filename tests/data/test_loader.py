@@ -1,0 +1,90 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infovae.data.images import LabelledImages
+from infovae.data.loader import Batch, EpochOrder, TensorImages, TensorLoader
+
+CPU = torch.device("cpu")
+
+
+def dataset(n: int) -> TensorImages:
+    """Images of grey noise whose label is their position."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (n, 1, 2, 2), dtype=torch.uint8, generator=generator)
+    return TensorImages(LabelledImages(images, torch.arange(n)), CPU)
+
+
+def batches(
+    n: int, batch_size: int, training: bool, rank: int = 0, world_size: int = 1, binarization: str = "none"
+) -> list[Batch]:
+    order = EpochOrder(n, seed=3, shuffle=training)
+    order.set_epoch(2)
+    return list(TensorLoader(dataset(n), order, batch_size, binarization, training, rank, world_size))
+
+
+def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+    order = EpochOrder(100, seed=3, shuffle=True)
+    first = order.positions()
+    torch.randn(5)
+    assert torch.equal(order.positions(), first)
+    order.set_epoch(1)
+    assert not torch.equal(order.positions(), first)
+    assert sorted(order.positions().tolist()) == list(range(100))
+    order.set_epoch(0)
+    assert torch.equal(order.positions(), first)
+    assert not torch.equal(EpochOrder(100, seed=4, shuffle=True).positions(), first)
+
+
+def test_without_shuffling_all_epochs_are_alike() -> None:
+    order = EpochOrder(100, seed=3, shuffle=False)
+    first = order.positions()
+    order.set_epoch(1)
+    assert torch.equal(order.positions(), first)
+    assert not torch.equal(first, torch.arange(100))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    n=st.integers(1, 60),
+    batch_size=st.integers(1, 20),
+    world_size=st.integers(1, 4),
+    training=st.booleans(),
+    binarization=st.sampled_from(["none", "threshold", "stochastic"]),
+)
+def test_processes_together_have_the_batches_of_one(
+    n: int, batch_size: int, world_size: int, training: bool, binarization: str
+) -> None:
+    alone = batches(n, batch_size, training, binarization=binarization)
+    shares = [batches(n, batch_size, training, rank, world_size, binarization) for rank in range(world_size)]
+    assert {len(share) for share in shares} == {len(alone)}
+    for whole, *parts in zip(alone, *shares, strict=True):
+        assert len(whole.images) == whole.global_size
+        for rank, part in enumerate(parts):
+            assert part.global_size == whole.global_size
+            assert torch.equal(part.images, whole.images[rank::world_size])
+            assert torch.equal(part.labels, whole.labels[rank::world_size])
+
+
+@settings(deadline=None, max_examples=60)
+@given(n=st.integers(1, 60), batch_size=st.integers(1, 20), world_size=st.integers(1, 4))
+def test_evaluation_sees_every_example_once(n: int, batch_size: int, world_size: int) -> None:
+    seen = [
+        label
+        for rank in range(world_size)
+        for batch in batches(n, batch_size, False, rank, world_size)
+        for label in batch.labels.tolist()
+    ]
+    assert sorted(seen) == list(range(n))
+
+
+def test_training_drops_the_last_batch_unless_there_is_no_other() -> None:
+    assert [batch.global_size for batch in batches(10, 4, True)] == [4, 4]
+    assert [batch.global_size for batch in batches(3, 4, True)] == [3]
+    assert [batch.global_size for batch in batches(10, 4, False)] == [4, 3, 3]
+
+
+def test_batch_size_is_refused_below_one() -> None:
+    with pytest.raises(ValueError, match="batch_size=0: accepted are whole numbers of at least 1"):
+        TensorLoader(dataset(3), EpochOrder(3, 1, True), 0, "none", True)

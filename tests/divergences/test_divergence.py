@@ -1,0 +1,60 @@
+"""What a divergence needs against what a prior provides: each option of conf/ joins by itself."""
+
+from typing import ClassVar
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from infovae.codes import Codes
+from infovae.divergences.divergence import Divergence
+from infovae.divergences.kl import KL
+from infovae.divergences.mmd import MMD
+from infovae.priors.gaussian_mixture import GaussianMixture
+from infovae.priors.prior import Prior
+from infovae.priors.standard_normal import StandardNormal
+from infovae.priors.uniform import Uniform
+
+
+class NeedsScore(Divergence):
+    needs = frozenset({"sample", "score"})
+
+    def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
+        return codes.z.sum()
+
+
+class SamplesAlone(StandardNormal):
+    provides: ClassVar[frozenset[str]] = frozenset({"sample"})
+
+
+@pytest.mark.parametrize("divergence", [MMD(), KL(), NeedsScore()])
+@pytest.mark.parametrize("prior", [StandardNormal(2), GaussianMixture(2)])
+def test_full_priors_serve_every_divergence(divergence: Divergence, prior: Prior) -> None:
+    divergence.check_prior(prior)
+
+
+@pytest.mark.parametrize("prior", [Uniform(2), SamplesAlone(2)])
+def test_samples_suffice_for_mmd(prior: Prior) -> None:
+    MMD().check_prior(prior)
+
+
+@pytest.mark.parametrize(
+    ("divergence", "prior", "told"),
+    [
+        (NeedsScore(), Uniform(2), "prior Uniform: divergence NeedsScore needs its score, which it doesn't have"),
+        (KL(), SamplesAlone(2), "prior SamplesAlone: divergence KL needs its log_prob, which it doesn't have"),
+        (KL(), Uniform(2), "prior Uniform: divergence KL needs a density above 0 at every code"),
+        (MMD(prior_terms="exact"), Uniform(2), "prior_terms=exact: the closed form is for N"),
+    ],
+)
+def test_what_lacks_is_told_in_one_line(divergence: Divergence, prior: Prior, told: str) -> None:
+    with pytest.raises(ValueError, match=told) as caught:
+        divergence.check_prior(prior)
+    assert "accepted" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_why_a_box_is_refused() -> None:
+    z = torch.tensor([[5.0, 0.0], [0.0, 0.0]])
+    assert Uniform(2).log_prob(z)[0] == -torch.inf

@@ -1,0 +1,71 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infovae.priors.gaussian_mixture import GaussianMixture, grid, ring
+
+
+@settings(deadline=None, max_examples=30)
+@given(components=st.integers(3, 40), radius=st.floats(0.1, 10))
+def test_a_ring_has_equal_radii_equal_gaps_and_no_preferred_direction(components: int, radius: float) -> None:
+    points = ring(components, radius)
+    torch.testing.assert_close(points.norm(dim=1), torch.full((components,), radius, dtype=torch.float64))
+    gaps = (points - points.roll(1, dims=0)).norm(dim=1)
+    torch.testing.assert_close(gaps, torch.full_like(gaps, 2 * radius * math.sin(math.pi / components)))
+    covariance = points.T @ points / components
+    torch.testing.assert_close(covariance, torch.eye(2, dtype=torch.float64) * radius**2 / 2)
+
+
+def test_a_grid_fills_its_square() -> None:
+    points = grid(3, 2.0, 2)
+    assert sorted(map(tuple, points.tolist())) == [(x, y) for x in (-2.0, 0.0, 2.0) for y in (-2.0, 0.0, 2.0)]
+    assert grid(5, 2.0, 1).squeeze(1).tolist() == [-2.0, -1.0, 0.0, 1.0, 2.0]
+    assert grid(1, 2.0, 2).tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("arrangement", "components", "between"), [("ring", 10, 3.0**2 / 2), ("grid", 25, 3.0**2 * 6 / (3 * 4))]
+)
+def test_the_stated_covariance(arrangement: str, components: int, between: float) -> None:
+    prior = GaussianMixture(4, arrangement=arrangement, components=components, radius=3.0, scale=0.4)
+    expected = torch.tensor([between + 0.4**2] * 2 + [1.0, 1.0])
+    torch.testing.assert_close(prior.distribution().variance, expected)
+
+
+def test_one_component_at_the_origin_is_a_gaussian() -> None:
+    prior = GaussianMixture(3, components=1, radius=0.0, scale=1.0)
+    z = torch.randn(20, 3)
+    expected = torch.distributions.Normal(0, 1).log_prob(z).sum(dim=1)
+    torch.testing.assert_close(prior.log_prob(z), expected)
+    torch.testing.assert_close(prior.score(z), -z)
+
+
+def test_further_dimensions_are_standard_normal_and_independent() -> None:
+    plane, space = GaussianMixture(2), GaussianMixture(5)
+    z = 2 * torch.randn(20, 5)
+    rest = torch.distributions.Normal(0, 1).log_prob(z[:, 2:]).sum(dim=1)
+    torch.testing.assert_close(space.log_prob(z), plane.log_prob(z[:, :2]) + rest)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"components": 0}, "components=0: accepted are whole numbers of at least 1"),
+        ({"radius": -1.0}, "radius=-1: accepted are"),
+        ({"scale": 0.0}, "scale=0: accepted are"),
+        ({"scale": math.nan}, "scale=nan: accepted are"),
+        ({"arrangement": "grid", "components": 10}, "components=10: a grid in the plane takes square numbers"),
+        ({"latent_dim": 1}, "arrangement=ring: one dimension has no ring"),
+    ],
+)
+def test_refusals(arguments: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        GaussianMixture(**{"latent_dim": 2, **arguments})
+
+
+def test_one_dimension_has_a_row_of_components() -> None:
+    prior = GaussianMixture(1, arrangement="grid", components=3, radius=1.0)
+    assert prior.centers.squeeze(1).tolist() == [-1.0, 0.0, 1.0]
