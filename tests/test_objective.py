@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.distributions import Independent, Normal
 
 from infovae.assembly import build_data, build_module
+from infovae.data.loader import Batch
 from infovae.module import InfoVAE
 from infovae.objective import Objective, infovae_loss
 
@@ -83,15 +84,15 @@ def test_points_inside_the_family_are_taken(alpha: float, lambda_: float) -> Non
     assert objective.divergence_weight == alpha + lambda_ - 1
 
 
-def step(module: InfoVAE, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def step(module: InfoVAE, batch: Batch) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Loss and gradients of one training step, as the module itself takes it."""
     torch.manual_seed(3)
 
     class Loader:
         dataset = range(400)
 
-    module._trainer = type("T", (), {"train_dataloader": Loader, "world_size": 1, "global_rank": 0})()  # type: ignore[assignment]
-    loss = module.training_step((images, None), 0)
+    module._trainer = type("Trainer", (), {"train_dataloader": Loader})()  # type: ignore[assignment]
+    loss = module.training_step(batch, 0)
     module.zero_grad()
     loss.backward()
     return loss, [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
@@ -103,8 +104,9 @@ def test_alpha_0_lambda_1_is_the_elbo_in_loss_and_gradient(composed: Compose, di
     data = build_data(cfg)
     torch.manual_seed(0)
     module = build_module(cfg, data)
-    images = next(iter(data.train_dataloader())).images
-    loss, gradients = step(module, images)
+    batch = next(iter(data.train_dataloader()))
+    images = batch.images
+    loss, gradients = step(module, batch)
 
     # The ELBO by hand, from the same noise.
     torch.manual_seed(3)
