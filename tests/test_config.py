@@ -12,6 +12,7 @@ from infovae.errors import UserError
 OPTIONS = sorted(f"{path.parent.relative_to(CONF)}={path.stem}" for path in CONF.rglob("*.yaml") if path.parent != CONF)
 COMPANIONS = {
     "posterior=deterministic": ["model=mmd_vae"],
+    "prior=uniform": ["model=mmd_vae"],
     "network=conv": ["~network.encoder.hidden"],
 }
 

@@ -51,7 +51,6 @@ def test_offline_run_lies_in_the_run_folder_and_is_closed(tmp_path: Path) -> Non
 def test_a_server_that_refuses_means_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # the discard port: nobody listens
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "5")
     assert choose_mode("auto") == "online"
     assert wandb_logger(str(tmp_path), name="a run") is not None
     finish(exit_code=0)

@@ -3,10 +3,12 @@
 import logging
 import netrc
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlparse
+from urllib.request import getproxies
 
 from pytorch_lightning.loggers import WandbLogger
 
@@ -15,11 +17,32 @@ log = logging.getLogger(__name__)
 Mode = Literal["auto", "online", "offline"]
 
 
+SECONDS_TO_REACH = 3.0
+SECONDS_TO_START = 20.0
+
+
+def server() -> tuple[str, int]:
+    """Host and port of the W&B server."""
+    url = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
+    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+
+
+def server_answers() -> bool:
+    """Whether the server takes connections: wandb itself would wait a minute and a half to find out."""
+    if getproxies():
+        return True  # only the proxy knows
+    try:
+        socket.create_connection(server(), timeout=SECONDS_TO_REACH).close()
+    except OSError:
+        return False
+    return True
+
+
 def key_is_configured() -> bool:
     """Whether a W&B key lies in the environment or in the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    host, _ = server()
     try:
         entry = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
         return entry is not None and bool(entry[2])
@@ -67,6 +90,9 @@ def wandb_logger(
         return None
 
     chosen = choose_mode(mode)
+    if chosen == "online" and not server_answers():
+        log.warning("logger=wandb: %s can't be reached; going on offline, `wandb sync` brings the run in", server()[0])
+        chosen = "offline"
     for attempt in dict.fromkeys([chosen, "offline"]):
         try:
             run = wandb.init(
@@ -78,7 +104,7 @@ def wandb_logger(
                 job_type=job_type,
                 tags=list(tags),
                 mode=attempt,  # type: ignore[arg-type]
-                settings=wandb.Settings(console="off", silent=True),
+                settings=wandb.Settings(console="off", silent=True, init_timeout=SECONDS_TO_START),
             )
         except (wandb.errors.Error, OSError, ValueError) as error:
             log.warning("logger=wandb: mode %s failed (%s)", attempt, " ".join(str(error).split()))
