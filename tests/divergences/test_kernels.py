@@ -184,7 +184,7 @@ def test_bandwidth_rules() -> None:
 def test_median_of_many_points_is_close_to_that_of_all() -> None:
     torch.manual_seed(0)
     points = torch.randn(3000, 8, dtype=torch.float64)
-    # A sample median of m independent numbers errs by 1 / (2 f(median) sqrt(m)); 256 disjoint pairs bound it from above.
+    # A median of m independent numbers errs by 1 / (2 f(median) sqrt(m)); 256 disjoint pairs bound it from above.
     distances = torch.pdist(points)
     median = distances.median()
     density = ((distances - median).abs() < 0.05).double().mean() / 0.1
@@ -200,7 +200,7 @@ def test_median_without_distances_falls_back(rule: str, points: torch.Tensor) ->
 
 @pytest.mark.parametrize("bandwidth", [0.0, -1.0, math.inf, math.nan])
 def test_impossible_bandwidths_are_refused(bandwidth: float) -> None:
-    with pytest.raises(ValueError, match="bandwidth=.*accepted are 2d, authors, median, svgd or a number above 0"):
+    with pytest.raises(ValueError, match=r"bandwidth=.*accepted are 2d, authors, median, svgd or a number above 0"):
         Gaussian(bandwidth)
 
 

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -114,7 +115,7 @@ def test_zero_for_the_prior_and_growing_away_from_it(d: int) -> None:
         [z + size * sign * direction for size in (0.0, 2.0, 4.0, 8.0)],
     ):
         found = [discrepancy(points) for points in moved]
-        for (nearer, _), (farther, _) in zip(found, found[1:], strict=False):
+        for (nearer, _), (farther, _) in itertools.pairwise(found):
             assert farther > nearer
         value, error = found[-1]
         assert value > 4 * error  # told apart from the prior, not merely ordered
@@ -140,7 +141,7 @@ def test_divergence_reports_ksd_and_hands_over_the_direction() -> None:
 
 
 def test_gradient_is_that_of_kl_in_the_rkhs() -> None:
-    """Along phi, KL(q || p) changes by -<phi, phi>_H = -KSD^2 (V-statistic), and (1/n) sum_i <s_i, phi_i> + div phi_i is it."""
+    """KL(q || p) falls along phi at the rate (1/n) sum_i <s_i, phi_i> + div phi_i, which is KSD^2 (V-statistic)."""
     torch.manual_seed(0)
     n, a = 30, 2.0
     z = torch.randn(n, 3, dtype=torch.float64)
