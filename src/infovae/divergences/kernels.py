@@ -1,61 +1,44 @@
-"""Radial kernels and the rules for their bandwidth.
+"""Radial kernels: functions of the squared distance s = ||x - y||^2 alone.
 
-A kernel is a function of squared distances s = ||x - y||^2 alone, so that one (n, m) matrix of them is all
-that is ever held. Each is 1 at s = 0: a weight lambda_ keeps its meaning from kernel to kernel.
+An (n, m) matrix of squared distances is all that is ever held, and ``pair_sum.py`` holds it a block at a time.
+Each kernel but the energy kernel is 1 at s = 0, so that a weight lambda_ keeps its meaning from kernel to kernel; the
+energy kernel -||x - y|| is 0 there and unbounded below, and its lambda_ is in units of 1 / distance.
 
 **lambda_ means nothing without its kernel.** At d = 64 the authors' exp(-s / d^2) can't tell N(0, I) from a
 standard deviation of 1.3; exp(-s / (2 d)) can. That is why the default bandwidth grows like sqrt(d).
+
+A new kernel is a subclass with ``evaluate`` and a YAML in ``conf/divergence/kernel/``: its derivatives are autograd's.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Bandwidth = Literal["2d", "authors", "median"] | float
+from infovae.divergences.bandwidths import Bandwidth, squared_number
 
 
-def squared_distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
+def squared_distances(x: Float[Tensor, "*b n d"], y: Float[Tensor, "*b m d"]) -> Float[Tensor, "*b n m"]:
     """||x_i - y_j||^2 by one matrix product, never through an (n, m, d) tensor.
 
-    Both are first moved by the same vector, which keeps the cancellation in the product small
-    for clouds far from the origin.
+    Both are first moved by the same vector, which keeps the cancellation in the product small for clouds far from the
+    origin: what is left is about eps * ||x_i - centre||^2, for coinciding points too, never below 0.
     """
-    shift = y.detach().mean(dim=0)
-    x, y = x - shift, y - shift
-    x_norms = x.square().sum(dim=1, keepdim=True)
-    y_norms = y.square().sum(dim=1)
-    return torch.addmm(x_norms + y_norms, x, y.T, alpha=-2).clamp_min(0)
+    shift = y.detach().mean(dim=-2, keepdim=True)
+    return centred_squared_distances(x - shift, y - shift)
 
 
-def squared_bandwidth(rule: Bandwidth, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> float | Float[Tensor, ""]:
-    """sigma^2 under a rule.
-
-    Args:
-        rule: ``2d``: sigma^2 = d, so that a Gaussian kernel is exp(-s / (2 d)); ``authors``:
-            sigma^2 = d^2 / 2, so that it is exp(-s / d^2); ``median``: sigma is the median distance between the
-            points of x and y together (without gradient); or sigma itself.
-
-    Raises:
-        ValueError: sigma is not positive.
-    """
-    dimension = x.shape[1]
-    if rule == "2d":
-        return float(dimension)
-    if rule == "authors":
-        return dimension**2 / 2
-    if rule == "median":
-        points = torch.cat([x, y]).detach()
-        between = squared_distances(points, points)
-        rows, columns = torch.triu_indices(len(points), len(points), offset=1, device=points.device)
-        return between[rows, columns].median().clamp_min(torch.finfo(points.dtype).tiny)
-    if not rule > 0:
-        raise ValueError(f"bandwidth={rule}: accepted are 2d, authors, median or a number above 0")
-    return float(rule) ** 2
+def centred_squared_distances(x: Float[Tensor, "*b n d"], y: Float[Tensor, "*b m d"]) -> Float[Tensor, "*b n m"]:
+    """:func:`squared_distances` of points that lie about the origin: ||x||^2 - 2 <x, y> + ||y||^2."""
+    x_norms = x.square().sum(dim=-1)[..., :, None]
+    y_norms = y.square().sum(dim=-1)[..., None, :]
+    if x.ndim == 2:
+        return torch.addmm(y_norms, x, y.T, alpha=-2).add_(x_norms).clamp_min_(0)
+    return torch.baddbmm(y_norms, x, y.mT, alpha=-2).add_(x_norms).clamp_min_(0)
 
 
 @dataclass(frozen=True)
@@ -64,15 +47,33 @@ class Kernel(ABC):
 
     bandwidth: Bandwidth = "2d"
 
+    height: ClassVar[float] = 1.0
+    """k(x, x)."""
+
+    smooth: ClassVar[bool] = True
+    """Whether k is twice differentiable in s at 0, which Stein's method asks for."""
+
     def __post_init__(self) -> None:
         if not isinstance(self.bandwidth, str):
-            squared_bandwidth(self.bandwidth, torch.empty(0, 1), torch.empty(0, 1))
+            squared_number(self.bandwidth)
 
     @abstractmethod
     def evaluate(
-        self, squared_distance: Float[Tensor, "n m"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "n m"]:
-        """The kernel matrix."""
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
+    ) -> Float[Tensor, "*pairs"]:
+        """k(s), elementwise."""
+
+    def derivatives(
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
+    ) -> list[Float[Tensor, "*pairs"]]:
+        """k and its derivatives in s up to an order, elementwise and without gradient."""
+        # Lightning evaluates in inference mode, where autograd would be off even here.
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = squared_distance.clone().requires_grad_()
+            terms = [self.evaluate(leaf, squared_bandwidth)]
+            for _ in range(order):
+                terms += torch.autograd.grad(terms[-1].sum(), leaf, create_graph=len(terms) < order)
+        return [term.detach() for term in terms]
 
 
 class NormalMeanKernel(Kernel):
@@ -97,9 +98,17 @@ class Gaussian(NormalMeanKernel):
     """
 
     def evaluate(
-        self, squared_distance: Float[Tensor, "n m"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "n m"]:
-        return torch.exp(squared_distance / (-2 * squared_bandwidth))
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
+    ) -> Float[Tensor, "*pairs"]:
+        return (squared_distance * (-0.5 / squared_bandwidth)).exp_()
+
+    def derivatives(
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
+    ) -> list[Float[Tensor, "*pairs"]]:
+        terms = [self.evaluate(squared_distance, squared_bandwidth)]
+        for _ in range(order):
+            terms.append(terms[-1] * (-0.5 / squared_bandwidth))
+        return terms
 
     def normal_mean(self, z: Float[Tensor, "n d"], squared_bandwidth: float | Float[Tensor, ""]) -> Float[Tensor, " n"]:
         shrunk = (squared_bandwidth / (squared_bandwidth + 1)) ** (z.shape[1] / 2)
@@ -123,8 +132,8 @@ class GaussianSum(NormalMeanKernel):
             raise ValueError(f"multipliers={list(self.multipliers)}: accepted are non-empty lists of numbers above 0")
 
     def evaluate(
-        self, squared_distance: Float[Tensor, "n m"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "n m"]:
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
+    ) -> Float[Tensor, "*pairs"]:
         return self._average(lambda multiplier: GAUSSIAN.evaluate(squared_distance, squared_bandwidth * multiplier**2))
 
     def normal_mean(self, z: Float[Tensor, "n d"], squared_bandwidth: float | Float[Tensor, ""]) -> Float[Tensor, " n"]:
@@ -147,6 +156,60 @@ class InverseMultiquadratic(Kernel):
     """C / (C + s) with C = 2 sigma^2; under the rule ``2d`` it is C = 2 d (Tolstikhin et al. 2018)."""
 
     def evaluate(
-        self, squared_distance: Float[Tensor, "n m"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "n m"]:
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
+    ) -> Float[Tensor, "*pairs"]:
         return 1 / (1 + squared_distance / (2 * squared_bandwidth))
+
+
+@dataclass(frozen=True)
+class RationalQuadratic(Kernel):
+    """(1 + s / (2 alpha sigma^2))^(-alpha): Gaussian kernels averaged over a Gamma of bandwidths.
+
+    The smaller alpha, the heavier the tail; alpha = 1 is the inverse multi-quadratic kernel, alpha -> inf the Gaussian.
+    """
+
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.alpha > 0:
+            raise ValueError(f"alpha={self.alpha}: accepted are numbers above 0")
+
+    def evaluate(
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
+    ) -> Float[Tensor, "*pairs"]:
+        return (1 + squared_distance / (2 * self.alpha * squared_bandwidth)) ** -self.alpha
+
+
+@dataclass(frozen=True)
+class Laplacian(Kernel):
+    """exp(-||x - y|| / sigma), with the Euclidean norm."""
+
+    smooth = False
+
+    def evaluate(
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
+    ) -> Float[Tensor, "*pairs"]:
+        return torch.exp(-_distance(squared_distance) / squared_bandwidth**0.5)
+
+
+@dataclass(frozen=True)
+class Energy(Kernel):
+    """-||x - y|| / sigma; with sigma = 1, MMD^2 is the energy distance (Szekely & Rizzo 2013; Sejdinovic et al. 2013).
+
+    2 E||z - y|| - E||z - z'|| - E||y - y'||: without a bandwidth to choose, but for the unit of length.
+    """
+
+    bandwidth: Bandwidth = 1.0
+    height = 0.0
+    smooth = False
+
+    def evaluate(
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
+    ) -> Float[Tensor, "*pairs"]:
+        return -_distance(squared_distance) / squared_bandwidth**0.5
+
+
+def _distance(squared_distance: Float[Tensor, "*pairs"]) -> Float[Tensor, "*pairs"]:
+    """sqrt(s) with gradient 0 at s = 0: its kink, where by symmetry a pair pulls nowhere."""
+    return squared_distance.clamp_min(torch.finfo(squared_distance.dtype).tiny).sqrt()

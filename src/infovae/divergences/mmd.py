@@ -6,61 +6,63 @@ The V-statistic keeps the pairs of a point with itself: never negative, biased u
 The U-statistic leaves them out: unbiased, and below 0 about half the time when q = p.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.divergences.bandwidths import squared_bandwidth
 from infovae.divergences.divergence import Divergence
-from infovae.divergences.kernels import Gaussian, Kernel, NormalMeanKernel, squared_bandwidth, squared_distances
+from infovae.divergences.kernels import Gaussian, Kernel, NormalMeanKernel
+from infovae.divergences.pair_sum import weighted_pair_sums
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
 
 Estimator = Literal["u", "v"]
-RadialKernel = Callable[[Tensor], Tensor]
 
 DEFAULT_KERNEL = Gaussian()
 
 
-def within(points: Float[Tensor, "n d"], kernel: RadialKernel, estimator: Estimator) -> Float[Tensor, ""]:
-    """E k(x, x') over pairs of one sample.
-
-    Raises:
-        ValueError: the U-statistic of fewer than two points.
-    """
-    n = len(points)
-    matrix = kernel(squared_distances(points, points))
-    if estimator == "v":
-        return matrix.mean()
-    if n < 2:
-        raise ValueError(f"a U-statistic needs at least 2 points, not {n}; estimator=v has no such limit")
-    return (matrix.sum() - matrix.diagonal().sum()) / (n * (n - 1))
-
-
 def mmd_squared(
-    z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "m d"], kernel: RadialKernel, estimator: Estimator = "u"
+    z_q: Float[Tensor, "n d"],
+    z_p: Float[Tensor, "m d"],
+    kernel: Kernel,
+    squared_bandwidth: float | Float[Tensor, ""],
+    estimator: Estimator = "u",
 ) -> Float[Tensor, ""]:
-    """MMD^2 between two samples.
+    """MMD^2 between two samples, in memory that doesn't grow with the number of pairs.
 
     Args:
-        z_q: codes.
-        z_p: draws from the prior.
-        kernel: maps squared distances to kernel values.
+        z_q: codes; the gradient is theirs.
+        z_p: draws from the prior, constants.
+        kernel: a radial kernel.
+        squared_bandwidth: its sigma^2, a constant.
         estimator: ``u`` (unbiased) or ``v`` (never negative).
 
     Raises:
         ValueError: the U-statistic of fewer than two points on either side.
     """
-    between = kernel(squared_distances(z_q, z_p)).mean()
-    return within(z_q, kernel, estimator) - 2 * between + within(z_p, kernel, estimator)
+    n, m = len(z_q), len(z_p)
+    within_q, within_p = _pair_weight(n, estimator), _pair_weight(m, estimator)
+    total = weighted_pair_sums(z_q, z_p, kernel, squared_bandwidth, (within_q, -2 / (n * m), within_p))
+    return total - kernel.height * (n * within_q + m * within_p) if estimator == "u" else total
+
+
+def _pair_weight(n: int, estimator: Estimator) -> float:
+    """What each pair of one sample counts for in the estimate of E k(x, x')."""
+    if estimator == "v":
+        return 1 / n**2
+    if n < 2:
+        raise ValueError(f"a U-statistic needs at least 2 points, not {n}; estimator=v has no such limit")
+    return 1 / (n * (n - 1))
 
 
 def mmd_squared_to_standard_normal(
     z: Float[Tensor, "n d"],
     kernel: NormalMeanKernel,
-    squared_bandwidth: float | Tensor,
+    squared_bandwidth: float | Float[Tensor, ""],
     estimator: Estimator = "u",
 ) -> Float[Tensor, ""]:
     """MMD^2 between a sample and N(0, I), free of the noise of prior draws.
@@ -70,13 +72,17 @@ def mmd_squared_to_standard_normal(
     Raises:
         ValueError: the U-statistic of fewer than two points.
     """
-    pairs = within(z, lambda squared_distance: kernel.evaluate(squared_distance, squared_bandwidth), estimator)
+    n = len(z)
+    weight = _pair_weight(n, estimator)
+    pairs = weighted_pair_sums(z, z[:0].detach(), kernel, squared_bandwidth, (weight, 0.0, 0.0))
+    if estimator == "u":
+        pairs = pairs - kernel.height * n * weight
     to_prior = kernel.normal_mean(z, squared_bandwidth).mean()
     return pairs - 2 * to_prior + kernel.normal_mean_mean(z.shape[1], squared_bandwidth)
 
 
 class MMD(Divergence):
-    """MMD^2 between a batch of codes and the prior, in units of the kernel (k(z, z) = 1).
+    """MMD^2 between a batch of codes and the prior, in units of the kernel.
 
     Args:
         kernel: a radial kernel with its bandwidth rule.
@@ -115,10 +121,8 @@ class MMD(Divergence):
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
         if isinstance(self.kernel, NormalMeanKernel) and self.prior_terms == "exact":
-            bandwidth = squared_bandwidth(self.kernel.bandwidth, codes.z, codes.z)
+            bandwidth = squared_bandwidth(self.kernel.bandwidth, codes.z)
             return mmd_squared_to_standard_normal(codes.z, self.kernel, bandwidth, self.estimator)
         z_p = prior.sample(len(codes.z))
-        bandwidth = squared_bandwidth(self.kernel.bandwidth, codes.z, z_p)
-        return mmd_squared(
-            codes.z, z_p, lambda squared_distance: self.kernel.evaluate(squared_distance, bandwidth), self.estimator
-        )
+        bandwidth = squared_bandwidth(self.kernel.bandwidth, torch.cat([codes.z, z_p]))
+        return mmd_squared(codes.z, z_p, self.kernel, bandwidth, self.estimator)

@@ -1,0 +1,110 @@
+import pytest
+import torch
+from torch import Tensor
+
+from infovae.divergences import pair_sum
+from infovae.divergences.kernels import Energy, Gaussian, Kernel, squared_distances
+from infovae.divergences.pair_sum import row_blocks, weighted_pair_sums
+from tests.divergences.test_kernels import KERNELS, name
+
+WEIGHTS = (0.7, -1.3, 0.4)
+
+
+def plain(x: Tensor, y: Tensor, kernel: Kernel, a: float) -> Tensor:
+    """What autograd makes of the three kernel matrices."""
+
+    def total(left: Tensor, right: Tensor) -> Tensor:
+        # Differences, not the expanded square: exactly 0 between a point and itself.
+        return kernel.evaluate((left[:, None] - right).square().sum(dim=2), a).sum()
+
+    return WEIGHTS[0] * total(x, x) + WEIGHTS[1] * total(x, y) + WEIGHTS[2] * total(y, y)
+
+
+@pytest.fixture(params=[1, 7, 40, 10**6], ids=lambda block: f"block{block}")
+def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(pair_sum, "BLOCK", request.param)
+    size: int = request.param
+    return size
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("kernel", KERNELS, ids=name)
+@pytest.mark.parametrize("d", [1, 5])
+def test_value_and_gradient_are_autograds(kernel: Kernel, d: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(13, d, dtype=torch.float64, requires_grad=True)
+    y = torch.randn(9, d, dtype=torch.float64)
+    expected = plain(x, y, kernel, 1.7)
+    (expected_gradient,) = torch.autograd.grad(expected, x)
+    found = weighted_pair_sums(x, y, kernel, 1.7, WEIGHTS)
+    (gradient,) = torch.autograd.grad(found, x)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradient, expected_gradient)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=name)
+def test_gradient_passes_gradcheck(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_sum, "BLOCK", 20)
+    torch.manual_seed(0)
+    x, y = torch.randn(6, 3, dtype=torch.float64, requires_grad=True), torch.randn(5, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda moved: weighted_pair_sums(moved, y, kernel, 1.3, WEIGHTS), (x,))
+
+
+def test_second_derivatives_are_refused() -> None:
+    x = torch.randn(4, 2, requires_grad=True)
+    value = weighted_pair_sums(x, torch.randn(4, 2), Gaussian(), 1.0, WEIGHTS)
+    (gradient,) = torch.autograd.grad(value.square(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_gradient_of_the_constant_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="second sample is taken as constant"):
+        weighted_pair_sums(torch.randn(4, 2), torch.randn(4, 2, requires_grad=True), Gaussian(), 1.0, WEIGHTS)
+
+
+def test_value_needs_no_gradient() -> None:
+    x, y = torch.randn(8, 2), torch.randn(6, 2)
+    with torch.inference_mode():
+        value = weighted_pair_sums(x.clone(), y.clone(), Gaussian(), 1.0, WEIGHTS)
+    torch.testing.assert_close(value.clone(), plain(x, y, Gaussian(), 1.0))
+
+
+def test_second_sample_may_be_empty() -> None:
+    x = torch.randn(8, 2, dtype=torch.float64)
+    found = weighted_pair_sums(x, x[:0], Gaussian(), 1.0, (1.0, 0.0, 0.0))
+    torch.testing.assert_close(found, Gaussian().evaluate(squared_distances(x, x), 1.0).sum())
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=name)
+def test_repeated_points_stay_finite(kernel: Kernel) -> None:
+    x = torch.ones(10, 4, requires_grad=True)
+    value = weighted_pair_sums(x, torch.ones(6, 4), kernel, 1.0, WEIGHTS)
+    (gradient,) = torch.autograd.grad(value, x)
+    expected = kernel.height * (100 * WEIGHTS[0] + 60 * WEIGHTS[1] + 36 * WEIGHTS[2])
+    assert value.item() == pytest.approx(expected, abs=1e-4)
+    # Coinciding points lie in no direction from each other.
+    assert gradient.abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e2, 1e4])
+@pytest.mark.parametrize("common", [0.0, 1e4])
+def test_single_precision_survives_offsets(apart: float, common: float) -> None:
+    """The distances within each sample don't suffer from where it is, nor from where the other is."""
+    torch.manual_seed(0)
+    n, d = 60, 10
+    x, y = torch.randn(n, d) + apart + common, torch.randn(n, d) + common
+    for kernel in (Gaussian(), Energy()):
+        weights = (1 / n**2, -2 / n**2, 1 / n**2)
+        exact = weighted_pair_sums(x.double(), y.double(), kernel, 10.0, weights)
+        size = kernel.evaluate(squared_distances(x.double(), y.double()), 10.0).abs().max() + 1
+        found = weighted_pair_sums(x, y, kernel, 10.0, weights)
+        # Coordinates of the common offset's size are known to eps of it, and so are the means that are taken off.
+        assert abs(found - exact) <= 200 * torch.finfo(torch.float32).eps * size
+
+
+def test_row_blocks_cover_each_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_sum, "BLOCK", 10)
+    for rows, columns in [(1, 1), (7, 3), (10, 1), (5, 100), (3, 0), (0, 4)]:
+        covered = [row for part in row_blocks(rows, columns) for row in range(rows)[part]]
+        assert covered == list(range(rows))
