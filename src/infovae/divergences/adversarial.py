@@ -60,7 +60,7 @@ class Adversarial(CriticDivergence):
         latent_dim: int,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         form: Form = "non_saturating",
-        hidden: Sequence[int] = (512, 512),
+        hidden: Sequence[int] = (256, 256),
         critic_steps: int = 1,
         spectral_norm: bool = False,
         gradient_penalty_weight: float = 10.0,

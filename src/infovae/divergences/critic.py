@@ -8,7 +8,7 @@ accumulation mean what they mean without a critic.
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -55,7 +55,7 @@ class CriticDivergence(Divergence):
         self,
         latent_dim: int,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
-        hidden: Sequence[int] = (512, 512),
+        hidden: Sequence[int] = (256, 256),
         critic_steps: int = 1,
         spectral_norm: bool = False,
     ) -> None:
@@ -124,7 +124,7 @@ class CriticDivergence(Divergence):
             raise RuntimeError(f"the critic's optimiser: {error}") from error
         self.has_learned = state["has_learned"]
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CriticDivergence":
         """Let the optimiser's state follow the parameters to another device or type, as where a resumed run moves."""
         super()._apply(fn, recurse)
         self.optimizer.load_state_dict(self.optimizer.state_dict())
