@@ -71,7 +71,10 @@ class CriticDivergence(Divergence):
                         parametrizations.spectral_norm(layer)
         self.critic_steps = critic_steps
         self.has_learned = False
-        self.optimizer = optimizer(self.critic.parameters())
+        try:
+            self.optimizer = optimizer(self.critic.parameters())
+        except ValueError as error:
+            raise ValueError(f"optimizer: {error}") from error
         self.critic.requires_grad_(False)
 
     @abstractmethod
