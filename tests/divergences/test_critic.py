@@ -10,6 +10,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import DictConfig
 from torch import Tensor
 
 from infovae.assembly import build_data, build_module, build_trainer
@@ -17,8 +18,10 @@ from infovae.codes import Codes
 from infovae.divergences.adversarial import Adversarial
 from infovae.divergences.critic import CriticDivergence
 from infovae.divergences.density_ratio import DensityRatioKL
+from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.priors.standard_normal import StandardNormal
+from infovae.training import check_clipping
 
 CONF = Path(__file__).parents[2] / "conf"
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999))
@@ -204,15 +207,19 @@ def test_any_shape_and_scale_keeps_critic_and_gradient_finite(
     assert all(tensor.isfinite().all() for tensor in tensors(divergence).values())
 
 
-def prepare(run_dir: Path, *overrides: str) -> tuple[pl.Trainer, InfoVAE, pl.LightningDataModule]:
-    """A run on 256 digits, two batches of 128 an epoch."""
+def config(run_dir: Path, *overrides: str) -> DictConfig:
+    """Of a run on 256 digits, two batches of 128 an epoch."""
     fixed = (
         "data.train_size=256 data.validation_size=128 network.encoder.hidden=[16] network.decoder.hidden=[16] "
         "logger=none callbacks=none trainer.enable_progress_bar=false trainer.limit_val_batches=1 "
         f"trainer.accelerator=cpu name=test run_dir={run_dir}"
     )
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("config", overrides=[*fixed.split(), *overrides])
+        return compose("config", overrides=[*fixed.split(), *overrides])
+
+
+def prepare(run_dir: Path, *overrides: str) -> tuple[pl.Trainer, InfoVAE, pl.LightningDataModule]:
+    cfg = config(run_dir, *overrides)
     pl.seed_everything(1, verbose=False)
     data = build_data(cfg)
     module = build_module(cfg, data)
@@ -232,7 +239,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
         ("model=aae", "divergence.form=wgan_gp", "divergence.critic_steps=2"),
         ("model=aae", "posterior=diagonal_gaussian", "divergence.form=saturating"),
         ("model=wae_gan",),
-        ("model=wae_gan", "trainer.precision=bf16-mixed", "trainer.gradient_clip_val=0.5"),
+        ("model=wae_gan", "trainer.precision=bf16-mixed", "trainer.gradient_clip_val=0.5", "optimizer.fused=false"),
     ],
     ids=" ".join,
 )
@@ -249,6 +256,16 @@ def test_trains_with_the_settings_of_the_trainer(tmp_path: Path, overrides: tupl
     assert all(parameter.dtype == torch.float32 for parameter in module.parameters())
     assert trainer.callback_metrics["train/divergence"].isfinite()
     assert trainer.callback_metrics["validation/divergence"].isfinite()
+
+
+def test_what_lightning_cannot_clip_is_refused_before_training(tmp_path: Path) -> None:
+    mixed, clipped = "trainer.precision=bf16-mixed", "trainer.gradient_clip_val=0.5"
+    cfg = config(tmp_path, "model=aae", mixed, clipped)
+    with pytest.raises(UserError, match=r"^optimizer.fused=true: .*; accepted is optimizer.fused=false$"):
+        check_clipping(cfg, build_trainer(cfg))
+    for accepted in ([mixed], [clipped], [mixed, clipped, "optimizer.fused=false"]):
+        cfg = config(tmp_path, "model=aae", *accepted)
+        check_clipping(cfg, build_trainer(cfg))
 
 
 @pytest.mark.parametrize("divergence", ["adversarial", "kl_density_ratio"])
