@@ -60,6 +60,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         _check_checkpoint(cfg.ckpt_path, module)
         _tell(module)
         trainer = build_trainer(cfg)
+        check_clipping(cfg, trainer)
         _check_processes(trainer.world_size, data)
         trainer.loggers = build_loggers(cfg)
         for logger in trainer.loggers:
@@ -143,6 +144,19 @@ def _check_checkpoint(path: str | None, module: InfoVAE) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"ckpt_path={path}: damaged, or of another architecture than configured: {reason}") from error
+
+
+def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
+    """Lightning finds this out at the first step, in words that name none of the keys.
+
+    Raises:
+        UserError: a fused optimiser under mixed precision, whose gradients can't be clipped.
+    """
+    if trainer.gradient_clip_val and "mixed" in trainer.precision and cfg.optimizer.get("fused"):
+        raise UserError(
+            f"optimizer.fused=true: can't go with trainer.precision={cfg.trainer.precision} and "
+            f"trainer.gradient_clip_val={cfg.trainer.gradient_clip_val} together; accepted is optimizer.fused=false"
+        )
 
 
 def _tell(module: InfoVAE) -> None:

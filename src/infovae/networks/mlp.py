@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def _perceptron(sizes: Sequence[int]) -> nn.Sequential:
+def perceptron(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers of the given sizes with ReLU between them."""
     if min(sizes) < 1:
         raise ValueError(f"hidden={list(sizes[1:-1])}: accepted are lists of whole numbers of at least 1")
@@ -23,7 +23,7 @@ class MLPEncoder(nn.Module):
 
     def __init__(self, image_shape: Sequence[int], outputs: int, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.layers = _perceptron([math.prod(image_shape), *hidden, outputs])
+        self.layers = perceptron([math.prod(image_shape), *hidden, outputs])
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         parameters: Tensor = self.layers(2 * images.flatten(1) - 1)
@@ -36,7 +36,7 @@ class MLPDecoder(nn.Module):
     def __init__(self, latent_dim: int, output_shape: Sequence[int], hidden: Sequence[int]) -> None:
         super().__init__()
         self.output_shape = tuple(output_shape)
-        self.layers = _perceptron([latent_dim, *hidden, math.prod(output_shape)])
+        self.layers = perceptron([latent_dim, *hidden, math.prod(output_shape)])
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
         parameters: Tensor = self.layers(z)

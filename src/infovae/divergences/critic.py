@@ -1,0 +1,134 @@
+"""A divergence that learns a critic: the network, its steps, its optimiser and what a checkpoint keeps of them.
+
+The critic is trained inside :meth:`CriticDivergence.adapt`, on codes without gradient, by an optimiser that nobody
+else knows. Lightning therefore sees one optimiser, the autoencoder's: ``global_step``, gradient clipping and
+accumulation mean what they mean without a critic.
+"""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations
+
+from infovae.codes import Codes
+from infovae.divergences.divergence import Divergence
+from infovae.networks.mlp import perceptron
+from infovae.priors.prior import Prior
+
+
+def logistic_loss(logits_q: Float[Tensor, " n"], logits_p: Float[Tensor, " m"]) -> Float[Tensor, ""]:
+    """-1/2 E_p log D - 1/2 E_q log(1 - D) in nats, with D = sigmoid(logit) the probability of a draw from p.
+
+    At its minimum the logit is log p(z)/q(z) and the loss is log 2 - JS(q, p) (Goodfellow et al. 2014, theorem 1).
+    """
+    return 0.5 * (functional.softplus(-logits_p).mean() + functional.softplus(logits_q).mean())
+
+
+class CriticDivergence(Divergence):
+    """A divergence estimated by a network on codes that learns to tell them from prior draws.
+
+    A subclass says what the critic minimises and what the encoder follows; see ``adversarial.py``.
+
+    The critic's parameters require gradients only while it learns, so that neither the encoder's optimiser nor
+    data-parallel training takes them for its own, and the encoder's backward pass doesn't compute theirs. All ranks
+    of a data-parallel run see the same codes and prior draws, and so take the same steps without talking.
+
+    Until the critic has learned, the divergence is unknown: its value is nan. That is so for a whole run in which the
+    divergence has weight 0.
+
+    Args:
+        latent_dim: d.
+        optimizer: makes the critic's optimiser from its parameters.
+        hidden: widths of the critic's hidden layers; none for a linear critic.
+        critic_steps: steps on each training batch, each against new prior draws. Of k batches whose gradients the
+            trainer accumulates, each is learned from: k * critic_steps for one step of the encoder.
+        spectral_norm: divide each weight matrix by its largest singular value (Miyato et al. 2018).
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        hidden: Sequence[int] = (256, 256),
+        critic_steps: int = 1,
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if critic_steps < 1:
+            raise ValueError(f"critic_steps={critic_steps}: accepted are whole numbers of at least 1")
+        # From the global seed, yet without moving its stream: at weight 0 a run doesn't depend on the divergence.
+        with torch.random.fork_rng(devices=[]):
+            self.critic = perceptron([latent_dim, *hidden, 1])
+            if spectral_norm:
+                for layer in self.critic:
+                    if isinstance(layer, nn.Linear):
+                        parametrizations.spectral_norm(layer)
+        self.critic_steps = critic_steps
+        self.has_learned = False
+        try:
+            self.optimizer = optimizer(self.critic.parameters())
+        except ValueError as error:
+            raise ValueError(f"optimizer: {error}") from error
+        self.critic.requires_grad_(False)
+
+    @abstractmethod
+    def critic_loss(self, z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+        """What the critic minimises, from codes and as many prior draws."""
+
+    @abstractmethod
+    def estimate(
+        self, z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """The divergence, and the surrogate whose gradient in ``z_q`` the encoder follows."""
+
+    def logits(self, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """The critic's output, which no sigmoid has bent."""
+        logits: Tensor = self.critic(z)
+        return logits.squeeze(1)
+
+    def adapt(self, codes: Codes, prior: Prior) -> None:
+        z_q = codes.z.detach()
+        self.critic.requires_grad_(True)
+        with torch.enable_grad(), torch.autocast(z_q.device.type, enabled=False):
+            for _ in range(self.critic_steps):
+                self.optimizer.zero_grad()
+                self.critic_loss(z_q, prior.sample(len(z_q))).backward()
+                self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.critic.requires_grad_(False)
+        self.has_learned = True
+
+    def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
+        value, surrogate = self.estimate(codes.z, prior.sample(len(codes.z)))
+        if not self.has_learned:
+            value = torch.full_like(value, torch.nan)
+        return value.detach() + surrogate - surrogate.detach()
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What ``state_dict`` holds beside the critic's weights: tensors and plain values only."""
+        return {"optimizer": self.optimizer.state_dict(), "has_learned": self.has_learned}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up the optimiser's state.
+
+        Raises:
+            RuntimeError: it belongs to another critic.
+        """
+        try:
+            # A copy, because an optimiser would go on writing into the tensors that it was given.
+            self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        except ValueError as error:
+            raise RuntimeError(f"the critic's optimiser: {error}") from error
+        self.has_learned = state["has_learned"]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CriticDivergence":
+        """Let the optimiser's state follow the parameters to another device or type, as where a resumed run moves."""
+        super()._apply(fn, recurse)
+        self.optimizer.load_state_dict(self.optimizer.state_dict())
+        return self
