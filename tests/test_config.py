@@ -51,7 +51,7 @@ def test_presets_name_their_points(composed: Compose) -> None:
     assert points == {
         "vae": (0, 1),
         "beta_vae": (-3, 4),
-        "infovae": (0, 1000),
+        "infovae": (0, 100),
         "mmd_vae": (1, 1000),
         "autoencoder": (1, 0),
     }

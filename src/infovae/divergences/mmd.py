@@ -87,21 +87,21 @@ class MMD(Divergence):
     Args:
         kernel: a radial kernel with its bandwidth rule.
         estimator: ``u`` or ``v``.
-        prior_terms: ``sampled`` takes as many prior draws as there are codes; ``exact`` uses the closed
-            form, for Gaussian kernels and the standard normal prior.
+        prior_terms: ``exact`` uses the closed form, for Gaussian kernels and the standard normal prior; ``sampled``
+            takes as many prior draws as there are codes, which adds their noise; ``auto`` is exact where it can be.
     """
 
     def __init__(
         self,
         kernel: Kernel = DEFAULT_KERNEL,
         estimator: Estimator = "u",
-        prior_terms: Literal["sampled", "exact"] = "sampled",
+        prior_terms: Literal["auto", "exact", "sampled"] = "auto",
     ) -> None:
         super().__init__()
         if prior_terms == "exact" and not isinstance(kernel, NormalMeanKernel):
             raise ValueError(
                 f"prior_terms=exact: the {type(kernel).__name__} kernel has no closed form; "
-                "accepted are prior_terms=sampled or a kernel among Gaussian, GaussianSum"
+                "accepted are prior_terms=auto, sampled or a kernel among gaussian, gaussian_sum"
             )
         self.kernel = kernel
         self.estimator = estimator
@@ -116,11 +116,12 @@ class MMD(Divergence):
         if self.prior_terms == "exact" and not isinstance(prior, StandardNormal):
             raise ValueError(
                 f"prior_terms=exact: the closed form is for N(0, I), not {type(prior).__name__}; "
-                "accepted are prior_terms=sampled or prior=standard_normal"
+                "accepted are prior_terms=auto, sampled or prior=standard_normal"
             )
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
-        if isinstance(self.kernel, NormalMeanKernel) and self.prior_terms == "exact":
+        has_closed_form = isinstance(prior, StandardNormal) and self.prior_terms != "sampled"
+        if has_closed_form and isinstance(self.kernel, NormalMeanKernel):
             bandwidth = squared_bandwidth(self.kernel.bandwidth, codes.z)
             return mmd_squared_to_standard_normal(codes.z, self.kernel, bandwidth, self.estimator)
         z_p = prior.sample(len(codes.z))
