@@ -8,7 +8,6 @@ taken from it too. With s = ||x - y||^2 and G_ij = k'(s_ij),
 is one matrix product, G times the columns of c y and c; autograd, left to itself, would keep several (n, m) matrices.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,10 +21,10 @@ BLOCK = 2**18
 """Entries of the kernel matrix held at a time: 1 MB in float32, which stays in a core's cache."""
 
 
-def row_blocks(rows: int, columns: int) -> Iterator[slice]:
+def row_blocks(rows: int, columns: int) -> list[slice]:
     """Slices that cover all rows, each of about :data:`BLOCK` entries."""
     step = max(1, BLOCK // max(1, columns))
-    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def weighted_pair_sums(
@@ -78,24 +77,26 @@ class _WeightedPairSums(torch.autograd.Function):
             # Rows, not columns: a product with few columns is up to four times as slow on a CPU.
             weighted = torch.cat([weight * points, weight], dim=1).T.contiguous()
             gradient = torch.empty_like(x)
-        terms = []
-        for rows in row_blocks(n, n + m):
+        x_blocks, y_blocks = row_blocks(n, n + m), row_blocks(m, m)
+        # Made at once: scalars that outlive their block would lie between blocks and keep the heap from reusing them.
+        terms = points.new_empty(len(x_blocks) + len(y_blocks))
+        for term, rows in zip(terms[: len(x_blocks)], x_blocks, strict=True):
             squared_distance = centred_squared_distances(x[rows], points)
             squared_distance.diagonal(rows.start).zero_()
             value, *slope = kernel.derivatives(squared_distance, squared_bandwidth, order=int(wants_gradient))
-            terms += [within_x * value[:, :n].sum(), between * value[:, n:].sum()]
+            term.copy_(within_x * value[:, :n].sum() + between * value[:, n:].sum())
             if wants_gradient:
                 pull = weighted @ slope[0].T  # (d + 1, rows)
                 gradient[rows] = 2 * (pull[-1] * x[rows].T - pull[:-1]).T
         if m:
             y = y - y.mean(dim=0)
-        for rows in row_blocks(m, m):
+        for term, rows in zip(terms[len(x_blocks) :], y_blocks, strict=True):
             squared_distance = centred_squared_distances(y[rows], y)
             squared_distance.diagonal(rows.start).zero_()
-            terms.append(within_y * kernel.evaluate(squared_distance, squared_bandwidth).sum())
+            term.copy_(within_y * kernel.evaluate(squared_distance, squared_bandwidth).sum())
         if wants_gradient:
             ctx.save_for_backward(gradient)
-        return torch.stack(terms).sum()
+        return terms.sum()
 
     @staticmethod
     @once_differentiable

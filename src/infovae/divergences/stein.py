@@ -81,13 +81,14 @@ def ksd_squared(
     n = len(z)
     if estimator == "u" and n < 2:
         raise ValueError(f"a U-statistic needs at least 2 points, not {n}; estimator=v has no such limit")
-    terms = []
-    for rows in row_blocks(n, n):
+    blocks = row_blocks(n, n)
+    terms = z.new_empty(len(blocks))
+    for term, rows in zip(terms, blocks, strict=True):
         u = stein_kernel(z[rows], score[rows], z, score, kernel, squared_bandwidth)
         if estimator == "u":
             u.diagonal(rows.start).zero_()
-        terms.append(u.sum())
-    return torch.stack(terms).sum() / (n**2 if estimator == "v" else n * (n - 1))
+        term.copy_(u.sum())
+    return terms.sum() / (n**2 if estimator == "v" else n * (n - 1))
 
 
 def stein_kernel(
