@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import energy_distance
+from test_kernels import KERNELS, name, radial
 from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.divergences.kernels import Energy, Gaussian, GaussianSum, InverseMultiquadratic, Kernel, Laplacian
 from infovae.divergences.mmd import MMD, mmd_squared, mmd_squared_to_standard_normal
 from infovae.priors.standard_normal import StandardNormal
-from tests.divergences.test_kernels import KERNELS, name, radial
 
 
 def codes(z: Tensor) -> Codes:

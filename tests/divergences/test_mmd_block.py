@@ -1,12 +1,12 @@
 import pytest
 import torch
+from test_kernels import KERNELS, name
+from test_mmd import codes, population_mmd_squared
 
 from infovae.divergences.kernels import Gaussian, Kernel
 from infovae.divergences.mmd import mmd_squared
 from infovae.divergences.mmd_block import BlockMMD, block_mmd_squared
 from infovae.priors.standard_normal import StandardNormal
-from tests.divergences.test_kernels import KERNELS, name
-from tests.divergences.test_mmd import codes, population_mmd_squared
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=name)

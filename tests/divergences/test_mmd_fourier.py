@@ -2,12 +2,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_mmd import codes
 
 from infovae.divergences.kernels import Gaussian
 from infovae.divergences.mmd import mmd_squared
 from infovae.divergences.mmd_fourier import FourierMMD, fourier_mmd_squared
 from infovae.priors.standard_normal import StandardNormal
-from tests.divergences.test_mmd import codes
 
 
 @pytest.mark.parametrize("estimator", ["u", "v"])

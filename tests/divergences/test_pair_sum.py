@@ -1,11 +1,11 @@
 import pytest
 import torch
+from test_kernels import KERNELS, name
 from torch import Tensor
 
 from infovae.divergences import pair_sum
 from infovae.divergences.kernels import Energy, Gaussian, Kernel, squared_distances
 from infovae.divergences.pair_sum import row_blocks, weighted_pair_sums
-from tests.divergences.test_kernels import KERNELS, name
 
 WEIGHTS = (0.7, -1.3, 0.4)
 

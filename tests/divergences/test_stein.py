@@ -5,6 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_kernels import SMOOTH, name
+from test_mmd import codes
 from torch import Tensor
 
 from infovae.divergences import pair_sum, stein
@@ -13,8 +15,6 @@ from infovae.divergences.kernels import Energy, Gaussian, Kernel, Laplacian
 from infovae.divergences.stein import Stein, ksd_squared, stein_direction, stein_kernel
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
-from tests.divergences.test_kernels import SMOOTH, name
-from tests.divergences.test_mmd import codes
 
 
 class Banana(Prior):

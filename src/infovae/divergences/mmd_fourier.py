@@ -3,7 +3,7 @@
 exp(-||x - y||^2 / (2 sigma^2)) = E cos(<w, x - y>) over w ~ N(0, I / sigma^2), so that MMD^2 is the expected squared
 distance between the characteristic functions of q and p at w, here averaged over D draws of w. With fresh features the
 estimate is unbiased, over features and samples both. For q = p, 512 of them add at most 5 % to the U-statistic's own
-standard deviation in 2 or 10 dimensions and 13 % in 64; 64 of them 20 % and 90 % (``benchmarks/mmd_estimators.py``,
+standard deviation in 2 or 10 dimensions and 18 % in 64; 64 of them 20 % and 90 % (``benchmarks/mmd_estimators.py``,
 its table in ``docs/figures/mmd_estimators.csv``). They pay for large batches: 512 features cost as much as
 divergence=mmd at about n = 1,000 and a quarter of it at 4,096, but more at n = 128.
 

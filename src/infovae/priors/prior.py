@@ -54,7 +54,8 @@ class Prior(nn.Module, ABC):
 
     def score(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """The gradient of log p at z, itself without gradient."""
-        with torch.enable_grad():
-            leaf = z.detach().requires_grad_()
+        # Lightning evaluates in inference mode, where autograd would be off even here.
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = z.detach().clone().requires_grad_()
             (gradient,) = torch.autograd.grad(self.log_prob(leaf).sum(), leaf)
         return gradient
