@@ -57,6 +57,7 @@ class InfoVAE(pl.LightningModule):
                 f"alpha={objective.alpha:g}: a {type(posterior).__name__} posterior has an infinite rate, which can't "
                 "be optimised; accepted is alpha=1"
             )
+        divergence.check_weight(objective.divergence_weight)
         if objective.divergence_weight != 0:
             if divergence.needs_posterior_density and not posterior.has_density:
                 raise ValueError(
