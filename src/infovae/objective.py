@@ -7,7 +7,6 @@ Every named model is a point (alpha, lambda_) of it; see ``conf/model/``.
 
 import math
 from dataclasses import dataclass
-from typing import Self
 
 from jaxtyping import Float
 from torch import Tensor
@@ -76,7 +75,7 @@ class Objective:
             )
 
     @classmethod
-    def beta_vae(cls, beta: float) -> Self:
+    def beta_vae(cls, beta: float) -> "Objective":
         """The beta-VAE (Higgins et al. 2017): reconstruction + beta * rate.
 
         Raises:
