@@ -71,6 +71,7 @@ class InfoVAE(pl.LightningModule):
                 f"prior {type(prior).__name__} is made of log q(z|x), which a {type(posterior).__name__} posterior "
                 "doesn't have; accepted are posterior=diagonal_gaussian or another prior"
             )
+        divergence.check_weight(objective.divergence_weight)
         try:
             _check_divergence(divergence, posterior, prior)
             self.divergence_exists = True

@@ -42,6 +42,13 @@ class Divergence(nn.Module, ABC):
                 "code, which it doesn't have; accepted is a prior that does or another divergence"
             )
 
+    def check_weight(self, weight: float) -> None:
+        """Refuse, before training, a weight alpha + lambda_ - 1 that the divergence can't be given.
+
+        Raises:
+            ValueError: names the weight and what would be accepted.
+        """
+
     def adapt(self, codes: Codes, prior: Prior) -> None:
         """Learn from a training batch before the divergence is estimated on it: where a critic takes its steps.
 

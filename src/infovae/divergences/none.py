@@ -1,0 +1,24 @@
+"""No divergence at all: for objectives that give it no weight."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from infovae.codes import Codes
+from infovae.divergences.divergence import Divergence
+from infovae.priors.prior import Prior
+
+
+class NoDivergence(Divergence):
+    """0, and refuses any weight but 0: nothing would hold q(z) to the prior."""
+
+    needs = frozenset()
+
+    def check_weight(self, weight: float) -> None:
+        if weight != 0:
+            raise ValueError(
+                f"divergence=none: its weight alpha + lambda_ - 1 is {weight:g}; accepted are another divergence "
+                "or an objective of weight 0, as model=vae"
+            )
+
+    def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
+        return codes.z.new_zeros(())
