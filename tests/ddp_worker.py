@@ -46,7 +46,7 @@ def main(trainer_name: str, output: str, cases: list[str]) -> None:
         data = data or build_data(cfg)  # alike in all cases
         module = build_module(cfg, data)
         trainer = build_trainer(cfg)
-        start = {name: value.clone() for name, value in module.state_dict().items()}
+        start = {name: value.clone() for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
         trainer.fit(module, datamodule=data)
         metrics = {name: value.clone() for name, value in trainer.callback_metrics.items()}
         trainer.test(module, datamodule=data, verbose=False)

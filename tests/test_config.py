@@ -12,6 +12,7 @@ from infovae.errors import UserError
 OPTIONS = sorted(f"{path.parent.relative_to(CONF)}={path.stem}" for path in CONF.rglob("*.yaml") if path.parent != CONF)
 COMPANIONS = {
     "posterior=deterministic": ["model=mmd_vae"],
+    "divergence=none": ["model=vae"],
     "prior=uniform": ["model=mmd_vae"],
     "network=conv": ["~network.encoder.hidden"],
 }
@@ -75,7 +76,7 @@ def test_the_command_line_overrides_a_preset_s_divergence(composed: Compose) -> 
         (["divergence.estimator=w"], "divergence.estimator=w: Input should be 'u' or 'v'"),
         (
             ["divergence.kernel.bandwidth=wide"],
-            "divergence.kernel.bandwidth=wide: .*'2d', 'authors' or 'median'.*number",
+            "divergence.kernel.bandwidth=wide: .*'2d', 'authors', 'median'.*number",
         ),
         (["trainer.max_epochs=1.5"], "trainer.max_epochs=1.5: "),
         (["+trainer.max_epoch=1"], "trainer.max_epoch=1: unknown key; accepted are .*max_epochs"),
