@@ -12,12 +12,10 @@ import sys
 from time import perf_counter
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 import torch
 from divergence_options import ROOT, codes_at, make, options, write_between_markers
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from torch import Tensor
 
 from infovae.divergences.divergence import Divergence
@@ -78,16 +76,16 @@ def measure(cloud: Tensor) -> dict[str, float]:
 
 def draw(picture: str, clouds: list[Tensor]) -> None:
     """Start, a fifth of the way and end, against the prior's circles of 1, 2 and 3 standard deviations."""
-    figure, axes = plt.subplots(1, 3, figsize=(6, 2), constrained_layout=True)
+    figure = Figure(figsize=(6, 2), layout="constrained")
+    axes = figure.subplots(1, 3)
     titles = ("start", f"step {STEPS // 5}", f"step {STEPS}")
     for axis, cloud, title in zip(axes, clouds, titles, strict=True):
         for radius in (1, 2, 3):
-            axis.add_patch(plt.Circle((0, 0), radius, fill=False, color="0.4", linewidth=0.8))
+            axis.add_patch(Circle((0, 0), radius, fill=False, color="0.4", linewidth=0.8))
         axis.scatter(*cloud.T, s=0.6, color="tab:blue", alpha=0.6, linewidths=0)
         axis.set(xlim=(-4.2, 4.2), ylim=(-4.2, 4.2), aspect="equal", xticks=[], yticks=[])
         axis.set_title(title, fontsize=8)
     figure.savefig(FIGURES / "clouds" / picture, dpi=80)
-    plt.close(figure)
 
 
 def table(rows: list[Row]) -> str:

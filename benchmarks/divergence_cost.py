@@ -111,12 +111,10 @@ def table(cells: list[Cell]) -> str:
 
 def draw(cells: list[Cell], path: Path) -> None:
     """Time and memory against n."""
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.subplots(1, 2)
     names = list(dict.fromkeys(cell["name"] for cell in cells))
     for position, name in enumerate(names):
         mine = [cell for cell in cells if cell["name"] == name and not cell["left_out"]]
