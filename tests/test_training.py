@@ -53,6 +53,8 @@ class Losses(pl.Callback):
 @pytest.mark.parametrize("model", MODELS)
 def test_the_loss_falls_for_every_model_and_divergence(composed: Compose, model: str, divergence: str) -> None:
     cfg = composed(*SMALL, f"model={model}", f"divergence={divergence}", "latent_dim=4")
+    if "critic_steps" in cfg.divergence and cfg.model.get("lambda_", 0) > 10:
+        cfg.model.lambda_ = 10  # a critic's estimate rises from 0 as it learns: at 1000 times that any loss would
     pl.seed_everything(cfg.seed, verbose=False)
     data = build_data(cfg)
     try:
