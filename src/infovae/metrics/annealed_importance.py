@@ -32,7 +32,7 @@ def linear_schedule(temperatures: int) -> Float64[Tensor, " t"]:
 
 
 def sigmoidal_schedule(temperatures: int, steepness: float = 4.0) -> Float64[Tensor, " t"]:
-    """Inverse temperatures along a sigmoid, dense at both ends (Wu et al. 2017, section 4.3 uses this steepness).
+    """Inverse temperatures along a sigmoid, dense at both ends, as Wu et al. 2017 take them.
 
     Raises:
         ValueError: fewer than 1 step, or a steepness that isn't above 0.

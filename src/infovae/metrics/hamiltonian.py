@@ -70,7 +70,9 @@ class GeometricPath:
             if self.proposal is not None:
                 log_prior, log_start = log_start, self.proposal.log_prob(z)
                 log_ratio = log_ratio + log_prior - log_start
-            (start_gradient,) = torch.autograd.grad(log_start.sum(), z, retain_graph=True, materialize_grads=True)
+            # A uniform density is no function of z to autograd, until one is added.
+            attached = log_start.sum() + 0 * z.sum()
+            (start_gradient,) = torch.autograd.grad(attached, z, retain_graph=True)
             (ratio_gradient,) = torch.autograd.grad(log_ratio.sum(), z)
         return State(
             z.detach(), log_start.detach().double(), log_ratio.detach().double(), start_gradient, ratio_gradient

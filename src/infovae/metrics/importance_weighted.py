@@ -19,8 +19,8 @@ def importance_weighted_log_likelihood(
 ) -> LogLikelihood:
     """log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), in nats an example.
 
-    A lower bound on average, tight where q(z|x) is p(z|x) and as K grows; K = 1 is the ELBO. It can be far too low where
-    q(z|x) is narrower than p(z|x), and then the effective sample size and the standard error can both look good.
+    A lower bound on average, tight where q(z|x) is p(z|x) and as K grows; K = 1 is the ELBO. It can be far too low
+    where q(z|x) is narrower than p(z|x), and then the effective sample size and the standard error can both look good.
 
     The codes, (K, n, d), are drawn at once, so that neither they nor the value depend on ``chunk``; the decoder, whose
     activations are the memory, sees a chunk at a time.
