@@ -1,0 +1,122 @@
+"""Hamiltonian transitions along a path of densities, for many chains at once (Neal 2011, arXiv 1206.1901)."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+from torch.distributions import Distribution
+
+from infovae.metrics.log_weights import Decode
+
+
+class State(NamedTuple):
+    """Where c chains for each of n images are, with all that the path needs there.
+
+    Attributes:
+        z: positions.
+        log_start: log density of the path's start.
+        log_ratio: log density of its end less that of its start.
+        start_gradient: of ``log_start``.
+        ratio_gradient: of ``log_ratio``.
+    """
+
+    z: Float[Tensor, "c n d"]
+    log_start: Float64[Tensor, "c n"]
+    log_ratio: Float64[Tensor, "c n"]
+    start_gradient: Float[Tensor, "c n d"]
+    ratio_gradient: Float[Tensor, "c n d"]
+
+    def log_density(self, beta: Tensor) -> Float64[Tensor, "c n"]:
+        """log of the path's density at inverse temperature beta."""
+        return self.log_start + beta * self.log_ratio
+
+    def gradient(self, beta: Tensor) -> Float[Tensor, "c n d"]:
+        """The gradient of :meth:`log_density`."""
+        return self.start_gradient + beta.to(self.z.dtype) * self.ratio_gradient
+
+
+@dataclass(frozen=True)
+class GeometricPath:
+    """start(z)^(1 - beta) (p(z) p(x|z))^beta, from a distribution that can be sampled to p(z, x).
+
+    Attributes:
+        images: x.
+        decode: gives p(x|z).
+        prior: p(z) with event shape (d,).
+        proposal: where the path starts, with batch shape () or (n,); the prior if None.
+    """
+
+    images: Float[Tensor, "n *image"]
+    decode: Decode
+    prior: Distribution
+    proposal: Distribution | None = None
+
+    def sample_start(self, chains: int) -> Float[Tensor, "c n d"]:
+        """Draws from the start, independent over chains and images."""
+        if self.proposal is not None and self.proposal.batch_shape:
+            return self.proposal.sample(torch.Size((chains,)))
+        return (self.proposal or self.prior).sample(torch.Size((chains, len(self.images))))
+
+    def at(self, z: Float[Tensor, "c n d"]) -> State:
+        """The densities and gradients at z."""
+        # Lightning evaluates in inference mode, where autograd would be off even here.
+        with torch.inference_mode(False), torch.enable_grad():
+            z = z.detach().clone().requires_grad_()
+            images = self.images.clone().expand(len(z), *self.images.shape).flatten(0, 1)
+            log_ratio = self.decode(z.flatten(0, 1)).log_prob(images).reshape(z.shape[:2])
+            log_start = self.prior.log_prob(z)
+            if self.proposal is not None:
+                log_prior, log_start = log_start, self.proposal.log_prob(z)
+                log_ratio = log_ratio + log_prior - log_start
+            # A uniform density is no function of z to autograd, until one is added.
+            attached = log_start.sum() + 0 * z.sum()
+            (start_gradient,) = torch.autograd.grad(attached, z, retain_graph=True)
+            (ratio_gradient,) = torch.autograd.grad(log_ratio.sum(), z)
+        return State(
+            z.detach(), log_start.detach().double(), log_ratio.detach().double(), start_gradient, ratio_gradient
+        )
+
+
+def leapfrog(
+    path: GeometricPath,
+    state: State,
+    momentum: Float[Tensor, "c n d"],
+    beta: Float64[Tensor, ""],
+    step_size: Float[Tensor, "c n"],
+    steps: int,
+) -> tuple[State, Float[Tensor, "c n d"]]:
+    """Hamilton's equations by leapfrog steps with unit mass: reversible, volume-preserving, ``steps`` gradients."""
+    size = step_size.unsqueeze(-1)
+    momentum = momentum + 0.5 * size * state.gradient(beta)
+    for step in range(steps):
+        state = path.at(state.z + size * momentum)
+        momentum = momentum + (1.0 if step < steps - 1 else 0.5) * size * state.gradient(beta)
+    return state, momentum
+
+
+def hamiltonian_transition(
+    path: GeometricPath,
+    state: State,
+    beta: Float64[Tensor, ""],
+    step_size: Float[Tensor, "c n"],
+    steps: int,
+) -> tuple[State, Float64[Tensor, "c n"]]:
+    """One transition that leaves the path's density at beta invariant and is its own reverse.
+
+    Returns:
+        where the chains are, and the probability with which each proposal was accepted; a trajectory that diverges
+        to nan is rejected.
+    """
+    momentum = torch.randn_like(state.z)
+    proposed, final_momentum = leapfrog(path, state, momentum, beta, step_size, steps)
+    kinetic = 0.5 * (momentum.double().square().sum(dim=-1) - final_momentum.double().square().sum(dim=-1))
+    log_ratio = proposed.log_density(beta) - state.log_density(beta) + kinetic
+    acceptance = log_ratio.nan_to_num(nan=-torch.inf, posinf=0.0).clamp_max(0).exp()
+    accepted = torch.rand_like(acceptance) < acceptance
+    moved = [
+        torch.where(accepted.reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old)
+        for new, old in zip(proposed, state, strict=True)
+    ]
+    return State(*moved), acceptance
