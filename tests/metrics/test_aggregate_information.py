@@ -79,7 +79,9 @@ def test_posteriors_that_are_apart_hold_log_n() -> None:
     n = 50
     mean, variance, own = 100.0 * torch.arange(n).double()[:, None], torch.ones(n, 1).double(), torch.arange(n)
     terms = aggregate_terms(draw(mean, variance, own), own, mean, variance, prior_of(1))
-    torch.testing.assert_close(terms.mutual_information, torch.full((n,), math.log(n)).double(), rtol=1e-10, atol=0)
+    torch.testing.assert_close(
+        terms.mutual_information, torch.full((n,), math.log(n), dtype=torch.float64), rtol=1e-10, atol=0
+    )
 
 
 def test_two_overlapping_posteriors_against_the_midpoint_rule() -> None:
