@@ -33,7 +33,7 @@ def standard_error(values: Tensor) -> float:
     return float(values.std()) / math.sqrt(len(values))
 
 
-@pytest.mark.parametrize("schedule", [linear_schedule(60), sigmoidal_schedule(60)], ids=["linear", "sigmoidal"])
+@pytest.mark.parametrize("schedule", [linear_schedule(150), sigmoidal_schedule(150)], ids=["linear", "sigmoidal"])
 @pytest.mark.parametrize("from_proposal", [False, True])
 def test_it_agrees_with_the_exact_value_within_its_own_standard_error(schedule: Tensor, from_proposal: bool) -> None:
     n, chains = 40, 64
@@ -45,7 +45,9 @@ def test_it_agrees_with_the_exact_value_within_its_own_standard_error(schedule: 
     error, variance = estimate.value - model.log_likelihood(x), estimate.standard_error.square()
     # The bias is half the variance, to first order.
     assert abs(float((error + variance / 2).mean())) < 4.5 * math.sqrt(float(variance.sum())) / n
-    assert bool((estimate.effective_sample_size > chains / 4).all())
+    # Both are functions of the same second moment.
+    implied = (chains / estimate.effective_sample_size - 1) / (chains - 1)
+    torch.testing.assert_close(variance, implied, rtol=1e-9, atol=0)
     assert 0.4 < float(acceptance.mean()) < 0.95
 
 
@@ -108,7 +110,7 @@ def test_leapfrog_is_reversible_and_nearly_conserves_energy() -> None:
 
 def test_transitions_leave_the_posterior_as_it_is() -> None:
     n = 20_000
-    model, z, x = simulated(1, 1, seed=2)
+    model, _, x = simulated(1, 1, seed=2)
     many = x.expand(n, -1)
     posterior = model.posterior(many)
     path, beta = GeometricPath(many, model.decode, model.prior), torch.tensor(1.0, dtype=torch.float64)
@@ -124,7 +126,7 @@ def test_transitions_leave_the_posterior_as_it_is() -> None:
 
 @pytest.mark.parametrize("target", [0.5, 0.8])
 def test_step_sizes_adapt_to_the_target_acceptance(target: float) -> None:
-    model, z, x = simulated(8, 30)
+    model, _, x = simulated(8, 30)
     path, schedule = GeometricPath(x, model.decode, model.prior), torch.ones(301, dtype=torch.float64)
     schedule[0] = 0.0
     step_sizes = adapt_step_sizes(path, schedule, 4, STEPS, target_acceptance=target, initial_step_size=1.0)
@@ -161,7 +163,6 @@ def test_it_works_in_inference_mode_and_leaves_the_decoder_without_gradient() ->
     def decode(z: Tensor) -> torch.distributions.Distribution:
         return torch.distributions.Independent(torch.distributions.Bernoulli(logits=model(z)), 1)
 
-    prior = LinearGaussian.random(2, 3).prior
     prior = torch.distributions.Independent(torch.distributions.Normal(torch.zeros(2), torch.ones(2)), 1)
     with torch.inference_mode():
         images = torch.ones(4, 3)

@@ -1,0 +1,200 @@
+"""Terms of the rate against brute force, closed forms and bounds."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+
+from infovae.codes import Codes
+from infovae.metrics.aggregate_information import (
+    AggregateInformation,
+    aggregate_terms,
+    log_aggregate,
+    log_prior_by_dimension,
+)
+from infovae.priors.gaussian_mixture import GaussianMixture
+from infovae.priors.standard_normal import StandardNormal
+from infovae.priors.uniform import Uniform
+
+
+def draw(mean: Tensor, variance: Tensor, own: Tensor) -> Tensor:
+    return mean[own] + variance[own].sqrt() * torch.randn_like(mean[own])
+
+
+def prior_of(d: int) -> Independent:
+    zeros = torch.zeros(d, dtype=torch.float64)
+    return Independent(Normal(zeros, torch.ones_like(zeros)), 1)
+
+
+def within(values: Tensor, lower: float, upper: float) -> bool:
+    """Whether a mean lies between two bounds, within 4.5 standard errors."""
+    error = 4.5 * float(values.std()) / math.sqrt(len(values))
+    return lower - error < float(values.mean()) < upper + error
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.integers(1, 50))
+def test_log_aggregate_is_a_mixture_whatever_the_block(d: int, n: int, m: int, block: int) -> None:
+    torch.manual_seed(0)
+    mean, variance = torch.randn(n, d).double(), torch.rand(n, d).double() + 0.01
+    z = torch.randn(m, d).double()
+    joint, marginal = log_aggregate(z, mean, variance, block)
+    for i in range(m):
+        densities = [Normal(mean[j], variance[j].sqrt()).log_prob(z[i]) for j in range(n)]
+        expected = math.log(sum(math.exp(float(density.sum())) for density in densities) / n)
+        assert float(joint[i]) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+        torch.testing.assert_close(marginal[i], torch.stack(densities).exp().mean(dim=0).log())
+
+
+def test_densities_far_from_all_others_are_exact() -> None:
+    """Means of 1e3 and deviations of 1e-3: an expanded square would be off by nats."""
+    mean = torch.full((3, 2), 1e3, dtype=torch.float64)
+    variance = torch.full_like(mean, 1e-6)
+    joint, _ = log_aggregate(mean[:1] + 1e-3, mean, variance)
+    # The tolerance is eps * 1e3 / 1e-3, by which z - mean can be known.
+    assert float(joint) == pytest.approx(-1 - 2 * math.log(1e-3) - math.log(2 * math.pi), abs=1e-8)
+
+
+def test_posteriors_that_coincide_hold_no_information() -> None:
+    """Then q(z) is one Gaussian, and its KL and dimension-wise KL are the closed form."""
+    d, n = 3, 4000
+    mean = torch.tensor([0.5, -1.0, 0.0]).double().expand(n, d)
+    variance = torch.tensor([0.3, 1.0, 2.0]).double().expand(n, d)
+    own = torch.arange(n)
+    terms = aggregate_terms(draw(mean, variance, own), own, mean, variance, prior_of(d))
+    zero = torch.zeros(n, dtype=torch.float64)
+    torch.testing.assert_close(terms.mutual_information, zero, rtol=0, atol=1e-10)
+    torch.testing.assert_close(terms.total_correlation, zero, rtol=0, atol=1e-10)
+    exact = kl_divergence(Normal(mean[0], variance[0].sqrt()), Normal(torch.zeros(d).double(), torch.ones(d).double()))
+    assert within(terms.divergence, float(exact.sum()), float(exact.sum()))
+    for k in range(d):
+        assert within(terms.divergence_by_dimension[:, k], float(exact[k]), float(exact[k]))
+
+
+def test_posteriors_that_are_apart_hold_log_n() -> None:
+    n = 50
+    mean, variance, own = 100.0 * torch.arange(n).double()[:, None], torch.ones(n, 1).double(), torch.arange(n)
+    terms = aggregate_terms(draw(mean, variance, own), own, mean, variance, prior_of(1))
+    torch.testing.assert_close(
+        terms.mutual_information, torch.full((n,), math.log(n), dtype=torch.float64), rtol=1e-10, atol=0
+    )
+
+
+def test_two_overlapping_posteriors_against_the_midpoint_rule() -> None:
+    mean, variance = torch.tensor([[-0.8], [1.1]]).double(), torch.tensor([[0.4], [0.9]]).double()
+    own = torch.arange(40_000) % 2
+    torch.manual_seed(1)
+    terms = aggregate_terms(draw(mean, variance, own), own, mean, variance, prior_of(1))
+    width = 1e-3
+    z = torch.arange(-12, 12, width).double()
+    densities = torch.stack([Normal(mean[j], variance[j].sqrt()).log_prob(z) for j in range(2)])
+    mixture = densities.exp().mean(dim=0).log()
+    information = float((densities.exp() * (densities - mixture)).mean(dim=0).sum() * width)
+    divergence = float((mixture.exp() * (mixture - prior_of(1).log_prob(z[:, None]))).sum() * width)
+    assert within(terms.mutual_information, information, information)
+    assert within(terms.divergence, divergence, divergence)
+
+
+def test_a_product_of_grids_has_no_total_correlation() -> None:
+    first, second = torch.randn(7).double(), 2 * torch.randn(5).double()
+    mean = torch.cartesian_prod(first, second)
+    variance, own = torch.tensor([0.1, 0.3]).double().expand(35, 2), torch.arange(35)
+    terms = aggregate_terms(draw(mean, variance, own), own, mean, variance, prior_of(2))
+    torch.testing.assert_close(terms.total_correlation, torch.zeros(35).double(), rtol=0, atol=1e-10)
+
+
+def test_a_gaussian_channel_against_its_closed_forms() -> None:
+    """mean ~ N(0, S), z = mean + noise: all Gaussian, so that all is known up to what N examples fall short by.
+
+    E KL(q_N || q) <= log(1 + chi / N), with chi = det(I + S / v) - 1 the chi-square information of mean and z. By it
+    I_q falls short and KL is over; total correlation is between the joint's excess and the marginals'.
+    """
+    torch.manual_seed(0)
+    d, n, noise = 2, 4000, 0.5
+    covariance = torch.tensor([[1.0, 0.6], [0.6, 0.8]]).double()
+    mean = MultivariateNormal(torch.zeros(d).double(), covariance).sample((n,))
+    variance, own = torch.full((n, d), noise).double(), torch.arange(n)
+    terms = aggregate_terms(draw(mean, variance, own), own, mean, variance, prior_of(d))
+    eye = torch.eye(d).double()
+    aggregate = covariance + noise * eye
+    excess = math.log1p((float(torch.linalg.det(eye + covariance / noise)) - 1) / n)
+    marginal_excess = sum(math.log1p(float(s) / noise / n) for s in covariance.diagonal())
+    information = 0.5 * float(torch.logdet(eye + covariance / noise))
+    divergence = float(
+        kl_divergence(
+            MultivariateNormal(torch.zeros(d).double(), aggregate), MultivariateNormal(torch.zeros(d).double(), eye)
+        )
+    )
+    correlation = 0.5 * float(aggregate.diagonal().log().sum() - torch.logdet(aggregate))
+    assert within(terms.mutual_information, information - excess, information)
+    assert within(terms.divergence, divergence, divergence + excess)
+    assert within(terms.total_correlation, correlation - marginal_excess, correlation + excess)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 4), st.integers(1, 20), st.integers(1, 30))
+def test_the_terms_add_up_and_the_bound_holds(d: int, n: int, queries: int) -> None:
+    torch.manual_seed(0)
+    mean, variance = torch.randn(n, d).double(), torch.rand(n, d).double() + 0.01
+    own = torch.randint(n, (queries,))
+    z = draw(mean, variance, own)
+    terms = aggregate_terms(z, own, mean, variance, prior_of(d))
+    rate = Normal(mean[own], variance[own].sqrt()).log_prob(z).sum(dim=1) - prior_of(d).log_prob(z)
+    torch.testing.assert_close(terms.mutual_information + terms.divergence, rate)
+    torch.testing.assert_close(terms.total_correlation + terms.divergence_by_dimension.sum(dim=1), terms.divergence)
+    assert float(terms.mutual_information.max()) <= math.log(n) + 1e-9
+
+
+def test_only_priors_of_independent_dimensions_have_a_dimension_wise_part() -> None:
+    z = 0.1 * torch.randn(5, 3).double()
+    for prior in (StandardNormal(3).double(), Uniform(3).double()):
+        distribution = prior.distribution()
+        torch.testing.assert_close(log_prior_by_dimension(distribution, z).sum(dim=1), distribution.log_prob(z))
+    assert bool(log_prior_by_dimension(GaussianMixture(3).double().distribution(), z).isnan().all())
+
+
+def measure(metric: AggregateInformation, codes: Codes, batch: int) -> dict[str, float]:
+    for start in range(0, len(codes.z), batch):
+        part = slice(start, start + batch)
+        metric.update(Codes(codes.z[part], codes.mean[part], codes.variance[part], codes.dataset_size))
+    return {name: value.item() for name, value in metric.compute().items()}
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 60), st.integers(1, 60))
+def test_the_metric_is_the_function_on_the_first_examples(n: int, batch: int, examples: int, queries: int) -> None:
+    torch.manual_seed(0)
+    mean, variance = torch.randn(n, 2), torch.rand(n, 2) + 0.1
+    z = draw(mean, variance, torch.arange(n))
+    metric = AggregateInformation(StandardNormal(2), examples, queries)
+    measured = measure(metric, Codes(z, mean, variance, n), batch)
+    used = min(n, examples)
+    m = min(queries, used)
+    own = torch.tensor([i * used // m for i in range(m)])
+    terms = aggregate_terms(
+        z[own].double(), own, mean[:used].double(), variance[:used].double(), StandardNormal(2).distribution()
+    )
+    assert measured["mutual_information"] == pytest.approx(float(terms.mutual_information.mean()), abs=1e-12)
+    assert measured["aggregate_kl"] == pytest.approx(float(terms.divergence.mean()), abs=1e-12)
+    assert measured["mutual_information_bound"] == pytest.approx(math.log(used))
+    assert math.isnan(measured["aggregate_kl_standard_error"]) == (m == 1)
+
+
+def test_point_masses_and_no_codes_are_not_a_number_and_no_crash() -> None:
+    mean = torch.randn(10, 2)
+    measured = measure(AggregateInformation(StandardNormal(2)), Codes(mean, mean, torch.zeros(10, 2), 10), 5)
+    assert measured.pop("mutual_information_bound") == pytest.approx(math.log(10))
+    assert all(map(math.isnan, measured.values()))
+    empty = AggregateInformation(StandardNormal(2)).compute()
+    assert set(empty) == {*measured, "mutual_information_bound"}
+    assert all(bool(value.isnan()) for value in empty.values())
+
+
+@pytest.mark.parametrize("key", ["examples", "queries"])
+def test_none_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=f"{key}=0: accepted are"):
+        AggregateInformation(StandardNormal(1), **{key: 0})

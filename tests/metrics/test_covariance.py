@@ -1,0 +1,73 @@
+"""Active units and the spectrum of Cov[q(z)]."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from infovae.codes import Codes
+from infovae.metrics.active_units import ActiveUnits
+from infovae.metrics.covariance import CovarianceMetric
+from infovae.metrics.covariance_spectrum import CovarianceSpectrum, spectrum
+from infovae.priors.standard_normal import StandardNormal
+
+
+def measure(metric: CovarianceMetric, mean: Tensor, variance: Tensor, batch: int = 64) -> dict[str, float]:
+    for m, v in zip(mean.split(batch), variance.split(batch), strict=True):
+        metric.update(Codes(m, m, v, len(mean)))
+    return {name: value.item() for name, value in metric.compute().items()}
+
+
+@pytest.mark.parametrize("deviation", [0.09, 0.11])
+def test_active_units_are_those_whose_means_vary_whatever_the_variance(deviation: float) -> None:
+    n = 100
+    signs = torch.ones(n).double()
+    signs[::2] = -1
+    # Sample variance of +-s is s^2 n / (n - 1): 0.00818 and 0.0122.
+    mean = torch.stack([signs, deviation * signs, 5 + 0 * signs], dim=1)
+    measured = measure(ActiveUnits(StandardNormal(3)), mean, torch.ones(n, 3), 7)
+    assert measured == {"active_units": 1 + (deviation > 0.1)}
+
+
+def test_one_example_has_no_active_unit() -> None:
+    assert measure(ActiveUnits(StandardNormal(2)), torch.ones(1, 2), torch.ones(1, 2)) == {"active_units": 0}
+
+
+def test_a_threshold_below_0_is_refused() -> None:
+    with pytest.raises(ValueError, match="threshold=-1: accepted are"):
+        ActiveUnits(StandardNormal(2), threshold=-1.0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 6), st.integers(1, 50))
+def test_the_spectrum_is_numpys_whatever_the_batch(d: int, batch: int) -> None:
+    torch.manual_seed(0)
+    mean = torch.randn(50, d).double() @ torch.randn(d, d).double() + 3
+    variance = torch.rand(50, d).double()
+    covariance = np.cov(mean.T.numpy()).reshape(d, d) + np.diag(variance.mean(dim=0).numpy())
+    expected = np.linalg.eigvalsh(covariance)
+    assert measure(CovarianceSpectrum(StandardNormal(d)), mean, variance, batch) == pytest.approx(
+        {
+            "covariance_smallest_eigenvalue": expected[0],
+            "covariance_largest_eigenvalue": expected[-1],
+            "covariance_condition_number": expected[-1] / expected[0],
+        }
+    )
+
+
+def test_a_singular_covariance_has_no_finite_condition_number() -> None:
+    line = torch.randn(100, 1).double() @ torch.tensor([[1.0, 2.0]]).double()
+    measured = measure(CovarianceSpectrum(StandardNormal(2)), line, torch.zeros(100, 2))
+    assert measured["covariance_smallest_eigenvalue"] == 0
+    assert measured["covariance_condition_number"] == math.inf
+
+
+def test_one_example_and_broken_codes_are_told_not_crashed_on() -> None:
+    single = measure(CovarianceSpectrum(StandardNormal(2)), torch.ones(1, 2), torch.ones(1, 2))
+    assert single["covariance_largest_eigenvalue"] == 0
+    assert math.isnan(single["covariance_condition_number"])
+    assert bool(spectrum(torch.full((3, 3), torch.nan).double()).isnan().all())
