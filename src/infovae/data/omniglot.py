@@ -1,4 +1,4 @@
-"""Omniglot (Lake, Salakhutdinov, Tenenbaum 2015): 19,280 + 13,180 characters of 50 alphabets, 105 x 105, black on white."""
+"""Omniglot (Lake, Salakhutdinov, Tenenbaum 2015): 32,460 characters of 50 alphabets, 105 x 105, black on white."""
 
 from pathlib import Path
 from zipfile import ZipFile
@@ -15,7 +15,7 @@ FILES = ("images_background.zip", "images_evaluation.zip")
 
 
 def omniglot(root: str, download: bool = True) -> ImageSets:
-    """Read Omniglot from ``root/omniglot-py``: its background set to train on, its evaluation set as the test.
+    """Read Omniglot from ``root/omniglot-py``: its background set (19,280) to train on, its evaluation set (13,180) as test.
 
     A label is one character of one alphabet, by the order of their names. The two sets share no character, so the
     evaluation set's labels (964 to 1622) go on where the background set's (0 to 963) end.

@@ -1,4 +1,4 @@
-"""STL-10 (Coates, Lee, Ng 2011): 5,000 + 8,000 photographs in colour, 96 x 96, in 10 classes; 100,000 more unlabelled."""
+"""STL-10 (Coates, Lee, Ng 2011): 113,000 photographs in colour, 96 x 96; 13,000 of them in 10 classes."""
 
 from pathlib import Path
 from typing import Literal

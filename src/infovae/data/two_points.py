@@ -1,4 +1,4 @@
-"""The data {-1, 1} of the InfoVAE paper's example (Zhao, Song, Ermon 2019, section 2.3)."""
+"""The data {-1, 1} of the InfoVAE paper's first example (Zhao, Song, Ermon 2019, figure 1)."""
 
 import torch
 
