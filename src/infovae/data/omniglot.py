@@ -15,7 +15,7 @@ FILES = ("images_background.zip", "images_evaluation.zip")
 
 
 def omniglot(root: str, download: bool = True) -> ImageSets:
-    """Read Omniglot from ``root/omniglot-py``: its background set (19,280) to train on, its evaluation set (13,180) as test.
+    """Read Omniglot from ``root/omniglot-py``: 19,280 background images to train on, 13,180 evaluation images as test.
 
     A label is one character of one alphabet, by the order of their names. The two sets share no character, so the
     evaluation set's labels (964 to 1622) go on where the background set's (0 to 963) end.
