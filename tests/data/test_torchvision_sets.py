@@ -150,7 +150,7 @@ def test_stl10_gives_unlabelled_images_a_class_of_their_own(
 def test_qmnist_refuses_test_images_it_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["qmnist"](tmp_path, monkeypatch)
     assert len(qmnist(str(tmp_path), test="test10k", download=False).test.images) == 5
-    with pytest.raises(OSError, match="QMNIST is damaged.*0 images and 0 labels"):
+    with pytest.raises(OSError, match=r"QMNIST is damaged.*0 images and 0 labels"):
         qmnist(str(tmp_path), test="test50k", download=False)
 
 
