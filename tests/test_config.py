@@ -15,6 +15,7 @@ COMPANIONS = {
     "divergence=none": ["model=vae"],
     "prior=uniform": ["model=mmd_vae"],
     "network=conv": ["~network.encoder.hidden"],
+    "data=tensor": ["data.source.path=images.npy"],
 }
 
 
@@ -22,7 +23,10 @@ def overrides_for(option: str) -> list[str]:
     """What it takes to compose an option: small networks, and the divergence that a kernel belongs to."""
     if option.startswith("network="):
         return [option, *(entry for entry in SMALL if not entry.startswith("network"))]
-    return [option, *SMALL, *COMPANIONS.get(option, [])]
+    # Sets that come from nowhere, or from one file, have no root.
+    rootless = option in {"data=digits", "data=two_points", "data=gaussian_mixture_2d", "data=sprites", "data=tensor"}
+    small = [entry for entry in SMALL if not (rootless and entry.startswith("data.source.root"))]
+    return [option, *small, *COMPANIONS.get(option, [])]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -84,6 +88,8 @@ def test_the_command_line_overrides_a_preset_s_divergence(composed: Compose) -> 
         (["network.encoder.hidden=wide"], "network.encoder.hidden=wide: "),
         (["divergence._target_=no.such.thing"], "divergence._target_=no.such.thing: can't be imported"),
         (["optimizer.lr=fast"], "optimizer.lr=fast: "),
+        (["data=image_folder"], "data.source.root: it has no value; accepted is data.source.root=VALUE"),
+        (["data=tensor"], "data.source.path: it has no value; accepted is data.source.path=VALUE"),
     ],
 )
 def test_wrong_keys_and_types_are_refused(composed: Compose, overrides: list[str], message: str) -> None:

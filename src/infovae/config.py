@@ -32,8 +32,11 @@ def check(cfg: DictConfig) -> None:
     ours are, with nothing to declare.
 
     Raises:
-        UserError: a key that the target doesn't take, a value of the wrong type, or a target that can't be imported.
+        UserError: a key that has no value yet or that the target doesn't take, a value of the wrong type, or a target
+            that can't be imported.
     """
+    for missing in sorted(OmegaConf.missing_keys(cfg)):
+        raise UserError(f"{missing}: it has no value; accepted is {missing}=VALUE")
     for key, annotation in TOP_LEVEL.items():
         _check_value(key, cfg[key], annotation)
     content = OmegaConf.to_container(cfg, resolve=True)

@@ -34,3 +34,12 @@ def test_batches_that_can_be_shared_evenly(batch_size: int, train_size: int) -> 
 def test_batches_that_can_not(batch_size: int, train_size: int, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         data(batch_size, train_size).check_world_size(4)
+
+
+def test_a_fraction_is_held_out_for_validation() -> None:
+    module = ImageData(image_sets, validation_size=0.1)
+    assert {name: len(part.images) for name, part in module.splits.items()} == {
+        "train": 198,
+        "validation": 22,
+        "test": 220,
+    }

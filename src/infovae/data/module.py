@@ -19,7 +19,7 @@ class ImageData(pl.LightningDataModule):
         batch_size: examples in a batch, over all devices together; evaluation uses the same, since an estimated
             divergence depends on it.
         train_size: how many training examples to keep, class-balanced; all where null.
-        validation_size: how many of the set's training examples to hold out.
+        validation_size: how many of the set's training examples to hold out, or, with a point, which fraction.
         binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).
         seed: of the split, the subset, the order of batches and the binarisation.
 
@@ -32,14 +32,16 @@ class ImageData(pl.LightningDataModule):
         source: Callable[[], ImageSets],
         batch_size: int = 128,
         train_size: int | None = None,
-        validation_size: int = 5000,
+        validation_size: int | float = 5000,
         binarization: Binarization = "none",
         seed: int = 1,
     ) -> None:
         super().__init__()
         train, test = source()
         generator = torch.Generator().manual_seed(seed)
-        fit, held_out = split(len(train.images), validation_size, generator)
+        n = len(train.images)
+        count = round(validation_size * n) if isinstance(validation_size, float) else validation_size
+        fit, held_out = split(n, count, generator)
         if train_size is not None:
             fit = fit[balanced_subset(train.labels[fit], train_size, generator)]
         self.splits = {

@@ -1,0 +1,57 @@
+"""Omniglot (Lake, Salakhutdinov, Tenenbaum 2015): 32,460 characters of 50 alphabets, 105 x 105, black on white."""
+
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+from PIL import Image
+from torchvision.datasets import DatasetFolder, Omniglot
+from torchvision.datasets.utils import check_integrity, extract_archive
+
+from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.torchvision_sets import labelled, reading
+
+FILES = ("images_background.zip", "images_evaluation.zip")
+
+
+def omniglot(root: str, download: bool = True) -> ImageSets:
+    """Read Omniglot from ``root/omniglot-py``: 19,280 background images to train on, 13,180 evaluation images as test.
+
+    A label is one character of one alphabet, by the order of their names. The two sets share no character, so the
+    evaluation set's labels (964 to 1622) go on where the background set's (0 to 963) end.
+
+    Args:
+        root: the folder of data sets.
+        download: whether to fetch what is missing.
+
+    Raises:
+        OSError: the archives can't be had; one line that says which, and where they are expected.
+    """
+    with reading("Omniglot", root, Path(root) / Omniglot.folder, FILES, download):
+        background = _part(root, background=True, download=download)
+        evaluation = _part(root, background=False, download=download)
+    return ImageSets(background, evaluation._replace(labels=evaluation.labels + int(background.labels.max()) + 1))
+
+
+def _part(root: str, background: bool, download: bool) -> LabelledImages:
+    folder = Path(root) / Omniglot.folder / ("images_background" if background else "images_evaluation")
+    archive = folder.with_suffix(".zip")
+    # torchvision unpacks only what it has just downloaded.
+    if check_integrity(archive, Omniglot.zips_md5[folder.name]) and not _unpacked(archive):
+        extract_archive(archive, folder.parent)
+    Omniglot(root, background=background, download=download)
+    # torchvision numbers the characters as the file system lists them; by name, labels are alike everywhere.
+    characters = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*") if path.is_dir())
+    numbers = {name: number for number, name in enumerate(characters)}
+    drawings = DatasetFolder.make_dataset(folder, numbers, extensions=(".png",))
+    return labelled(np.stack([_pixels(path) for path, _ in drawings]), [label for _, label in drawings])
+
+
+def _unpacked(archive: Path) -> bool:
+    with ZipFile(archive) as content:
+        return all((archive.parent / name).exists() for name in content.namelist())
+
+
+def _pixels(path: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"))

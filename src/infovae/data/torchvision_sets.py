@@ -1,0 +1,58 @@
+"""From torchvision's data sets to ours, and from their errors to one line."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from infovae.data.images import LabelledImages
+
+Array = np.ndarray | Tensor
+
+
+def labelled(images: Array, labels: Array | Sequence[int]) -> LabelledImages:
+    """Bytes as a torchvision data set holds them, with a channel axis where it has none.
+
+    Args:
+        images: (n, h, w) or (n, c, h, w), uint8.
+        labels: (n,), whole numbers.
+
+    Raises:
+        ValueError: no images, or not one label for each.
+    """
+    pixels = torch.as_tensor(np.ascontiguousarray(images))
+    classes = torch.as_tensor(np.asarray(labels, dtype=np.int64))
+    if not len(pixels) or len(pixels) != len(classes):
+        raise ValueError(f"{len(pixels)} images and {len(classes)} labels")
+    return LabelledImages(pixels.unsqueeze(1) if pixels.ndim == 3 else pixels, classes)
+
+
+@contextmanager
+def reading(name: str, root: str, folder: Path, files: Sequence[str], download: bool) -> Iterator[None]:
+    """Tell whatever a reader stumbles over in one line.
+
+    Args:
+        name: of the set.
+        root: the folder of data sets, as configured.
+        folder: where the set's files are expected.
+        files: which they are, as paths from there.
+        download: whether the network was tried.
+
+    Raises:
+        OSError: names the files that are missing, those that are expected, and where.
+    """
+    try:
+        yield
+    except Exception as error:  # damaged bytes can make a reader raise anything
+        missing = [file for file in files if not (folder / file).exists()]
+        state = f"missing ({', '.join(missing)})" if missing else "damaged"
+        reason = " ".join(str(error).split()) or type(error).__name__
+        tried = f"the download failed: {reason}" if download and missing else reason
+        advice = "" if download else "; data.source.download=true fetches what is missing"
+        raise OSError(
+            f"data.source.root={root}: {name} is {state} in {folder} ({tried.rstrip('.')}); "
+            f"accepted are sound files {', '.join(files)} there{advice}"
+        ) from error

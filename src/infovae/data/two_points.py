@@ -1,0 +1,23 @@
+"""The data {-1, 1} of the InfoVAE paper's first example (Zhao, Song, Ermon 2019, figure 1)."""
+
+import torch
+
+from infovae.data.images import ImageSets, LabelledImages
+
+
+def two_points(size: int = 1000) -> ImageSets:
+    """Two images of one pixel, black for x = -1 and white for x = 1, half of the set each.
+
+    Pixels lie in [0, 1], so the pixel is (x + 1) / 2; a likelihood's scale is halved with it. The label is the pixel.
+
+    Args:
+        size: how many examples the train split and the test split have each.
+
+    Raises:
+        ValueError: size is odd or too small.
+    """
+    if size < 2 or size % 2:
+        raise ValueError(f"source.size={size}: accepted are even numbers of at least 2")
+    labels = torch.arange(size) % 2
+    points = LabelledImages((labels * 255).to(torch.uint8).view(size, 1, 1, 1), labels)
+    return ImageSets(points, points)

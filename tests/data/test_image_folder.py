@@ -1,0 +1,178 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+
+from infovae.data.image_folder import image_folder, read_image
+
+
+def save(path: Path, array: np.ndarray, mode: str | None = None, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(array)
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+def flat(value: int, height: int = 20, width: int = 30, channels: int = 3) -> np.ndarray:
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return np.full(shape, value, dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Flat images that tell their number by their brightness, in two classes."""
+    for i in range(10):
+        save(tmp_path / ("b_cats" if i % 2 else "a_dogs") / "deeper" / f"{i}.png", flat(i * 20))
+    return tmp_path
+
+
+def broken(folder: Path) -> list[Path]:
+    """A truncated image, an empty file and text with an image's name."""
+    whole = save(folder / "a_dogs" / "whole.jpg", np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8))
+    whole.write_bytes(whole.read_bytes()[:2000])
+    (folder / "a_dogs" / "nothing.png").touch()
+    (folder / "a_dogs" / "text.jpeg").write_text("not an image")
+    return [whole, folder / "a_dogs" / "nothing.png", folder / "a_dogs" / "text.jpeg"]
+
+
+def test_images_have_one_size_and_their_subfolder_s_class(folder: Path) -> None:
+    train, test = image_folder(str(folder), size=(8, 16), test_fraction=0.3)
+    assert train.images.shape == (7, 3, 8, 16)
+    assert test.images.shape == (3, 3, 8, 16)
+    values = torch.cat([train.images, test.images])[:, 0, 0, 0]
+    assert sorted(values.tolist()) == [i * 20 for i in range(10)]
+    assert torch.equal(torch.cat([train.labels, test.labels]), values.long() // 20 % 2)
+
+
+def test_the_test_split_depends_on_its_own_seed_alone(folder: Path) -> None:
+    first, again, other = (image_folder(str(folder), test_fraction=0.5, test_seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.test.images, again.test.images)
+    assert not torch.equal(first.test.images, other.test.images)
+
+
+def test_without_subfolders_there_is_one_class_and_loose_images_come_first(tmp_path: Path) -> None:
+    for i in range(4):
+        save(tmp_path / f"{i}.png", flat(i))
+    train, test = image_folder(str(tmp_path), test_fraction=0.5)
+    assert train.labels.tolist() + test.labels.tolist() == [0] * 4
+    save(tmp_path / "a_dogs" / "dog.png", flat(100))
+    parts = image_folder(str(tmp_path), test_fraction=0.5)
+    assert {int(image[0, 0, 0]) // 100: int(label) for part in parts for image, label in zip(*part, strict=True)} == {
+        0: 0,
+        1: 1,
+    }
+
+
+def test_crop_keeps_the_middle_and_stretch_keeps_all(tmp_path: Path) -> None:
+    picture = flat(0, 10, 30, 1)
+    picture[:, 10:20] = 255
+    path = save(tmp_path / "stripe.png", picture)
+    assert read_image(path, 10, 10, 1, "crop").unique().tolist() == [255]
+    stretched = read_image(path, 10, 30, 1, "stretch")
+    assert torch.equal(stretched[0], torch.from_numpy(picture))
+    assert read_image(path, 5, 5, 1, "stretch")[0, 0].tolist()[::4] == [0, 0]
+
+
+def test_images_are_not_transposed_and_colours_stay_in_order(tmp_path: Path) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    read = read_image(save(tmp_path / "noise.png", picture), 6, 9, 3, "crop")
+    np.testing.assert_array_equal(read.numpy(), picture.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "JPEG", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm"])
+def test_common_formats_are_read(tmp_path: Path, suffix: str) -> None:
+    for i in range(4):
+        save(tmp_path / f"{i}.{suffix}", flat(120), "L" if suffix == "pgm" else None)
+    train, test = image_folder(str(tmp_path), size=8, test_fraction=0.5)
+    assert len(train.images) == len(test.images) == 2
+    assert bool(((train.images.int() - 120).abs() <= 3).all())
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_mode_becomes_grey_or_colour(tmp_path: Path, mode: str, channels: int) -> None:
+    suffix = "tif" if mode == "CMYK" else "png"
+    path = save(tmp_path / f"white.{suffix}", flat(255), mode)
+    read = read_image(path, 8, 8, channels, "crop")
+    assert read.shape == (channels, 8, 8)
+    assert read.unique().tolist() == [255]
+
+
+def test_sixteen_bit_greys_are_scaled_not_clipped(tmp_path: Path) -> None:
+    path = save(tmp_path / "deep.png", np.full((8, 8), 100 * 257, dtype=np.uint16))
+    assert read_image(path, 8, 8, 1, "crop").unique().tolist() == [100]
+
+
+def test_transparency_lies_on_white(tmp_path: Path) -> None:
+    path = save(tmp_path / "clear.png", np.zeros((8, 8, 4), dtype=np.uint8))
+    assert read_image(path, 8, 8, 3, "crop").unique().tolist() == [255]
+
+
+def test_a_turned_photograph_is_set_upright(tmp_path: Path) -> None:
+    picture = flat(0, 16, 16, 1)
+    picture[:8] = 255  # white above; the camera was turned by a quarter, so that white belongs on the right
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    read = read_image(save(tmp_path / "turned.png", picture, exif=exif), 16, 16, 1, "crop")
+    assert read[0, :, 8:].unique().tolist() == [255]
+    assert read[0, :, :8].unique().tolist() == [0]
+
+
+def test_unreadable_images_are_skipped_counted_and_told_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken(folder)
+    with caplog.at_level(logging.WARNING):
+        train, test = image_folder(str(folder), size=8)
+    assert len(train.images) + len(test.images) == 10
+    values = torch.cat([train.images, test.images])[:, 0, 0, 0]
+    assert torch.equal(torch.cat([train.labels, test.labels]), values.long() // 20 % 2)
+    (line,) = caplog.messages
+    assert "skipped 3 of 13 images that can't be read; the first is " in line
+    assert str(folder / "a_dogs" / "nothing.png") in line
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_each_unreadable_image_is_refused_where_so_configured(folder: Path, kind: int) -> None:
+    paths = broken(folder)
+    for path in paths[:kind] + paths[kind + 1 :]:
+        path.unlink()
+    with pytest.raises(OSError, match=f"1 of 11 images can't be read, the first is .*{paths[kind].name}") as refusal:
+        image_folder(str(folder), unreadable="refuse")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_folder_of_nothing_readable_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a_dogs").mkdir()
+    broken(tmp_path)
+    with pytest.raises(OSError, match="3 of 3 images can't be read"):
+        image_folder(str(tmp_path))
+
+
+def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"data.source.root=.*/nowhere: no such folder; accepted is a folder of images"):
+        image_folder(str(tmp_path / "nowhere"))
+    (tmp_path / "notes.txt").write_text("no image")
+    save(tmp_path / ".thumbnails" / "hidden.png", flat(0))
+    with pytest.raises(OSError, match=r"no images in it; accepted are files named \.bmp, "):
+        image_folder(str(tmp_path))
+
+
+def test_one_image_can_not_be_split(tmp_path: Path) -> None:
+    save(tmp_path / "only.png", flat(0))
+    with pytest.raises(ValueError, match=r"source.test_fraction=0.1: it makes 0 of 1 images the test split"):
+        image_folder(str(tmp_path))
+
+
+@pytest.mark.parametrize("size", [0, (4, 0)])
+def test_sizes_below_one_are_refused(folder: Path, size: int | tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"source.size=.*: accepted is a whole number of at least 1"):
+        image_folder(str(folder), size=size)
+
+
+def test_more_than_memory_holds_is_refused_before_reading(folder: Path) -> None:
+    side = int((psutil.virtual_memory().total / 20) ** 0.5)
+    with pytest.raises(OSError, match=r"10 images take .* GiB while they are split, and .* GiB of memory are free"):
+        image_folder(str(folder), size=side)

@@ -1,0 +1,141 @@
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from infovae.data.images import ImageSets
+from infovae.data.tensor import channels_first, tensor, to_bytes
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (10, 3, 5, 7), dtype=np.uint8)
+LABELS = np.arange(10)
+
+
+def ordered(sets: ImageSets) -> tuple[np.ndarray, np.ndarray]:
+    """Both splits, in the file's order, which the first pixels tell."""
+    images = torch.cat([part.images for part in sets]).numpy()
+    labels = torch.cat([part.labels for part in sets]).numpy()
+    position = [[image.tobytes() for image in PIXELS].index(image.tobytes()) for image in images]
+    order = np.argsort(position)
+    return images[order], labels[order]
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "pt"])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_files_are_read_in_any_layout_and_type(tmp_path: Path, suffix: str, layout: str, dtype: str) -> None:
+    path = tmp_path / f"images.{suffix}"
+    array = PIXELS if layout == "nchw" else PIXELS.transpose(0, 2, 3, 1)
+    array = array if dtype == "uint8" else array.astype(dtype) / 255
+    if suffix == "npy":
+        np.save(path, array)
+    elif suffix == "npz":
+        np.savez(path, images=array, labels=LABELS, other=np.zeros(3))
+    else:
+        torch.save({"images": torch.tensor(array), "labels": torch.tensor(LABELS)}, path)
+    sets = tensor(str(path))
+    assert (len(sets.train.images), len(sets.test.images)) == (9, 1)
+    images, labels = ordered(sets)
+    np.testing.assert_array_equal(images, PIXELS)
+    np.testing.assert_array_equal(labels, LABELS * (suffix != "npy"))
+
+
+def test_a_bare_tensor_of_grey_images(tmp_path: Path) -> None:
+    torch.save(torch.tensor(PIXELS[:, 0]), tmp_path / "grey.pt")
+    train, _ = tensor(str(tmp_path / "grey.pt"))
+    assert train.images.shape == (9, 1, 5, 7)
+
+
+def test_booleans_are_black_and_white_and_rounding_is_to_the_nearest_byte() -> None:
+    assert to_bytes(torch.tensor([True, False]).view(1, 1, 1, 2)).view(-1).tolist() == [255, 0]
+    assert to_bytes(torch.tensor([0.0, 0.5, 0.999, 1.0]).view(1, 1, 1, 4)).view(-1).tolist() == [0, 128, 255, 255]
+
+
+def test_the_layout_decides_where_shapes_do_not() -> None:
+    images = torch.zeros(2, 3, 4, 3)
+    assert channels_first(images, "nchw").shape == (2, 3, 4, 3)
+    assert channels_first(images, "nhwc").shape == (2, 3, 3, 4)
+    with pytest.raises(ValueError, match=r"layout=auto finds two axes that could be the channels; accepted are"):
+        channels_first(images, "auto")
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.zeros((4, 5, 6, 7), np.uint8), "layout=auto finds no axis of 1 or 3 channels"),
+        (np.zeros((4, 5), np.uint8), r"shape \(4, 5\); accepted are"),
+        (np.zeros((0, 5, 5), np.uint8), r"shape \(0, 5, 5\); accepted are"),
+        (np.zeros((4, 5, 5), np.int64), "its images are torch.int64; accepted are uint8"),
+        (np.full((4, 5, 5), 255.0), "floats from 255 to 255; accepted are uint8, or floats in"),
+        (np.full((4, 5, 5), -0.5), "floats from -0.5"),
+        (np.full((4, 5, 5), np.nan), "floats from nan"),
+        (np.array([None] * 4), "can't be read as .npy .*accepted are plain arrays"),
+        (np.array(["a", "b"]), "can't be read as .npy"),
+    ],
+)
+def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, told: str) -> None:
+    path = tmp_path / "images.npy"
+    np.save(path, array, allow_pickle=True)
+    with pytest.raises(OSError, match=told) as refusal:
+        tensor(str(path))
+    assert str(refusal.value).startswith(f"data.source.path={path}: ")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("labels", [np.arange(3), np.arange(4) - 1, np.arange(4.0), np.zeros((4, 1), int)])
+def test_other_labels_are_refused(tmp_path: Path, labels: np.ndarray) -> None:
+    np.savez(tmp_path / "images.npz", images=PIXELS[:4], labels=labels)
+    with pytest.raises(OSError, match=r"its labels are .*; accepted are 4 whole numbers from 0 on"):
+        tensor(str(tmp_path / "images.npz"))
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "pt"])
+@pytest.mark.parametrize("damage", ["empty", "text", "cut"])
+def test_damaged_files_are_one_clear_line(tmp_path: Path, suffix: str, damage: str) -> None:
+    path = tmp_path / f"images.{suffix}"
+    if suffix == "pt":
+        torch.save(torch.tensor(PIXELS), path)
+    else:
+        (np.save if suffix == "npy" else np.savez)(path, PIXELS)
+    content = path.read_bytes()
+    path.write_bytes({"empty": b"", "text": b"not an array\n", "cut": content[: len(content) // 2]}[damage])
+    with pytest.raises(OSError, match=rf"can't be read as \.{suffix} \(.*accepted are plain arrays") as refusal:
+        tensor(str(path))
+    assert "\n" not in str(refusal.value)
+
+
+class Payload:
+    """Would create a file, if it were unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "pt"])
+def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str) -> None:
+    path, trace = tmp_path / f"images.{suffix}", tmp_path / "executed"
+    if suffix == "pt":
+        torch.save({"images": Payload(trace)}, path)
+    elif suffix == "npy":
+        path.write_bytes(pickle.dumps(Payload(trace)))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("images.npy", pickle.dumps(Payload(trace)))
+    with pytest.raises(OSError, match=r"data.source.path="):
+        tensor(str(path))
+    assert not trace.exists()
+
+
+def test_missing_and_foreign_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"nowhere.npy: no such file"):
+        tensor(str(tmp_path / "nowhere.npy"))
+    with pytest.raises(OSError, match=r"images.h5: accepted are files named \.npy, \.npz or \.pt"):
+        tensor(str(tmp_path / "images.h5"))
+    np.savez(tmp_path / "other.npz", x=PIXELS)
+    with pytest.raises(OSError, match="it holds x; accepted is an array named images"):
+        tensor(str(tmp_path / "other.npz"))
