@@ -61,7 +61,7 @@ def composed() -> Iterator[Compose]:
 def command(tmp_path: Path) -> Command:
     """Run a script of the project as a user does, in an empty folder and with no W&B key."""
 
-    def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(script: str, *arguments: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "HYDRA"))}
         return subprocess.run(
             [sys.executable, str(PROJECT / script), *arguments],
@@ -69,7 +69,7 @@ def command(tmp_path: Path) -> Command:
             env=kept | {"HOME": str(tmp_path), "COLUMNS": "200"} | environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
             check=False,
         )
 

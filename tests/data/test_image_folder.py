@@ -103,7 +103,7 @@ def test_any_mode_becomes_grey_or_colour(tmp_path: Path, mode: str, channels: in
 
 
 def test_sixteen_bit_greys_are_scaled_not_clipped(tmp_path: Path) -> None:
-    path = save(tmp_path / "deep.png", np.full((8, 8), 100 * 257, dtype=np.uint16))
+    path = save(tmp_path / "deep.png", np.full((8, 8), 100 * 257 + 128, dtype=np.uint16))
     assert read_image(path, 8, 8, 1, "crop").unique().tolist() == [100]
 
 
