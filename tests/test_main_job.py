@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
-
 from conftest import PROJECT, Command
+from PIL import Image
 
 
 @pytest.mark.slow
