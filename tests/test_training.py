@@ -246,12 +246,23 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_was_logged(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_says_so_in_its_folder(composed: Compose, tmp_path: Path) -> None:
-    cfg = composed(*SMALL, "optimizer.lr=-1", run_dir=tmp_path)
-    with pytest.raises(Exception, match="Invalid learning rate"):
+    cfg = composed(*SMALL, "data.validation_size=0", run_dir=tmp_path)
+    with pytest.raises(UserError, match=r"data.validation_size=0: ModelCheckpoint watches validation/loss"):
         train(cfg)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["status"] == "failed"
-    assert "Invalid learning rate" in summary["error"]
+    assert "data.validation_size=0" in summary["error"]
+
+
+@pytest.mark.parametrize("overrides", [["data.batch_size=1"], ["data.train_size=1"]])
+def test_batches_too_small_for_the_divergence_are_refused_only_where_it_counts(
+    composed: Compose, tmp_path: Path, overrides: list[str]
+) -> None:
+    with pytest.raises(UserError, match=r"batches of 1 are too small for divergence MMD; accepted are .* at least 2"):
+        train(composed(*SMALL, *overrides, run_dir=tmp_path))
+    short = ["trainer.limit_train_batches=3", "trainer.limit_val_batches=3", "trainer.limit_test_batches=3"]
+    metrics = train(composed(*SMALL, *overrides, *short, "model=vae", "trainer.max_epochs=1", run_dir=tmp_path / "vae"))
+    assert metrics["test/loss"] > 0
 
 
 def test_trainer_keys_work_as_lightning_users_expect(composed: Compose, tmp_path: Path) -> None:

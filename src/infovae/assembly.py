@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
+from torch import nn
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.metrics_file import MetricsFile
@@ -43,6 +45,10 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
         output_shape=(likelihood.parameters_per_channel * channels, height, width),
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
+    try:
+        parts["optimizer"]([nn.Parameter(torch.zeros(1))])  # what it refuses, it refuses before training
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UserError(f"optimizer: {' '.join(str(error).split())}") from error
     try:
         module = InfoVAE(
             encoder=encoder,

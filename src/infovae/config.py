@@ -60,6 +60,8 @@ def build(node: DictConfig, key: str, **arguments: Any) -> Any:
         raise _refusal(error, key) from error
     except ValueError as error:
         raise UserError(f"{key}.{error}") from error
+    except Exception as error:  # whatever a constructor of Lightning, torch or the user raises: it refused its config
+        raise UserError(f"{key}: {type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
 def _refusal(error: InstantiationException, key: str) -> UserError:

@@ -129,11 +129,11 @@ class InfoVAE(pl.LightningModule):
         return Codes(z, mean, variance, codes.dataset_size)
 
     def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
-        """D(q(z) || p(z)) from a global batch; nan where this prior or posterior has none.
+        """D(q(z) || p(z)) from a global batch; nan where this prior or posterior has none, or the batch is too small.
 
         In full precision: differences of codes drown in bfloat16.
         """
-        if not self.divergence_exists:
+        if not self.divergence_exists or len(codes.z) < self.divergence.minimum_batch:
             return codes.z.new_tensor(torch.nan)
         with torch.autocast(self.device.type, enabled=False):
             divergence: Tensor = self.divergence(codes, self.prior)

@@ -61,6 +61,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
         _tell(module)
         trainer = build_trainer(cfg)
         check_clipping(cfg, trainer)
+        _check_batch(module, data)
+        _check_monitors(trainer, data)
         _check_processes(trainer.world_size, data)
         trainer.loggers = build_loggers(cfg)
         for logger in trainer.loggers:
@@ -144,6 +146,25 @@ def _check_checkpoint(path: str | None, module: InfoVAE) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"ckpt_path={path}: damaged, or of another architecture than configured: {reason}") from error
+
+
+def _check_batch(module: InfoVAE, data: ImageData) -> None:
+    size, needed = data.train_dataloader().batch_size, module.divergence.minimum_batch
+    if module.objective.divergence_weight and size < needed:
+        raise UserError(
+            f"data.batch_size={data.batch_size}: batches of {size} are too small for divergence "
+            f"{type(module.divergence).__name__}; accepted are batches and a train_size of at least {needed}"
+        )
+
+
+def _check_monitors(trainer: pl.Trainer, data: ImageData) -> None:
+    for callback in getattr(trainer, "callbacks", []):
+        monitor = getattr(callback, "monitor", None)
+        if monitor and monitor.startswith("validation/") and "validation" not in data.evaluation_splits:
+            raise UserError(
+                f"data.validation_size=0: {type(callback).__name__} watches {monitor}; accepted are sizes of at least "
+                "1, or a callbacks.*.monitor of another split, as test/loss or null"
+            )
 
 
 def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
