@@ -230,7 +230,12 @@ def test_multirun_gives_each_job_its_own_folder_and_wandb_run(command: Command, 
 def test_ctrl_c_ends_cleanly_and_keeps_what_was_logged(tmp_path: Path) -> None:
     arguments = [*SMALL, "trainer.max_epochs=1000", "hydra.run.dir=run", "callbacks=checkpoint"]
     process = subprocess.Popen(
-        [sys.executable, str(PROJECT / "train.py"), *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(PROJECT / "train.py"), *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As from a terminal: a test run in the background of a script would hand on an ignored Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
     metrics = tmp_path / "run" / "metrics.csv"
     deadline = time.monotonic() + 120
