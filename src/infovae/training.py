@@ -149,7 +149,8 @@ def _check_checkpoint(path: str | None, module: InfoVAE) -> None:
 
 
 def _check_batch(module: InfoVAE, data: ImageData) -> None:
-    size, needed = data.train_dataloader().batch_size, module.divergence.minimum_batch
+    # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
+    size, needed = min(data.batch_size, len(data.splits["train"].images)), module.divergence.minimum_batch
     if module.objective.divergence_weight and size < needed:
         raise UserError(
             f"data.batch_size={data.batch_size}: batches of {size} are too small for divergence "
