@@ -7,10 +7,16 @@ from torch import Tensor
 
 
 class LabelledImages(NamedTuple):
-    """Images as bytes, and their class labels."""
+    """Images as bytes, their class labels, and which value each known factor of variation has, if any is known."""
 
     images: UInt8[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
+    factors: Int64[Tensor, "n k"] | None = None
+
+    def take(self, positions: Int64[Tensor, " m"]) -> "LabelledImages":
+        """The examples at these positions."""
+        factors = None if self.factors is None else self.factors[positions]
+        return LabelledImages(self.images[positions], self.labels[positions], factors)
 
 
 class ImageSets(NamedTuple):
