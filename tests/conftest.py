@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,8 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture
-def composed() -> Iterator[Compose]:
+@contextmanager
+def composing() -> Iterator[Compose]:
     """Compose the config as train.py does."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
 
@@ -55,6 +56,12 @@ def composed() -> Iterator[Compose]:
 
         yield make
     GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def composed() -> Iterator[Compose]:
+    with composing() as make:
+        yield make
 
 
 @pytest.fixture

@@ -56,9 +56,10 @@ def one_line(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, UserError):
         text = str(error)
-    elif isinstance(error, MissingConfigException) and error.options:
+    elif isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        text = f"{group}={option}: unknown option; accepted are {', '.join(error.options)}"
+        options = error.options or sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        text = f"{group}={option}: unknown option; accepted are {', '.join(options)}"
     elif isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
         accepted = ", ".join(sorted(key for key in map(str, cause.parent_node) if not key.startswith("_")))
         text = f"{cause.full_key}: unknown key; accepted are {accepted}, or +{cause.full_key}=VALUE to add it"

@@ -30,7 +30,7 @@ TOP_LEVEL: dict[str, Any] = {
     "run": str | list[str] | None,
     "checkpoint": str,
     "ckpt": str | None,
-    "override": list[str],
+    "override": dict[str, Any],
     "trust": bool,
     "output": str | None,
     "split": Literal["train", "validation", "test"],
@@ -67,6 +67,7 @@ def evaluate(cfg: DictConfig) -> None:
         UserError: the config, a run folder or a checkpoint is refused.
     """
     quieten()
+    _check_subject(cfg)
     check(cfg, TOP_LEVEL)
     metrics = build_chosen(cfg, "metrics")
     device = _device(cfg.device)
@@ -97,8 +98,8 @@ def _evaluate_one(
     _report(subject.name, measured, path)
 
 
-def _subjects(cfg: DictConfig) -> Iterator[Subject]:
-    """What the config names, one after the other, each built when its turn comes."""
+def _check_subject(cfg: DictConfig) -> None:
+    """Refuse what doesn't say which model to evaluate, on what."""
     chosen = [key for key in ("run", "ckpt", "adapter") if cfg.get(key) is not None]
     if len(chosen) != 1:
         raise UserError(
@@ -106,31 +107,30 @@ def _subjects(cfg: DictConfig) -> Iterator[Subject]:
             "ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
         )
     data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
-    if cfg.get("adapter") is not None:
-        yield _adapted(cfg, data_is_chosen)
+    if chosen != ["adapter"]:
+        if data_is_chosen:
+            raise UserError("data: a run brings its own; accepted are changes, as +override.data.source.root=PATH")
+        if cfg.output is not None and isinstance(cfg.run, ListConfig) and len(cfg.run) > 1:
+            raise UserError(
+                f"output={cfg.output}: {len(cfg.run)} runs can't share it; accepted is null, their own folders"
+            )
         return
-    if data_is_chosen:
-        raise UserError("data: a run brings its own; accepted are changes to it, as override=[data.source.root=PATH]")
-    runs = list(cfg.run) if isinstance(cfg.run, ListConfig) else [cfg.run]
-    if cfg.output is not None and len(runs) > 1:
-        raise UserError(
-            f"output={cfg.output}: {len(runs)} runs can't share it; accepted is output=null, their own folders"
-        )
-    for run in runs:
+    for key, given in (("data", data_is_chosen), ("output", cfg.output), ("latent_dim", cfg.latent_dim)):
+        if not given:
+            raise UserError(f"{key}: missing; a model trained elsewhere needs data, latent_dim and output")
+
+
+def _subjects(cfg: DictConfig) -> Iterator[Subject]:
+    """What the config names, one after the other, each built when its turn comes."""
+    if cfg.get("adapter") is not None:
+        data = build_data(cfg)
+        model = build(cfg.adapter, "adapter", image_shape=data.image_shape)
+        yield Subject(cfg.adapter.model["_target_"], model, data, Path(cfg.output), None)
+        return
+    for run in cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]:
         folder = Path(run or Path(cfg.ckpt).parents[1])
         saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust)
         yield Subject(str(folder), saved.module, saved.data, Path(cfg.output or folder), str(saved.checkpoint))
-
-
-def _adapted(cfg: DictConfig, data_is_chosen: bool) -> Subject:
-    for key, given in (("data", data_is_chosen), ("output", cfg.output), ("latent_dim", cfg.latent_dim)):
-        if not given:
-            raise UserError(
-                f"{key}: missing; a model trained elsewhere needs data=NAME, latent_dim=NUMBER and output=FOLDER"
-            )
-    data = build_data(cfg)
-    model = build(cfg.adapter, "adapter", image_shape=data.image_shape)
-    return Subject(cfg.adapter.model["_target_"], model, data, Path(cfg.output), None)
 
 
 def _device(name: str) -> torch.device:

@@ -67,7 +67,7 @@ def measure(
 
     def make() -> dict[str, Metric]:
         return {
-            key: make_metric(factory, prior=model.prior, model=model, data=data).to(device)
+            key: make_metric(key, factory, prior=model.prior, model=model, data=data).to(device)
             for key, factory in metrics.items()
         }
 

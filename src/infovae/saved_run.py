@@ -1,7 +1,7 @@
 """A run folder, made into a model again."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -52,7 +52,7 @@ class SavedRun(NamedTuple):
 def load(
     run: str | Path,
     checkpoint: str | Path | Literal["last", "best"] = "last",
-    overrides: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
     trust: bool = False,
 ) -> SavedRun:
     """A ready model from a run folder.
@@ -63,14 +63,14 @@ def load(
     Args:
         run: the folder.
         checkpoint: ``last``, ``best``, or the path of another checkpoint of the same run.
-        overrides: changes to the config, as ``data.source.root=PATH``.
+        changes: to the config, as ``{"data": {"train_size": 500}}``.
         trust: whether the config may name parts from other packages, whose code then runs.
 
     Raises:
         UserError: no run folder, no such checkpoint, a damaged one, or a part that isn't trusted.
     """
     folder = Path(run)
-    cfg = _read_config(folder, overrides)
+    cfg = _read_config(folder, changes or {})
     path = folder / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint in ("last", "best") else Path(checkpoint)
     weights = read_checkpoint(path, f"checkpoint={checkpoint}")["state_dict"]
     if not trust:
@@ -166,7 +166,7 @@ def _is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
     return any(defined_in == package or defined_in.startswith(f"{package}.") for package in packages)
 
 
-def _read_config(folder: Path, overrides: Sequence[str]) -> DictConfig:
+def _read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
     path = folder / "config.yaml"
     if not path.is_file():
         raise UserError(f"run={folder}: no config.yaml there; accepted is the folder of a run, as train.py prints it")
@@ -174,7 +174,7 @@ def _read_config(folder: Path, overrides: Sequence[str]) -> DictConfig:
         cfg = OmegaConf.load(path)
         assert isinstance(cfg, DictConfig)
         _refuse_interpolations(cfg, path)
-        cfg.merge_with(OmegaConf.from_dotlist(list(overrides)))
+        cfg.merge_with(changes)
         missing = [key for key in [*PARTS, "latent_dim"] if cfg.get(key) is None]
     except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, UnicodeError, AssertionError) as error:
         raise UserError(f"run={folder}: config.yaml is damaged ({' '.join(str(error).split())})") from error

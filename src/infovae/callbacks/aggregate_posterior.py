@@ -35,8 +35,8 @@ class AggregatePosterior(pl.Callback):
         module = cast(InfoVAE, pl_module)
         for split in ("train", "test", *module.splits):
             made = [
-                make_metric(factory, prior=module.prior, model=module, data=image_data(trainer))
-                for factory in self.factories.values()
+                make_metric(name, factory, prior=module.prior, model=module, data=image_data(trainer))
+                for name, factory in self.factories.items()
             ]
             for metric in made:
                 if metric.compares_with_training:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.errors import UserError
 from infovae.model import Model
 from infovae.observed import Observed
 from infovae.priors.prior import Prior
@@ -96,7 +97,14 @@ class ImageMetric(Metric):
             self.first.append(images[:missing])
 
 
-def make_metric(factory: Callable[..., Metric], **available: Any) -> Metric:
-    """Call a factory with those of the available parts that it names as arguments."""
+def make_metric(name: str, factory: Callable[..., Metric], **available: Any) -> Metric:
+    """Call a factory with those of the available parts that it names as arguments.
+
+    Raises:
+        UserError: the metric refuses one of its arguments.
+    """
     wanted = inspect.signature(factory).parameters
-    return factory(**{name: part for name, part in available.items() if name in wanted})
+    try:
+        return factory(**{key: part for key, part in available.items() if key in wanted})
+    except ValueError as error:
+        raise UserError(f"metrics.{name}.{error}") from error

@@ -1,0 +1,158 @@
+"""evaluate.py as a user runs it."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import PROJECT, SMALL, Command, composing
+
+from infovae.training import train
+
+METRICS = "metrics=[log_det_covariance,covariance_spectrum,class_covariance,mmd,reconstruction]"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    overrides = [entry for entry in SMALL if not entry.startswith("logger")]
+    with composing() as composed:
+        train(composed(*overrides, "latent_dim=3", "logger=wandb_offline", "trainer.max_epochs=1", run_dir=folder))
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    shutil.copytree(trained, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, run: Path, tmp_path: Path) -> None:
+    answer = command("evaluate.py", "run=run", METRICS)
+    assert answer.returncode == 0, answer.stderr
+    record = json.loads((run / "evaluation.json").read_text())
+    summary = json.loads((run / "summary.json").read_text())["metrics"]
+    # The same codes but for other noise, and none of it in the exact covariance.
+    for name in ("log_det_covariance",):
+        assert record["metrics"][f"test/{name}"] == pytest.approx(summary[f"test/{name}"], rel=1e-5)
+    error = record["metrics"]["test/elbo_standard_error"]
+    assert record["metrics"]["test/elbo"] == pytest.approx(summary["test/elbo"], abs=4.5 * math.sqrt(2) * error)
+    assert len(record["metrics"]["train/covariance_eigenvalues"]) == 3
+    assert len(record["metrics"]["test/log_det_covariance_by_class"]) == 10
+    assert record["checkpoint"] == "run/checkpoints/last.ckpt"
+    assert set(record["seconds"]) == set(METRICS[9:-1].split(","))
+    assert "log_det_covariance" in answer.stdout
+    assert "±" in answer.stdout
+
+    first, second = sorted((run / "wandb").glob("offline-run-*"))
+    assert first.name.rpartition("-")[2] == second.name.rpartition("-")[2]
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["run"]
+
+    again = command("evaluate.py", "ckpt=run/checkpoints/last.ckpt", METRICS, "batch_size=33", "output=elsewhere")
+    assert again.returncode == 0, again.stderr
+    other = json.loads((tmp_path / "elsewhere" / "evaluation.json").read_text())["metrics"]
+    for name, value in record["metrics"].items():
+        assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-6)
+
+
+def test_several_runs_by_list_and_by_multirun(command: Command, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "other")
+    for arguments in (["run=[run,other]"], ["-m", "run=run,other"]):
+        for folder in (run, tmp_path / "other"):
+            (folder / "evaluation.json").unlink(missing_ok=True)
+        answer = command("evaluate.py", *arguments, "metrics=[log_det_covariance]", "checkpoint=best")
+        assert answer.returncode == 0, answer.stderr
+        for folder in (run, tmp_path / "other"):
+            assert json.loads((folder / "evaluation.json").read_text())["checkpoint"].endswith("best.ckpt")
+
+
+def test_a_model_trained_elsewhere_meets_the_same_ruler(command: Command, run: Path, tmp_path: Path) -> None:
+    """Our own model, hidden behind encode and decode of plain tensors, gets the same numbers."""
+    (tmp_path / "elsewhere.py").write_text(
+        "from infovae.saved_run import load\n\n\n"
+        "class Peer:\n"
+        "    def __init__(self):\n"
+        "        self.module = load('run').module\n\n"
+        "    def encode(self, x):\n"
+        "        posterior = self.module.encode(x)\n"
+        "        return posterior.mean, posterior.variance.log()\n\n"
+        "    def decode(self, z):\n"
+        "        return self.module.decode(z).mean.flatten(1)\n"
+    )
+    data = [f"data.source.root={PROJECT / 'data'}", "data.validation_size=200", "data.train_size=400"]
+    answer = command(
+        "evaluate.py", "adapter=encode_decode", "adapter.model._target_=elsewhere.Peer", "latent_dim=3", "data=mnist",
+        *data, "seed=1", "output=peer", METRICS, PYTHONPATH=f"{tmp_path}:{PROJECT / 'src'}",
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    ours = command("evaluate.py", "run=run", "seed=1", METRICS)
+    assert ours.returncode == 0, ours.stderr
+    theirs = json.loads((tmp_path / "peer" / "evaluation.json").read_text())["metrics"]
+    for name, value in json.loads((run / "evaluation.json").read_text())["metrics"].items():
+        # Through probabilities instead of logits: a pixel is known to about eps / (1 - p).
+        assert theirs[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "run: missing; accepted is one of run=FOLDER"),
+        (["run=run", "ckpt=run/checkpoints/last.ckpt"], "run and ckpt: together"),
+        (["run=nowhere"], "run=nowhere: no config.yaml there"),
+        (["run=run", "data=digits"], "data: a run brings its own"),
+        (["run=[run,run]", "output=x"], "output=x: 2 runs can't share it"),
+        (["run=run", "split=all"], "split=all: "),
+        (["run=run", "batch_size=0"], "batch_size=0: "),
+        (["run=run", "checkpoint=third"], "checkpoint=third: no such file"),
+        (["run=run", "device=abacus"], "device=abacus: not there; accepted are auto, cpu"),
+        (["run=run", "metrics=[beauty]"], "metrics=beauty: unknown option; accepted are active_units"),
+        (["run=run", "metrics.mmd.samples=1"], "metrics.mmd.samples=1: accepted are"),
+        (["run=run", "+override.data.train_size=0"], "train_size=0: accepted are"),
+        (["run=run", "colour=red"], "colour: unknown key"),
+        (["adapter=encode_decode", "adapter.model._target_=os.getcwd"], "data: missing"),
+        (
+            ["adapter=encode_decode", "adapter.model._target_=os.getcwd", "data=digits", "output=x", "latent_dim=2"],
+            "adapter.model=str: no method decode",
+        ),
+        (["ckpt=run/config.yaml"], "no config.yaml there"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(
+    command: Command, run: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    answer = command("evaluate.py", *arguments)
+    assert answer.returncode == 1
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not (run / "evaluation.json").exists()
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["run"]
+
+
+def test_help_names_the_commands(command: Command) -> None:
+    answer = command("evaluate.py", "--help")
+    assert answer.returncode == 0
+    assert "metrics: active_units" in answer.stdout
+    assert "python evaluate.py run=outputs" in answer.stdout
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_split_without_examples_is_refused(command: Command, run: Path) -> None:
+    answer = command("evaluate.py", "run=run", "split=validation", "+override.data.validation_size=0", METRICS)
+    assert answer.returncode == 1
+    assert "split=validation: run has none" in answer.stderr
+
+
+def test_weights_that_are_nan_are_shown_not_crashed_on(command: Command, run: Path) -> None:
+    path = run / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["state_dict"]["encoder.layers.0.weight"].fill_(torch.nan)
+    torch.save(checkpoint, path)
+    small = ["metrics.annealed_importance.images=2", "metrics.annealed_importance.temperatures=3",
+             "metrics.importance_weighted.images=2", "metrics.importance_weighted.samples=10"]  # fmt: skip
+    answer = command("evaluate.py", "run=run", *small)
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads((run / "evaluation.json").read_text())["metrics"]
+    assert found["test/log_det_covariance"] == found["test/elbo"] == found["test/mmd_p_value"] == "nan"
