@@ -58,7 +58,7 @@ class FactorMetric(Metric):
             self.factors.append(factors[:missing])
 
     def compute(self) -> dict[str, Tensor]:
-        if not self.mean or not all(bool(part.isfinite().all()) for part in self.mean):
+        if not sum(map(len, self.mean)) or not all(bool(part.isfinite().all()) for part in self.mean):
             return {name: torch.tensor(torch.nan, dtype=torch.float64) for name in self.names}
         return self.measured(torch.cat(list(self.mean)).double().cpu(), torch.cat(list(self.factors)).cpu())
 

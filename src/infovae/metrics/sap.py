@@ -42,12 +42,12 @@ def accuracies(
     """
     scores = codes.new_zeros(codes.shape[1])
     deviations = codes[fit].std(dim=0)
-    standardised = ((codes - codes[fit].mean(dim=0)) / torch.where(deviations > 0, deviations, 1.0)).numpy()
-    for i in range(codes.shape[1]):
+    standardised = (codes - codes[fit].mean(dim=0)) / torch.where(deviations > 0, deviations, 1.0)
+    for i, dimension in enumerate(standardised.split(1, dim=1)):
         if deviations[i] > 0:
             machine = OneVsOneClassifier(LinearSVC(class_weight="balanced", dual=False))
-            machine.fit(standardised[fit, i : i + 1], values[fit].numpy())
-            scores[i] = balanced_accuracy_score(values[judge].numpy(), machine.predict(standardised[judge, i : i + 1]))
+            machine.fit(dimension[fit].numpy(), values[fit].numpy())
+            scores[i] = balanced_accuracy_score(values[judge].numpy(), machine.predict(dimension[judge].numpy()))
     return scores
 
 
