@@ -37,8 +37,8 @@ class FactorMetric(Metric):
         super().__init__()
         if any(part.factors is None for part in data.splits.values() if len(part.images)):
             raise UserError(
-                f"metrics={'|'.join(self.names)}: needs known factors of variation, which this data set has none of; "
-                "accepted is one that has, as data=sprites"
+                f"metrics: {type(self).__name__} needs known factors of variation, and this data set knows none; "
+                "accepted is one that does, as data=sprites"
             )
         if examples < 1:
             raise ValueError(f"examples={examples}: accepted are whole numbers of at least 1")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float64, Int64
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import recall_score
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.svm import LinearSVC
 from torch import Tensor
@@ -41,13 +41,15 @@ def accuracies(
         judge: the examples they are judged on.
     """
     scores = codes.new_zeros(codes.shape[1])
+    true = values[judge]
     deviations = codes[fit].std(dim=0)
     standardised = (codes - codes[fit].mean(dim=0)) / torch.where(deviations > 0, deviations, 1.0)
     for i, dimension in enumerate(standardised.split(1, dim=1)):
         if deviations[i] > 0:
             machine = OneVsOneClassifier(LinearSVC(class_weight="balanced", dual=False))
             machine.fit(dimension[fit].numpy(), values[fit].numpy())
-            scores[i] = balanced_accuracy_score(values[judge].numpy(), machine.predict(dimension[judge].numpy()))
+            told = machine.predict(dimension[judge].numpy())
+            scores[i] = recall_score(true, told, labels=true.unique(), average="macro")
     return scores
 
 
