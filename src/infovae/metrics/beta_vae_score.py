@@ -1,0 +1,76 @@
+"""Can a linear classifier see which factor pairs share (Higgins et al. 2017, openreview.net/forum?id=Sy2fzU9gl)."""
+
+import torch
+from jaxtyping import Float64, Int64
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from infovae.data.module import ImageData
+from infovae.metrics.factor_metric import FactorMetric, thirds
+from infovae.metrics.fixed_factor import drawn_factors, fixable
+
+
+def mean_differences(
+    codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"], fixed: list[int], count: int, pairs: int
+) -> tuple[Float64[Tensor, "m d"], Int64[Tensor, " m"]]:
+    """Mean |z - z'| over pairs of two examples that share the value of a factor, and which factor that is.
+
+    Args:
+        codes: E[z|x].
+        factors: of the same examples.
+        fixed: the factors that are fixed, drawn evenly.
+        count: how many means.
+        pairs: in each.
+    """
+    means, shares = [], []
+    dimensions = codes.shape[1]
+    for position, shared, draws in drawn_factors(factors, fixed, count, pairs * dimensions):
+        examples = shared.draw(draws * pairs)
+        differences = (codes[examples] - codes[shared.partners(examples)]).abs()
+        means.append(differences.view(draws, pairs, dimensions).mean(dim=1))
+        shares.append(torch.full((draws,), position))
+    return torch.cat(means), torch.cat(shares)
+
+
+class BetaVAEScore(FactorMetric):
+    """Accuracy of a logistic regression on the differences; chance is 1 over the number of factors.
+
+    Differences are brought to unit variance, so that the scale of the code, which regularisation would feel, doesn't
+    matter. Pairs to learn from come from two thirds of the examples, pairs to be judged by from the third left. Factors
+    with one value, or whose values no two examples share, are left out; of fewer than two factors there is nothing to
+    tell: nan.
+
+    Args:
+        data: the images.
+        examples: at most so many are used.
+        pairs: how many make a mean difference.
+        learned: mean differences to learn from.
+        judged: mean differences to be judged by.
+    """
+
+    names = ("beta_vae_score",)
+
+    def __init__(
+        self, data: ImageData, examples: int = 60000, pairs: int = 64, learned: int = 10000, judged: int = 5000
+    ) -> None:
+        super().__init__(data, examples)
+        for name, count in (("pairs", pairs), ("learned", learned), ("judged", judged)):
+            if count < 1:
+                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+        self.pairs = pairs
+        self.learned = learned
+        self.judged = judged
+
+    def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:
+        fit, judge = thirds(len(codes))
+        fixed = sorted(fixable(factors[fit]) & fixable(factors[judge]))
+        if len(fixed) < 2:
+            return {"beta_vae_score": codes.new_tensor(torch.nan)}
+        learned, labels = mean_differences(codes[fit], factors[fit], fixed, self.learned, self.pairs)
+        judged, shares = mean_differences(codes[judge], factors[judge], fixed, self.judged, self.pairs)
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        classifier.fit(learned.numpy(), labels.numpy())
+        accuracy = classifier.score(judged.numpy(), shares.numpy())
+        return {"beta_vae_score": codes.new_tensor(accuracy)}
