@@ -22,6 +22,8 @@ from infovae.errors import UserError
 from infovae.training import train
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
+LIKELIHOODS = sorted(path.stem for path in (CONF / "likelihood").glob("*.yaml"))
+NETWORKS = sorted(path.stem for path in (CONF / "network").glob("*.yaml"))
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 
 
@@ -77,12 +79,14 @@ def test_the_loss_falls_for_every_model_and_divergence(composed: Compose, model:
     assert losses.losses[-1] < losses.losses[0]
 
 
-@pytest.mark.parametrize("network", ["mlp", "conv"])
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "discretized_logistic"])
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_the_loss_falls_for_every_network_and_likelihood(composed: Compose, network: str, likelihood: str) -> None:
-    sizes = {"mlp": [], "conv": ["network.encoder.channels=[8,8]", "network.encoder.hidden=32"]}
+    narrow = ["network.encoder.channels=[8,8]", "network.encoder.hidden=32"]
+    sizes = {"mlp": [], "conv": narrow, "pixelcnn": [*narrow, "network.decoder.depth=2", "network.decoder.width=4"]}
     small = [entry for entry in SMALL if not entry.startswith("network")]
-    cfg = composed(*small, f"network={network}", f"likelihood={likelihood}", *sizes[network])
+    levels = {"categorical": ["likelihood.levels=8"]}.get(likelihood, [])
+    cfg = composed(*small, f"network={network}", f"likelihood={likelihood}", *levels, *sizes[network])
     module, losses = build_module(cfg, data := build_data(cfg)), Losses()
     pl.Trainer(
         max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
