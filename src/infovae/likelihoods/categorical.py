@@ -32,7 +32,7 @@ class LevelsDistribution(Distribution):
         """log P(level), in nats; ``value`` is in [0, 1] and rounded to the nearest level."""
         level = (value * self.last).round().long()
         level = level.expand(torch.broadcast_shapes(level.shape, self.batch_shape))
-        logits = self.logits.expand(*level.shape[:-4], *self.logits.shape)
+        logits = self.logits.expand(*level.shape[:-3], -1, *level.shape[-3:])
         # On the levels where they lie: moving them to the end first takes six times as long.
         nats = functional.cross_entropy(logits.flatten(0, -5), level.flatten(0, -4), reduction="none")
         return -nats.reshape(level.shape)
