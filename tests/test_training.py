@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -142,6 +143,28 @@ def test_a_run_folder_is_complete(composed: Compose, tmp_path: Path) -> None:
             minimum, maximum = picture.convert("L").getextrema()
             assert minimum < 60
             assert maximum > 200
+
+
+def test_an_autoregressive_run_draws_all_pictures(composed: Compose, tmp_path: Path) -> None:
+    small = [entry for entry in SMALL if not entry.startswith("network")]
+    network = [
+        "network=pixelcnn", "network.encoder.channels=[8,8]", "network.encoder.hidden=32", "network.decoder.depth=2",
+        "network.decoder.width=4", "data.binarization=threshold", "latent_dim=2",
+    ]  # fmt: skip
+    pictures = [
+        "callbacks=[default,samples_given_code]", "callbacks.latent_manifold.rows=3", "callbacks.samples.rows=3",
+        "callbacks.reconstructions.rows=2", "callbacks.samples_given_code.rows=3",
+        "callbacks.samples_given_code.samples=4",
+    ]  # fmt: skip
+    test = ["trainer.max_epochs=1", "trainer.limit_val_batches=2", "trainer.limit_test_batches=2"]
+    metrics = train(composed(*small, *network, *pictures, *test, run_dir=tmp_path))
+    assert 0 < metrics["test/reconstruction"] < 784  # nats; a coin for each pixel takes 543
+    for name in ("samples", "reconstructions", "latent_scatter", "latent_manifold", "samples_given_code"):
+        assert (tmp_path / "figures" / f"{name}.png").exists()
+    rows, size = 3, 28
+    picture = Image.open(tmp_path / "figures" / "samples_given_code.png")
+    assert picture.size == ((1 + 4) * (size + 2) + 2, rows * (size + 2) + 2)
+    assert set(np.unique(np.asarray(picture))) == {0, 255}
 
 
 def test_runs_repeat_with_the_seed_and_differ_without(composed: Compose, tmp_path: Path) -> None:
