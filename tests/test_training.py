@@ -152,7 +152,7 @@ def test_an_autoregressive_run_draws_all_pictures(composed: Compose, tmp_path: P
         "network.decoder.width=4", "data.binarization=threshold", "latent_dim=2",
     ]  # fmt: skip
     pictures = [
-        "callbacks=[default,samples_given_code]", "callbacks.latent_manifold.rows=3", "callbacks.samples.rows=3",
+        "callbacks=[default,samples_given_code]", "+callbacks.latent_manifold.rows=3", "callbacks.samples.rows=3",
         "callbacks.reconstructions.rows=2", "callbacks.samples_given_code.rows=3",
         "callbacks.samples_given_code.samples=4",
     ]  # fmt: skip
