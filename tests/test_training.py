@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -22,6 +23,8 @@ from infovae.errors import UserError
 from infovae.training import train
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
+LIKELIHOODS = sorted(path.stem for path in (CONF / "likelihood").glob("*.yaml"))
+NETWORKS = sorted(path.stem for path in (CONF / "network").glob("*.yaml"))
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 
 
@@ -77,12 +80,14 @@ def test_the_loss_falls_for_every_model_and_divergence(composed: Compose, model:
     assert losses.losses[-1] < losses.losses[0]
 
 
-@pytest.mark.parametrize("network", ["mlp", "conv"])
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "discretized_logistic"])
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_the_loss_falls_for_every_network_and_likelihood(composed: Compose, network: str, likelihood: str) -> None:
-    sizes = {"mlp": [], "conv": ["network.encoder.channels=[8,8]", "network.encoder.hidden=32"]}
+    narrow = ["network.encoder.channels=[8,8]", "network.encoder.hidden=32"]
+    sizes = {"mlp": [], "conv": narrow, "pixelcnn": [*narrow, "network.decoder.depth=2", "network.decoder.width=4"]}
     small = [entry for entry in SMALL if not entry.startswith("network")]
-    cfg = composed(*small, f"network={network}", f"likelihood={likelihood}", *sizes[network])
+    levels = {"categorical": ["likelihood.levels=8"]}.get(likelihood, [])
+    cfg = composed(*small, f"network={network}", f"likelihood={likelihood}", *levels, *sizes[network])
     module, losses = build_module(cfg, data := build_data(cfg)), Losses()
     pl.Trainer(
         max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
@@ -138,6 +143,28 @@ def test_a_run_folder_is_complete(composed: Compose, tmp_path: Path) -> None:
             minimum, maximum = picture.convert("L").getextrema()
             assert minimum < 60
             assert maximum > 200
+
+
+def test_an_autoregressive_run_draws_all_pictures(composed: Compose, tmp_path: Path) -> None:
+    small = [entry for entry in SMALL if not entry.startswith("network")]
+    network = [
+        "network=pixelcnn", "network.encoder.channels=[8,8]", "network.encoder.hidden=32", "network.decoder.depth=2",
+        "network.decoder.width=4", "data.binarization=threshold", "latent_dim=2",
+    ]  # fmt: skip
+    pictures = [
+        "callbacks=[default,samples_given_code]", "+callbacks.latent_manifold.rows=3", "callbacks.samples.rows=3",
+        "callbacks.reconstructions.rows=2", "callbacks.samples_given_code.rows=3",
+        "callbacks.samples_given_code.samples=4",
+    ]  # fmt: skip
+    test = ["trainer.max_epochs=1", "trainer.limit_val_batches=2", "trainer.limit_test_batches=2"]
+    metrics = train(composed(*small, *network, *pictures, *test, run_dir=tmp_path))
+    assert 0 < metrics["test/reconstruction"] < 784  # nats; a coin for each pixel takes 543
+    for name in ("samples", "reconstructions", "latent_scatter", "latent_manifold", "samples_given_code"):
+        assert (tmp_path / "figures" / f"{name}.png").exists()
+    rows, size = 3, 28
+    picture = Image.open(tmp_path / "figures" / "samples_given_code.png")
+    assert picture.size == ((1 + 4) * (size + 2) + 2, rows * (size + 2) + 2)
+    assert set(np.unique(np.asarray(picture))) == {0, 255}
 
 
 def test_runs_repeat_with_the_seed_and_differ_without(composed: Compose, tmp_path: Path) -> None:

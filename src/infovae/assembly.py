@@ -29,7 +29,6 @@ def build_data(cfg: DictConfig) -> ImageData:
 
 def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
     """The model for images of the data's shape."""
-    channels, height, width = data.image_shape
     posterior = build(cfg.posterior, "posterior")
     likelihood = build(cfg.likelihood, "likelihood")
     encoder = build(
@@ -42,7 +41,8 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
         cfg.network.decoder,
         "network.decoder",
         latent_dim=cfg.latent_dim,
-        output_shape=(likelihood.parameters_per_channel * channels, height, width),
+        image_shape=data.image_shape,
+        parameters_per_channel=likelihood.parameters_per_channel,
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
     try:

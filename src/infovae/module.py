@@ -14,6 +14,7 @@ from infovae.data.loader import Batch
 from infovae.divergences.divergence import Divergence
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
+from infovae.networks.decoder import Decoder
 from infovae.objective import Objective
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior
@@ -31,7 +32,7 @@ class InfoVAE(pl.LightningModule):
 
     Args:
         encoder: (n, c, h, w) to the posterior's parameters, (n, k).
-        decoder: (n, d) to the likelihood's parameters, (n, k, h, w).
+        decoder: makes p(x|z) of codes, (n, d), and the likelihood.
         posterior: family of q(z|x).
         likelihood: family of p(x|z).
         prior: p(z).
@@ -47,7 +48,7 @@ class InfoVAE(pl.LightningModule):
     def __init__(
         self,
         encoder: nn.Module,
-        decoder: nn.Module,
+        decoder: Decoder,
         posterior: Posterior,
         likelihood: Likelihood,
         prior: Prior,
@@ -111,8 +112,9 @@ class InfoVAE(pl.LightningModule):
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
         """p(x|z)."""
-        likelihood: Distribution = self.likelihood(_full_precision(self.decoder(z.to(self.dtype))))
-        return likelihood
+        return self.decoder.distribution(
+            z.to(self.dtype), lambda parameters: self.likelihood(_full_precision(parameters))
+        )
 
     def codes(self, posterior: Distribution, dataset_size: int, global_size: int) -> Codes:
         """One latent sample of each of this process's examples, with its posterior's moments."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from infovae.callbacks.random_streams import evaluation_mode, isolated_stream
+from infovae.data.module import image_data
 from infovae.module import InfoVAE
 
 
@@ -63,6 +64,17 @@ class Drawing(pl.Callback):
                 logger.log_image(self.name, [picture], caption=[f"epoch {epoch}"])
             elif isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(self.name, picture, epoch, dataformats="HWC")
+
+
+def first_test_images(trainer: pl.Trainer, count: int) -> Tensor:
+    """The first images of the test split, (n, c, h, w); all where there are fewer than ``count``."""
+    loader = image_data(trainer).evaluation_loader("test", shared=False)
+    images: list[Tensor] = []
+    for batch in loader:
+        images.append(batch.images)
+        if sum(map(len, images)) >= count:
+            break
+    return torch.cat(images)[:count]
 
 
 def image_grid(images: Tensor, columns: int) -> UInt8[np.ndarray, "height width 3"]:

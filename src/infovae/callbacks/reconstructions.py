@@ -6,8 +6,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from infovae.callbacks.drawing import Drawing, image_grid
-from infovae.data.module import image_data
+from infovae.callbacks.drawing import Drawing, first_test_images, image_grid
 from infovae.module import InfoVAE
 
 
@@ -28,14 +27,7 @@ class Reconstructions(Drawing):
         self._originals: Tensor | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        loader = image_data(trainer).evaluation_loader("test", shared=False)
-        count = min(self.rows * self.pairs, len(loader.dataset))
-        images: list[Tensor] = []
-        for batch in loader:
-            images.append(batch.images)
-            if sum(map(len, images)) >= count:
-                break
-        self._originals = torch.cat(images)[:count]
+        self._originals = first_test_images(trainer, self.rows * self.pairs)
 
     def draw(self, module: InfoVAE) -> UInt8[np.ndarray, "height width 3"]:
         assert self._originals is not None

@@ -49,7 +49,7 @@ class DiscretizedLogisticDistribution(Distribution):
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
         """Grey levels in [0, 1]."""
         shape = self._extended_shape(torch.Size(sample_shape))
-        uniform = torch.rand(shape, device=self.location.device).clamp(1e-6, 1 - 1e-6)
+        uniform = torch.rand(shape, dtype=self.location.dtype, device=self.location.device).clamp(1e-6, 1 - 1e-6)
         value = self.location + self.log_scale.exp() * torch.logit(uniform)
         return (value * (LEVELS - 1)).round().clamp(0, LEVELS - 1) / (LEVELS - 1)
 

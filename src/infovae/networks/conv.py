@@ -10,6 +10,8 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infovae.networks.decoder import Decoder, parameter_shape
+
 NEGATIVE_SLOPE = 0.1
 
 
@@ -52,15 +54,20 @@ class ConvEncoder(nn.Module):
         return parameters
 
 
-class ConvDecoder(nn.Module):
+class ConvDecoder(Decoder):
     """The encoder's mirror image; a size that is no multiple of 2^len(channels) is cut from a larger one."""
 
     def __init__(
-        self, latent_dim: int, output_shape: Sequence[int], channels: Sequence[int] = (64, 128), hidden: int = 1024
+        self,
+        latent_dim: int,
+        image_shape: Sequence[int],
+        parameters_per_channel: int,
+        channels: Sequence[int] = (64, 128),
+        hidden: int = 1024,
     ) -> None:
         super().__init__()
         _check(channels, hidden)
-        output_channels, self.height, self.width = output_shape
+        output_channels, self.height, self.width = parameter_shape(image_shape, parameters_per_channel)
         grow = 2 ** len(channels)
         start = (channels[-1], math.ceil(self.height / grow), math.ceil(self.width / grow))
         layers: list[nn.Module] = []

@@ -7,6 +7,8 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infovae.networks.decoder import Decoder, parameter_shape
+
 
 def perceptron(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers of the given sizes with ReLU between them."""
@@ -30,13 +32,15 @@ class MLPEncoder(nn.Module):
         return parameters
 
 
-class MLPDecoder(nn.Module):
+class MLPDecoder(Decoder):
     """The encoder's mirror image."""
 
-    def __init__(self, latent_dim: int, output_shape: Sequence[int], hidden: Sequence[int]) -> None:
+    def __init__(
+        self, latent_dim: int, image_shape: Sequence[int], parameters_per_channel: int, hidden: Sequence[int]
+    ) -> None:
         super().__init__()
-        self.output_shape = tuple(output_shape)
-        self.layers = perceptron([latent_dim, *hidden, math.prod(output_shape)])
+        self.output_shape = parameter_shape(image_shape, parameters_per_channel)
+        self.layers = perceptron([latent_dim, *hidden, math.prod(self.output_shape)])
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
         parameters: Tensor = self.layers(z)
