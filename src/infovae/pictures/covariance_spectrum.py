@@ -1,0 +1,65 @@
+"""Eigenvalues of Cov[q(z)] against the prior's."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from infovae.metrics.covariance_spectrum import CovarianceSpectrum as Measurement
+from infovae.metrics.covariance_spectrum import spectrum
+from infovae.metrics.log_det_covariance import log_det
+from infovae.model import Model
+from infovae.observed import Observed
+from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
+from infovae.pictures.latent_space import finite, prior_covariance
+from infovae.pictures.picture import Picture, Pixels, require_at_least
+
+
+class CovarianceSpectrum(Picture):
+    """Eigenvalues of Cov[q(z)] and of Cov[p(z)], descending, on a log axis; those that are 0 can't be on it.
+
+    Args:
+        examples: whose codes are q(z).
+    """
+
+    def __init__(self, examples: int = 5000) -> None:
+        require_at_least(2, examples=examples)
+        super().__init__(examples)
+
+    def draw(self, model: Model, observed: Observed) -> Pixels | None:
+        codes = finite(observed).codes
+        if len(codes.mean) < 2:
+            return None
+        measurement = Measurement(model.prior).to(codes.mean.device)
+        measurement.update(codes)
+        covariance = measurement.covariance().cpu()
+        aggregate = spectrum(covariance).flip(0)
+        if not (aggregate > 0).any():
+            return None
+        prior = spectrum(prior_covariance(model.prior).cpu()).flip(0)
+        rank = np.arange(1, len(aggregate) + 1)
+        marker = "o" if len(rank) <= 50 else ""
+        with style():
+            figure = Figure(figsize=(4.5, 3))
+            axes = figure.add_subplot()
+            axes.set_yscale("log")
+            axes.plot(rank, _on_log_axis(prior), color=PRIOR_COLOUR, linestyle="dashed", label=r"$\mathrm{Cov}[p(z)]$")
+            axes.plot(
+                rank,
+                _on_log_axis(aggregate),
+                color=AGGREGATE_COLOUR,
+                marker=marker,
+                markersize=4,
+                label=r"$\mathrm{Cov}[q(z)]$",
+            )
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set(xlabel="rank", ylabel="eigenvalue")
+            zeros = int((aggregate == 0).sum())
+            told = f"; {zeros} of {len(rank)} are 0" if zeros else ""
+            axes.set_title(rf"$\log\,\det\,\mathrm{{Cov}}[q(z)]$ = {log_det(covariance).item():.2f}{told}")
+            axes.legend()
+            return rendered(figure)
+
+
+def _on_log_axis(eigenvalues: torch.Tensor) -> np.ndarray:
+    return eigenvalues.where(eigenvalues > 0, torch.nan).numpy()
