@@ -1,6 +1,6 @@
 """What a measurement may ask of a model, wherever it was trained."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,6 +10,7 @@ from infovae.codes import Codes
 from infovae.priors.prior import Prior
 
 
+@runtime_checkable
 class Model(Protocol):
     """A latent variable model p(z) p(x|z) with an amortised posterior q(z|x), in evaluation mode."""
 

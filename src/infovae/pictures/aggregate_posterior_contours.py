@@ -25,7 +25,7 @@ class AggregatePosteriorContours(Picture):
         rows: of the square grid on which densities are evaluated; costs examples * rows^2 exponentials.
     """
 
-    def __init__(self, examples: int = 5000, rows: int = 120) -> None:
+    def __init__(self, examples: int = 5000, rows: int = 100) -> None:
         require_at_least(1, examples=examples)
         require_at_least(2, rows=rows)
         super().__init__(examples)
@@ -63,14 +63,14 @@ def _contours(
     names = [f"$z_{{{k + 1}}}$" for k in dimensions]
     latent_dim = codes.z.shape[1]
     with style():
-        figure = Figure(figsize=(4.5, 4.7))
+        figure = Figure(figsize=(4.5, 4.9))
         axes = figure.add_subplot()
         draw_contours(axes, extent, aggregate, AGGREGATE_COLOUR, dashed=False, filled=True)
         draw_contours(axes, extent, prior, PRIOR_COLOUR, dashed=True)
         axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel=names[0], ylabel=names[1])
         of = "" if latent_dim == 2 else f"\nthe two of {latent_dim} dimensions in which $q(z)$ has most variance"
-        axes.set_title(f"around 25, 50, 75, 95 % of the mass{of}")
-        axes.legend(handles=_handles(), loc="upper right")
+        axes.set_title(f"contours around 25, 50, 75, 95 % of the mass{of}")
+        figure.legend(handles=_handles(), loc="outside lower center", ncols=2)
         return rendered(figure)
 
 
@@ -86,7 +86,7 @@ def _curves(
         if prior is not None:
             axes.plot(z, prior.numpy(), color=PRIOR_COLOUR, linestyle="dashed")
         axes.set(xlim=(z[0], z[-1]), ylim=(0, None), xlabel="$z$", ylabel="density")
-        axes.legend(handles=_handles(), loc="upper right")
+        figure.legend(handles=_handles(), loc="outside lower center", ncols=2)
         return rendered(figure)
 
 

@@ -87,24 +87,32 @@ def labelled_grid(
     grid = image_grid(images, columns)
     height, width = grid.shape[:2]
     with style():
-        points = matplotlib.rcParams["font.size"]
-    line = round(1.6 * points * DPI / 72)
-    left = round(0.65 * points * DPI / 72 * max((len(_visible(label)) for label in row_labels), default=0)) + GAP
-    top = line * (bool(title) + (1 if column_labels else 0)) + GAP
-    with style():
-        figure = Figure(figsize=((left + width) / DPI, (top + height) / DPI))
+        line = round(1.5 * matplotlib.rcParams["font.size"] * DPI / 72)
+        left = max(map(_width, row_labels), default=0) + GAP
+        top = line * (bool(title) + bool(column_labels)) + GAP
+        total_width, total_height = max(left + width, _width(title)) + GAP, top + height
+        figure = Figure(figsize=(total_width / DPI, total_height / DPI))
+
+        def write(x: float, y: float, text: str, **alignment: str) -> None:
+            figure.text(x / total_width, 1 - y / total_height, text, **alignment)
+
         for row, label in enumerate(row_labels):
-            y = top + (row + 0.5) * height / len(row_labels)
-            figure.text((left - GAP) / (left + width), 1 - y / (top + height), label, ha="right", va="center")
+            write(left - GAP, top + (row + 0.5) * height / len(row_labels), label, ha="right", va="center_baseline")
         for column, label in enumerate(column_labels):
-            x = left + (column + 0.5) * width / columns
-            figure.text(x / (left + width), 1 - (top - GAP) / (top + height), label, ha="center", va="bottom")
-        figure.text((left + width / 2) / (left + width), 1 - GAP / (top + height), title, ha="center", va="top")
+            write(left + (column + 0.5) * width / columns, top - 2 * GAP, label, ha="center", va="baseline")
+        write(total_width / 2, line - GAP, title, ha="center", va="baseline")
         pixels = rendered(figure)
-    pixels[-height:, -width:] = grid  # pasted, not drawn: each pixel of an image stays itself
+    pixels[top:, left : left + width] = grid  # pasted, not drawn: each pixel of an image stays itself
     return pixels
 
 
-def _visible(label: str) -> str:
-    """About the characters that a label is wide."""
-    return "".join(character for character in label if character not in "${}_\\")
+def number(value: float, decimals: int) -> str:
+    """With the minus sign that matplotlib puts on axes."""
+    return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _width(text: str) -> int:
+    """Of a text in pixels, with some air."""
+    figure = Figure()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    return round(figure.text(0, 0, text).get_window_extent(renderer).width) + 2 * GAP

@@ -1,16 +1,18 @@
 """Eigenvalues of Cov[q(z)] against the prior's."""
 
+import math
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 
 from infovae.metrics.covariance_spectrum import CovarianceSpectrum as Measurement
 from infovae.metrics.covariance_spectrum import spectrum
 from infovae.metrics.log_det_covariance import log_det
 from infovae.model import Model
 from infovae.observed import Observed
-from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
+from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, number, rendered, style
 from infovae.pictures.latent_space import finite, prior_covariance
 from infovae.pictures.picture import Picture, Pixels, require_at_least
 
@@ -43,6 +45,10 @@ class CovarianceSpectrum(Picture):
             figure = Figure(figsize=(4.5, 3))
             axes = figure.add_subplot()
             axes.set_yscale("log")
+            axes.set_ylim(*_limits(torch.cat([aggregate, prior])))
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.minorticks_off()
             axes.plot(rank, _on_log_axis(prior), color=PRIOR_COLOUR, linestyle="dashed", label=r"$\mathrm{Cov}[p(z)]$")
             axes.plot(
                 rank,
@@ -56,9 +62,17 @@ class CovarianceSpectrum(Picture):
             axes.set(xlabel="rank", ylabel="eigenvalue")
             zeros = int((aggregate == 0).sum())
             told = f"; {zeros} of {len(rank)} are 0" if zeros else ""
-            axes.set_title(rf"$\log\,\det\,\mathrm{{Cov}}[q(z)]$ = {log_det(covariance).item():.2f}{told}")
-            axes.legend()
+            axes.set_title(rf"$\log\,\det\,\mathrm{{Cov}}[q(z)]$ = {number(log_det(covariance).item(), 2)}{told}")
+            figure.legend(loc="outside lower center", ncols=2)
             return rendered(figure)
+
+
+def _limits(eigenvalues: torch.Tensor) -> tuple[float, float]:
+    """Of a log axis: what is positive, with air, and at least a factor of 4, in which there are ticks."""
+    positive = eigenvalues[eigenvalues > 0].log()
+    middle, half = (positive.max() + positive.min()) / 2, (positive.max() - positive.min()) / 2
+    half = max(1.1 * half.item(), math.log(2))
+    return math.exp(middle - half), math.exp(middle + half)
 
 
 def _on_log_axis(eigenvalues: torch.Tensor) -> np.ndarray:

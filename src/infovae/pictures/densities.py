@@ -17,7 +17,10 @@ from infovae.priors.prior import Prior
 MASSES = (0.25, 0.5, 0.75, 0.95)
 """Of a density, inside its contours."""
 
-WITHIN = 0.995
+KERNELS = 2000
+"""Of an estimate from draws of the prior."""
+
+WITHIN = 0.998
 """Of each cloud, inside of what is drawn."""
 
 
@@ -69,7 +72,7 @@ def prior_density(
         return separate.log_prob(everywhere)[:, chosen].sum(dim=1).exp().double().cpu()
     if len(chosen) == prior.latent_dim:
         return prior.log_prob(points.to(draws)).exp().double().cpu()
-    return kernel_density(draws[:, chosen], points)
+    return kernel_density(draws[:KERNELS, chosen], points)
 
 
 def kernel_density(cloud: Float[Tensor, "n k"], points: Float64[Tensor, "m k"]) -> Float64[Tensor, " m"] | None:

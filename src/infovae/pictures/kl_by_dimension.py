@@ -53,5 +53,5 @@ class KLByDimension(Picture):
             axes.set_title(f"rate {rates.sum().item():.2f} nats; {int(active.sum())} of {len(order)} dimensions active")
             of = rf"$\mathrm{{Var}}_x[\mathrm{{E}}[z_k|x]]$ > {self.threshold:g}"
             handles = [Patch(color=AGGREGATE_COLOUR, label=of), Patch(color=MUTED_COLOUR, label="below that")]
-            axes.legend(handles=handles)
+            figure.legend(handles=handles, loc="outside lower center", ncols=2)
             return rendered(figure)

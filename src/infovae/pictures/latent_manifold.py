@@ -4,7 +4,7 @@ import torch
 
 from infovae.model import Model
 from infovae.observed import Observed
-from infovae.pictures.canvas import labelled_grid
+from infovae.pictures.canvas import labelled_grid, number
 from infovae.pictures.latent_space import prior_quantiles
 from infovae.pictures.picture import Picture, Pixels, require_at_least
 
@@ -18,7 +18,7 @@ class LatentManifold(Picture):
             quantiles that a normal has there.
     """
 
-    def __init__(self, rows: int = 20, extent: float = 2.5) -> None:
+    def __init__(self, rows: int = 21, extent: float = 2.5) -> None:
         require_at_least(1, rows=rows)
         if not 0 < extent <= 5:
             raise ValueError(f"extent={extent:g}: accepted are values above 0 and up to 5")
@@ -33,7 +33,7 @@ class LatentManifold(Picture):
         ticks = low + torch.linspace(0, 1, self.rows, device=low.device, dtype=low.dtype)[:, None] * (high - low)
         vertical, horizontal = torch.meshgrid(ticks[:, 1].flip(0), ticks[:, 0], indexing="ij")
         z = torch.stack([horizontal.flatten(), vertical.flatten()], dim=1)
-        every = max(1, -(-self.rows // 10))
+        every = max(1, (self.rows - 1) // 10)
         return labelled_grid(
             model.decode(z).mean,
             self.rows,
@@ -44,4 +44,4 @@ class LatentManifold(Picture):
 
 
 def _every(step: int, values: list[float]) -> list[str]:
-    return [f"{value:.1f}" if position % step == 0 else "" for position, value in enumerate(values)]
+    return [number(value, 1) if position % step == 0 else "" for position, value in enumerate(values)]

@@ -37,7 +37,7 @@ class LatentScatter(Picture):
         extent = extent_of(z, model.prior.sample(PRIOR_DRAWS))
         density = prior_density(model.prior, (0, 1), plane(self.rows, extent))
         with style():
-            figure = Figure(figsize=(5.2, 4.5))
+            figure = Figure(figsize=(5.0, 4.5))
             axes = figure.add_subplot()
             draw_contours(axes, extent, density, PRIOR_COLOUR, dashed=True)
             scatter_by_class(figure, axes, z.cpu(), observed.labels.cpu())

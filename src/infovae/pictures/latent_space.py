@@ -34,8 +34,8 @@ def prior_quantiles(prior: Prior, deviations: Float[Tensor, " k"]) -> Float[Tens
     if dimensions is not None:
         quantiles: Tensor = dimensions.icdf(levels[:, None].to(dimensions.mean))
         return quantiles
-    draws = prior.sample(PRIOR_DRAWS)
-    return draws.double().quantile(levels.to(draws.device), dim=0).to(draws)
+    ordered = prior.sample(PRIOR_DRAWS).sort(dim=0).values
+    return ordered[(levels * (PRIOR_DRAWS - 1)).round().long().to(ordered.device)]
 
 
 def prior_covariance(prior: Prior) -> Float64[Tensor, "d d"]:

@@ -9,7 +9,7 @@ from infovae.pictures.picture import Picture, Pixels, require_at_least
 
 
 class Reconstructions(Picture):
-    """Columns in pairs: an original, and E[x|z] for a z ~ q(z|x) beside it.
+    """Columns in pairs: an original x, and the mean of p(x|z) for a z ~ q(z|x) beside it.
 
     Args:
         rows: of the grid.
@@ -27,4 +27,4 @@ class Reconstructions(Picture):
         reconstructions = model.decode(observed.codes.z).mean
         images = torch.stack([observed.images.to(reconstructions), reconstructions], dim=1).flatten(0, 1)
         pairs = min(self.pairs, len(observed.images))
-        return labelled_grid(images, 2 * pairs, column_labels=["$x$", r"$\mathrm{E}[x|z]$"] * pairs)
+        return labelled_grid(images, 2 * pairs, column_labels=["$x$", r"$\hat{x}$"] * pairs)

@@ -4,7 +4,7 @@ import torch
 
 from infovae.model import Model
 from infovae.observed import Observed
-from infovae.pictures.canvas import labelled_grid
+from infovae.pictures.canvas import labelled_grid, number
 from infovae.pictures.latent_space import by_use, finite, prior_quantiles, rate_by_dimension
 from infovae.pictures.picture import Picture, Pixels, require_at_least
 
@@ -45,7 +45,9 @@ class Traversals(Picture):
         return labelled_grid(
             model.decode(z.flatten(0, 1)).mean,
             self.columns,
-            title="one dimension at a time through the prior, in its standard deviations",
+            title=f"$z_k${'' if rates is None else ' (rate in nats)'} in standard deviations of the prior",
             row_labels=[f"$z_{{{k + 1}}}$" + ("" if rates is None else f" ({rates[k]:.1f})") for k in shown],
-            column_labels=[f"{value:.0f}" if abs(value - round(value)) < 1e-6 else "" for value in deviations.tolist()],
+            column_labels=[
+                number(value, 0) if abs(value - round(value)) < 1e-6 else "" for value in deviations.tolist()
+            ],
         )
