@@ -152,7 +152,10 @@ def test_runs_repeat_with_the_seed_and_differ_without(composed: Compose, tmp_pat
 def test_looking_on_does_not_move_training(composed: Compose, tmp_path: Path) -> None:
     """Pictures, metrics and evaluation draw from a stream of their own."""
     quiet = ["metrics=[]", "callbacks=checkpoint", "trainer.limit_val_batches=0", "callbacks.checkpoint.monitor=null"]
-    for name, overrides in (("looked", ["latent_dim=2", "callbacks.drawing.every_n_epochs=1", EVERY_PICTURE]), ("quiet", quiet)):
+    for name, overrides in (
+        ("looked", ["latent_dim=2", "callbacks.drawing.every_n_epochs=1", EVERY_PICTURE]),
+        ("quiet", quiet),
+    ):
         train(composed(*SMALL, "trainer.max_epochs=2", "latent_dim=2", *overrides, run_dir=tmp_path / name))
     looked, quiet_ = (weights_of(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("looked", "quiet"))
     assert all(torch.equal(looked[name], quiet_[name]) for name in looked)

@@ -40,10 +40,9 @@ class AggregatePosteriorContours(Picture):
         one = len(dimensions) == 1
         rows = self.rows**2 if one else self.rows
         points = torch.linspace(-extent, extent, rows).double()[:, None] if one else plane(rows, extent)
-        aggregate = aggregate_density(codes, dimensions, points, spacing=2 * extent / (rows - 1))
-        prior = prior_density(model.prior, dimensions, points)
-        if aggregate is None:
-            return None
+        spacing = 2 * extent / (rows - 1)
+        aggregate = aggregate_density(codes, dimensions, points, spacing)
+        prior = prior_density(model.prior, dimensions, points, spacing)
         return _curves(points, aggregate, prior) if one else _contours(extent, dimensions, codes, aggregate, prior)
 
 
@@ -58,7 +57,7 @@ def _contours(
     dimensions: list[int],
     codes: Codes,
     aggregate: Float64[Tensor, " m"],
-    prior: Float64[Tensor, " m"] | None,
+    prior: Float64[Tensor, " m"],
 ) -> Pixels:
     names = [f"$z_{{{k + 1}}}$" for k in dimensions]
     latent_dim = codes.z.shape[1]
@@ -74,17 +73,14 @@ def _contours(
         return rendered(figure)
 
 
-def _curves(
-    points: Float64[Tensor, "m 1"], aggregate: Float64[Tensor, " m"], prior: Float64[Tensor, " m"] | None
-) -> Pixels:
+def _curves(points: Float64[Tensor, "m 1"], aggregate: Float64[Tensor, " m"], prior: Float64[Tensor, " m"]) -> Pixels:
     with style():
         figure = Figure(figsize=(4.5, 3))
         axes = figure.add_subplot()
         z = points[:, 0].numpy()
         axes.plot(z, aggregate.numpy(), color=AGGREGATE_COLOUR)
         axes.fill_between(z, aggregate.numpy(), color=AGGREGATE_COLOUR, alpha=0.2, linewidth=0)
-        if prior is not None:
-            axes.plot(z, prior.numpy(), color=PRIOR_COLOUR, linestyle="dashed")
+        axes.plot(z, prior.numpy(), color=PRIOR_COLOUR, linestyle="dashed")
         axes.set(xlim=(z[0], z[-1]), ylim=(0, None), xlabel="$z$", ylabel="density")
         figure.legend(handles=_handles(), loc="outside lower center", ncols=2)
         return rendered(figure)

@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from matplotlib.axes import Axes
-from scipy.stats import gaussian_kde
 from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.metrics.aggregate_information import log_aggregate
-from infovae.pictures.latent_space import PRIOR_DRAWS, independent_dimensions
+from infovae.pictures.latent_space import independent_dimensions
 from infovae.priors.prior import Prior
 
 MASSES = (0.25, 0.5, 0.75, 0.95)
@@ -31,40 +30,42 @@ def plane(rows: int, extent: float) -> Float64[Tensor, "m 2"]:
     return torch.stack([horizontal.flatten(), vertical.flatten()], dim=1)
 
 
-def extent_of(*clouds: Float[Tensor, "n k"]) -> float:
+def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
     """Half the side of a square about 0 that has nearly all of each cloud inside."""
     return 1.1 * max(float(cloud.double().abs().quantile(WITHIN, dim=0).max()) for cloud in clouds)
 
 
 def aggregate_density(
     codes: Codes, dimensions: Sequence[int], points: Float64[Tensor, "m k"], spacing: float
-) -> Float64[Tensor, " m"] | None:
+) -> Float64[Tensor, " m"]:
     """q at points, of some dimensions: the exact mixture of posteriors, or a kernel estimate where those are points.
 
     A posterior narrower than the points lie apart would fall between them: it is drawn that wide.
 
     Args:
-        codes: all finite.
+        codes: one at least, all finite.
         dimensions: which k.
         points: where.
         spacing: between neighbouring points.
-
-    Returns:
-        None where there is no estimate either: point masses that lie on a line, or too few.
     """
     chosen = list(dimensions)
     if (codes.variance > 0).all():
-        mean, variance = (part[:, chosen].double().cpu() for part in (codes.mean, codes.variance))
-        return log_aggregate(points, mean, variance + spacing**2)[0].exp()
-    return kernel_density(codes.z[:, chosen], points)
+        mean, variance = codes.mean[:, chosen].double(), codes.variance[:, chosen].double()
+    else:
+        mean = codes.z[:, chosen].double()
+        variance = kernel_variance(mean).expand_as(mean)
+    return log_aggregate(points, mean.cpu(), variance.cpu() + spacing**2)[0].exp()
 
 
 def prior_density(
-    prior: Prior, dimensions: Sequence[int], points: Float64[Tensor, "m k"]
-) -> Float64[Tensor, " m"] | None:
-    """p at points, of some dimensions: exact where these are all or independent, else a kernel estimate from draws."""
+    prior: Prior, dimensions: Sequence[int], points: Float64[Tensor, "m k"], spacing: float
+) -> Float64[Tensor, " m"]:
+    """p at points, of some dimensions: exact where these are all or independent, else a kernel estimate from draws.
+
+    Arguments as for :func:`aggregate_density`.
+    """
     chosen = list(dimensions)
-    draws = prior.sample(PRIOR_DRAWS)
+    draws = prior.sample(KERNELS)
     separate = independent_dimensions(prior)
     if separate is not None:
         everywhere = draws.new_zeros(len(points), prior.latent_dim)
@@ -72,16 +73,13 @@ def prior_density(
         return separate.log_prob(everywhere)[:, chosen].sum(dim=1).exp().double().cpu()
     if len(chosen) == prior.latent_dim:
         return prior.log_prob(points.to(draws)).exp().double().cpu()
-    return kernel_density(draws[:KERNELS, chosen], points)
+    return aggregate_density(Codes(draws, draws, torch.zeros_like(draws), len(draws)), chosen, points, spacing)
 
 
-def kernel_density(cloud: Float[Tensor, "n k"], points: Float64[Tensor, "m k"]) -> Float64[Tensor, " m"] | None:
-    """A Gaussian kernel estimate by Scott's rule; None where the cloud has no extent in some direction."""
-    try:
-        estimate = gaussian_kde(cloud.double().cpu().numpy().T)
-    except (ValueError, np.linalg.LinAlgError):
-        return None
-    return torch.from_numpy(estimate(points.numpy().T))
+def kernel_variance(cloud: Float64[Tensor, "n k"]) -> Float64[Tensor, " k"]:
+    """Of the Gaussian kernel that estimates a density, in each dimension: Scott's rule (1992)."""
+    n, k = cloud.shape
+    return cloud.var(dim=0, correction=0) * n ** (-2 / (k + 4))
 
 
 def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
@@ -98,11 +96,11 @@ def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
 
 
 def draw_contours(
-    axes: Axes, extent: float, density: Float64[Tensor, " m"] | None, colour: str, dashed: bool, filled: bool = False
+    axes: Axes, extent: float, density: Float64[Tensor, " m"], colour: str, dashed: bool, filled: bool = False
 ) -> None:
     """Contours of a density on :func:`plane`, around ``MASSES`` of its mass."""
-    levels = [] if density is None else levels_of_mass(density)
-    if density is None or not levels:
+    levels = levels_of_mass(density)
+    if not levels:
         return
     rows = round(len(density) ** 0.5)
     ticks = np.linspace(-extent, extent, rows)

@@ -35,7 +35,8 @@ class LatentScatter(Picture):
             return None
         z = observed.codes.z
         extent = extent_of(z, model.prior.sample(PRIOR_DRAWS))
-        density = prior_density(model.prior, (0, 1), plane(self.rows, extent))
+        spacing = 2 * extent / (self.rows - 1)
+        density = prior_density(model.prior, (0, 1), plane(self.rows, extent), spacing)
         with style():
             figure = Figure(figsize=(5.0, 4.5))
             axes = figure.add_subplot()
