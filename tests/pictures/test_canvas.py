@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from infovae.pictures.canvas import GAP, TILE, image_grid, labelled_grid, number
+from infovae.pictures.canvas import BETWEEN, GAP, TILE, image_grid, labelled_grid, number
 
 
 def test_an_image_grid_has_each_pixel_enlarged_by_a_whole_factor() -> None:
@@ -17,7 +17,7 @@ def test_an_image_grid_has_each_pixel_enlarged_by_a_whole_factor() -> None:
         tile = grid[top : top + 28 * scale, left : left + 20 * scale]
         expected = (image[0] * 255).round().byte().numpy().repeat(scale, 0).repeat(scale, 1)
         np.testing.assert_array_equal(tile, np.stack([expected] * 3, axis=2))
-    assert (grid[-height:, -width:] == 255).all()  # the fourth place, where there is no image
+    assert (grid[-height:, -width:] == round(255 * BETWEEN)).all()  # the fourth place, where there is no image
 
 
 def test_large_images_keep_their_size_and_colours() -> None:
@@ -57,3 +57,4 @@ def test_a_title_that_is_wider_than_the_images_is_not_cut() -> None:
 def test_minus_signs() -> None:
     assert number(-1.256, 2) == "\N{MINUS SIGN}1.26"
     assert number(3.0, 0) == "3"
+    assert number(-0.04, 1) == "0.0"

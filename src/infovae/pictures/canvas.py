@@ -52,6 +52,9 @@ TILE = 60
 GAP = 4
 """Between images, in pixels."""
 
+BETWEEN = 0.85
+"""How bright that is: neither black nor white images run into it."""
+
 
 def style() -> AbstractContextManager[None]:
     """Within it figures are made, filled and rendered."""
@@ -71,7 +74,7 @@ def image_grid(images: Float[Tensor, "n c h w"], columns: int) -> Pixels:
         images = images[:, :1]
     scale = max(1, TILE // max(images.shape[2:]))
     tiles = images.nan_to_num(nan=0.0).clamp(0, 1).repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
-    grid = make_grid(tiles, nrow=columns, padding=GAP, pad_value=1.0).expand(3, -1, -1)
+    grid = make_grid(tiles, nrow=columns, padding=GAP, pad_value=BETWEEN).expand(3, -1, -1)
     pixels: np.ndarray = grid.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return pixels
 
@@ -93,7 +96,7 @@ def labelled_grid(
         total_width, total_height = max(left + width, _width(title)) + GAP, top + height
         figure = Figure(figsize=(total_width / DPI, total_height / DPI))
 
-        def write(x: float, y: float, text: str, **alignment: str) -> None:
+        def write(x: float, y: float, text: str, **alignment: Any) -> None:
             figure.text(x / total_width, 1 - y / total_height, text, **alignment)
 
         for row, label in enumerate(row_labels):
@@ -107,8 +110,8 @@ def labelled_grid(
 
 
 def number(value: float, decimals: int) -> str:
-    """With the minus sign that matplotlib puts on axes."""
-    return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    """With the minus sign that matplotlib puts on axes, and none before 0."""
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _width(text: str) -> int:

@@ -49,15 +49,14 @@ class CovarianceSpectrum(Picture):
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.minorticks_off()
-            axes.plot(rank, _on_log_axis(prior), color=PRIOR_COLOUR, linestyle="dashed", label=r"$\mathrm{Cov}[p(z)]$")
-            axes.plot(
-                rank,
-                _on_log_axis(aggregate),
-                color=AGGREGATE_COLOUR,
-                marker=marker,
-                markersize=4,
-                label=r"$\mathrm{Cov}[q(z)]$",
-            )
+            for eigenvalues, colour, line, of in (
+                (prior, PRIOR_COLOUR, "dashed", "p"),
+                (aggregate, AGGREGATE_COLOUR, "solid", "q"),
+            ):
+                shown = eigenvalues.where(eigenvalues > 0, torch.nan).numpy()
+                name = rf"$\mathrm{{Cov}}[{of}(z)]$"
+                axes.plot(rank, shown, color=colour, linestyle=line, marker=marker, markersize=4, label=name)
+            axes.set_xlim(0.5, len(rank) + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set(xlabel="rank", ylabel="eigenvalue")
             zeros = int((aggregate == 0).sum())
@@ -69,11 +68,6 @@ class CovarianceSpectrum(Picture):
 
 def _limits(eigenvalues: torch.Tensor) -> tuple[float, float]:
     """Of a log axis: what is positive, with air, and at least a factor of 4, in which there are ticks."""
-    positive = eigenvalues[eigenvalues > 0].log()
-    middle, half = (positive.max() + positive.min()) / 2, (positive.max() - positive.min()) / 2
-    half = max(1.1 * half.item(), math.log(2))
-    return math.exp(middle - half), math.exp(middle + half)
-
-
-def _on_log_axis(eigenvalues: torch.Tensor) -> np.ndarray:
-    return eigenvalues.where(eigenvalues > 0, torch.nan).numpy()
+    low, high = (bound.log().item() for bound in eigenvalues[eigenvalues > 0].aminmax())
+    half = max(0.55 * (high - low), math.log(2))
+    return math.exp((low + high) / 2 - half), math.exp((low + high) / 2 + half)
