@@ -57,7 +57,7 @@ class CovarianceSpectrum(Picture):
                 name = rf"$\mathrm{{Cov}}[{of}(z)]$"
                 axes.plot(rank, shown, color=colour, linestyle=line, marker=marker, markersize=4, label=name)
             axes.set_xlim(0.5, len(rank) + 0.5)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.set(xlabel="rank", ylabel="eigenvalue")
             zeros = int((aggregate == 0).sum())
             told = f"; {zeros} of {len(rank)} are 0" if zeros else ""
