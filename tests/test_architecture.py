@@ -19,6 +19,7 @@ LAYERS = {
             ["priors", "posteriors", "likelihoods", "networks"],
             ["model"],
             ["divergences", "metrics", "data"],
+            ["pictures"],
             ["module", "adapters"],
             ["callbacks", "loggers"],
             ["config", "assembly", "run_folder"],
@@ -73,7 +74,7 @@ def test_the_documented_divergence_works_as_written(tmp_path: Path) -> None:
 
 def test_every_target_is_a_class_or_function_of_the_mirrored_package() -> None:
     packages = {"divergence": "divergences", "network": "networks", "prior": "priors", "posterior": "posteriors",
-                "likelihood": "likelihoods", "metrics": "metrics"}  # fmt: skip
+                "likelihood": "likelihoods", "metrics": "metrics", "pictures": "pictures"}  # fmt: skip
     for group, package in packages.items():
         for path in (CONF / group).rglob("*.yaml"):
             for target in re.findall(r"_target_: infovae\.(\w+)", path.read_text()):

@@ -118,7 +118,7 @@ def test_wrong_keys_and_types_are_refused(composed: Compose, overrides: list[str
         (["divergence.kernel.bandwidth=-1"], "divergence.kernel.bandwidth=-1: accepted"),
         (["data.train_size=0"], "data.train_size=0: accepted"),
         (["network.encoder.hidden=[0]"], r"network.encoder.hidden=\[0\]: accepted"),
-        (["callbacks.samples.every_n_epochs=0"], "callbacks.samples.every_n_epochs=0: accepted"),
+        (["callbacks.drawing.every_n_epochs=0"], "callbacks.drawing.every_n_epochs=0: accepted"),
         (["trainer.accelerator=abacus"], "trainer.*abacus"),
         (["optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
         (["data.source.root=/nowhere", "data.source.download=false"], "data.source.root=/nowhere: MNIST is missing"),

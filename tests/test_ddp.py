@@ -84,7 +84,8 @@ COMMAND = [
     "metrics.mmd.samples=500",
     "trainer.precision=64-true",
     "trainer.max_epochs=1",
-    "callbacks=[checkpoint,samples,reconstructions]",
+    "callbacks=[checkpoint,drawing]",
+    "pictures=[samples,reconstructions]",
     "logger=wandb_offline",
 ]
 

@@ -22,4 +22,4 @@ def test_the_main_job_learns_mnist(command: Command, tmp_path: Path) -> None:
     # Within what Figure 2 calls close to 0.
     assert abs(metrics["test/log_det_covariance"]) < 1
     assert metrics["test/mmd"] < 0.01
-    assert Image.open(tmp_path / "run" / "figures" / "samples.png").size == (302, 302)
+    assert Image.open(tmp_path / "run" / "figures" / "samples.png").size == (604, 604)

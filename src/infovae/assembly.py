@@ -70,10 +70,19 @@ def build_chosen(cfg: DictConfig, group: str) -> dict[str, Any]:
     return {str(name): build(node, f"{group}.{name}") for name, node in (cfg.get(group) or {}).items()}
 
 
+def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
+    """The configured callbacks; the one that draws is given the chosen pictures."""
+    given = {"drawing": {"pictures": build_chosen(cfg, "pictures")}}
+    return [
+        build(node, f"callbacks.{name}", **given.get(str(name), {}))
+        for name, node in (cfg.get("callbacks") or {}).items()
+    ]
+
+
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     run_dir = Path(cfg.run_dir)
-    configured = list(build_chosen(cfg, "callbacks").values())
+    configured = build_callbacks(cfg)
     if not cfg.trainer.get("enable_progress_bar", True):
         configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [

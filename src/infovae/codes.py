@@ -24,3 +24,7 @@ class Codes(NamedTuple):
     def detach(self) -> "Codes":
         """The same codes without gradient."""
         return Codes(self.z.detach(), self.mean.detach(), self.variance.detach(), self.dataset_size)
+
+    def take(self, chosen: Tensor | slice) -> "Codes":
+        """Those of some examples, by position or by mask."""
+        return Codes(self.z[chosen], self.mean[chosen], self.variance[chosen], self.dataset_size)

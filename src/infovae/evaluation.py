@@ -1,4 +1,4 @@
-"""evaluate.py: trained models measured, and what was found recorded."""
+"""evaluate.py: trained models measured and drawn, and what was found recorded."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from infovae.assembly import build_chosen, build_data
+from infovae.callbacks.drawing import save
 from infovae.config import build, check
 from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.loggers import wandb
-from infovae.measure import Measured, measure
+from infovae.measure import Measured, draw, measure
 from infovae.metrics.metric import Metric
 from infovae.model import Model
+from infovae.pictures.picture import Picture
 from infovae.run_folder import write_record
 from infovae.saved_run import load
 from infovae.training import quieten
@@ -69,14 +71,18 @@ def evaluate(cfg: DictConfig) -> None:
     quieten()
     _check_subject(cfg)
     check(cfg, TOP_LEVEL)
-    metrics = build_chosen(cfg, "metrics")
+    metrics, pictures = build_chosen(cfg, "metrics"), build_chosen(cfg, "pictures")
     device = _device(cfg.device)
     for subject in _subjects(cfg):
-        _evaluate_one(subject, metrics, cfg, device)
+        _evaluate_one(subject, metrics, pictures, cfg, device)
 
 
 def _evaluate_one(
-    subject: Subject, metrics: dict[str, Callable[..., Metric]], cfg: DictConfig, device: torch.device
+    subject: Subject,
+    metrics: dict[str, Callable[..., Metric]],
+    pictures: dict[str, Picture],
+    cfg: DictConfig,
+    device: torch.device,
 ) -> None:
     if not len(subject.data.splits[cfg.split].images):
         raise UserError(f"split={cfg.split}: {subject.name} has none; accepted are train and test")
@@ -94,8 +100,13 @@ def _evaluate_one(
         "seconds": measured.seconds,
     }
     write_record(path, record)
-    wandb.log_evaluation(subject.folder, measured.values)
+    drawn = draw(subject.model, subject.data, pictures, cfg.split, cfg.seed, device)
+    for name, picture in drawn.items():
+        save(picture, subject.folder / "evaluation" / f"{name}.png")
+    wandb.log_evaluation(subject.folder, measured.values, drawn)
     _report(subject.name, measured, path)
+    if drawn:
+        print(f"pictures: {subject.folder / 'evaluation'} ({', '.join(drawn)})")
 
 
 def _check_subject(cfg: DictConfig) -> None:

@@ -1,4 +1,4 @@
-"""Puts a trained model and its data before metrics."""
+"""Puts a trained model and its data before metrics and pictures."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -9,12 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from infovae.callbacks import drawing
 from infovae.callbacks.random_streams import isolated_stream
-from infovae.codes import Codes
 from infovae.data.module import ImageData
 from infovae.metrics.metric import Metric, make_metric
-from infovae.model import Model
+from infovae.model import Model, sample_codes
 from infovae.observed import Observed
+from infovae.pictures.picture import Picture, Pixels
 from infovae.progress import progress
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,20 @@ def measure(
     return Measured(values, seconds)
 
 
+@torch.no_grad()
+def draw(
+    model: Model,
+    data: ImageData,
+    pictures: Mapping[str, Picture],
+    split: str = "test",
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> dict[str, Pixels]:
+    """The pictures there are of a model, by name; arguments as for :func:`measure`."""
+    batches = drawing.first_batches(data.evaluation_loader(split), pictures)
+    return drawing.draw(pictures, model, batches, torch.device(device), seed)
+
+
 def observe(
     model: Model, data: ImageData, split: str, seed: int, device: torch.device | str = "cpu"
 ) -> Iterator[Observed]:
@@ -108,11 +123,9 @@ def observe(
     start = 0
     for batch in progress(loader, f"encoding the {split} split"):
         images = batch.images.to(device)
-        posterior = model.encode(images)
-        mean, variance = posterior.mean, posterior.variance
-        z = mean + variance.sqrt() * noise[start : start + len(mean)].to(mean)
-        start += len(mean)
-        yield Observed(images, batch.labels.to(device), Codes(z, mean, variance, n), _to(batch.factors, device))
+        codes = sample_codes(model, images, noise[start : start + len(images)], n)
+        start += len(images)
+        yield Observed(images, batch.labels.to(device), codes, _to(batch.factors, device))
 
 
 def _to(tensor: Tensor | None, device: torch.device | str) -> Tensor | None:

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
+from infovae.codes import Codes
 from infovae.priors.prior import Prior
 
 
@@ -21,3 +22,19 @@ class Model(Protocol):
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
         """p(x|z) with batch shape (n,) and event shape (c, h, w)."""
+
+
+def sample_codes(
+    model: Model, images: Float[Tensor, "n c h w"], noise: Float[Tensor, "n d"], dataset_size: int
+) -> Codes:
+    """A code z ~ q(z|x) of each image.
+
+    Args:
+        model: what encodes.
+        images: pixels in [0, 1].
+        noise: draws from N(0, I), which the posterior's moments scale and shift.
+        dataset_size: N, of which these images are some.
+    """
+    posterior = model.encode(images)
+    mean, variance = posterior.mean, posterior.variance
+    return Codes(mean + variance.sqrt() * noise.to(mean), mean, variance, dataset_size)

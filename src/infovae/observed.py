@@ -22,3 +22,8 @@ class Observed(NamedTuple):
     labels: Int64[Tensor, " n"]
     codes: Codes
     factors: Int64[Tensor, "n k"] | None = None
+
+    def take(self, chosen: Tensor | slice) -> "Observed":
+        """Some of the examples, by position or by mask."""
+        factors = None if self.factors is None else self.factors[chosen]
+        return Observed(self.images[chosen], self.labels[chosen], self.codes.take(chosen), factors)

@@ -1,43 +1,41 @@
-"""What drawing callbacks share: when to draw, and where pictures go."""
+"""When pictures are drawn while training, and where they go."""
 
-from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import UInt8
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
-from torch import Tensor
-from torchvision.utils import make_grid
 
-from infovae.callbacks.random_streams import evaluation_mode, isolated_stream
+from infovae.callbacks.random_streams import EVALUATION_SEED, evaluation_mode, isolated_stream
+from infovae.codes import Codes
+from infovae.data.loader import Batch, TensorLoader
 from infovae.data.module import image_data
+from infovae.model import Model, sample_codes
 from infovae.module import InfoVAE
+from infovae.observed import Observed
+from infovae.pictures.picture import Picture, Pixels
 
 
 class Drawing(pl.Callback):
-    """A picture at the end of every n-th epoch and of the last, as a PNG in the run folder and in each logger.
+    """Draws at the end of every n-th epoch and of the last, from the test split; as PNG and in each logger.
 
     Args:
-        name: of the picture; files are ``<folder>/<name>-<epoch>.png``, the newest also ``<folder>/<name>.png``.
-        folder: where PNG files go.
+        pictures: of ``conf/pictures/``, by name.
+        folder: where PNG files go: ``<folder>/<name>-<epoch>.png``, the newest also as ``<folder>/<name>.png``.
         every_n_epochs: how often.
     """
 
-    def __init__(self, name: str, folder: str, every_n_epochs: int = 5) -> None:
+    def __init__(self, pictures: Mapping[str, Picture], folder: str, every_n_epochs: int = 5) -> None:
         if every_n_epochs < 1:
             raise ValueError(f"every_n_epochs={every_n_epochs}: accepted are whole numbers of at least 1")
-        self.name = name
+        self.pictures = pictures
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs
+        self._batches: list[Batch] | None = None
         self._drawn_epoch = -1
-
-    @abstractmethod
-    def draw(self, module: InfoVAE) -> UInt8[np.ndarray, "height width 3"] | None:
-        """The picture, or None where there is nothing to draw."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if (trainer.current_epoch + 1) % self.every_n_epochs == 0:
@@ -51,36 +49,77 @@ class Drawing(pl.Callback):
         self._drawn_epoch = epoch
         if not trainer.is_global_zero:
             return
-        with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
-            picture = self.draw(module)
-        if picture is None:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(self.folder / f"{self.name}-{epoch:04d}.png")
-        Image.fromarray(picture).save(self.folder / f"{self.name}.png")
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                # As bytes: wandb shows floats in [0, 1] as black.
-                logger.log_image(self.name, [picture], caption=[f"epoch {epoch}"])
-            elif isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(self.name, picture, epoch, dataformats="HWC")
+        if self._batches is None:
+            self._batches = first_batches(image_data(trainer).evaluation_loader("test", shared=False), self.pictures)
+        with evaluation_mode(module), torch.no_grad():
+            drawn = draw(self.pictures, module, self._batches, module.device)
+        for name, picture in drawn.items():
+            save(picture, self.folder / f"{name}-{epoch:04d}.png")
+            save(picture, self.folder / f"{name}.png")
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    # As bytes: wandb shows floats in [0, 1] as black.
+                    logger.log_image(name, [picture], caption=[f"epoch {epoch}"])
+                elif isinstance(logger, TensorBoardLogger):
+                    logger.experiment.add_image(name, picture, epoch, dataformats="HWC")
 
 
-def first_test_images(trainer: pl.Trainer, count: int) -> Tensor:
-    """The first images of the test split, (n, c, h, w); all where there are fewer than ``count``."""
-    loader = image_data(trainer).evaluation_loader("test", shared=False)
-    images: list[Tensor] = []
+def first_batches(loader: TensorLoader, pictures: Mapping[str, Picture]) -> list[Batch]:
+    """The first batches of a split: as many as the pictures want examples, but one at least."""
+    wanted = max((picture.examples for picture in pictures.values()), default=0)
+    batches: list[Batch] = []
     for batch in loader:
-        images.append(batch.images)
-        if sum(map(len, images)) >= count:
+        batches.append(batch)
+        if sum(len(taken.images) for taken in batches) >= wanted:
             break
-    return torch.cat(images)[:count]
+    return batches
 
 
-def image_grid(images: Tensor, columns: int) -> UInt8[np.ndarray, "height width 3"]:
-    """Images with pixels in [0, 1] side by side, as bytes."""
-    grid = make_grid(images.clamp(0, 1), nrow=columns, padding=2, pad_value=1.0)
-    if len(grid) not in (1, 3):
-        grid = grid[:1].expand(3, -1, -1)  # neither grey nor colour: the first channel
-    pixels: np.ndarray = grid.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    return pixels
+def draw(
+    pictures: Mapping[str, Picture],
+    model: Model,
+    batches: Sequence[Batch],
+    device: torch.device,
+    seed: int = EVALUATION_SEED,
+) -> dict[str, Pixels]:
+    """The pictures there are, by name. Each draws from a stream of its own: none moves another, or training.
+
+    Args:
+        pictures: by name.
+        model: in evaluation mode, on the device.
+        batches: of examples, at least one.
+        device: where model and batches are.
+        seed: of each stream.
+    """
+    with isolated_stream(device, seed):
+        observed = _observe(model, batches, device)
+    drawn: dict[str, Pixels] = {}
+    for name, picture in pictures.items():
+        with isolated_stream(device, seed):
+            pixels = picture.draw(model, observed.take(slice(picture.examples)))
+        if pixels is not None:
+            drawn[name] = pixels
+    return drawn
+
+
+def save(picture: Pixels, path: Path) -> None:
+    """As PNG, in a folder that is made where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+
+
+def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Observed:
+    """All batches as one, with their codes; encoded batch by batch, as memory allows."""
+    sizes = [len(batch.images) for batch in batches]
+    noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
+    codes = [
+        sample_codes(model, batch.images.to(device), own, sum(sizes)) for batch, own in zip(batches, noise, strict=True)
+    ]
+    z, mean, variance = (torch.cat([getattr(part, name) for part in codes]) for name in ("z", "mean", "variance"))
+    factors = [batch.factors for batch in batches if batch.factors is not None]
+    return Observed(
+        images=torch.cat([batch.images for batch in batches]).to(device),
+        labels=torch.cat([batch.labels for batch in batches]).to(device),
+        codes=Codes(z, mean, variance, sum(sizes)),
+        factors=torch.cat(factors).to(device) if factors else None,
+    )

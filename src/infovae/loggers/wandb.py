@@ -11,6 +11,8 @@ from typing import Any, Literal
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
+import numpy as np
+from jaxtyping import UInt8
 from pytorch_lightning.loggers import WandbLogger
 
 log = logging.getLogger(__name__)
@@ -117,8 +119,12 @@ def wandb_logger(
     return None
 
 
-def log_evaluation(run_dir: Path, values: Mapping[str, Any]) -> None:
-    """Add what an evaluation found to the summary of the W&B run in a run folder, if there is one.
+def log_evaluation(
+    run_dir: Path, values: Mapping[str, Any], pictures: Mapping[str, UInt8[np.ndarray, "height width 3"]]
+) -> None:
+    """Add what an evaluation found and drew to the summary of the W&B run in a run folder, if there is one.
+
+    Not to its history, whose rows are those of training.
 
     A run that was logged offline gets a further offline part of the same id; ``wandb sync`` brings both in.
     """
@@ -135,7 +141,8 @@ def log_evaluation(run_dir: Path, values: Mapping[str, Any]) -> None:
             mode="offline" if earlier[0].name.startswith("offline") or not server_answers() else "online",
             settings=wandb.Settings(console="off", silent=True, init_timeout=SECONDS_TO_START),
         ) as run:
-            run.summary.update({f"evaluation/{name}": value for name, value in values.items()})
+            images = {name: wandb.Image(pixels) for name, pixels in pictures.items()}
+            run.summary.update({f"evaluation/{name}": value for name, value in {**values, **images}.items()})
     except Exception as error:  # a tracker must not lose what was measured: it is in the folder already
         log.warning("logger=wandb: could not add the evaluation (%s)", " ".join(str(error).split()))
 

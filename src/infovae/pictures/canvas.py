@@ -1,0 +1,121 @@
+"""How pictures look: one style for all, grids of images and matplotlib figures alike."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from infovae.pictures.picture import Pixels
+
+DPI = 200
+STYLE: dict[Any, Any] = {
+    "figure.dpi": DPI,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # comes with matplotlib: alike on every machine
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "0.3",
+    "axes.linewidth": 0.8,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "xtick.color": "0.3",
+    "ytick.color": "0.3",
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "legend.title_fontsize": 8,
+}
+
+AGGREGATE_COLOUR = "#3f90da"
+PRIOR_COLOUR = "0.15"
+MUTED_COLOUR = "0.75"
+CLASS_COLOURS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+"""Ten that stay apart under all common forms of colour blindness (Petroff 2021, arXiv 2107.02270)."""
+
+TILE = 60
+"""Smaller images are enlarged by a whole factor up to about this many pixels."""
+
+GAP = 4
+"""Between images, in pixels."""
+
+BETWEEN = 0.85
+"""How bright that is: neither black nor white images run into it."""
+
+
+def style() -> AbstractContextManager[None]:
+    """Within it figures are made, filled and rendered."""
+    return matplotlib.rc_context(STYLE)
+
+
+def rendered(figure: Figure) -> Pixels:
+    """A figure as pixels, without a display."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def image_grid(images: Float[Tensor, "n c h w"], columns: int) -> Pixels:
+    """Images with pixels in [0, 1] side by side; nan is black, and of other than 1 or 3 channels the first is shown."""
+    if images.shape[1] not in (1, 3):
+        images = images[:, :1]
+    scale = max(1, TILE // max(images.shape[2:]))
+    tiles = images.nan_to_num(nan=0.0).clamp(0, 1).repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+    grid = make_grid(tiles, nrow=columns, padding=GAP, pad_value=BETWEEN).expand(3, -1, -1)
+    pixels: np.ndarray = grid.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return pixels
+
+
+def labelled_grid(
+    images: Float[Tensor, "n c h w"],
+    columns: int,
+    title: str = "",
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+) -> Pixels:
+    """:func:`image_grid` with a title above, and labels beside its rows and above its columns."""
+    grid = image_grid(images, columns)
+    height, width = grid.shape[:2]
+    with style():
+        line = round(1.5 * matplotlib.rcParams["font.size"] * DPI / 72)
+        left = max(map(_width, row_labels), default=0) + GAP
+        top = line * (bool(title) + bool(column_labels)) + GAP
+        total_width, total_height = max(left + width, _width(title)) + GAP, top + height
+        figure = Figure(figsize=(total_width / DPI, total_height / DPI))
+
+        def write(x: float, y: float, text: str, **alignment: Any) -> None:
+            figure.text(x / total_width, 1 - y / total_height, text, **alignment)
+
+        for row, label in enumerate(row_labels):
+            write(left - GAP, top + (row + 0.5) * height / len(row_labels), label, ha="right", va="center_baseline")
+        for column, label in enumerate(column_labels):
+            write(left + (column + 0.5) * width / columns, top - 2 * GAP, label, ha="center", va="baseline")
+        write(total_width / 2, line - GAP, title, ha="center", va="baseline")
+        pixels = rendered(figure)
+    pixels[top:, left : left + width] = grid  # pasted, not drawn: each pixel of an image stays itself
+    return pixels
+
+
+def number(value: float, decimals: int) -> str:
+    """With the minus sign that matplotlib puts on axes, and none before 0."""
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _width(text: str) -> int:
+    """Of a text in pixels, with some air."""
+    figure = Figure()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    return round(figure.text(0, 0, text).get_window_extent(renderer).width) + 2 * GAP

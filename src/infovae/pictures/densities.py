@@ -1,0 +1,112 @@
+"""Densities of q(z) and p(z) on a line or a plane, and the contours that compare them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from infovae.codes import Codes
+from infovae.metrics.aggregate_information import log_aggregate
+from infovae.pictures.latent_space import independent_dimensions
+from infovae.priors.prior import Prior
+
+MASSES = (0.25, 0.5, 0.75, 0.95)
+"""Of a density, inside its contours."""
+
+KERNELS = 2000
+"""Of an estimate from draws of the prior."""
+
+WITHIN = 0.998
+"""Of each cloud, inside of what is drawn."""
+
+
+def plane(rows: int, extent: float) -> Float64[Tensor, "m 2"]:
+    """Points of a square grid about 0: z_1 grows to the right, z_2 upwards, the first row on top."""
+    ticks = torch.linspace(-extent, extent, rows, dtype=torch.float64)
+    vertical, horizontal = torch.meshgrid(-ticks, ticks, indexing="ij")
+    return torch.stack([horizontal.flatten(), vertical.flatten()], dim=1)
+
+
+def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
+    """Half the side of a square about 0 that has nearly all of each cloud inside."""
+    return 1.1 * max(float(cloud.double().abs().quantile(WITHIN, dim=0).max()) for cloud in clouds)
+
+
+def aggregate_density(
+    codes: Codes, dimensions: Sequence[int], points: Float64[Tensor, "m k"], spacing: float
+) -> Float64[Tensor, " m"]:
+    """q at points, of some dimensions: the exact mixture of posteriors, or a kernel estimate where those are points.
+
+    A posterior narrower than the points lie apart would fall between them: it is drawn that wide.
+
+    Args:
+        codes: one at least, all finite.
+        dimensions: which k.
+        points: where.
+        spacing: between neighbouring points.
+    """
+    chosen = list(dimensions)
+    if (codes.variance > 0).all():
+        mean, variance = codes.mean[:, chosen].double(), codes.variance[:, chosen].double()
+    else:
+        mean = codes.z[:, chosen].double()
+        variance = kernel_variance(mean).expand_as(mean)
+    return log_aggregate(points, mean.cpu(), variance.cpu() + spacing**2)[0].exp()
+
+
+def prior_density(
+    prior: Prior, dimensions: Sequence[int], points: Float64[Tensor, "m k"], spacing: float
+) -> Float64[Tensor, " m"]:
+    """p at points, of some dimensions: exact where these are all or independent, else a kernel estimate from draws.
+
+    Arguments as for :func:`aggregate_density`.
+    """
+    chosen = list(dimensions)
+    draws = prior.sample(KERNELS)
+    separate = independent_dimensions(prior)
+    if separate is not None:
+        everywhere = draws.new_zeros(len(points), prior.latent_dim)
+        everywhere[:, chosen] = points.to(draws)
+        return separate.log_prob(everywhere)[:, chosen].sum(dim=1).exp().double().cpu()
+    if len(chosen) == prior.latent_dim:
+        return prior.log_prob(points.to(draws)).exp().double().cpu()
+    return aggregate_density(Codes(draws, draws, torch.zeros_like(draws), len(draws)), chosen, points, spacing)
+
+
+def kernel_variance(cloud: Float64[Tensor, "n k"]) -> Float64[Tensor, " k"]:
+    """Of the Gaussian kernel that estimates a density, in each dimension: Scott's rule (1992)."""
+    n, k = cloud.shape
+    return cloud.var(dim=0, correction=0) * n ** (-2 / (k + 4))
+
+
+def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
+    """For each of ``MASSES``, the density above which that share of all mass lies; ascending, and each once."""
+    ordered = density.sort(descending=True).values
+    total = ordered.cumsum(dim=0)
+    if not 0 < total[-1] < torch.inf:
+        return []
+    positions = torch.searchsorted(total / total[-1], torch.tensor(MASSES, dtype=torch.float64)).clamp_max(
+        len(total) - 1
+    )
+    # A hair under it: a plateau, as of a uniform density, then lies inside.
+    return sorted({0.999 * level for level in ordered[positions].tolist() if level > 0})
+
+
+def draw_contours(
+    axes: Axes, extent: float, density: Float64[Tensor, " m"], colour: str, dashed: bool, filled: bool = False
+) -> None:
+    """Contours of a density on :func:`plane`, around ``MASSES`` of its mass."""
+    levels = levels_of_mass(density)
+    if not levels:
+        return
+    rows = round(len(density) ** 0.5)
+    ticks = np.linspace(-extent, extent, rows)
+    values = density.reshape(rows, rows).numpy()
+    if filled:
+        for level in levels:  # each shade over the wider ones
+            axes.contourf(ticks, ticks[::-1], values, levels=[level, np.inf], colors=[colour], alpha=0.18)
+    style = "dashed" if dashed else "solid"
+    axes.contour(ticks, ticks[::-1], values, levels=levels, colors=[colour], linewidths=1, linestyles=style)

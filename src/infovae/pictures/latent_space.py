@@ -1,0 +1,67 @@
+"""What several pictures ask about codes and the prior."""
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
+
+from infovae.codes import Codes
+from infovae.observed import Observed
+from infovae.priors.prior import Prior
+
+PRIOR_DRAWS = 10000
+"""Where the prior has no closed form."""
+
+
+def finite(observed: Observed) -> Observed:
+    """The examples whose codes are numbers."""
+    codes = observed.codes
+    return observed.take(torch.cat([codes.z, codes.mean, codes.variance], dim=1).isfinite().all(dim=1))
+
+
+def independent_dimensions(prior: Prior) -> Distribution | None:
+    """p(z_k) of each dimension, with batch shape (d,); None where dimensions aren't independent."""
+    distribution = prior.distribution()
+    if isinstance(distribution, Independent) and distribution.reinterpreted_batch_ndims == 1:
+        return distribution.base_dist
+    return None
+
+
+def prior_quantiles(prior: Prior, deviations: Float[Tensor, " k"]) -> Float[Tensor, "k d"]:
+    """The quantiles of each dimension at which N(0, 1) has the given values: for N(0, I), those values."""
+    levels = Normal(0.0, 1.0).cdf(deviations.double())
+    dimensions = independent_dimensions(prior)
+    if dimensions is not None:
+        quantiles: Tensor = dimensions.icdf(levels[:, None].to(dimensions.mean))
+        return quantiles
+    ordered = prior.sample(PRIOR_DRAWS).sort(dim=0).values
+    return ordered[(levels * (PRIOR_DRAWS - 1)).round().long().to(ordered.device)]
+
+
+def prior_covariance(prior: Prior) -> Float64[Tensor, "d d"]:
+    """Cov[p(z)], from draws where dimensions aren't independent."""
+    dimensions = independent_dimensions(prior)
+    if dimensions is not None:
+        return torch.diag(dimensions.variance.double())
+    return torch.cov(prior.sample(PRIOR_DRAWS).double().T).reshape(prior.latent_dim, prior.latent_dim)
+
+
+def rate_by_dimension(codes: Codes, prior: Prior) -> Float64[Tensor, " d"] | None:
+    """E_x KL(q(z_k|x) || p(z_k)) in nats for Gaussian posteriors.
+
+    None where it isn't a finite number: dimensions that aren't independent under the prior, a point mass, a prior that
+    is 0 in places, no codes.
+    """
+    dimensions = independent_dimensions(prior)
+    if dimensions is None or not (codes.variance > 0).all():
+        return None
+    posterior = Normal(codes.mean, codes.variance.sqrt(), validate_args=False)
+    rates: Tensor = kl_divergence(posterior, dimensions).double().mean(dim=0)
+    return rates if rates.isfinite().all() else None
+
+
+def by_use(codes: Codes, prior: Prior) -> Int64[Tensor, " d"]:
+    """Latent dimensions, those that say most of x first: by their rate, or where it has none, by Var_x[E z_k]."""
+    rates = rate_by_dimension(codes, prior)
+    use = codes.mean.double().var(dim=0, correction=0) if rates is None else rates
+    return use.argsort(descending=True, stable=True)

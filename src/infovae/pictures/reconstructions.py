@@ -1,0 +1,30 @@
+"""Images, and what the model makes of them."""
+
+import torch
+
+from infovae.model import Model
+from infovae.observed import Observed
+from infovae.pictures.canvas import labelled_grid
+from infovae.pictures.picture import Picture, Pixels, require_at_least
+
+
+class Reconstructions(Picture):
+    """Columns in pairs: an original x, and the mean of p(x|z) for a z ~ q(z|x) beside it.
+
+    Args:
+        rows: of the grid.
+        pairs: in a row.
+    """
+
+    def __init__(self, rows: int = 10, pairs: int = 5) -> None:
+        require_at_least(1, rows=rows, pairs=pairs)
+        super().__init__(examples=rows * pairs)
+        self.pairs = pairs
+
+    def draw(self, model: Model, observed: Observed) -> Pixels | None:
+        if not len(observed.images):
+            return None
+        reconstructions = model.decode(observed.codes.z).mean
+        images = torch.stack([observed.images.to(reconstructions), reconstructions], dim=1).flatten(0, 1)
+        pairs = min(self.pairs, len(observed.images))
+        return labelled_grid(images, 2 * pairs, column_labels=["$x$", r"$\hat{x}$"] * pairs)

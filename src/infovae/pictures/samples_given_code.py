@@ -1,0 +1,33 @@
+"""What a code leaves open: several images drawn from p(x|z) for one z."""
+
+import torch
+
+from infovae.model import Model
+from infovae.observed import Observed
+from infovae.pictures.canvas import labelled_grid
+from infovae.pictures.picture import Picture, Pixels, require_at_least
+
+
+class SamplesGivenCode(Picture):
+    """A row for each of several images: the image, and draws x ~ p(x|z) for one z ~ q(z|x).
+
+    Draws that have nothing in common with their image show that the decoder does without z.
+
+    Args:
+        rows: of the grid.
+        samples: in a row.
+    """
+
+    def __init__(self, rows: int = 10, samples: int = 9) -> None:
+        require_at_least(1, rows=rows, samples=samples)
+        super().__init__(examples=rows)
+        self.samples = samples
+
+    def draw(self, model: Model, observed: Observed) -> Pixels | None:
+        known = observed.codes.z.isfinite().all(dim=1)
+        if not known.any():
+            return None
+        samples = model.decode(observed.codes.z[known]).sample(torch.Size((self.samples,)))
+        rows = torch.cat([observed.images[known].to(samples)[None], samples]).transpose(0, 1)
+        labels = ["$x$", *[""] * self.samples]
+        return labelled_grid(rows.flatten(0, 1), 1 + self.samples, "draws from p(x|z), one z a row", (), labels)

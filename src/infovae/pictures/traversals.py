@@ -1,0 +1,53 @@
+"""What each latent dimension does."""
+
+import torch
+
+from infovae.model import Model
+from infovae.observed import Observed
+from infovae.pictures.canvas import labelled_grid, number
+from infovae.pictures.latent_space import by_use, finite, prior_quantiles, rate_by_dimension
+from infovae.pictures.picture import Picture, Pixels, require_at_least
+
+
+class Traversals(Picture):
+    """A row a latent dimension: z_k goes through the prior's quantiles, the rest of z stays at E[z|x] of one example.
+
+    Dimensions that say most of x come first: see :func:`infovae.pictures.latent_space.by_use`.
+
+    Args:
+        dimensions: how many at most.
+        columns: from -extent to extent.
+        extent: in standard deviations of the prior; for a prior that isn't normal, the quantiles that a normal has
+            there.
+        examples: from which dimensions are put in order; the first is the one drawn.
+    """
+
+    def __init__(self, dimensions: int = 10, columns: int = 13, extent: float = 3.0, examples: int = 2000) -> None:
+        require_at_least(1, dimensions=dimensions, columns=columns, examples=examples)
+        if not 0 < extent <= 5:
+            raise ValueError(f"extent={extent:g}: accepted are values above 0 and up to 5")
+        super().__init__(examples)
+        self.dimensions = dimensions
+        self.columns = columns
+        self.extent = extent
+
+    def draw(self, model: Model, observed: Observed) -> Pixels | None:
+        codes = finite(observed).codes
+        if not len(codes.mean):
+            return None
+        deviations = torch.linspace(-self.extent, self.extent, self.columns)
+        values = prior_quantiles(model.prior, deviations).to(codes.mean)
+        shown = by_use(codes, model.prior)[: self.dimensions].tolist()
+        z = codes.mean[0].repeat(len(shown), self.columns, 1)
+        for row, k in enumerate(shown):
+            z[row, :, k] = values[:, k]
+        rates = rate_by_dimension(codes, model.prior)
+        return labelled_grid(
+            model.decode(z.flatten(0, 1)).mean,
+            self.columns,
+            title=f"$z_k${'' if rates is None else ' (rate in nats)'} in standard deviations of the prior",
+            row_labels=[f"$z_{{{k + 1}}}$" + ("" if rates is None else f" ({rates[k]:.1f})") for k in shown],
+            column_labels=[
+                number(value, 0) if abs(value - round(value)) < 1e-6 else "" for value in deviations.tolist()
+            ],
+        )

@@ -1,0 +1,107 @@
+"""When pictures are drawn, from what, and where they go."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from conftest import CONF, SMALL, Command, Compose
+from pictures.toy import Toy
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from infovae.assembly import build_chosen, build_data, build_module
+from infovae.callbacks.drawing import Drawing, draw, first_batches
+from infovae.data.module import ImageData
+from infovae.measure import draw as draw_evaluated
+from infovae.priors.standard_normal import StandardNormal
+from infovae.training import train
+
+NAMES = sorted(path.stem for path in (CONF / "pictures").glob("*.yaml"))
+EVERY_PICTURE = f"pictures=[{','.join(NAMES)}]"
+CPU = torch.device("cpu")
+QUICK = ["pictures.aggregate_posterior_contours.rows=20", "pictures.latent_manifold.rows=4"]
+
+
+def test_pictures_move_neither_each_other_nor_the_stream(composed: Compose) -> None:
+    cfg = composed(*SMALL, EVERY_PICTURE, *QUICK)
+    pictures, loader = build_chosen(cfg, "pictures"), build_data(cfg).evaluation_loader("test")
+    model = Toy(StandardNormal(2), (1, 28, 28), scale=torch.ones_like)
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        together = draw(pictures, model, first_batches(loader, pictures), CPU)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert together.keys() == pictures.keys()
+    assert sum(len(batch.images) for batch in first_batches(loader, pictures)) == 5000
+    for name in ("samples", "reconstructions", "latent_scatter"):
+        chosen = {name: pictures[name]}
+        batches = first_batches(loader, pictures)  # the same examples, and so the same noise
+        torch.rand(5)
+        with torch.no_grad():
+            alone = draw(chosen, model, batches, CPU)
+        np.testing.assert_array_equal(alone[name], together[name])
+
+
+def test_as_many_batches_as_are_wanted_are_read(composed: Compose) -> None:
+    cfg = composed(*SMALL, EVERY_PICTURE)
+    loader, pictures = build_data(cfg).evaluation_loader("test"), build_chosen(cfg, "pictures")
+    counts = {name: len(first_batches(loader, {name: pictures[name]})) for name in ("samples", "reconstructions")}
+    assert counts == {"samples": 1, "reconstructions": 1}
+    assert len(first_batches(loader, {"traversals": pictures["traversals"]})) == 20
+
+
+def test_a_set_smaller_than_wanted_is_drawn_whole(composed: Compose) -> None:
+    cfg = composed("data=two_points", "data.validation_size=2", "data.source.size=6", "latent_dim=1", EVERY_PICTURE)
+    data, pictures = build_data(cfg), build_chosen(cfg, "pictures")
+    drawn = draw_evaluated(build_module(cfg, data).eval(), data, pictures)
+    assert drawn.keys() == pictures.keys() - {"latent_scatter", "latent_manifold"}
+
+
+def test_the_test_split_is_read_once_and_drawn_alike_while_the_model_stays(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    original = ImageData.evaluation_loader
+
+    def counted(self: ImageData, name: str, shared: bool = True) -> object:
+        read.extend([] if shared else [name])
+        return original(self, name, shared)
+
+    monkeypatch.setattr(ImageData, "evaluation_loader", counted)
+    cfg = composed(*SMALL, "optimizer.lr=0", "pictures=[samples,reconstructions]")
+    trainer = pl.Trainer(
+        max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, limit_val_batches=0,
+        callbacks=[Drawing(build_chosen(cfg, "pictures"), str(tmp_path), every_n_epochs=2)],
+    )  # fmt: skip
+    data = build_data(cfg)
+    trainer.fit(build_module(cfg, data), datamodule=data)
+    assert read == ["test"]
+    for name in ("samples", "reconstructions"):
+        assert sorted(path.name for path in tmp_path.glob(f"{name}*")) == [
+            f"{name}-0002.png", f"{name}-0003.png", f"{name}.png",
+        ]  # fmt: skip
+        assert len({path.read_bytes() for path in tmp_path.glob(f"{name}*")}) == 1
+
+
+def test_evaluation_draws_beside_training_and_tells_both_trackers(
+    composed: Compose, command: Command, tmp_path: Path
+) -> None:
+    run, loggers = tmp_path / "run", "logger=[tensorboard,wandb_offline]"
+    overrides = [entry for entry in SMALL if entry != "logger=none"]
+    train(composed(*overrides, loggers, "trainer.max_epochs=1", "latent_dim=2", "name=x", run_dir=run))
+    trained = {path.name: path.read_bytes() for path in (run / "figures").iterdir()}
+    accumulator = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0}).Reload()
+    assert set(accumulator.Tags()["images"]) == {"samples", "reconstructions", "latent_scatter", "latent_manifold"}
+
+    answer = command("evaluate.py", f"run={run}", "metrics=[log_det_covariance]", *QUICK)
+    assert answer.returncode == 0, answer.stderr
+    assert {path.stem for path in (run / "evaluation").iterdir()} == set(NAMES)
+    assert {path.name: path.read_bytes() for path in (run / "figures").iterdir()} == trained
+    media = {
+        path.name.partition("_summary_")[0]: path for path in (run / "wandb").glob("*/files/media/images/evaluation/*")
+    }
+    assert media.keys() == set(NAMES)
+    for name, path in media.items():
+        np.testing.assert_array_equal(Image.open(path), Image.open(run / "evaluation" / f"{name}.png"))
