@@ -29,8 +29,5 @@ def hold_out(data: LabelledImages, fraction: float, seed: int) -> ImageSets:
     Raises:
         ValueError: the fraction leaves one side without an example.
     """
-    train, test = (
-        LabelledImages(data.images[chosen], data.labels[chosen])
-        for chosen in cut_positions(len(data.images), fraction, seed)
-    )
-    return ImageSets(train, test)
+    train, test = cut_positions(len(data.images), fraction, seed)
+    return ImageSets(data.at(train), data.at(test))
