@@ -15,8 +15,9 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "objective", "errors", "shards"],
+            ["codes", "observed", "objective", "errors", "shards"],
             ["priors", "posteriors", "likelihoods", "networks"],
+            ["model"],
             ["divergences", "metrics", "data"],
             ["module"],
             ["callbacks", "loggers"],

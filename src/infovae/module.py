@@ -122,8 +122,6 @@ class InfoVAE(pl.LightningModule):
 
     def gather(self, codes: Codes, global_size: int) -> Codes:
         """The codes of the global batch from those of each process, with gradient."""
-        if rank_and_world_size()[1] == 1:
-            return codes
         together = gather_rows(torch.stack([codes.z, codes.mean, codes.variance], dim=1), global_size)
         z, mean, variance = together.unbind(dim=1)
         return Codes(z, mean, variance, codes.dataset_size)

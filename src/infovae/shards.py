@@ -7,7 +7,7 @@ takes its rows, so that a run on any number of processes sees the same noise as 
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, distributed
 
@@ -39,12 +39,14 @@ def share_of_mean(values: Float[Tensor, " m"], n: int) -> Float[Tensor, ""]:
     return values.sum() * (rank_and_world_size()[1] / n)
 
 
-def gather_rows(rows: Float[Tensor, "m *shape"], n: int) -> Float[Tensor, "n *shape"]:
+def gather_rows(rows: Shaped[Tensor, "m *shape"], n: int) -> Shaped[Tensor, "n *shape"]:
     """The global batch of n rows in its order, on every process, with gradient.
 
     To be followed by the same computation on every process, averaged over them: each holds the whole gradient then,
     so nothing is communicated on the way back.
     """
+    if rank_and_world_size()[1] == 1:
+        return rows
     gathered: Tensor = _GatherRows.apply(rows, n)
     return gathered
 

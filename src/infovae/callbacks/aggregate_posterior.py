@@ -8,30 +8,36 @@ import torch
 
 from infovae.callbacks.random_streams import evaluation_mode, isolated_stream
 from infovae.codes import Codes
+from infovae.data.loader import Batch
 from infovae.data.module import image_data
-from infovae.metrics.metric import CodeMetric
+from infovae.metrics.metric import Metric, make_metric
 from infovae.module import InfoVAE
-from infovae.priors.prior import Prior
+from infovae.observed import Observed
+from infovae.shards import gather_rows
 
 
 class AggregatePosterior(pl.Callback):
-    """Feeds the metrics of ``conf/metrics/`` with the codes of each whole split and logs what they find.
+    """Feeds the metrics of ``conf/metrics/`` with each whole split and logs the numbers, not the vectors, they find.
 
     Validation and test codes come from the evaluation that runs anyway. The training split is encoded once more with
     the weights that the epoch ended with: codes gathered while the weights still moved would belong to no model.
 
     Args:
-        metrics: for each name, what makes the metric from the prior.
+        metrics: for each name, what makes the metric.
     """
 
-    def __init__(self, metrics: Mapping[str, Callable[[Prior], CodeMetric]]) -> None:
+    def __init__(self, metrics: Mapping[str, Callable[..., Metric]]) -> None:
         self.factories = metrics
-        self._metrics: dict[str, list[CodeMetric]] = {}
+        self._metrics: dict[str, list[Metric]] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         module = cast(InfoVAE, pl_module)
         for split in ("train", "test", *module.splits):
-            self._metrics[split] = [factory(module.prior) for factory in self.factories.values()]
+            made = [
+                make_metric(factory, prior=module.prior, model=module, data=image_data(trainer))
+                for factory in self.factories.values()
+            ]
+            self._metrics[split] = [metric for metric in made if metric.of_any_split or split != "train"]
 
     def on_validation_batch_end(
         self,
@@ -42,7 +48,7 @@ class AggregatePosterior(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._update(cast(InfoVAE, pl_module).splits[dataloader_idx], outputs["codes"])
+        self._observe(cast(InfoVAE, pl_module).splits[dataloader_idx], _observed(batch, outputs["codes"]))
 
     def on_test_batch_end(
         self,
@@ -53,7 +59,7 @@ class AggregatePosterior(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._update("test", outputs["codes"])
+        self._observe("test", _observed(batch, outputs["codes"]))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for split in cast(InfoVAE, pl_module).splits:
@@ -71,7 +77,7 @@ class AggregatePosterior(pl.Callback):
             for batch in loader:
                 own = module.codes(module.encode(batch.images), len(loader.dataset), batch.global_size)
                 codes = module.gather(own, batch.global_size)
-                self._update("train", codes)
+                self._observe("train", _observed(batch, codes))
                 if not weighted:
                     divergence += len(codes.z) * module.estimate_divergence(codes)
                     count += len(codes.z)
@@ -79,12 +85,20 @@ class AggregatePosterior(pl.Callback):
         if not weighted:
             module.log("train/divergence", divergence / count)
 
-    def _update(self, split: str, codes: Codes) -> None:
+    def _observe(self, split: str, observed: Observed) -> None:
         for metric in self._metrics[split]:
-            metric.to(codes.z.device).update(codes)
+            metric.to(observed.codes.z.device).observe(observed)
 
     def _log(self, module: pl.LightningModule, split: str) -> None:
         for metric in self._metrics[split]:
             for name, value in metric.compute().items():
-                module.log(f"{split}/{name}", value.to(torch.float32))
+                if value.ndim == 0:
+                    module.log(f"{split}/{name}", value.to(torch.float32))
             metric.reset()
+
+
+def _observed(batch: Batch, codes: Codes) -> Observed:
+    """The global batch, from this process's rows and the gathered codes."""
+    images, labels = (gather_rows(rows, batch.global_size) for rows in (batch.images, batch.labels))
+    factors = None if batch.factors is None else gather_rows(batch.factors, batch.global_size)
+    return Observed(images, labels, codes, factors)

@@ -29,5 +29,5 @@ def hold_out(data: LabelledImages, fraction: float, seed: int) -> ImageSets:
     Raises:
         ValueError: the fraction leaves one side without an example.
     """
-    train, test = cut_positions(len(data.images), fraction, seed)
-    return ImageSets(data.at(train), data.at(test))
+    train, test = (data.take(chosen) for chosen in cut_positions(len(data.images), fraction, seed))
+    return ImageSets(train, test)

@@ -50,7 +50,7 @@ class ImageFiles:
         """What they would take in memory."""
         return int(np.prod(self.shape, dtype=np.int64))
 
-    def at(self, positions: Int64[Tensor, " m"]) -> "ImageFiles":
+    def take(self, positions: Int64[Tensor, " m"]) -> "ImageFiles":
         """Some of them, still in their files."""
         return ImageFiles(self.folder, self.names[positions.cpu().numpy()], self.read, self.image_shape)
 

@@ -9,19 +9,27 @@ from infovae.data.image_files import ImageFiles
 
 
 class LabelledImages(NamedTuple):
-    """Images as bytes, in memory or still in their files, and their class labels."""
+    """Images as bytes, their class labels, and which value each known factor of variation has, if any is known.
+
+    The images are in memory or still in their files.
+    """
 
     images: UInt8[Tensor, "n c h w"] | ImageFiles
     labels: Int64[Tensor, " n"]
+    factors: Int64[Tensor, "n k"] | None = None
 
-    def at(self, positions: Int64[Tensor, " m"]) -> "LabelledImages":
-        """Some of them; what is in files stays there."""
-        images = self.images.at(positions) if isinstance(self.images, ImageFiles) else self.images[positions]
-        return LabelledImages(images, self.labels[positions])
+    def take(self, positions: Int64[Tensor, " m"]) -> "LabelledImages":
+        """The examples at these positions; what is in files stays there."""
+        images = self.images.take(positions) if isinstance(self.images, ImageFiles) else self.images[positions]
+        factors = None if self.factors is None else self.factors[positions]
+        return LabelledImages(images, self.labels[positions], factors)
 
 
 class ImageSets(NamedTuple):
-    """What a data set brings. Most have no validation split of their own: it is cut from their training part, by seed."""
+    """What a data set brings.
+
+    Most have no validation split of their own: it is cut from their training part later, by seed.
+    """
 
     train: LabelledImages
     test: LabelledImages

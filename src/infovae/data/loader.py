@@ -18,18 +18,21 @@ class Batch(NamedTuple):
         images: the rows' images.
         labels: their classes.
         global_size: how many examples the global batch holds; on one process, the number of rows.
+        factors: their known factors of variation, if any.
     """
 
     images: Float[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
     global_size: int
+    factors: Int64[Tensor, "n k"] | None = None
 
 
 class LabelledPixels(NamedTuple):
-    """Images with pixels in [0, 1], and their class labels."""
+    """Images with pixels in [0, 1], their class labels and known factors of variation."""
 
     images: Float[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
+    factors: Int64[Tensor, "n k"] | None
 
 
 class TensorImages:
@@ -38,13 +41,15 @@ class TensorImages:
     def __init__(self, data: LabelledImages, device: torch.device) -> None:
         self.images: UInt8[Tensor, "n c h w"] = data.images.to(device)
         self.labels: Int64[Tensor, " n"] = data.labels.to(device)
+        self.factors: Int64[Tensor, "n k"] | None = None if data.factors is None else data.factors.to(device)
         self.device = device
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, positions: Int64[Tensor, " n"]) -> LabelledPixels:
-        return LabelledPixels(self.images[positions].float().div_(255), self.labels[positions])
+        factors = None if self.factors is None else self.factors[positions]
+        return LabelledPixels(self.images[positions].float().div_(255), self.labels[positions], factors)
 
 
 class EpochOrder:
@@ -133,11 +138,10 @@ class TensorLoader:
             positions = positions[: len(self) * self.batch_size]
         own = slice(self.rank, None, self.world_size)
         for chosen in positions.to(device).tensor_split(len(self)) if len(self) else ():
-            if self.binarization == "stochastic":
-                # Coins are tossed for the global batch, so that they fall alike on any number of processes.
-                images, labels = self.dataset[chosen]
-                images, labels = binarize(images, self.binarization, generator)[own], labels[own]
-            else:
-                images, labels = self.dataset[chosen[own]]
-                images = binarize(images, self.binarization, generator)
-            yield Batch(images, labels, len(chosen))
+            # Coins are tossed for the global batch, so that they fall alike on any number of processes.
+            tossed = chosen if self.binarization == "stochastic" else chosen[own]
+            images, labels, factors = self.dataset[tossed]
+            images = binarize(images, self.binarization, generator)
+            if tossed is chosen:
+                images, labels, factors = images[own], labels[own], None if factors is None else factors[own]
+            yield Batch(images, labels, len(chosen), factors)

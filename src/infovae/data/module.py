@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 
 from infovae.data.binarization import Binarization
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.images import ImageSets
 from infovae.data.loader import EpochOrder, TensorImages, TensorLoader
 from infovae.data.splits import balanced_subset, split
 
@@ -45,8 +45,8 @@ class ImageData(pl.LightningDataModule):
         if train_size is not None:
             fit = fit[balanced_subset(train.labels[fit], train_size, generator)]
         self.splits = {
-            "train": _take(train, fit),
-            "validation": _take(train, held_out),
+            "train": train.take(fit),
+            "validation": train.take(held_out),
             "test": test,
         }
         if batch_size < 1:
@@ -120,10 +120,6 @@ class ImageData(pl.LightningDataModule):
             rank=rank,
             world_size=world_size,
         )
-
-
-def _take(data: LabelledImages, positions: torch.Tensor) -> LabelledImages:
-    return LabelledImages(data.images[positions], data.labels[positions])
 
 
 def image_data(trainer: pl.Trainer) -> ImageData:

@@ -31,4 +31,5 @@ def svhn(root: str, extra: bool = False, download: bool = True) -> ImageSets:
 
     with reading("SVHN", root, folder, [SVHN.split_list[split][1] for split in splits], download):
         *train, test = map(part, splits)
-        return ImageSets(LabelledImages(*(torch.cat(tensors) for tensors in zip(*train, strict=True))), test)
+        images, labels = torch.cat([part.images for part in train]), torch.cat([part.labels for part in train])
+        return ImageSets(LabelledImages(images, labels), test)

@@ -1,34 +1,65 @@
-"""What a metric of the aggregate posterior is."""
+"""What a metric is."""
 
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torchmetrics
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.observed import Observed
 from infovae.priors.prior import Prior
 
 
-class CodeMetric(torchmetrics.Metric, ABC):
-    """Measures q(z) from all codes of a split.
+class Metric(torchmetrics.Metric, ABC):
+    """Accumulates over the batches of a split and gives named numbers.
 
-    Under data-parallel training every process sees the codes of the global batches, in the order in which one process
-    alone would see them, and measures them all: nothing is left to reduce, and no metric needs to know of it.
+    Under data-parallel training every process sees the global batches, in the order in which one process alone would
+    see them, and measures them all: nothing is left to reduce, and no metric needs to know of it.
+
+    A constructor asks for what it needs by the names of its arguments: ``prior`` is p(z), ``model`` the
+    :class:`infovae.model.Model`, ``data`` the :class:`infovae.data.module.ImageData`. Its other arguments are config.
+    """
+
+    full_state_update = False
+
+    of_any_split: ClassVar[bool] = True
+    """Whether it means something on the training split too; evaluate.py then measures both."""
+
+    def __init__(self) -> None:
+        super().__init__(sync_on_compute=False)
+
+    @abstractmethod
+    def observe(self, observed: Observed) -> None:
+        """Take in one batch: ``update`` with what this metric looks at."""
+
+    @abstractmethod
+    def compute(self) -> dict[str, Tensor]:
+        """Numbers, or vectors of them, by name, over all that was taken in."""
+
+
+class CodeMetric(Metric):
+    """Measures q(z), from the codes alone.
 
     Args:
         prior: p(z), shared with the model: one with learned parts is measured as it is at that time.
     """
 
-    full_state_update = False
-
     def __init__(self, prior: Prior) -> None:
-        super().__init__(sync_on_compute=False)
+        super().__init__()
         self.prior = prior
+
+    def observe(self, observed: Observed) -> None:
+        self.update(observed.codes)
 
     @abstractmethod
     def update(self, codes: Codes) -> None:
-        """Take in one batch."""
+        """Take in the codes of one batch."""
 
-    @abstractmethod
-    def compute(self) -> dict[str, Tensor]:
-        """The measured numbers by name, over all that was taken in."""
+
+def make_metric(factory: Callable[..., Metric], **available: Any) -> Metric:
+    """Call a factory with those of the available parts that it names as arguments."""
+    wanted = inspect.signature(factory).parameters
+    return factory(**{name: part for name, part in available.items() if name in wanted})
