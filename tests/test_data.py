@@ -14,7 +14,7 @@ from torchvision.datasets import MNIST
 
 from infovae.data.binarization import binarize
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.loader import EpochOrder, TensorImages, TensorLoader
+from infovae.data.loader import EpochOrder, ImageLoader, TensorImages
 from infovae.data.mnist import SHA256, mnist
 from infovae.data.module import ImageData
 from infovae.data.splits import balanced_subset, split
@@ -46,7 +46,7 @@ def toy(n: int = 90, classes: int = 3) -> Callable[[], ImageSets]:
 
 
 def test_mnist_is_whole_and_read_as_torchvision_reads_it(root: Path) -> None:
-    train, test = mnist(str(root), download=False)
+    train, test, _ = mnist(str(root), download=False)
     assert train.images.shape == (60_000, 1, 28, 28)
     assert test.images.shape == (10_000, 1, 28, 28)
     assert train.images.dtype == torch.uint8
@@ -206,7 +206,7 @@ def test_stochastic_binarization_is_new_each_epoch_and_fixed_for_evaluation() ->
     assert torch.equal(pixels(False, 0), pixels(False, 1))
 
 
-def _loader(n: int, batch_size: int, seed: int, shuffle: bool, binarization: str = "none") -> TensorLoader:
+def _loader(n: int, batch_size: int, seed: int, shuffle: bool, binarization: str = "none") -> ImageLoader:
     images = torch.full((n, 1, 2, 2), 128, dtype=torch.uint8)
     dataset = TensorImages(LabelledImages(images, torch.arange(n)), torch.device("cpu"))
-    return TensorLoader(dataset, EpochOrder(n, seed, shuffle), batch_size, binarization, drop_last=shuffle)  # type: ignore[arg-type]
+    return ImageLoader(dataset, EpochOrder(n, seed, shuffle), batch_size, binarization, drop_last=shuffle)  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ def refusal(name: str, root: Path, download: bool) -> str:
 
 @pytest.mark.parametrize("download", [False, True])
 def test_whole_files_are_read_upright_and_labelled(name: str, written: Written, tmp_path: Path, download: bool) -> None:
-    train, test = SETS[name](str(tmp_path), download=download)
+    train, test, _ = SETS[name](str(tmp_path), download=download)
     assert_reads_as(train, written.train)
     assert_reads_as(test, written.test)
 
@@ -128,7 +128,7 @@ def test_emnist_stands_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_svhn_takes_the_extra_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["svhn"](tmp_path, monkeypatch)
-    train, test = svhn(str(tmp_path), extra=True, download=False)
+    train, test, _ = svhn(str(tmp_path), extra=True, download=False)
     assert train.images.shape == (15, 3, 32, 32)
     assert train.labels.tolist() == [*range(1, 10), 0, 1, 2, 1, 2, 3]
     assert len(test.images) == 5

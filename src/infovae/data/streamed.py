@@ -26,6 +26,7 @@ class StreamedImages:
     def __init__(self, data: LabelledImages, device: torch.device, workers: int, prefetch: int) -> None:
         self.images = data.images
         self.labels: Int64[Tensor, " n"] = data.labels.to(device)
+        self.factors: Int64[Tensor, "n k"] | None = None if data.factors is None else data.factors.to(device)
         self.device = device
         self.workers = workers
         self.prefetch = prefetch
@@ -33,7 +34,7 @@ class StreamedImages:
     def __len__(self) -> int:
         return len(self.images)
 
-    def batches(self, chosen: Sequence[Int64[Tensor, " n"]]) -> Iterator[LabelledPixels]:
+    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[LabelledPixels]:
         """Batch after batch, in order.
 
         Raises:
@@ -51,9 +52,10 @@ class StreamedImages:
         )
         for positions, images in zip(chosen, loader, strict=True):
             if isinstance(images, str):
-                raise UserError(f"data.source: {images}; accepted are files that stay as they are while a run reads them")
+                raise UserError(f"data.source: {images}; accepted are files that stay whole while a run reads them")
             pixels = images.to(self.device, non_blocking=True).float().div_(255)
-            yield LabelledPixels(pixels, self.labels[positions])
+            factors = None if self.factors is None else self.factors[positions]
+            yield LabelledPixels(pixels, self.labels[positions], factors)
 
 
 class _Reader(Dataset[UInt8[Tensor, "n c h w"] | str]):

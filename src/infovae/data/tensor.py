@@ -113,7 +113,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise ValueError("accepted are files named .npy, .npz or .pt")
     if not path.is_file():
         raise ValueError("no such file; accepted is an .npy, .npz or .pt file")
-    check_fits(f"data.source.path={path}", 1, path.stat().st_size)
+    check_fits(f"data.source.path={path}", path.stat().st_size)
     try:
         content: Any = (
             torch.load(path, map_location="cpu", weights_only=True)
