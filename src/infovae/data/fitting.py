@@ -37,9 +37,9 @@ def read_middle(path: Path, crop: int, size: int) -> UInt8[Tensor, "3 size size"
     """
     with Image.open(path) as opened:
         image = opened.convert("RGB")
-    left, top = (image.width - crop) / 2, (image.height - crop) / 2
-    box = (left, top, left + crop, top + crop)
-    return to_tensor(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
+    left, top = (image.width - crop) // 2, (image.height - crop) // 2
+    middle = image.crop((left, top, left + crop, top + crop))
+    return to_tensor(middle.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def to_tensor(image: Image.Image) -> UInt8[Tensor, "c h w"]:
