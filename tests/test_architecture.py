@@ -15,14 +15,16 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "observed", "objective", "errors", "shards"],
+            ["codes", "observed", "objective", "errors", "shards", "progress"],
             ["priors", "posteriors", "likelihoods", "networks"],
             ["model"],
             ["divergences", "metrics", "data"],
-            ["module"],
+            ["module", "adapters"],
             ["callbacks", "loggers"],
             ["config", "assembly", "run_folder"],
+            ["saved_run", "measure"],
             ["training", "cli"],
+            ["evaluation"],
         ]
     )
     for name in names

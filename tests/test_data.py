@@ -72,7 +72,7 @@ def test_damaged_archives_are_one_clear_line(root: Path, damage: str) -> None:
         case "missing":
             archive.unlink()
     for download in (False, True):
-        with pytest.raises(OSError, match=f"data.source.root=.*missing or damaged: {name}.*accepted are") as refusal:
+        with pytest.raises(OSError, match=f"data.root=.*missing or damaged: {name}.*accepted are") as refusal:
             mnist(str(root), download=download)
         assert "\n" not in str(refusal.value)
 
@@ -102,7 +102,7 @@ def test_damaged_unpacked_files_are_unpacked_anew(root: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(root: Path) -> None:
     (root / "MNIST").write_text("a file is in the way, as a read-only folder would be to anyone but root")
-    with pytest.raises(OSError, match=r"data.source.root=.*can't write .*accepted is a folder that can be written"):
+    with pytest.raises(OSError, match=r"data.root=.*can't write .*accepted is a folder that can be written"):
         mnist(str(root), download=False)
 
 

@@ -65,16 +65,21 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
     return module
 
 
+def build_chosen(cfg: DictConfig, group: str) -> dict[str, Any]:
+    """The built nodes, by name, of a group from which any number can be chosen."""
+    return {str(name): build(node, f"{group}.{name}") for name, node in (cfg.get(group) or {}).items()}
+
+
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     run_dir = Path(cfg.run_dir)
-    configured = [build(node, f"callbacks.{name}") for name, node in _chosen(cfg.get("callbacks"))]
+    configured = list(build_chosen(cfg, "callbacks").values())
     if not cfg.trainer.get("enable_progress_bar", True):
         configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [
         RandomStreams(cfg.seed),
         Throughput(),
-        AggregatePosterior({name: build(node, f"metrics.{name}") for name, node in _chosen(cfg.get("metrics"))}),
+        AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
     trainer: pl.Trainer = build(cfg.trainer, "trainer", callbacks=always + configured, logger=False)
@@ -85,10 +90,4 @@ def build_loggers(cfg: DictConfig) -> list[Logger]:
     """The configured loggers, on the first of several processes alone."""
     if not is_first_process():
         return []
-    loggers = [build(node, f"logger.{name}") for name, node in _chosen(cfg.get("logger"))]
-    return [logger for logger in loggers if logger is not None]
-
-
-def _chosen(group: DictConfig | None) -> list[tuple[str, Any]]:
-    """The named nodes of a group from which any number can be chosen."""
-    return [(str(name), node) for name, node in (group or {}).items()]
+    return [logger for logger in build_chosen(cfg, "logger").values() if logger is not None]

@@ -20,16 +20,17 @@ TOP_LEVEL: dict[str, Any] = {
     "group": str | None,
     "tags": list[str],
 }
-"""Keys that belong to no group, with their types."""
+"""Keys of train.py that belong to no group, with their types."""
 
 HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
 
-def check(cfg: DictConfig) -> None:
+def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
     """Check every key and value of a config.
 
-    Each node with a ``_target_`` is held against that target's signature, so that a user's own part is checked as
-    ours are, with nothing to declare.
+    Args:
+        cfg: the config.
+        top_level: keys that belong to no group, with their types.
 
     Raises:
         UserError: a key that has no value yet or that the target doesn't take, a value of the wrong type, or a target
@@ -37,11 +38,22 @@ def check(cfg: DictConfig) -> None:
     """
     for missing in sorted(OmegaConf.missing_keys(cfg)):
         raise UserError(f"{missing}: it has no value; accepted is {missing}=VALUE")
-    for key, annotation in TOP_LEVEL.items():
+    for key, annotation in top_level.items():
         _check_value(key, cfg[key], annotation)
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
-    for name, node in content.items():
+    check_nodes(content)
+
+
+def check_nodes(nodes: Mapping[Any, Any]) -> None:
+    """Hold each node with a ``_target_`` against that target's signature.
+
+    So a user's own part is checked as ours are, with nothing to declare.
+
+    Raises:
+        UserError: as :func:`check`.
+    """
+    for name, node in nodes.items():
         _check_node(str(name), node)
 
 

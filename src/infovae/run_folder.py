@@ -1,4 +1,4 @@
-"""What a run folder holds besides what callbacks put there: config.yaml and summary.json."""
+"""What a run folder holds besides what callbacks put there: config.yaml, and JSON records of what was done."""
 
 import json
 import math
@@ -20,16 +20,17 @@ def write_config(cfg: DictConfig, run_dir: Path) -> None:
     OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
 
 
-def write_summary(run_dir: Path, summary: dict[str, Any]) -> None:
-    """``summary.json``: what is given, the command, git revision and versions."""
-    content = summary | {
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """A JSON file with what is given, the command, git revision and versions; whole or not at all."""
+    content = record | {
         "command": sys.argv,
         "git": git_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
-    aside = run_dir / "summary.json.part"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.part")
     aside.write_text(json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
-    aside.replace(run_dir / "summary.json")
+    aside.replace(path)
 
 
 def git_revision() -> dict[str, Any] | None:
@@ -51,6 +52,8 @@ def _strict(value: Any) -> Any:
     """Strict JSON has no infinities: they become the strings that float() reads."""
     if isinstance(value, dict):
         return {name: _strict(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_strict(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

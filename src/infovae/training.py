@@ -1,7 +1,6 @@
 """One run, from a config to a run folder."""
 
 import logging
-import pickle
 import statistics
 import warnings
 from pathlib import Path
@@ -9,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -23,7 +21,8 @@ from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
-from infovae.run_folder import write_config, write_summary
+from infovae.run_folder import write_config, write_record
+from infovae.saved_run import load_weights, read_checkpoint
 from infovae.shards import is_first_process
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,9 @@ def train(cfg: DictConfig) -> dict[str, float]:
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = build_data(cfg)
         module = build_module(cfg, data)
-        _check_checkpoint(cfg.ckpt_path, module)
+        if cfg.ckpt_path is not None:
+            path = Path(cfg.ckpt_path)
+            load_weights(module, read_checkpoint(path, f"ckpt_path={path}")["state_dict"], path)
         _tell(module)
         trainer = build_trainer(cfg)
         check_clipping(cfg, trainer)
@@ -87,7 +88,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
             "metrics": metrics,
         }
         if is_first_process():
-            write_summary(run_dir, summary)
+            write_record(run_dir / "summary.json", summary)
             wandb.finish(exit_code=0 if status == "finished" else 1)
             if trainer is not None:
                 _report(summary, run_dir)
@@ -131,21 +132,6 @@ def _check_processes(count: int, data: ImageData) -> None:
         data.check_world_size(count)
     except ValueError as error:
         raise UserError(f"data.{error}") from error
-
-
-def _check_checkpoint(path: str | None, module: InfoVAE) -> None:
-    if path is None:
-        return
-    if not Path(path).is_file():
-        raise UserError(f"ckpt_path={path}: no such file; accepted is a checkpoint, as RUN/checkpoints/last.ckpt")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(checkpoint["state_dict"])
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
-        raise UserError(f"ckpt_path={path}: not a checkpoint of a run ({type(error).__name__})") from error
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"ckpt_path={path}: damaged, or of another architecture than configured: {reason}") from error
 
 
 def _check_batch(module: InfoVAE, data: ImageData) -> None:

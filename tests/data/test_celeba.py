@@ -61,9 +61,7 @@ def test_a_truncated_face_is_damage(tmp_path: Path) -> None:
     celeba(str(tmp_path), size=8)
     face = tmp_path / "celeba" / "img_align_celeba" / "000020.jpg"
     face.write_bytes(face.read_bytes()[:900])
-    with pytest.raises(
-        OSError, match=r"data.source.root=.*CelebA is damaged .*1 of 5 images can't be read, .*000020.jpg"
-    ):
+    with pytest.raises(OSError, match=r"data.root=.*CelebA is damaged .*1 of 5 images can't be read, .*000020.jpg"):
         celeba(str(tmp_path), size=8)
 
 

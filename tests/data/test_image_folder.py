@@ -152,7 +152,7 @@ def test_a_folder_of_nothing_readable_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"data.source.root=.*/nowhere: no such folder; accepted is a folder of images"):
+    with pytest.raises(OSError, match=r"data.root=.*/nowhere: no such folder; accepted is a folder of images"):
         image_folder(str(tmp_path / "nowhere"))
     (tmp_path / "notes.txt").write_text("no image")
     save(tmp_path / ".thumbnails" / "hidden.png", flat(0))

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def folder_run(folder: Path, streaming: str) -> list[str]:
     small = [entry for entry in SMALL if not entry.startswith("data")]
-    source = [f"data.source.root={folder}", "data.source.size=8", f"data.streaming={streaming}", "data.workers=2"]
+    source = [f"data.root={folder}", "data.source.size=8", f"data.streaming={streaming}", "data.workers=2"]
     return [
         *small,
         "data=image_folder",
@@ -113,7 +113,7 @@ def test_a_resumed_streamed_run_ends_with_the_weights_of_one_that_never_stopped(
 
 
 def test_a_set_in_memory_streams_too(composed: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    small = [entry for entry in SMALL if not entry.startswith("data.source")]
+    small = [entry for entry in SMALL if not entry.startswith("data.root")]
     for streaming in ("auto", "always"):
         with caplog.at_level(logging.INFO):
             run = [*small, "data=digits", f"data.streaming={streaming}", "data.workers=1", "trainer.max_epochs=1"]

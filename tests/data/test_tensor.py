@@ -80,7 +80,7 @@ def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, told: str) 
     np.save(path, array, allow_pickle=True)
     with pytest.raises(OSError, match=told) as refusal:
         tensor(str(path))
-    assert str(refusal.value).startswith(f"data.source.path={path}: ")
+    assert str(refusal.value).startswith(f"data.path={path}: ")
     assert "\n" not in str(refusal.value)
 
 
@@ -126,7 +126,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str) -> None:
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("images.npy", pickle.dumps(Payload(trace)))
-    with pytest.raises(OSError, match=r"data.source.path="):
+    with pytest.raises(OSError, match=r"data.path="):
         tensor(str(path))
     assert not trace.exists()
 

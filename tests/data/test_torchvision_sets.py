@@ -60,7 +60,7 @@ def refusal(name: str, root: Path, download: bool) -> str:
     with pytest.raises(OSError, match="accepted are") as caught:
         SETS[name](str(root), download=download)
     (line,) = str(caught.value).splitlines()
-    assert line.startswith(f"data.source.root={root}: ")
+    assert line.startswith(f"data.root={root}: ")
     return line
 
 

@@ -34,7 +34,7 @@ def test_an_epoch_and_its_pictures(
 ) -> None:  # fmt: skip
     WRITERS[name](tmp_path / "data", monkeypatch)
     overrides = [
-        f"data={name}", f"data.source.root={tmp_path / 'data'}", "data.source.download=false", "data.batch_size=2",
+        f"data={name}", f"data.root={tmp_path / 'data'}", "data.source.download=false", "data.batch_size=2",
         f"data.validation_size={'null' if name == 'celeba' else 2}", f"network={network}", *NETWORKS[network],
         "likelihood=discretized_logistic", f"latent_dim={latent_dim}", "trainer.max_epochs=1",
         "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", "logger=none",

@@ -51,7 +51,7 @@ def celeba(
     files = [name for *_, name in CelebA.file_list if name != f"{IMAGES}.zip" or not (folder / IMAGES).is_dir()]
     with reading("CelebA", root, folder, files, download):
         train, validation, test = (_split(root, split, download) for split in ("train", "valid", "test"))
-    held = is_held(f"data.source.root={root}", (len(train) + len(validation) + len(test)) * 3 * size**2, streaming)
+    held = is_held(f"data.root={root}", (len(train) + len(validation) + len(test)) * 3 * size**2, streaming)
 
     def part(data: CelebA) -> LabelledImages:
         faces = ImageFiles(folder / IMAGES, data.filename, partial(read_middle, crop=crop, size=size), (3, size, size))
@@ -94,7 +94,7 @@ def _hold(faces: ImageFiles, root: str) -> torch.Tensor:
     problems = zip(faces.names, faces.read_all(images), strict=True)
     if bad := [f"{name} ({problem})" for name, problem in problems if problem]:
         raise OSError(
-            f"data.source.root={root}: CelebA is damaged in {faces.folder} ({len(bad)} of {len(faces)} images can't be "
+            f"data.root={root}: CelebA is damaged in {faces.folder} ({len(bad)} of {len(faces)} images can't be "
             f"read, the first is {bad[0]}); accepted are the images as they are in {IMAGES}.zip"
         )
     return images

@@ -59,19 +59,19 @@ def image_folder(
     paths = _image_files(Path(root))
     read = partial(read_image, height=height, width=width, channels=channels, fit=fit)
     files = ImageFiles(Path(root), [str(path.relative_to(root)) for path in paths], read, (channels, height, width))
-    held = is_held(f"data.source.root={root}", files.nbytes, streaming)
+    held = is_held(f"data.root={root}", files.nbytes, streaming)
     images = torch.empty(files.shape, dtype=torch.uint8) if held else None
     # Streamed ones are looked at too: a bad one would otherwise stop the run when its turn comes, hours later.
     problems = files.read_all(images)
     bad = [f"{path} ({problem})" for path, problem in zip(paths, problems, strict=True) if problem]
     if len(bad) == len(paths) or (bad and unreadable == "refuse"):
         raise OSError(
-            f"data.source.root={root}: {len(bad)} of {len(paths)} images can't be read, the first is {bad[0]}; "
+            f"data.root={root}: {len(bad)} of {len(paths)} images can't be read, the first is {bad[0]}; "
             "accepted are whole images, or data.source.unreadable=skip where some are"
         )
     if bad:
         log.warning(
-            "data.source.root=%s: skipped %d of %d images that can't be read; the first is %s",
+            "data.root=%s: skipped %d of %d images that can't be read; the first is %s",
             root,
             len(bad),
             len(paths),
@@ -86,7 +86,7 @@ def image_folder(
 def _image_files(root: Path) -> list[Path]:
     """By name, so that labels and splits don't depend on the file system."""
     if not root.is_dir():
-        raise OSError(f"data.source.root={root}: no such folder; accepted is a folder of images")
+        raise OSError(f"data.root={root}: no such folder; accepted is a folder of images")
     found = sorted(
         path
         for path in root.rglob("*")
@@ -95,9 +95,7 @@ def _image_files(root: Path) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
     if not found:
-        raise OSError(
-            f"data.source.root={root}: no images in it; accepted are files named {', '.join(sorted(SUFFIXES))}"
-        )
+        raise OSError(f"data.root={root}: no images in it; accepted are files named {', '.join(sorted(SUFFIXES))}")
     return found
 
 

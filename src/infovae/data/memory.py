@@ -13,7 +13,7 @@ def is_held(key: str, nbytes: int, streaming: Streaming) -> bool:
     """Whether images that lie in files are to be read into memory, before any is read.
 
     Args:
-        key: what to name in a refusal, as ``data.source.root=PATH``.
+        key: what to name in a refusal, as ``data.root=PATH``.
         nbytes: what they take.
         streaming: what is configured.
 
@@ -29,7 +29,7 @@ def check_fits(key: str, nbytes: int, otherwise: str = "") -> None:
     """Refuse a set that is too large to be held, before it is read.
 
     Args:
-        key: what to name in the refusal, as ``data.source.root=PATH``.
+        key: what to name in the refusal, as ``data.root=PATH``.
         nbytes: what it takes.
         otherwise: what else would be accepted.
 

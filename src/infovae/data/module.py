@@ -22,7 +22,7 @@ class ImageData(pl.LightningDataModule):
     """Splits an image set by seed and serves it, from the training device where it fits there.
 
     Args:
-        source: gives the set; called once.
+        source: gives the set; called once, with the place where it lies if one is given.
         batch_size: examples in a batch, over all devices together; evaluation uses the same, since an estimated
             divergence depends on it.
         train_size: how many training examples to keep, class-balanced; all where null.
@@ -34,6 +34,8 @@ class ImageData(pl.LightningDataModule):
             workers. Either way training sees the same batches in the same order.
         workers: how many processes stream it; with null, one for each core, and at most 8.
         prefetch: how many batches each of them reads ahead.
+        root: the folder that the source reads from, for sources that take one.
+        path: likewise, the file.
 
     Raises:
         ValueError: a size the set can't give.
@@ -41,7 +43,7 @@ class ImageData(pl.LightningDataModule):
 
     def __init__(
         self,
-        source: Callable[[], ImageSets],
+        source: Callable[..., ImageSets],
         batch_size: int = 128,
         train_size: int | None = None,
         validation_size: int | float | None = 5000,
@@ -50,10 +52,13 @@ class ImageData(pl.LightningDataModule):
         streaming: Streaming = "auto",
         workers: int | None = None,
         prefetch: int = 2,
+        root: str | None = None,
+        path: str | None = None,
     ) -> None:
         super().__init__()
         _check(batch_size, workers, prefetch)
-        train, test, own_validation = source()
+        places = {name: place for name, place in (("root", root), ("path", path)) if place is not None}
+        train, test, own_validation = source(**places)
         generator = torch.Generator().manual_seed(seed)
         n = len(train.images)
         if validation_size is None and own_validation is None:

@@ -55,7 +55,7 @@ def reading(name: str, root: str, folder: Path, files: Sequence[str], download: 
         tried = f"the download failed: {reason}" if download and missing else reason
         advice = "" if download else "; data.source.download=true fetches what is missing"
         raise OSError(
-            f"data.source.root={root}: {name} is {state} in {folder} ({tried.rstrip('.')}); "
+            f"data.root={root}: {name} is {state} in {folder} ({tried.rstrip('.')}); "
             f"accepted are sound files {', '.join(files)} there{advice}"
         ) from error
 

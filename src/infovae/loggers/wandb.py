@@ -5,8 +5,9 @@ import netrc
 import os
 import socket
 import sys
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
@@ -114,6 +115,29 @@ def wandb_logger(
         return WandbLogger(experiment=run, save_dir=run_dir)
     log.warning("logger=wandb: going on without it; the run folder holds everything")
     return None
+
+
+def log_evaluation(run_dir: Path, values: Mapping[str, Any]) -> None:
+    """Add what an evaluation found to the summary of the W&B run in a run folder, if there is one.
+
+    A run that was logged offline gets a further offline part of the same id; ``wandb sync`` brings both in.
+    """
+    earlier = sorted((run_dir / "wandb").glob("*run-*-*"), key=lambda path: path.name.partition("run-")[2])
+    if not earlier:
+        return
+    try:
+        import wandb
+
+        with wandb.init(
+            dir=run_dir,
+            id=earlier[0].name.rpartition("-")[2],
+            resume="allow",
+            mode="offline" if earlier[0].name.startswith("offline") or not server_answers() else "online",
+            settings=wandb.Settings(console="off", silent=True, init_timeout=SECONDS_TO_START),
+        ) as run:
+            run.summary.update({f"evaluation/{name}": value for name, value in values.items()})
+    except Exception as error:  # a tracker must not lose what was measured: it is in the folder already
+        log.warning("logger=wandb: could not add the evaluation (%s)", " ".join(str(error).split()))
 
 
 def finish(exit_code: int) -> None:

@@ -1,0 +1,163 @@
+"""evaluate.py: trained models measured, and what was found recorded."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, ListConfig
+from pydantic import Field
+from rich.console import Console
+from rich.table import Table
+
+from infovae.assembly import build_chosen, build_data
+from infovae.config import build, check
+from infovae.data.module import ImageData
+from infovae.errors import UserError
+from infovae.loggers import wandb
+from infovae.measure import Measured, measure
+from infovae.metrics.metric import Metric
+from infovae.model import Model
+from infovae.run_folder import write_record
+from infovae.saved_run import load
+from infovae.training import quieten
+
+log = logging.getLogger(__name__)
+
+TOP_LEVEL: dict[str, Any] = {
+    "run": str | list[str] | None,
+    "checkpoint": str,
+    "ckpt": str | None,
+    "override": list[str],
+    "trust": bool,
+    "output": str | None,
+    "split": Literal["train", "validation", "test"],
+    "batch_size": Annotated[int, Field(ge=1)],
+    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "device": str,
+    "latent_dim": Annotated[int, Field(ge=1)] | None,
+}
+"""Keys of evaluate.py that belong to no group, with their types."""
+
+
+class Subject(NamedTuple):
+    """What is evaluated.
+
+    Attributes:
+        name: for the table.
+        model: in evaluation mode.
+        data: its images.
+        folder: where results go.
+        checkpoint: that the weights are from; None of an adapter's model.
+    """
+
+    name: str
+    model: Model
+    data: ImageData
+    folder: Path
+    checkpoint: str | None
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """Evaluate one model or several; results go into each one's folder and, where it has one, its W&B run.
+
+    Raises:
+        UserError: the config, a run folder or a checkpoint is refused.
+    """
+    quieten()
+    check(cfg, TOP_LEVEL)
+    metrics = build_chosen(cfg, "metrics")
+    device = _device(cfg.device)
+    for subject in _subjects(cfg):
+        _evaluate_one(subject, metrics, cfg, device)
+
+
+def _evaluate_one(
+    subject: Subject, metrics: dict[str, Callable[..., Metric]], cfg: DictConfig, device: torch.device
+) -> None:
+    if not len(subject.data.splits[cfg.split].images):
+        raise UserError(f"split={cfg.split}: {subject.name} has none; accepted are train and test")
+    if isinstance(subject.model, torch.nn.Module):
+        subject.model.to(device)
+    subject.data.batch_size = cfg.batch_size
+    measured = measure(subject.model, subject.data, metrics, cfg.split, cfg.seed, device)
+    path = subject.folder / "evaluation.json"
+    record = {
+        "name": subject.name,
+        "checkpoint": subject.checkpoint,
+        "split": cfg.split,
+        "seed": cfg.seed,
+        "metrics": measured.values,
+        "seconds": measured.seconds,
+    }
+    write_record(path, record)
+    wandb.log_evaluation(subject.folder, measured.values)
+    _report(subject.name, measured, path)
+
+
+def _subjects(cfg: DictConfig) -> Iterator[Subject]:
+    """What the config names, one after the other, each built when its turn comes."""
+    chosen = [key for key in ("run", "ckpt", "adapter") if cfg.get(key) is not None]
+    if len(chosen) != 1:
+        raise UserError(
+            f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted is one of run=FOLDER, "
+            "ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
+        )
+    data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
+    if cfg.get("adapter") is not None:
+        yield _adapted(cfg, data_is_chosen)
+        return
+    if data_is_chosen:
+        raise UserError("data: a run brings its own; accepted are changes to it, as override=[data.root=PATH]")
+    runs = list(cfg.run) if isinstance(cfg.run, ListConfig) else [cfg.run]
+    if cfg.output is not None and len(runs) > 1:
+        raise UserError(
+            f"output={cfg.output}: {len(runs)} runs can't share it; accepted is output=null, their own folders"
+        )
+    for run in runs:
+        folder = Path(run or Path(cfg.ckpt).parents[1])
+        saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust)
+        yield Subject(str(folder), saved.module, saved.data, Path(cfg.output or folder), str(saved.checkpoint))
+
+
+def _adapted(cfg: DictConfig, data_is_chosen: bool) -> Subject:
+    for key, given in (("data", data_is_chosen), ("output", cfg.output), ("latent_dim", cfg.latent_dim)):
+        if not given:
+            raise UserError(
+                f"{key}: missing; a model trained elsewhere needs data=NAME, latent_dim=NUMBER and output=FOLDER"
+            )
+    data = build_data(cfg)
+    model = build(cfg.adapter, "adapter", image_shape=data.image_shape)
+    return Subject(cfg.adapter.model["_target_"], model, data, Path(cfg.output), None)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={name}: not there; accepted are auto, cpu, and cuda where there is a GPU") from error
+
+
+def _report(name: str, measured: Measured, path: Path) -> None:
+    """A row a number, a column a split; standard errors beside what they belong to."""
+    splits = list(dict.fromkeys(key.partition("/")[0] for key in measured.values))
+    names = dict.fromkeys(key.partition("/")[2] for key in measured.values)
+    table = Table("metric", *splits, title=name)
+    for entry in names:
+        if not entry.endswith("_standard_error"):
+            cells = [_cell(measured, f"{split}/{entry}") for split in splits]
+            if any(cells):
+                table.add_row(entry, *cells)
+    Console().print(table)
+    print(f"results: {path}")
+
+
+def _cell(measured: Measured, key: str) -> str:
+    value, error = measured.values.get(key), measured.values.get(f"{key}_standard_error")
+    if not isinstance(value, int | float):
+        return ""  # absent, or a vector: those are in evaluation.json
+    return f"{value:.4g}" if not isinstance(error, int | float) else f"{value:.4g} ± {error:.2g}"

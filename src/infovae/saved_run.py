@@ -1,0 +1,189 @@
+"""A run folder, made into a model again."""
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+import yaml
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from infovae.assembly import build_data, build_module
+from infovae.config import check_nodes
+from infovae.data.module import ImageData
+from infovae.errors import UserError
+from infovae.module import InfoVAE
+
+PARTS = {
+    "data": ("infovae.data",),
+    "network": ("infovae.networks",),
+    "posterior": ("infovae.posteriors",),
+    "prior": ("infovae.priors",),
+    "likelihood": ("infovae.likelihoods",),
+    "divergence": ("infovae.divergences", "torch.optim"),
+    "optimizer": ("torch.optim",),
+    "model": ("infovae.objective",),
+}
+"""What a model is made of, and where a part that is built without being trusted must come from."""
+
+
+class SavedRun(NamedTuple):
+    """A trained model in evaluation mode, with the data it was trained on.
+
+    Attributes:
+        folder: of the run.
+        checkpoint: the file that the weights are from.
+        cfg: its config.
+        data: its images, split as they were in training.
+        module: with the trained weights.
+    """
+
+    folder: Path
+    checkpoint: Path
+    cfg: DictConfig
+    data: ImageData
+    module: InfoVAE
+
+
+def load(
+    run: str | Path,
+    checkpoint: str | Path | Literal["last", "best"] = "last",
+    overrides: Sequence[str] = (),
+    trust: bool = False,
+) -> SavedRun:
+    """A ready model from a run folder.
+
+    Nothing in the folder is executed: weights are read as tensors alone, and the config may name only this package's
+    own parts unless it is trusted.
+
+    Args:
+        run: the folder.
+        checkpoint: ``last``, ``best``, or the path of another checkpoint of the same run.
+        overrides: changes to the config, as ``data.root=PATH``.
+        trust: whether the config may name parts from other packages, whose code then runs.
+
+    Raises:
+        UserError: no run folder, no such checkpoint, a damaged one, or a part that isn't trusted.
+    """
+    folder = Path(run)
+    cfg = _read_config(folder, overrides)
+    path = folder / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint in ("last", "best") else Path(checkpoint)
+    weights = read_checkpoint(path, f"checkpoint={checkpoint}")["state_dict"]
+    if not trust:
+        check_trusted(cfg, folder)
+    check_nodes({key: OmegaConf.to_container(cfg[key], resolve=True) for key in PARTS})
+    with torch.random.fork_rng():
+        data = build_data(cfg)
+        module = build_module(cfg, data)
+    load_weights(module, weights, path)
+    return SavedRun(folder, path, cfg, data, module.eval())
+
+
+def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
+    """What a checkpoint holds, read as tensors and plain values.
+
+    Raises:
+        UserError: no such file, or not a checkpoint of a run.
+    """
+    if not path.is_file():
+        raise UserError(f"{key}: no such file ({path}); accepted is a checkpoint, as RUN/checkpoints/last.ckpt")
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint["state_dict"].items()
+    except (
+        pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError, RuntimeError, ValueError
+    ) as error:  # fmt: skip
+        raise UserError(f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__})") from error
+    return checkpoint
+
+
+def load_weights(module: InfoVAE, weights: dict[str, Any], path: Path) -> None:
+    """Put a checkpoint's weights into a model.
+
+    Raises:
+        UserError: they are another architecture's; says where the two differ first.
+    """
+    expected = module.state_dict()
+    for name in dict.fromkeys([*expected, *weights]):
+        there, here = _shape(weights, name), _shape(expected, name)
+        if there != here:
+            raise UserError(
+                f"{path}: a checkpoint of another architecture than configured: {name} is {there} there and {here} "
+                "here; accepted are checkpoints of runs with the same network, latent_dim, prior and divergence"
+            )
+    try:
+        module.load_state_dict(weights)
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: damaged ({' '.join(str(error).split())})") from error
+
+
+def _shape(state: dict[str, Any], name: str) -> str:
+    if name not in state:
+        return "missing"
+    return f"of shape {tuple(state[name].shape)}" if isinstance(state[name], torch.Tensor) else "no tensor"
+
+
+def check_trusted(cfg: DictConfig, folder: Path) -> None:
+    """Refuse a config that names anything but this package's own parts, each in its place.
+
+    Raises:
+        UserError: names the key and the target.
+    """
+    for key, packages in PARTS.items():
+        _check_targets(OmegaConf.to_container(cfg[key]), key, packages, folder)
+
+
+def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path) -> None:
+    if isinstance(node, list):
+        for position, entry in enumerate(node):
+            _check_targets(entry, f"{key}[{position}]", packages, folder)
+    if not isinstance(node, dict):
+        return
+    target = node.get("_target_")
+    if target is not None and not _is_own_part(target, packages):
+        raise UserError(
+            f"{folder / 'config.yaml'}: {key}._target_={target} would run code that is not InfoVAE Lab's; accepted are "
+            f"classes and functions of {', '.join(packages)}, or trust=true if you trust whoever made this folder"
+        )
+    for name, entry in node.items():
+        _check_targets(entry, f"{key}.{name}", packages, folder)
+
+
+def _is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
+    """Whether a target is defined, not just reachable, in one of the packages, and meant to be called."""
+    if not isinstance(target, str) or not any(target.startswith(f"{package}.") for package in packages):
+        return False
+    if any(part.startswith("_") for part in target.split(".")):
+        return False
+    try:
+        defined_in = getattr(get_object(target), "__module__", None) or ""
+    except (ImportError, ValueError, TypeError, AttributeError):
+        return False
+    return any(defined_in == package or defined_in.startswith(f"{package}.") for package in packages)
+
+
+def _read_config(folder: Path, overrides: Sequence[str]) -> DictConfig:
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"run={folder}: no config.yaml there; accepted is the folder of a run, as train.py prints it")
+    try:
+        cfg = OmegaConf.load(path)
+        assert isinstance(cfg, DictConfig)
+        _refuse_interpolations(cfg, path)
+        cfg.merge_with(OmegaConf.from_dotlist(list(overrides)))
+        missing = [key for key in [*PARTS, "latent_dim"] if cfg.get(key) is None]
+    except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, UnicodeError, AssertionError) as error:
+        raise UserError(f"run={folder}: config.yaml is damaged ({' '.join(str(error).split())})") from error
+    if missing:
+        raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted is the folder of a run")
+    return cfg
+
+
+def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:
+    # A run's config is written resolved. One that isn't could read the environment of whoever opens it.
+    if "${" in OmegaConf.to_yaml(cfg, resolve=False):
+        raise UserError(f"{path}: holds an interpolation (${{...}}); accepted is the resolved config that a run writes")
