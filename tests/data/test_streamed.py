@@ -101,14 +101,16 @@ def test_streamed_training_ends_with_the_weights_of_held_training(
     assert_equal_weights(tmp_path / "never", tmp_path / "always")
 
 
+@pytest.mark.parametrize(("before", "after"), [("always", "always"), ("never", "always")])
 def test_a_resumed_streamed_run_ends_with_the_weights_of_one_that_never_stopped(
-    composed: Compose, folder: Path, tmp_path: Path
+    composed: Compose, folder: Path, tmp_path: Path, before: str, after: str
 ) -> None:
-    run = folder_run(folder, "always")
-    train(composed(*run, "trainer.max_epochs=2", run_dir=tmp_path / "whole"))
-    train(composed(*run, "trainer.max_epochs=1", run_dir=tmp_path / "first"))
+    whole = [*folder_run(folder, before), "trainer.max_epochs=2"]
+    train(composed(*whole, run_dir=tmp_path / "whole"))
+    train(composed(*whole, "trainer.max_epochs=1", run_dir=tmp_path / "first"))
     checkpoint = tmp_path / "first" / "checkpoints" / "last.ckpt"
-    train(composed(*run, "trainer.max_epochs=2", f"ckpt_path={checkpoint}", run_dir=tmp_path / "second"))
+    rest = [*folder_run(folder, after), "trainer.max_epochs=2", f"ckpt_path={checkpoint}"]
+    train(composed(*rest, run_dir=tmp_path / "second"))
     assert_equal_weights(tmp_path / "whole", tmp_path / "second")
 
 

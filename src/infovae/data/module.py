@@ -57,7 +57,7 @@ class ImageData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         _check(batch_size, workers, prefetch)
-        places = {name: place for name, place in (("root", root), ("path", path)) if place is not None}
+        places = {name: os.path.expanduser(place) for name, place in (("root", root), ("path", path)) if place}
         train, test, own_validation = source(**places)
         generator = torch.Generator().manual_seed(seed)
         n = len(train.images)
