@@ -15,7 +15,7 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "observed", "objective", "errors", "shards", "progress"],
+            ["codes", "observed", "objective", "rate", "errors", "shards", "progress"],
             ["priors", "posteriors", "likelihoods", "networks"],
             ["model"],
             ["divergences", "metrics", "data"],

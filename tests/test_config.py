@@ -9,7 +9,12 @@ from infovae.assembly import build_data, build_module, build_trainer
 from infovae.config import check
 from infovae.errors import UserError
 
-OPTIONS = sorted(f"{path.parent.relative_to(CONF)}={path.stem}" for path in CONF.rglob("*.yaml") if path.parent != CONF)
+OTHER_COMMANDS = ("adapter",)
+OPTIONS = sorted(
+    f"{path.parent.relative_to(CONF)}={path.stem}"
+    for path in CONF.rglob("*.yaml")
+    if path.parent != CONF and path.parent.name not in OTHER_COMMANDS
+)
 COMPANIONS = {
     "posterior=deterministic": ["model=mmd_vae"],
     "divergence=none": ["model=vae"],

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from infovae.likelihoods.bernoulli import Bernoulli
 from infovae.likelihoods.discretized_logistic import DiscretizedLogistic, DiscretizedLogisticDistribution
 from infovae.likelihoods.gaussian import Gaussian
-from infovae.module import rate
 from infovae.networks.conv import ConvDecoder, ConvEncoder
 from infovae.networks.mlp import MLPDecoder, MLPEncoder
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.standard_normal import StandardNormal
+from infovae.rate import rate
 
 
 @given(

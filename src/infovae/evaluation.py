@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig
 from pydantic import Field
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from infovae.assembly import build_chosen, build_data
 from infovae.config import build, check
@@ -146,7 +146,7 @@ def _report(name: str, measured: Measured, path: Path) -> None:
     """A row a number, a column a split; standard errors beside what they belong to."""
     splits = list(dict.fromkeys(key.partition("/")[0] for key in measured.values))
     names = dict.fromkeys(key.partition("/")[2] for key in measured.values)
-    table = Table("metric", *splits, title=name)
+    table = Table(Column("metric", overflow="fold"), *splits, title=name)
     for entry in names:
         if not entry.endswith("_standard_error"):
             cells = [_cell(measured, f"{split}/{entry}") for split in splits]

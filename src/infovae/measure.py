@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
 
@@ -57,26 +58,42 @@ def measure(
     """
     values: dict[str, Value] = {}
     seconds = dict.fromkeys(metrics, 0.0)
-    for name in dict.fromkeys([split, "train"]):
-        made = {
+
+    @contextmanager
+    def timed(key: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        seconds[key] += perf_counter() - start
+
+    def make() -> dict[str, Metric]:
+        return {
             key: make_metric(factory, prior=model.prior, model=model, data=data).to(device)
             for key, factory in metrics.items()
         }
-        wanted = {key: metric for key, metric in made.items() if metric.of_any_split or name == split}
-        if not wanted:
-            continue
-        for observed in observe(model, data, name, seed, device):
-            for key, metric in wanted.items():
-                start = perf_counter()
-                metric.observe(observed)
-                seconds[key] += perf_counter() - start
-        for key, metric in wanted.items():
+
+    def compute(name: str, made: Mapping[str, Metric]) -> None:
+        for key, metric in made.items():
             log.info("measuring %s on the %s split", key, name)
-            start = perf_counter()
-            with isolated_stream(torch.device(device), seed):
-                found = metric.compute()
-            values |= {f"{name}/{entry}": value.tolist() for entry, value in found.items()}
-            seconds[key] += perf_counter() - start
+            with timed(key), isolated_stream(torch.device(device), seed):
+                values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
+
+    measured = make()
+    trained_on = {key: metric for key, metric in make().items() if metric.of_any_split and split != "train"}
+    comparing = {key: metric for key, metric in measured.items() if metric.compares_with_training}
+    if trained_on or comparing:
+        for observed in observe(model, data, "train", seed, device):
+            for key, metric in trained_on.items():
+                with timed(key):
+                    metric.observe(observed)
+            for key, metric in comparing.items():
+                with timed(key):
+                    metric.observe_training(observed)
+    for observed in observe(model, data, split, seed, device):
+        for key, metric in measured.items():
+            with timed(key):
+                metric.observe(observed)
+    compute(split, measured)
+    compute("train", trained_on)
     return Measured(values, seconds)
 
 

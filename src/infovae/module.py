@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Distribution
 
 from infovae.codes import Codes
 from infovae.data.loader import Batch
@@ -17,6 +17,7 @@ from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.objective import Objective
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
+from infovae.rate import rate
 from infovae.shards import gather_rows, own_rows, rank_and_world_size, share_of_mean
 
 
@@ -218,15 +219,6 @@ def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior
             "posterior doesn't have; accepted are posterior=diagonal_gaussian or another divergence"
         )
     divergence.check_prior(prior)
-
-
-def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-    """KL(q(z|x) || p(z)) in nats: analytic where torch.distributions knows the pair, else from the samples z."""
-    try:
-        divergence: Tensor = kl_divergence(posterior, prior)
-    except NotImplementedError:
-        divergence = posterior.log_prob(z) - prior.log_prob(z)
-    return divergence
 
 
 def _weight(batch: Batch) -> float:

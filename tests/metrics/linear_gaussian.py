@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
+from infovae.priors.standard_normal import StandardNormal
+
 
 @dataclass(frozen=True)
 class LinearGaussian:
@@ -46,3 +48,23 @@ class LinearGaussian:
         """Diagonal, with ``factor`` times the posterior's standard deviations."""
         exact = self.posterior(x)
         return Independent(Normal(exact.mean, factor * exact.variance.sqrt()), 1)
+
+
+class LinearGaussianModel:
+    """The same as a Model: x is an image of one row, q(z|x) a diagonal Gaussian wider than p(z|x)."""
+
+    def __init__(self, known: LinearGaussian, factor: float = 1.2) -> None:
+        self.known = known
+        self.factor = factor
+        self.prior = StandardNormal(known.weight.shape[1]).double()
+
+    def encode(self, images: Tensor) -> Distribution:
+        return self.known.wider_posterior(images.flatten(1), self.factor)
+
+    def decode(self, z: Tensor) -> Distribution:
+        pixels = self.known.decode(z).base_dist
+        shape = (len(z), 1, 1, len(self.known.bias))
+        return Independent(Normal(pixels.loc.reshape(shape), self.known.scale), 3)
+
+    def simulate(self, n: int) -> Tensor:
+        return self.known.simulate(n)[1].reshape(n, 1, 1, -1)

@@ -10,6 +10,7 @@ from infovae.callbacks.random_streams import evaluation_mode, isolated_stream
 from infovae.codes import Codes
 from infovae.data.loader import Batch
 from infovae.data.module import image_data
+from infovae.errors import UserError
 from infovae.metrics.metric import Metric, make_metric
 from infovae.module import InfoVAE
 from infovae.observed import Observed
@@ -37,6 +38,11 @@ class AggregatePosterior(pl.Callback):
                 make_metric(factory, prior=module.prior, model=module, data=image_data(trainer))
                 for factory in self.factories.values()
             ]
+            for metric in made:
+                if metric.compares_with_training:
+                    raise UserError(
+                        f"metrics: {type(metric).__name__} compares splits; accepted is measuring it by evaluate.py"
+                    )
             self._metrics[split] = [metric for metric in made if metric.of_any_split or split != "train"]
 
     def on_validation_batch_end(

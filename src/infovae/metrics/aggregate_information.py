@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from infovae.codes import Codes
+from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
@@ -114,19 +115,13 @@ def aggregate_terms(
     )
 
 
-def mean_and_standard_error(values: Float64[Tensor, " m"]) -> tuple[Float64[Tensor, ""], Float64[Tensor, ""]]:
-    """The average of independent values and its standard error, which a single value doesn't have: nan."""
-    error = values.std() / math.sqrt(len(values)) if len(values) > 1 else values.new_tensor(torch.nan)
-    return values.mean(), error
-
-
 class AggregateInformation(CodeMetric):
     """I_q(x;z), KL(q(z) || p(z)), total correlation and dimension-wise KL, in nats, each with its standard error.
 
     They are those of the N examples taken in. Over all examples that the model could be given, I_q is larger: by at
     most E log(1 + chi / N), with chi the chi-square information of x and z, and never over log N, which stands beside
-    it. The standard error is that of the codes. Without a density (deterministic posterior) all are nan but the bound;
-    no code taken in gives nan throughout.
+    it. ``kl_by_dimension`` is the vector of KL(q(z_k) || p(z_k)). The standard error is that of the codes. Without a
+    density (deterministic posterior) all are nan but the bound; no code taken in gives nan throughout.
 
     Args:
         prior: p(z).
@@ -180,6 +175,7 @@ class AggregateInformation(CodeMetric):
         }
         for name, values in named.items():
             measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
+        measured["kl_by_dimension"] = terms.divergence_by_dimension.mean(dim=0)
         bound = math.log(count) if count else torch.nan
         measured["mutual_information_bound"] = torch.tensor(bound, dtype=torch.float64, device=self.device)
         return measured

@@ -9,12 +9,23 @@ Both need transitions that don't depend on the chain's own past. Step sizes are 
 (:func:`adapt_step_sizes`), which are then dropped, and kept fixed for those that count.
 """
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.hamiltonian import GeometricPath, hamiltonian_transition
-from infovae.metrics.log_weights import LogLikelihood, log_mean_weight
+from infovae.metrics.log_weights import (
+    LogLikelihood,
+    concatenate,
+    log_mean_weight,
+    summarise,
+)
+from infovae.metrics.metric import ImageMetric
+from infovae.model import Model
+from infovae.progress import progress
 
 ADAPTATION_RATE = 0.1
 """By how much log step size moves for an acceptance that is off its target by 1."""
@@ -133,3 +144,82 @@ def backward_log_likelihood(
         log_weight -= (beta - cooler) * state.log_ratio
     inverse = log_mean_weight(log_weight)
     return inverse._replace(value=-inverse.value), (acceptance_sum / len(step_sizes)).mean(dim=0)
+
+
+class AnnealedImportance(ImageMetric):
+    """log p(x) of the first images of a split by annealed importance sampling, and how far off it may be.
+
+    ``annealed_log_likelihood`` and its companions (:func:`log_weights.summarise`) are of the split's images and a lower
+    bound. As many images are simulated from the model; of these both bounds are known, ``simulated_lower_bound``
+    and ``simulated_upper_bound``: the average true value lies between them but for their standard errors, and
+    ``simulated_gap``, the average difference, is what the lower bound may lack. Acceptance is averaged over all
+    transitions and far from its target where the schedule is too coarse.
+
+    Args:
+        model: what is measured.
+        images: how many.
+        chains: for each image.
+        temperatures: steps of the sigmoidal schedule.
+        leapfrog_steps: of each transition.
+        target_acceptance: that step sizes are adapted to.
+        start: where chains start, ``prior`` or ``posterior`` (which needs a density).
+        chunk: how many images are annealed at a time.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        images: int = 50,
+        chains: int = 8,
+        temperatures: int = 200,
+        leapfrog_steps: int = 10,
+        target_acceptance: float = 0.65,
+        start: Literal["prior", "posterior"] = "prior",
+        chunk: int = 25,
+    ) -> None:
+        super().__init__(model, images)
+        for name, count in (
+            ("chains", chains), ("leapfrog_steps", leapfrog_steps), ("chunk", chunk)
+        ):  # fmt: skip
+            if count < 1:
+                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+        if not 0 < target_acceptance < 1:
+            raise ValueError(f"target_acceptance={target_acceptance:g}: accepted are values above 0 and below 1")
+        self.chains = chains
+        self.schedule = sigmoidal_schedule(temperatures)
+        self.leapfrog_steps = leapfrog_steps
+        self.target_acceptance = target_acceptance
+        self.start = start
+        self.chunk = chunk
+
+    def compute(self) -> dict[str, Tensor]:
+        images = torch.cat(self.first)
+        z = self.model.prior.sample(len(images))
+        simulated = torch.cat([self.model.decode(part).sample() for part in z.split(self.chunk)])
+        real, lower, upper, acceptance = [], [], [], []
+        parts = zip(images.split(self.chunk), simulated.split(self.chunk), z.split(self.chunk), strict=True)
+        for own, drawn, origin in progress(list(parts), "annealed importance sampling"):
+            path = self._path(torch.cat([own, drawn]))
+            step_sizes = adapt_step_sizes(path, self.schedule, self.chains, self.leapfrog_steps, self.target_acceptance)
+            forward, accepted = forward_log_likelihood(path, self.schedule, step_sizes, self.leapfrog_steps)
+            n = len(own)
+            backward, _ = backward_log_likelihood(
+                self._path(drawn), origin, self.schedule, step_sizes[:, :, n:], self.leapfrog_steps
+            )
+            real.append(LogLikelihood(*(part[:n] for part in forward)))
+            lower.append(forward.value[n:])
+            upper.append(backward.value)
+            acceptance.append(accepted)
+        bounds = {"lower_bound": torch.cat(lower), "upper_bound": torch.cat(upper)}
+        bounds["gap"] = bounds["upper_bound"] - bounds["lower_bound"]
+        measured = summarise(concatenate(real), "annealed_log_likelihood", images[0].numel())
+        measured["annealed_acceptance"] = torch.cat(acceptance).mean()
+        for name, values in bounds.items():
+            measured[f"simulated_{name}"], measured[f"simulated_{name}_standard_error"] = mean_and_standard_error(
+                values
+            )
+        return measured
+
+    def _path(self, images: Float[Tensor, "n c h w"]) -> GeometricPath:
+        proposal = self.model.encode(images) if self.start == "posterior" else None
+        return GeometricPath(images, self.model.decode, self.model.prior.distribution(), proposal)

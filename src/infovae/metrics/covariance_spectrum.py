@@ -17,7 +17,7 @@ def spectrum(covariance: Float64[Tensor, "d d"]) -> Float64[Tensor, " d"]:
 
 
 class CovarianceSpectrum(CovarianceMetric):
-    """Smallest and largest eigenvalue of Cov[q(z)] and their ratio, each ideally 1 for N(0, I).
+    """The eigenvalues of Cov[q(z)], ascending; smallest, largest and their ratio, each ideally 1 for N(0, I).
 
     A singular covariance has an infinite condition number, one of zeros (or fewer than two examples) none: nan.
     """
@@ -29,4 +29,5 @@ class CovarianceSpectrum(CovarianceMetric):
             "covariance_smallest_eigenvalue": smallest,
             "covariance_largest_eigenvalue": largest,
             "covariance_condition_number": largest / smallest,
+            "covariance_eigenvalues": eigenvalues,
         }

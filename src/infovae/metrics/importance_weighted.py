@@ -5,7 +5,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from infovae.metrics.log_weights import Decode, LogLikelihood, log_mean_weight
+from infovae.metrics.log_weights import Decode, LogLikelihood, concatenate, log_mean_weight, summarise
+from infovae.metrics.metric import ImageMetric
+from infovae.model import Model
+from infovae.progress import progress
 
 
 @torch.no_grad()
@@ -49,3 +52,39 @@ def importance_weighted_log_likelihood(
         for part, which in zip(codes.split(chunk), example.split(chunk), strict=True)
     ]
     return log_mean_weight(torch.cat(conditional).double().reshape(samples, n) + log_ratio)
+
+
+class ImportanceWeighted(ImageMetric):
+    """The importance-weighted bound on log p(x) of the first images of a split: see :func:`log_weights.summarise`.
+
+    Without a posterior density all are nan.
+
+    Args:
+        model: what is measured.
+        images: how many.
+        samples: K.
+        chunk: how many codes are decoded at a time.
+    """
+
+    def __init__(self, model: Model, images: int = 100, samples: int = 5000, chunk: int = 5000) -> None:
+        super().__init__(model, images)
+        for name, count in (("samples", samples), ("chunk", chunk)):
+            if count < 1:
+                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+        self.samples = samples
+        self.chunk = chunk
+
+    def compute(self) -> dict[str, Tensor]:
+        images = torch.cat(self.first)
+        prior, parts = self.model.prior.distribution(), []
+        # One image at a time: the draws then depend on nothing but their order.
+        for image in progress(images.split(1), "importance weights"):
+            posterior = self.model.encode(image)
+            if not (posterior.variance > 0).all():
+                unknown = torch.full((1,), torch.nan, dtype=torch.float64)
+                parts.append(LogLikelihood(unknown, unknown, unknown))
+                continue
+            parts.append(
+                importance_weighted_log_likelihood(image, self.model.decode, prior, posterior, self.samples, self.chunk)
+            )
+        return summarise(concatenate(parts), "importance_weighted_log_likelihood", images[0].numel())

@@ -1,13 +1,15 @@
 """log p(x) from importance weights w_k with E w = p(x)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 from torch.distributions import Distribution
+
+from infovae.metrics.averages import mean_and_standard_error
 
 Decode = Callable[[Tensor], Distribution]
 """Codes, (b, d), to p(x|z) with batch shape (b,)."""
@@ -35,3 +37,35 @@ def log_mean_weight(log_weight: Float64[Tensor, "k n"]) -> LogLikelihood:
     relative = (log_weight - value).exp()
     error = relative.std(dim=0) / math.sqrt(k) if k > 1 else torch.full_like(value, torch.nan)
     return LogLikelihood(value, error, k / relative.square().mean(dim=0))
+
+
+def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:
+    """-log p(x) in bits for each of so many pixels and channels, from log p(x) in nats."""
+    return -nats / (math.log(2) * dimensions)
+
+
+def summarise(estimate: LogLikelihood, name: str, dimensions: int) -> dict[str, Tensor]:
+    """Averages over n images, by name.
+
+    ``NAME`` in nats with ``NAME_standard_error`` over images, and ``NAME_monte_carlo_error``, by which drawing other
+    weights for the same images would move it; ``NAME_bits_per_dimension``; ``NAME_effective_sample_size``.
+
+    Args:
+        estimate: of each image.
+        name: of the numbers.
+        dimensions: pixels times channels.
+    """
+    value, error = mean_and_standard_error(estimate.value)
+    return {
+        name: value,
+        f"{name}_standard_error": error,
+        f"{name}_monte_carlo_error": estimate.standard_error.square().sum().sqrt() / len(estimate.value),
+        f"{name}_bits_per_dimension": bits_per_dimension(value, dimensions),
+        f"{name}_bits_per_dimension_standard_error": -bits_per_dimension(error, dimensions),
+        f"{name}_effective_sample_size": estimate.effective_sample_size.mean(),
+    }
+
+
+def concatenate(parts: Sequence[LogLikelihood]) -> LogLikelihood:
+    """The estimates of several batches of images as those of one."""
+    return LogLikelihood(*map(torch.cat, zip(*parts, strict=True)))

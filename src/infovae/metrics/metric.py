@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torchmetrics
+from jaxtyping import Float
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.model import Model
 from infovae.observed import Observed
 from infovae.priors.prior import Prior
 
@@ -31,9 +33,15 @@ class Metric(torchmetrics.Metric, ABC):
     def __init__(self) -> None:
         super().__init__(sync_on_compute=False)
 
+    compares_with_training: ClassVar[bool] = False
+    """Whether it has to see the training split too, through ``observe_training``; evaluate.py alone shows it that."""
+
     @abstractmethod
     def observe(self, observed: Observed) -> None:
         """Take in one batch: ``update`` with what this metric looks at."""
+
+    def observe_training(self, observed: Observed) -> None:
+        """Take in one batch of the training split, before any of the measured split."""
 
     @abstractmethod
     def compute(self) -> dict[str, Tensor]:
@@ -57,6 +65,35 @@ class CodeMetric(Metric):
     @abstractmethod
     def update(self, codes: Codes) -> None:
         """Take in the codes of one batch."""
+
+
+class ImageMetric(Metric):
+    """Measures the model at the first images of a split; costly, and so of the evaluated split alone.
+
+    Args:
+        model: what is measured.
+        images: how many images are taken, at most.
+    """
+
+    of_any_split = False
+    first: list[Tensor]
+
+    def __init__(self, model: Model, images: int) -> None:
+        super().__init__()
+        if images < 1:
+            raise ValueError(f"images={images}: accepted are whole numbers of at least 1")
+        self.add_state("first", [], dist_reduce_fx="cat")
+        self.model = model
+        self.images = images
+
+    def observe(self, observed: Observed) -> None:
+        self.update(observed.images)
+
+    def update(self, images: Float[Tensor, "n c h w"]) -> None:
+        """Take in a batch of images, pixels in [0, 1]."""
+        missing = self.images - sum(map(len, self.first))
+        if missing > 0:
+            self.first.append(images[:missing])
 
 
 def make_metric(factory: Callable[..., Metric], **available: Any) -> Metric:

@@ -4,6 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from infovae.codes import Codes
+from infovae.divergences.kernels import Gaussian, squared_distances
+from infovae.metrics.metric import CodeMetric
+from infovae.priors.prior import Prior
+
 
 def permutation_p_value(
     kernel_matrix: Float[Tensor, "n n"], first: int, permutations: int = 1000, generator: Generator | None = None
@@ -12,7 +17,7 @@ def permutation_p_value(
 
     (1 + #{permuted >= observed}) / (1 + permutations), so never 0, and under the hypothesis at most u with a chance of
     at most u whatever the sample sizes (Phipson & Smyth 2010). The statistic is the V-statistic w'Kw with weights
-    1 / first and -1 / (n - first); all permutations are one matrix product.
+    1 / first and -1 / (n - first); all permutations are one matrix product. A kernel that holds a nan gives nan.
 
     Args:
         kernel_matrix: k between all points of both samples, the first sample's before the second's.
@@ -29,6 +34,8 @@ def permutation_p_value(
     if permutations < 1:
         raise ValueError(f"permutations={permutations}: accepted are whole numbers of at least 1")
     kernel = kernel_matrix.double()
+    if kernel.isnan().any():
+        return kernel.new_tensor(torch.nan)
     keys = torch.rand(permutations, n, generator=generator, dtype=torch.float64, device=kernel.device)
     labels = torch.cat([torch.arange(n, device=kernel.device)[None], keys.argsort(dim=1)])
     weights = torch.where(labels < first, 1 / first, -1 / (n - first)).double()
@@ -37,3 +44,40 @@ def permutation_p_value(
     rounding = n * torch.finfo(torch.float64).eps * kernel.abs().max()
     at_least = (statistics[1:] >= statistics[0] - rounding).sum()
     return (1 + at_least) / (1 + permutations)
+
+
+class MMDPermutation(CodeMetric):
+    """The p-value of MMD(q(z), p(z)) = 0 by a permutation test, kernel exp(-||x - y||^2 / (2 d)).
+
+    Of one code an example against as many prior draws. Uniform on (0, 1] where q(z) = p(z); with enough codes it is
+    small for any trained model: it says whether the difference is seen, ``mmd`` how large it is. Without a code: nan.
+
+    Args:
+        prior: p(z).
+        samples: at most so many codes are used, the first that the split gives.
+        permutations: how many; the smallest p-value is 1 / (1 + permutations).
+    """
+
+    z: list[Tensor]
+
+    def __init__(self, prior: Prior, samples: int = 1000, permutations: int = 1000) -> None:
+        super().__init__(prior)
+        for name, count in (("samples", samples), ("permutations", permutations)):
+            if count < 1:
+                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+        self.add_state("z", [], dist_reduce_fx="cat")
+        self.samples = samples
+        self.permutations = permutations
+
+    def update(self, codes: Codes) -> None:
+        missing = self.samples - sum(len(z) for z in self.z)
+        if missing > 0:
+            self.z.append(codes.z[:missing].double())
+
+    def compute(self) -> dict[str, Tensor]:
+        if not self.z:
+            return {"mmd_p_value": torch.tensor(torch.nan)}
+        z = torch.cat(list(self.z))
+        together = torch.cat([z, self.prior.sample(len(z)).to(z)])
+        kernel = Gaussian().evaluate(squared_distances(together, together), float(self.prior.latent_dim))
+        return {"mmd_p_value": permutation_p_value(kernel, len(z), self.permutations)}

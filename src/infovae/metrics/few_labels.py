@@ -1,0 +1,109 @@
+"""How far a few labels go with the code: semi-supervised classification on E[z|x].
+
+The paper's measure of a code's use (after M1 of Kingma et al. 2014, arXiv 1406.5298): a classifier on the codes of a
+few labelled training examples, and its error on another split.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from sklearn.base import ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.svm import SVC, LinearSVC
+from torch import Tensor
+
+from infovae.data.splits import balanced_subset
+from infovae.metrics.averages import mean_and_standard_error
+from infovae.metrics.training_codes import Classes, Points, TrainingCodesMetric
+from infovae.progress import progress
+
+NEIGHBOURS = 5
+Unlabelled = Float64[np.ndarray, "m d"]
+UNLABELLED = -1
+"""The class that scikit-learn takes for none."""
+
+
+def linear_svm(codes: Points, labels: Classes, unlabelled: Unlabelled) -> ClassifierMixin:
+    """A linear support vector machine, one class against the rest."""
+    return LinearSVC(random_state=0).fit(codes, labels)
+
+
+def nearest_neighbours(codes: Points, labels: Classes, unlabelled: Unlabelled) -> ClassifierMixin:
+    """A vote of the 5 nearest labelled codes."""
+    return KNeighborsClassifier(min(NEIGHBOURS, len(codes))).fit(codes, labels)
+
+
+def self_trained_svm(codes: Points, labels: Classes, unlabelled: Unlabelled) -> ClassifierMixin | None:
+    """A support vector machine with a Gaussian kernel that labels what it is sure of and learns from that too.
+
+    In the place of the paper's transductive SVM: codes that get a class with a calibrated probability of at least 0.95
+    join the labelled ones, at most ten times over. None where a class has a single label: nothing to calibrate by.
+    """
+    fewest = int(np.unique(labels, return_counts=True)[1].min())
+    if fewest < 2:
+        return None
+    sure = CalibratedClassifierCV(SVC(), cv=min(3, fewest), ensemble=False)
+    together = np.concatenate([labels, np.full(len(unlabelled), UNLABELLED)])
+    return SelfTrainingClassifier(sure, threshold=0.95).fit(np.concatenate([codes, unlabelled]), together)
+
+
+METHODS: dict[str, Callable[[Points, Classes, Unlabelled], ClassifierMixin | None]] = {
+    "linear_svm": linear_svm,
+    "nearest_neighbours": nearest_neighbours,
+    "self_trained_svm": self_trained_svm,
+}
+
+
+class FewLabels(TrainingCodesMetric):
+    """Error rates of classifiers that saw a few labels, averaged over draws of those, with standard errors.
+
+    ``error_METHOD_with_COUNT_labels``; labels are drawn class by class in turn. nan where the training split has fewer
+    examples or a single class, or a code is nan.
+
+    Args:
+        labels: how many labelled examples, each count by itself.
+        draws: of labelled examples, whose spread the standard error is of.
+        unlabelled: how many further training examples the self-trained SVM gets.
+    """
+
+    def __init__(self, labels: Sequence[int] = (100, 300, 1000), draws: int = 5, unlabelled: int = 2000) -> None:
+        super().__init__()
+        if not labels or min(labels) < 1:
+            raise ValueError(f"labels={list(labels)}: accepted are lists of whole numbers of at least 1")
+        if draws < 1:
+            raise ValueError(f"draws={draws}: accepted are whole numbers of at least 1")
+        if unlabelled < 0:
+            raise ValueError(f"unlabelled={unlabelled}: accepted are whole numbers of at least 0")
+        self.counts = tuple(labels)
+        self.draws = draws
+        self.unlabelled = unlabelled
+
+    def compute(self) -> dict[str, Tensor]:
+        codes, classes = self.training_split()
+        held_out, truth = self.measured_split()
+        usable = np.isfinite(codes).all() and np.isfinite(held_out).all() and len(classes.unique()) > 1
+        draws = [(count, draw) for count in self.counts for draw in range(self.draws)]
+        errors: dict[tuple[str, int], list[float]] = {
+            (method, count): [] for count in self.counts for method in METHODS
+        }
+        for count, draw in progress(draws, "few labels"):
+            if not usable or count > len(codes):
+                continue
+            # The same examples at the same seed, whatever else is measured.
+            generator = torch.Generator().manual_seed(draw)
+            chosen = balanced_subset(classes, count, generator).numpy()
+            rest = np.setdiff1d(torch.randperm(len(codes), generator=generator)[: self.unlabelled].numpy(), chosen)
+            for method, fit in METHODS.items():
+                classifier = fit(codes[chosen], classes.numpy()[chosen], codes[rest])
+                if classifier is not None:
+                    errors[method, count].append(float((classifier.predict(held_out) != truth).mean()))
+        measured: dict[str, Tensor] = {}
+        for (method, count), found in errors.items():
+            name = f"error_{method}_with_{count}_labels"
+            values = torch.tensor(found or [torch.nan], dtype=torch.float64)
+            measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
+        return measured

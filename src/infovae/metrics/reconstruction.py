@@ -1,0 +1,62 @@
+"""How much of an image its code keeps: the ELBO's two terms, and plain squared error."""
+
+import torch
+from torch import Tensor
+
+from infovae.metrics.averages import mean_and_standard_error
+from infovae.metrics.log_weights import bits_per_dimension
+from infovae.metrics.metric import Metric
+from infovae.model import Model
+from infovae.observed import Observed
+from infovae.rate import rate
+
+
+class Reconstruction(Metric):
+    """The ELBO and its terms in nats an example, and the squared error of E[x|z].
+
+    ``elbo`` = -``reconstruction`` - ``rate``, with one z ~ q(z|x) for each example, all three with standard errors over
+    examples; ``elbo_bits_per_dimension``; ``squared_error``, summed over pixels and channels, of the image decoded from
+    that z, and ``squared_error_of_mean_code`` of the one decoded from E[z|x]. A deterministic posterior has an infinite
+    rate.
+
+    Args:
+        model: what is measured.
+    """
+
+    reconstruction: list[Tensor]
+    rate: list[Tensor]
+    squared_error: list[Tensor]
+    squared_error_of_mean_code: list[Tensor]
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        for name in ("reconstruction", "rate", "squared_error", "squared_error_of_mean_code"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+        self.model = model
+        self.dimensions = 0
+
+    def observe(self, observed: Observed) -> None:
+        self.update(observed)
+
+    def update(self, observed: Observed) -> None:
+        """Take in a batch."""
+        images, codes = observed.images, observed.codes
+        likelihood = self.model.decode(codes.z)
+        from_mean = self.model.decode(codes.mean).mean
+        self.dimensions = images[0].numel()
+        self.reconstruction.append(-likelihood.log_prob(images).double())
+        self.rate.append(rate(self.model.encode(images), self.model.prior.distribution(), codes.z).double())
+        self.squared_error.append((likelihood.mean - images).square().flatten(1).sum(dim=1).double())
+        self.squared_error_of_mean_code.append((from_mean - images).square().flatten(1).sum(dim=1).double())
+
+    def compute(self) -> dict[str, Tensor]:
+        terms = {
+            name: torch.cat(list(getattr(self, name)))
+            for name in ("reconstruction", "rate", "squared_error", "squared_error_of_mean_code")
+        }
+        terms["elbo"] = -terms["reconstruction"] - terms["rate"]
+        measured: dict[str, Tensor] = {}
+        for name, values in terms.items():
+            measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
+        measured["elbo_bits_per_dimension"] = bits_per_dimension(measured["elbo"], self.dimensions)
+        return measured

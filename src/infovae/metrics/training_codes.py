@@ -1,0 +1,63 @@
+"""What metrics share that learn something on the training split's codes and try it on another split's."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from infovae.metrics.metric import Metric
+from infovae.observed import Observed
+
+Points = Float64[np.ndarray, "n d"]
+Classes = Int64[np.ndarray, " n"]
+
+
+class TrainingCodesMetric(Metric):
+    """Holds E[z|x] and the classes of both splits.
+
+    Codes are centred and scaled by one number, so that a classifier's regularisation means the same in every latent
+    space. Dimensions keep their relative sizes: scaled each by itself, a dimension that the model left unused would
+    weigh as much as one that carries everything.
+    """
+
+    of_any_split: ClassVar[bool] = False
+    compares_with_training: ClassVar[bool] = True
+
+    training_mean: list[Tensor]
+    training_labels: list[Tensor]
+    mean: list[Tensor]
+    labels: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("training_mean", "training_labels", "mean", "labels"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+
+    def observe_training(self, observed: Observed) -> None:
+        self.training_mean.append(observed.codes.mean)
+        self.training_labels.append(observed.labels)
+
+    def observe(self, observed: Observed) -> None:
+        self.update(observed.codes.mean, observed.labels)
+
+    def update(self, mean: Tensor, labels: Tensor) -> None:
+        """Take in a batch of the measured split: mean codes, (n, d), and classes, (n,)."""
+        self.mean.append(mean)
+        self.labels.append(labels)
+
+    def training_split(self) -> tuple[Points, Tensor]:
+        """Scaled codes, (N, d), and classes, (N,)."""
+        return self._scaled(torch.cat(list(self.training_mean))), torch.cat(list(self.training_labels)).cpu()
+
+    def measured_split(self) -> tuple[Points, Classes]:
+        """Scaled codes, (n, d), and classes, (n,)."""
+        return self._scaled(torch.cat(list(self.mean))), torch.cat(list(self.labels)).cpu().numpy()
+
+    def _scaled(self, codes: Tensor) -> Points:
+        training = torch.cat(list(self.training_mean)).double()
+        centre = training.mean(dim=0)
+        deviation = (training - centre).square().mean().sqrt()
+        scaled: Points = ((codes - centre) / torch.where(deviation > 0, deviation, 1)).cpu().numpy()
+        return scaled

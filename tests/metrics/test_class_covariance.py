@@ -1,0 +1,63 @@
+"""Each class's covariance against numpy and a mixture whose split is known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from infovae.codes import Codes
+from infovae.metrics.class_covariance import ClassCovariance
+
+
+def measure(mean: Tensor, variance: Tensor, labels: Tensor, batch: int = 50) -> dict[str, Tensor]:
+    metric = ClassCovariance()
+    for part in torch.arange(len(mean)).split(batch):
+        metric.update(Codes(mean[part], mean[part], variance[part], len(mean)), labels[part])
+    found: dict[str, Tensor] = metric.compute()
+    return found
+
+
+def test_each_class_has_numpys_covariance() -> None:
+    labels = torch.arange(300) % 3
+    mean = torch.randn(300, 2).double() * (1 + labels[:, None]) + 5 * labels[:, None]
+    found = measure(mean, torch.full_like(mean, 0.3), labels)["log_det_covariance_by_class"]
+    for label in range(3):
+        covariance = np.cov(mean[labels == label].T.numpy(), bias=True) + 0.3 * np.eye(2)
+        assert float(found[label]) == pytest.approx(np.linalg.slogdet(covariance)[1], rel=1e-9)
+
+
+def test_the_share_between_classes_is_that_of_a_known_mixture() -> None:
+    """Classes at -a and a with unit variance: a^2 / (a^2 + 1) of the variance lies between them."""
+    n, a = 20_000, 1.5
+    labels = torch.arange(n) % 2
+    mean = (2 * a * labels - a)[:, None] + 0 * torch.randn(n, 1)
+    found = measure(mean.double(), torch.ones(n, 1).double(), labels, 3000)
+    assert float(found["between_class_variance"]) == pytest.approx(a**2 / (a**2 + 1), rel=1e-9)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(1, 13))
+def test_shapes_and_batches(n: int, d: int, batch: int) -> None:
+    torch.manual_seed(0)
+    mean, variance, labels = torch.randn(n, d), torch.rand(n, d), torch.randint(5, (n,))
+    found, whole = measure(mean, variance, labels, batch), measure(mean, variance, labels, n)
+    assert found["log_det_covariance_by_class"].shape == (int(labels.max()) + 1,)
+    for name in found:
+        torch.testing.assert_close(found[name], whole[name], equal_nan=True)
+
+
+def test_empty_single_and_collapsed_classes_are_told() -> None:
+    mean = torch.tensor([[1.0], [1.0], [2.0]])
+    found = measure(mean, torch.zeros(3, 1), torch.tensor([0, 0, 2]))
+    by_class = found["log_det_covariance_by_class"].tolist()
+    assert by_class[0] == by_class[2] == -math.inf
+    assert math.isnan(by_class[1])
+    assert float(found["between_class_variance"]) == 1
+    still = measure(torch.ones(3, 1), torch.zeros(3, 1), torch.tensor([0, 0, 1]))
+    assert math.isnan(float(still["between_class_variance"]))
+    broken = measure(torch.full((3, 1), torch.nan), torch.ones(3, 1), torch.tensor([0, 0, 1]))
+    assert math.isnan(float(broken["between_class_variance"]))

@@ -1,0 +1,116 @@
+"""Classifiers on codes: classes that a code shows, half shows and hides, and the Bayes error of two Gaussians."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from infovae.codes import Codes
+from infovae.metrics.few_labels import METHODS, FewLabels
+from infovae.metrics.linear_probe import LinearProbe
+from infovae.observed import Observed
+
+
+def observed(mean: Tensor, labels: Tensor) -> Observed:
+    return Observed(torch.zeros(len(mean), 1, 1, 1), labels, Codes(mean, mean, torch.ones_like(mean), len(mean)))
+
+
+def measure(
+    metric: FewLabels | LinearProbe, training: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor]
+) -> dict[str, float]:
+    for mean, labels in zip(training[0].split(97), training[1].split(97), strict=True):
+        metric.observe_training(observed(mean, labels))
+    metric.observe(observed(*held_out))
+    return {name: value.item() for name, value in metric.compute().items()}
+
+
+def two_gaussians(n: int, shift: float) -> tuple[Tensor, Tensor]:
+    labels = torch.arange(n) % 2
+    mean = torch.randn(n, 3)
+    mean[:, 0] += shift * (2 * labels - 1)
+    return mean, labels
+
+
+def test_few_labels_near_the_bayes_error() -> None:
+    """Classes at -1 and 1 with unit variance: no classifier errs less often than Phi(-1)."""
+    bayes = 0.5 * math.erfc(1 / math.sqrt(2))
+    n = 4000
+    found = measure(
+        FewLabels(labels=[40, 400], draws=3, unlabelled=300), two_gaussians(2000, 1.0), two_gaussians(n, 1.0)
+    )
+    sampling = 4.5 * math.sqrt(bayes * (1 - bayes) / n)
+    for method in METHODS:
+        few, more = (found[f"error_{method}_with_{count}_labels"] for count in (40, 400))
+        assert bayes - sampling < more < 0.5
+        assert few > bayes - sampling
+        assert found[f"error_{method}_with_40_labels_standard_error"] > 0
+    # Of a linear rule whose direction is known to about sqrt(d / n), the excess error is of that order squared.
+    assert found["error_linear_svm_with_400_labels"] < bayes + sampling + 10 * 3 / 400
+
+
+def test_a_code_that_hides_the_class_leaves_chance() -> None:
+    n = 2000
+    found = measure(FewLabels(labels=[60], draws=2, unlabelled=100), two_gaussians(500, 0.0), two_gaussians(n, 0.0))
+    for method in METHODS:
+        assert found[f"error_{method}_with_60_labels"] == pytest.approx(0.5, abs=4.5 * 0.5 / math.sqrt(n))
+
+
+def test_self_training_learns_from_what_has_no_label() -> None:
+    """Two rings of three arcs: four labels alone say little, the unlabelled points carry them around."""
+    training, held_out = two_gaussians(3000, 3.0), two_gaussians(1000, 3.0)
+    found = measure(FewLabels(labels=[6], draws=5, unlabelled=2000), training, held_out)
+    assert found["error_self_trained_svm_with_6_labels"] < 0.05
+
+
+def test_labels_beyond_the_split_single_classes_and_nan_are_not_a_number() -> None:
+    training, held_out = two_gaussians(50, 1.0), two_gaussians(20, 1.0)
+    found = measure(FewLabels(labels=[20, 100], draws=2), training, held_out)
+    assert math.isnan(found["error_linear_svm_with_100_labels"])
+    assert not math.isnan(found["error_linear_svm_with_20_labels"])
+    alone = (training[0], torch.zeros(50, dtype=torch.int64))
+    broken = (torch.full((50, 3), torch.nan), training[1])
+    for bad in (alone, broken):
+        assert all(map(math.isnan, measure(FewLabels(labels=[20], draws=2), bad, held_out).values()))
+        assert all(map(math.isnan, measure(LinearProbe(), bad, held_out).values()))
+
+
+def test_one_label_a_class_and_codes_that_never_move_are_no_crash() -> None:
+    still = (torch.ones(50, 1), torch.arange(50) % 2)
+    found = measure(FewLabels(labels=[2], draws=2, unlabelled=5), still, still)
+    assert found["error_linear_svm_with_2_labels"] == 0.5
+    assert math.isnan(found["error_self_trained_svm_with_2_labels"])
+    assert measure(LinearProbe(), still, still)["linear_probe_information"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_units_of_z_do_not_matter() -> None:
+    training, held_out = two_gaussians(300, 1.0), two_gaussians(200, 1.0)
+    base = measure(FewLabels(labels=[50], draws=2, unlabelled=50), training, held_out)
+    scaled = measure(
+        FewLabels(labels=[50], draws=2, unlabelled=50), (64 * training[0], training[1]), (64 * held_out[0], held_out[1])
+    )
+    assert base == scaled
+
+
+def test_the_linear_probe_finds_the_bayes_error_and_the_information() -> None:
+    """With labels drawn from p(label|z), logistic in z, the probe is the truth: H - cross-entropy is I(label; z)."""
+    n = 20_000
+    bayes = 0.5 * math.erfc(1 / math.sqrt(2))
+    found = measure(LinearProbe(examples=5000), two_gaussians(5000, 1.0), two_gaussians(n, 1.0))
+    assert found["linear_probe_error"] == pytest.approx(bayes, abs=4.5 * math.sqrt(bayes * (1 - bayes) / n) + 3 / 5000)
+    logit = 2 * (torch.randn(400_000).double() + 1)
+    log_probability = -torch.nn.functional.softplus(-logit)
+    exact = math.log(2) + float(log_probability.mean())
+    error = float(log_probability.std()) / math.sqrt(n)
+    # Four fitted weights cost about 4 / (2 * 5000) nats.
+    assert found["linear_probe_information"] == pytest.approx(exact - 4 / 10_000, abs=4.5 * error + 4 / 10_000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [(FewLabels, "labels", [0]), (FewLabels, "labels", []), (FewLabels, "draws", 0), (FewLabels, "unlabelled", -1),
+     (LinearProbe, "examples", 1)],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(kind: type, key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{key}=.*: accepted are"):
+        kind(**{key: value})
