@@ -61,6 +61,9 @@ def image_folder(
     files = ImageFiles(Path(root), [str(path.relative_to(root)) for path in paths], read, (channels, height, width))
     held = is_held(f"data.root={root}", files.nbytes, streaming)
     images = torch.empty(files.shape, dtype=torch.uint8) if held else None
+    log.info(
+        "data.root=%s: reading %d images, %s", root, len(files), "to hold them" if held else "to see which are whole"
+    )
     # Streamed ones are looked at too: a bad one would otherwise stop the run when its turn comes, hours later.
     problems = files.read_all(images)
     bad = [f"{path} ({problem})" for path, problem in zip(paths, problems, strict=True) if problem]
