@@ -17,7 +17,7 @@ from omegaconf import DictConfig, open_dict
 PROJECT = Path(__file__).parents[1]
 CONF = PROJECT / "conf"
 SMALL = [
-    f"data.source.root={PROJECT / 'data'}",
+    f"data.root={PROJECT / 'data'}",
     "data.validation_size=200",
     "data.train_size=400",
     "data.batch_size=100",

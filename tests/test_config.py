@@ -20,7 +20,7 @@ COMPANIONS = {
     "divergence=none": ["model=vae"],
     "prior=uniform": ["model=mmd_vae"],
     "network=conv": ["~network.encoder.hidden"],
-    "data=tensor": ["data.source.path=images.npy"],
+    "data=tensor": ["data.path=images.npy"],
 }
 
 
@@ -30,7 +30,7 @@ def overrides_for(option: str) -> list[str]:
         return [option, *(entry for entry in SMALL if not entry.startswith("network"))]
     # Sets that come from nowhere, or from one file, have no root.
     rootless = option in {"data=digits", "data=two_points", "data=gaussian_mixture_2d", "data=sprites", "data=tensor"}
-    small = [entry for entry in SMALL if not (rootless and entry.startswith("data.source.root"))]
+    small = [entry for entry in SMALL if not (rootless and entry.startswith("data.root"))]
     return [option, *small, *COMPANIONS.get(option, [])]
 
 
@@ -93,8 +93,8 @@ def test_the_command_line_overrides_a_preset_s_divergence(composed: Compose) -> 
         (["network.encoder.hidden=wide"], "network.encoder.hidden=wide: "),
         (["divergence._target_=no.such.thing"], "divergence._target_=no.such.thing: can't be imported"),
         (["optimizer.lr=fast"], "optimizer.lr=fast: "),
-        (["data=image_folder"], "data.source.root: it has no value; accepted is data.source.root=VALUE"),
-        (["data=tensor"], "data.source.path: it has no value; accepted is data.source.path=VALUE"),
+        (["data=image_folder"], "data.root: it has no value; accepted is data.root=VALUE"),
+        (["data=tensor"], "data.path: it has no value; accepted is data.path=VALUE"),
     ],
 )
 def test_wrong_keys_and_types_are_refused(composed: Compose, overrides: list[str], message: str) -> None:
@@ -121,7 +121,7 @@ def test_wrong_keys_and_types_are_refused(composed: Compose, overrides: list[str
         (["callbacks.drawing.every_n_epochs=0"], "callbacks.drawing.every_n_epochs=0: accepted"),
         (["trainer.accelerator=abacus"], "trainer.*abacus"),
         (["optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
-        (["data.source.root=/nowhere", "data.source.download=false"], "data.source.root=/nowhere: MNIST is missing"),
+        (["data.root=/nowhere", "data.source.download=false"], "data.root=/nowhere: MNIST is missing"),
     ],
 )
 def test_impossible_values_are_refused_with_their_key(

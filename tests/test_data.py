@@ -14,7 +14,7 @@ from torchvision.datasets import MNIST
 
 from infovae.data.binarization import binarize
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.loader import EpochOrder, TensorImages, TensorLoader
+from infovae.data.loader import EpochOrder, ImageLoader, TensorImages
 from infovae.data.mnist import SHA256, mnist
 from infovae.data.module import ImageData
 from infovae.data.splits import balanced_subset, split
@@ -46,7 +46,7 @@ def toy(n: int = 90, classes: int = 3) -> Callable[[], ImageSets]:
 
 
 def test_mnist_is_whole_and_read_as_torchvision_reads_it(root: Path) -> None:
-    train, test = mnist(str(root), download=False)
+    train, test, _ = mnist(str(root), download=False)
     assert train.images.shape == (60_000, 1, 28, 28)
     assert test.images.shape == (10_000, 1, 28, 28)
     assert train.images.dtype == torch.uint8
@@ -72,7 +72,7 @@ def test_damaged_archives_are_one_clear_line(root: Path, damage: str) -> None:
         case "missing":
             archive.unlink()
     for download in (False, True):
-        with pytest.raises(OSError, match=f"data.source.root=.*missing or damaged: {name}.*accepted are") as refusal:
+        with pytest.raises(OSError, match=f"data.root=.*missing or damaged: {name}.*accepted are") as refusal:
             mnist(str(root), download=download)
         assert "\n" not in str(refusal.value)
 
@@ -102,7 +102,7 @@ def test_damaged_unpacked_files_are_unpacked_anew(root: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(root: Path) -> None:
     (root / "MNIST").write_text("a file is in the way, as a read-only folder would be to anyone but root")
-    with pytest.raises(OSError, match=r"data.source.root=.*can't write .*accepted is a folder that can be written"):
+    with pytest.raises(OSError, match=r"data.root=.*can't write .*accepted is a folder that can be written"):
         mnist(str(root), download=False)
 
 
@@ -206,7 +206,7 @@ def test_stochastic_binarization_is_new_each_epoch_and_fixed_for_evaluation() ->
     assert torch.equal(pixels(False, 0), pixels(False, 1))
 
 
-def _loader(n: int, batch_size: int, seed: int, shuffle: bool, binarization: str = "none") -> TensorLoader:
+def _loader(n: int, batch_size: int, seed: int, shuffle: bool, binarization: str = "none") -> ImageLoader:
     images = torch.full((n, 1, 2, 2), 128, dtype=torch.uint8)
     dataset = TensorImages(LabelledImages(images, torch.arange(n)), torch.device("cpu"))
-    return TensorLoader(dataset, EpochOrder(n, seed, shuffle), batch_size, binarization, drop_last=shuffle)  # type: ignore[arg-type]
+    return ImageLoader(dataset, EpochOrder(n, seed, shuffle), batch_size, binarization, drop_last=shuffle)  # type: ignore[arg-type]

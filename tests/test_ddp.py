@@ -20,6 +20,7 @@ CASES = [f"model=infovae model.lambda_=20 divergence={name}" for name in DIVERGE
     "model=mmd_vae prior=vamp prior.components=11",  # nothing teaches the prior
     "model=mmd_vae posterior=deterministic prior=uniform",
     "model=autoencoder",
+    "model=infovae model.lambda_=20 data.streaming=always data.workers=1",
 ]
 
 # A step of Adam moves a weight by lr * g / (|g| + 1e-8): rounding of g, up to n * eps for sums over n = 128, is

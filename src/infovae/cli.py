@@ -30,6 +30,9 @@ def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
     full_error = said not in ("", "0")
     os.environ["INFOVAE_FULL_ERROR"] = said
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them its own way
+    # A script's own folder is searched for modules, not the one it is called from, where a user's own parts are. Last,
+    # so that nothing there stands in for what is installed.
+    sys.path.append(os.getcwd())
     errors = contextlib.nullcontext if full_error else one_line_errors
 
     @functools.wraps(task)

@@ -120,7 +120,7 @@ def _check_subject(cfg: DictConfig) -> None:
     data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
     if chosen != ["adapter"]:
         if data_is_chosen:
-            raise UserError("data: a run brings its own; accepted are changes, as +override.data.source.root=PATH")
+            raise UserError("data: a run brings its own; accepted are changes, as +override.data.root=PATH")
         if cfg.output is not None and isinstance(cfg.run, ListConfig) and len(cfg.run) > 1:
             raise UserError(
                 f"output={cfg.output}: {len(cfg.run)} runs can't share it; accepted is null, their own folders"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -17,7 +17,7 @@ from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.networks.decoder import Decoder
 from infovae.objective import Objective
 from infovae.posteriors.posterior import Posterior
-from infovae.priors.prior import Prior
+from infovae.priors.prior import Images, Prior
 from infovae.rate import rate
 from infovae.shards import gather_rows, own_rows, rank_and_world_size, share_of_mean
 
@@ -93,8 +93,8 @@ class InfoVAE(pl.LightningModule):
         self.training_terms = ObjectiveTerms()
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
 
-    def attach_prior(self, images: UInt8[Tensor, "n c h w"]) -> None:
-        """Let the prior use the encoder and the training images, as bytes; before the optimiser is made.
+    def attach_prior(self, images: Images) -> None:
+        """Let the prior use the encoder and the training images; before the optimiser is made.
 
         A prior learns through log p(z). Where neither the rate nor the divergence brings that into the loss, it stays
         as it is.

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
-from torchvision.datasets import CIFAR10, CIFAR100, STL10, SVHN, Omniglot
+from torchvision.datasets import CIFAR10, CIFAR100, STL10, SVHN, CelebA, Omniglot
 
 IDX_TYPES = {"uint8": 8, "int32": 12}
 
@@ -191,6 +191,46 @@ def stl10(root: Path, patch: pytest.MonkeyPatch) -> Written:
     return Written(*parts, [folder / name for name, _ in STL10.train_list + STL10.test_list])
 
 
+CELEBA_SPLITS = [0] * 12 + [1] * 4 + [2] * 5
+CELEBA_ATTRIBUTES = ["5_o_Clock_Shadow", "Male", "Smiling"]
+
+
+def celeba(root: Path, patch: pytest.MonkeyPatch) -> Written:
+    """The archive and the five lists, with their spaces where the real ones have them."""
+    folder = root / "celeba"
+    folder.mkdir(parents=True)
+    names = [f"{i + 1:06d}.jpg" for i in range(len(CELEBA_SPLITS))]
+    males = [i % 3 == 0 for i in range(len(names))]
+    seen = []
+    with zipfile.ZipFile(folder / "img_align_celeba.zip", "w") as archive:
+        for i, name in enumerate(names):
+            face = np.random.default_rng(i).integers(0, 256, (218, 178, 3), dtype=np.uint8)
+            content = io.BytesIO()
+            Image.fromarray(face).save(content, "jpeg", quality=95)
+            archive.writestr(f"img_align_celeba/{name}", content.getvalue())
+            middle = Image.open(content).crop((19, 39, 159, 179)).resize((64, 64), Image.Resampling.BICUBIC)
+            seen.append(np.asarray(middle).transpose(2, 0, 1))
+    attributes = [f"{name}  1 {' 1' if male else '-1'} -1" for name, male in zip(names, males, strict=True)]
+    boxes = [f"{name}    95  71 226 313" for name in names]
+    parts = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
+    points = " ".join(f"{part}_{axis}" for part in parts for axis in "xy")
+    landmarks = [f"{name} 69  109  106  113   77  142   73  152  108  154" for name in names]
+    lists = {
+        "list_attr_celeba.txt": [str(len(names)), " ".join(CELEBA_ATTRIBUTES) + " ", *attributes],
+        "identity_CelebA.txt": [f"{name} {i + 1}" for i, name in enumerate(names)],
+        "list_bbox_celeba.txt": [str(len(names)), "image_id x_1 y_1 width height", *boxes],
+        "list_landmarks_align_celeba.txt": [str(len(names)), f"{points} ", *landmarks],
+        "list_eval_partition.txt": [f"{name} {split}" for name, split in zip(names, CELEBA_SPLITS, strict=True)],
+    }
+    for name, lines in lists.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+    files = [folder / name for *_, name in CelebA.file_list]
+    patch.setattr(CelebA, "file_list", [("nowhere", md5(file), file.name) for file in files])
+    labels = np.array(males, dtype=np.int64)
+    chosen = [[i for i, split in enumerate(CELEBA_SPLITS) if split == part] for part in (0, 2)]
+    return Written(*(Part(np.stack([seen[i] for i in rows]), labels[rows]) for rows in chosen), files)
+
+
 WRITERS: dict[str, Callable[[Path, pytest.MonkeyPatch], Written]] = {
     "fashion_mnist": idx_set("FashionMNIST", MNIST_NAMES),
     "kmnist": idx_set("KMNIST", MNIST_NAMES),
@@ -202,4 +242,5 @@ WRITERS: dict[str, Callable[[Path, pytest.MonkeyPatch], Written]] = {
     "cifar10": cifar(CIFAR10, "labels"),
     "cifar100": cifar(CIFAR100, "fine_labels"),
     "stl10": stl10,
+    "celeba": celeba,
 }

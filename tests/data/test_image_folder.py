@@ -1,4 +1,5 @@
 import logging
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from infovae.data.image_folder import image_folder, read_image
+from infovae.data.fitting import read_image
+from infovae.data.image_files import ImageFiles
+from infovae.data.image_folder import image_folder
 
 
 def save(path: Path, array: np.ndarray, mode: str | None = None, **options: object) -> Path:
@@ -40,7 +43,7 @@ def broken(folder: Path) -> list[Path]:
 
 
 def test_images_have_one_size_and_their_subfolder_s_class(folder: Path) -> None:
-    train, test = image_folder(str(folder), size=(8, 16), test_fraction=0.3)
+    train, test, _ = image_folder(str(folder), size=(8, 16), test_fraction=0.3)
     assert train.images.shape == (7, 3, 8, 16)
     assert test.images.shape == (3, 3, 8, 16)
     values = torch.cat([train.images, test.images])[:, 0, 0, 0]
@@ -57,10 +60,10 @@ def test_the_test_split_depends_on_its_own_seed_alone(folder: Path) -> None:
 def test_without_subfolders_there_is_one_class_and_loose_images_come_first(tmp_path: Path) -> None:
     for i in range(4):
         save(tmp_path / f"{i}.png", flat(i))
-    train, test = image_folder(str(tmp_path), test_fraction=0.5)
+    train, test, _ = image_folder(str(tmp_path), test_fraction=0.5)
     assert train.labels.tolist() + test.labels.tolist() == [0] * 4
     save(tmp_path / "a_dogs" / "dog.png", flat(100))
-    parts = image_folder(str(tmp_path), test_fraction=0.5)
+    parts = image_folder(str(tmp_path), test_fraction=0.5)[:2]
     images, labels = torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts])
     assert dict(zip((images[:, 0, 0, 0] // 100).tolist(), labels.tolist(), strict=True)) == {0: 0, 1: 1}
 
@@ -85,7 +88,7 @@ def test_images_are_not_transposed_and_colours_stay_in_order(tmp_path: Path) -> 
 def test_common_formats_are_read(tmp_path: Path, suffix: str) -> None:
     for i in range(4):
         save(tmp_path / f"{i}.{suffix}", flat(120), "L" if suffix == "pgm" else None)
-    train, test = image_folder(str(tmp_path), size=8, test_fraction=0.5)
+    train, test, _ = image_folder(str(tmp_path), size=8, test_fraction=0.5)
     assert len(train.images) == len(test.images) == 2
     assert bool(((train.images.int() - 120).abs() <= 3).all())
 
@@ -123,7 +126,7 @@ def test_a_turned_photograph_is_set_upright(tmp_path: Path) -> None:
 def test_unreadable_images_are_skipped_counted_and_told_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     broken(folder)
     with caplog.at_level(logging.WARNING):
-        train, test = image_folder(str(folder), size=8)
+        train, test, _ = image_folder(str(folder), size=8)
     assert len(train.images) + len(test.images) == 10
     values = torch.cat([train.images, test.images])[:, 0, 0, 0]
     assert torch.equal(torch.cat([train.labels, test.labels]), values.long() // 20 % 2)
@@ -150,7 +153,7 @@ def test_a_folder_of_nothing_readable_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"data.source.root=.*/nowhere: no such folder; accepted is a folder of images"):
+    with pytest.raises(OSError, match=r"data.root=.*/nowhere: no such folder; accepted is a folder of images"):
         image_folder(str(tmp_path / "nowhere"))
     (tmp_path / "notes.txt").write_text("no image")
     save(tmp_path / ".thumbnails" / "hidden.png", flat(0))
@@ -170,7 +173,32 @@ def test_sizes_below_one_are_refused(folder: Path, size: int | tuple[int, int]) 
         image_folder(str(folder), size=size)
 
 
-def test_more_than_memory_holds_is_refused_before_reading(folder: Path) -> None:
+def test_more_than_memory_holds_is_refused_before_reading_where_it_is_to_be_held(folder: Path) -> None:
     side = int((psutil.virtual_memory().total / 20) ** 0.5)
-    with pytest.raises(OSError, match=r"10 images take .* GiB while they are split, and .* GiB of memory are free"):
-        image_folder(str(folder), size=side)
+    with pytest.raises(OSError, match=r"take .* GiB while they are split, and .* GiB of memory are free; accepted are"):
+        image_folder(str(folder), size=side, streaming="never")
+
+
+@pytest.mark.parametrize(("free", "held"), [(2 * 10 * 3 * 64 * 64, True), (2 * 10 * 3 * 64 * 64 - 1, False)])
+def test_what_fits_in_free_memory_is_held(folder: Path, monkeypatch: pytest.MonkeyPatch, free: int, held: bool) -> None:
+    monkeypatch.setattr("infovae.data.memory.free_memory", lambda: free)
+    assert isinstance(image_folder(str(folder)).train.images, torch.Tensor) is held
+
+
+def test_held_and_streamed_images_are_the_same(folder: Path) -> None:
+    broken(folder)
+    held, streamed = (image_folder(str(folder), size=(8, 9), streaming=how) for how in ("never", "always"))
+    for part, there in zip(streamed[:2], held[:2], strict=True):
+        assert isinstance(part.images, ImageFiles)
+        assert part.images.shape == there.images.shape
+        assert part.images.nbytes == there.images.nbytes
+        # As a worker gets them, where processes are not forked.
+        sent = pickle.loads(pickle.dumps(part.images))
+        assert torch.equal(sent[torch.arange(len(sent))], there.images)
+        assert torch.equal(part.labels, there.labels)
+
+
+def test_streamed_images_that_can_not_be_read_are_refused_before_training(folder: Path) -> None:
+    broken(folder)
+    with pytest.raises(OSError, match=r"3 of 13 images can't be read, the first is .*nothing\.png"):
+        image_folder(str(folder), unreadable="refuse", streaming="always")

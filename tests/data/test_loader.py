@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infovae.data.images import LabelledImages
-from infovae.data.loader import Batch, EpochOrder, TensorImages, TensorLoader
+from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
 
 CPU = torch.device("cpu")
 
@@ -21,7 +21,7 @@ def batches(
 ) -> list[Batch]:
     order = EpochOrder(n, seed=3, shuffle=training)
     order.set_epoch(2)
-    return list(TensorLoader(dataset(n), order, batch_size, binarization, training, rank, world_size))
+    return list(ImageLoader(dataset(n), order, batch_size, binarization, training, rank, world_size))
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
@@ -87,4 +87,4 @@ def test_training_drops_the_last_batch_unless_there_is_no_other() -> None:
 
 def test_batch_size_is_refused_below_one() -> None:
     with pytest.raises(ValueError, match="batch_size=0: accepted are whole numbers of at least 1"):
-        TensorLoader(dataset(3), EpochOrder(3, 1, True), 0, "none", True)
+        ImageLoader(dataset(3), EpochOrder(3, 1, True), 0, "none", True)

@@ -43,3 +43,16 @@ def test_a_fraction_is_held_out_for_validation() -> None:
         "validation": 22,
         "test": 220,
     }
+
+
+@pytest.mark.parametrize("name", ["root", "path"])
+def test_a_source_gets_its_place_with_the_home_folder_spelt_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    given: dict[str, str] = {}
+
+    def source(**places: str) -> ImageSets:
+        given.update(places)
+        return image_sets()
+
+    ImageData(source, validation_size=10, **{name: "~/photos"})  # type: ignore[arg-type]
+    assert given == {name: "/home/ada/photos"}

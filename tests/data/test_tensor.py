@@ -15,8 +15,8 @@ LABELS = np.arange(10)
 
 def ordered(sets: ImageSets) -> tuple[np.ndarray, np.ndarray]:
     """Both splits, in the file's order, which the first pixels tell."""
-    images = torch.cat([part.images for part in sets]).numpy()
-    labels = torch.cat([part.labels for part in sets]).numpy()
+    images = torch.cat([part.images for part in sets[:2]]).numpy()
+    labels = torch.cat([part.labels for part in sets[:2]]).numpy()
     position = [[image.tobytes() for image in PIXELS].index(image.tobytes()) for image in images]
     order = np.argsort(position)
     return images[order], labels[order]
@@ -44,7 +44,7 @@ def test_files_are_read_in_any_layout_and_type(tmp_path: Path, suffix: str, layo
 
 def test_a_bare_tensor_of_grey_images(tmp_path: Path) -> None:
     torch.save(torch.tensor(PIXELS[:, 0]), tmp_path / "grey.pt")
-    train, _ = tensor(str(tmp_path / "grey.pt"))
+    train, *_ = tensor(str(tmp_path / "grey.pt"))
     assert train.images.shape == (9, 1, 5, 7)
 
 
@@ -80,7 +80,7 @@ def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, told: str) 
     np.save(path, array, allow_pickle=True)
     with pytest.raises(OSError, match=told) as refusal:
         tensor(str(path))
-    assert str(refusal.value).startswith(f"data.source.path={path}: ")
+    assert str(refusal.value).startswith(f"data.path={path}: ")
     assert "\n" not in str(refusal.value)
 
 
@@ -126,7 +126,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str) -> None:
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("images.npy", pickle.dumps(Payload(trace)))
-    with pytest.raises(OSError, match=r"data.source.path="):
+    with pytest.raises(OSError, match=r"data.path="):
         tensor(str(path))
     assert not trace.exists()
 

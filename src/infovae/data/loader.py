@@ -1,7 +1,7 @@
-"""Batches of a data set that lies on the training device: one batch is one index."""
+"""Batches of a data set; where it lies on the training device, one batch is one index."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -35,10 +35,29 @@ class LabelledPixels(NamedTuple):
     factors: Int64[Tensor, "n k"] | None
 
 
+@runtime_checkable
+class ServedImages(Protocol):
+    """A labelled image set that gives batches by their positions."""
+
+    device: torch.device
+    """Where the batches are."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[LabelledPixels]:
+        """Batch after batch, in order; positions are on the device."""
+
+
 class TensorImages:
-    """A labelled image set on a device, indexed by tensors of positions."""
+    """A labelled image set on a device, indexed by tensors of positions.
+
+    Args:
+        data: images in memory.
+        device: where to hold them.
+    """
 
     def __init__(self, data: LabelledImages, device: torch.device) -> None:
+        assert isinstance(data.images, Tensor)
         self.images: UInt8[Tensor, "n c h w"] = data.images.to(device)
         self.labels: Int64[Tensor, " n"] = data.labels.to(device)
         self.factors: Int64[Tensor, "n k"] | None = None if data.factors is None else data.factors.to(device)
@@ -50,6 +69,9 @@ class TensorImages:
     def __getitem__(self, positions: Int64[Tensor, " n"]) -> LabelledPixels:
         factors = None if self.factors is None else self.factors[positions]
         return LabelledPixels(self.images[positions].float().div_(255), self.labels[positions], factors)
+
+    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[LabelledPixels]:
+        return map(self.__getitem__, chosen)
 
 
 class EpochOrder:
@@ -86,8 +108,8 @@ class EpochOrder:
         return self.n
 
 
-class TensorLoader:
-    """Serves a data set in batches, with no worker, no copy and no per-item work.
+class ImageLoader:
+    """Serves a data set in batches, with no per-item work.
 
     Training drops the last, smaller batch, where there is a full one: a divergence estimated from a handful of codes
     is noise. Evaluation cuts the set into batches whose sizes differ by at most one, and drops nothing.
@@ -107,7 +129,7 @@ class TensorLoader:
 
     def __init__(
         self,
-        dataset: TensorImages,
+        dataset: ServedImages,
         sampler: EpochOrder,
         batch_size: int,
         binarization: Binarization,
@@ -137,11 +159,12 @@ class TensorLoader:
         if self.drop_last:
             positions = positions[: len(self) * self.batch_size]
         own = slice(self.rank, None, self.world_size)
-        for chosen in positions.to(device).tensor_split(len(self)) if len(self) else ():
-            # Coins are tossed for the global batch, so that they fall alike on any number of processes.
-            tossed = chosen if self.binarization == "stochastic" else chosen[own]
-            images, labels, factors = self.dataset[tossed]
+        whole = positions.to(device).tensor_split(len(self)) if len(self) else ()
+        # Coins are tossed for the global batch, so that they fall alike on any number of processes.
+        tossed = self.binarization == "stochastic"
+        chosen = whole if tossed else [batch[own] for batch in whole]
+        for batch, (images, labels, factors) in zip(whole, self.dataset.batches(chosen), strict=True):
             images = binarize(images, self.binarization, generator)
-            if tossed is chosen:
+            if tossed:
                 images, labels, factors = images[own], labels[own], None if factors is None else factors[own]
-            yield Batch(images, labels, len(chosen), factors)
+            yield Batch(images, labels, len(batch), factors)

@@ -1,27 +1,41 @@
 """Any image set as a LightningDataModule."""
 
+import logging
+import os
 from collections.abc import Callable
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from infovae.data.binarization import Binarization
 from infovae.data.images import ImageSets
-from infovae.data.loader import EpochOrder, TensorImages, TensorLoader
+from infovae.data.loader import EpochOrder, ImageLoader, ServedImages, TensorImages
+from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
 from infovae.data.splits import balanced_subset, split
+from infovae.data.streamed import StreamedImages
+
+log = logging.getLogger(__name__)
 
 
 class ImageData(pl.LightningDataModule):
-    """Splits an image set by seed, holds it on the training device and serves it.
+    """Splits an image set by seed and serves it, from the training device where it fits there.
 
     Args:
-        source: gives the set; called once.
+        source: gives the set; called once, with the place where it lies if one is given.
         batch_size: examples in a batch, over all devices together; evaluation uses the same, since an estimated
             divergence depends on it.
         train_size: how many training examples to keep, class-balanced; all where null.
-        validation_size: how many of the set's training examples to hold out, or, with a point, which fraction.
+        validation_size: how many of the set's training examples to hold out, or, with a point, which fraction; with
+            null, the validation split is the set's own.
         binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).
         seed: of the split, the subset, the order of batches and the binarisation.
+        streaming: ``always`` and ``never`` decide what ``auto`` decides by size: whether the set is streamed through
+            workers. Either way training sees the same batches in the same order.
+        workers: how many processes stream it; with null, one for each core, and at most 8.
+        prefetch: how many batches each of them reads ahead.
+        root: the folder that the source reads from, for sources that take one.
+        path: likewise, the file.
 
     Raises:
         ValueError: a size the set can't give.
@@ -29,32 +43,42 @@ class ImageData(pl.LightningDataModule):
 
     def __init__(
         self,
-        source: Callable[[], ImageSets],
+        source: Callable[..., ImageSets],
         batch_size: int = 128,
         train_size: int | None = None,
-        validation_size: int | float = 5000,
+        validation_size: int | float | None = 5000,
         binarization: Binarization = "none",
         seed: int = 1,
+        streaming: Streaming = "auto",
+        workers: int | None = None,
+        prefetch: int = 2,
+        root: str | None = None,
+        path: str | None = None,
     ) -> None:
         super().__init__()
-        train, test = source()
+        _check(batch_size, workers, prefetch)
+        places = {name: os.path.expanduser(place) for name, place in (("root", root), ("path", path)) if place}
+        train, test, own_validation = source(**places)
         generator = torch.Generator().manual_seed(seed)
         n = len(train.images)
-        count = round(validation_size * n) if isinstance(validation_size, float) else validation_size
-        fit, held_out = split(n, count, generator)
+        if validation_size is None and own_validation is None:
+            raise ValueError("validation_size=null: this set has no validation split of its own; accepted are sizes")
+        share = validation_size or 0
+        fit, held_out = split(n, round(share * n) if isinstance(share, float) else share, generator)
         if train_size is not None:
             fit = fit[balanced_subset(train.labels[fit], train_size, generator)]
         self.splits = {
             "train": train.take(fit),
-            "validation": train.take(held_out),
+            "validation": own_validation if validation_size is None and own_validation else train.take(held_out),
             "test": test,
         }
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: accepted are whole numbers of at least 1")
         self.batch_size = batch_size
         self.binarization = binarization
         self.seed = seed
-        self._on_device: dict[str, TensorImages] = {}
+        self.streaming = streaming
+        self.workers = min(8, os.cpu_count() or 1) if workers is None else workers
+        self.prefetch = prefetch
+        self._served: dict[str, ServedImages] = {}
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -67,16 +91,16 @@ class ImageData(pl.LightningDataModule):
         """The splits that validation goes through, in order."""
         return tuple(name for name in ("validation", "test") if len(self.splits[name].images))
 
-    def train_dataloader(self) -> TensorLoader:
+    def train_dataloader(self) -> ImageLoader:
         return self._loader("train", training=True)
 
-    def val_dataloader(self) -> list[TensorLoader]:
+    def val_dataloader(self) -> list[ImageLoader]:
         return [self.evaluation_loader(name) for name in self.evaluation_splits]
 
-    def test_dataloader(self) -> TensorLoader:
+    def test_dataloader(self) -> ImageLoader:
         return self.evaluation_loader("test")
 
-    def evaluation_loader(self, name: str, shared: bool = True) -> TensorLoader:
+    def evaluation_loader(self, name: str, shared: bool = True) -> ImageLoader:
         """A split in an order that never changes.
 
         Args:
@@ -103,15 +127,15 @@ class ImageData(pl.LightningDataModule):
                 f"accepted are multiples of {world_size}, or at least batch_size={self.batch_size}"
             )
 
-    def _loader(self, name: str, training: bool, shared: bool = True) -> TensorLoader:
+    def _loader(self, name: str, training: bool, shared: bool = True) -> ImageLoader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
-        if name not in self._on_device:
-            self._on_device[name] = TensorImages(self.splits[name], device)
-        dataset = self._on_device[name]
+        if not self._served:
+            self._served = self._serve(device)
+        dataset = self._served[name]
         order = EpochOrder(len(dataset), self.seed, shuffle=training)
-        return TensorLoader(
+        return ImageLoader(
             dataset,
             order,
             self.batch_size,
@@ -120,6 +144,28 @@ class ImageData(pl.LightningDataModule):
             rank=rank,
             world_size=world_size,
         )
+
+    def _serve(self, device: torch.device) -> dict[str, ServedImages]:
+        """All splits, held or streamed alike; says which in the log."""
+        size = sum(part.images.nbytes for part in self.splits.values())
+        in_files = not all(isinstance(part.images, Tensor) for part in self.splits.values())
+        told = (
+            f"{gibibytes(size)} of images, {gibibytes(free_memory())} of memory free, data.streaming={self.streaming}"
+        )
+        if in_files or self.streaming == "always" or (self.streaming == "auto" and not fits_on(device, size)):
+            place = "files" if in_files else "memory"
+            log.info("the data set is streamed from %s by %d workers (%s)", place, self.workers, told)
+            return {
+                name: StreamedImages(part, device, self.workers, self.prefetch) for name, part in self.splits.items()
+            }
+        log.info("the data set is held on %s (%s)", device, told)
+        return {name: TensorImages(part, device) for name, part in self.splits.items()}
+
+
+def _check(batch_size: int, workers: int | None, prefetch: int) -> None:
+    for name, value, least in (("batch_size", batch_size, 1), ("workers", workers or 0, 0), ("prefetch", prefetch, 1)):
+        if value < least:
+            raise ValueError(f"{name}={value}: accepted are whole numbers of at least {least}")
 
 
 def image_data(trainer: pl.Trainer) -> ImageData:

@@ -124,7 +124,7 @@ def sprites(
         raise ValueError(f"source.size={size}: accepted are whole numbers of at least 16")
     grid = Grid(shapes, scales, rotations, xs, ys)
     n = math.prod(grid)
-    check_fits(f"data.source: a grid of {' x '.join(map(str, grid))}", n, size * size)
+    check_fits(f"data.source: a grid of {' x '.join(map(str, grid))}", n * size * size)
     train, test = (_images(index, grid, size) for index in cut_positions(n, test_fraction, test_seed))
     return ImageSets(train, test)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import torch
+import numpy as np
 from torchvision.datasets import SVHN
 
 from infovae.data.images import ImageSets, LabelledImages
@@ -23,13 +23,11 @@ def svhn(root: str, extra: bool = False, download: bool = True) -> ImageSets:
         OSError: the files can't be had; one line that says which, and where they are expected.
     """
     folder = Path(root) / "svhn"
-    splits = ("train", "extra", "test") if extra else ("train", "test")
+    train = ("train", "extra") if extra else ("train",)
 
-    def part(split: str) -> LabelledImages:
-        data = SVHN(folder, split=split, download=download)
-        return labelled(data.data, data.labels)
+    def part(*names: str) -> LabelledImages:
+        read = [SVHN(folder, split=name, download=download) for name in names]
+        return labelled(np.concatenate([data.data for data in read]), np.concatenate([data.labels for data in read]))
 
-    with reading("SVHN", root, folder, [SVHN.split_list[split][1] for split in splits], download):
-        *train, test = map(part, splits)
-        images, labels = torch.cat([part.images for part in train]), torch.cat([part.labels for part in train])
-        return ImageSets(LabelledImages(images, labels), test)
+    with reading("SVHN", root, folder, [SVHN.split_list[name][1] for name in (*train, "test")], download):
+        return ImageSets(part(*train), part("test"))

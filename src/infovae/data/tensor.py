@@ -39,7 +39,7 @@ def tensor(path: str, layout: Layout = "auto", test_fraction: float = 0.1, test_
         images = to_bytes(channels_first(arrays["images"], layout))
         labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
     except ValueError as error:
-        raise OSError(f"data.source.path={path}: {error}") from error
+        raise OSError(f"data.path={path}: {error}") from error
     return hold_out(LabelledImages(images, labels), test_fraction, test_seed)
 
 
@@ -113,7 +113,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise ValueError("accepted are files named .npy, .npz or .pt")
     if not path.is_file():
         raise ValueError("no such file; accepted is an .npy, .npz or .pt file")
-    check_fits(f"data.source.path={path}", 1, path.stat().st_size)
+    check_fits(f"data.path={path}", path.stat().st_size)
     try:
         content: Any = (
             torch.load(path, map_location="cpu", weights_only=True)

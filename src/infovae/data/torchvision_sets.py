@@ -1,5 +1,6 @@
 """From torchvision's data sets to ours, and from their errors to one line."""
 
+import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def labelled(images: Array, labels: Array | Sequence[int]) -> LabelledImages:
 
 @contextmanager
 def reading(name: str, root: str, folder: Path, files: Sequence[str], download: bool) -> Iterator[None]:
-    """Tell whatever a reader stumbles over in one line.
+    """Tell whatever a reader stumbles over in one line, and let no archive write outside its folder.
 
     Args:
         name: of the set.
@@ -45,7 +46,8 @@ def reading(name: str, root: str, folder: Path, files: Sequence[str], download: 
         OSError: names the files that are missing, those that are expected, and where.
     """
     try:
-        yield
+        with _confined_archives():
+            yield
     except Exception as error:  # damaged bytes can make a reader raise anything
         missing = [file for file in files if not (folder / file).exists()]
         state = f"missing ({', '.join(missing)})" if missing else "damaged"
@@ -53,6 +55,21 @@ def reading(name: str, root: str, folder: Path, files: Sequence[str], download: 
         tried = f"the download failed: {reason}" if download and missing else reason
         advice = "" if download else "; data.source.download=true fetches what is missing"
         raise OSError(
-            f"data.source.root={root}: {name} is {state} in {folder} ({tried.rstrip('.')}); "
+            f"data.root={root}: {name} is {state} in {folder} ({tried.rstrip('.')}); "
             f"accepted are sound files {', '.join(files)} there{advice}"
         ) from error
+
+
+@contextmanager
+def _confined_archives() -> Iterator[None]:
+    """Refuse a member of a tar archive that leads elsewhere.
+
+    torchvision extracts with Python's default filter, which before Python 3.14 trusts any path. Zip archives need no
+    such care: zipfile drops the parts of a path that would lead out.
+    """
+    trusting = vars(tarfile.TarFile)["extraction_filter"]
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    try:
+        yield
+    finally:
+        tarfile.TarFile.extraction_filter = trusting

@@ -2,15 +2,24 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 Encode = Callable[[Tensor], Distribution]
 """Images in [0, 1], (n, c, h, w), to q(z|x)."""
+
+
+@runtime_checkable
+class Images(Protocol):
+    """Images as bytes: a tensor of them, or files of which indexing reads some."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]: ...
 
 
 class Prior(nn.Module, ABC):
@@ -31,12 +40,12 @@ class Prior(nn.Module, ABC):
             raise ValueError(f"latent_dim={latent_dim}: accepted are whole numbers of at least 1")
         self.latent_dim = latent_dim
 
-    def attach(self, encode: Encode, images: UInt8[Tensor, "n c h w"]) -> None:
+    def attach(self, encode: Encode, images: Images) -> None:
         """Called once, when the model is built and before its optimiser: for priors that are made of the encoder.
 
         Args:
             encode: gives q(z|x), with gradient.
-            images: the training split, as bytes.
+            images: the training split.
         """
 
     @abstractmethod

@@ -3,12 +3,12 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from infovae.priors.mixture import MixturePrior
-from infovae.priors.prior import Encode
+from infovae.priors.prior import Encode, Images
 
 DARKEST, BRIGHTEST = 0.02, 0.98
 
@@ -39,13 +39,13 @@ class Vamp(MixturePrior):
         self.start = start
         self._encode: Encode | None = None
 
-    def attach(self, encode: Encode, images: UInt8[Tensor, "n c h w"]) -> None:
+    def attach(self, encode: Encode, images: Images) -> None:
         if self.start == "data":
             order = torch.randperm(len(images))
             chosen = images[order[torch.arange(self.count) % len(images)]].float() / 255
             logits = torch.logit(chosen.clamp(DARKEST, BRIGHTEST))
         else:
-            mean = images.sum(dim=0, dtype=torch.int64) / (255 * len(images))
+            mean = _sum(images) / (255 * len(images))
             logits = torch.logit(mean.clamp(DARKEST, BRIGHTEST)) + torch.randn(self.count, *mean.shape)
         self.logits = nn.Parameter(logits)
         self._encode = encode
@@ -57,3 +57,9 @@ class Vamp(MixturePrior):
     def components(self) -> Distribution:
         assert self._encode is not None, "attach() comes first"
         return self._encode(self.pseudo_inputs())
+
+
+def _sum(images: Images) -> Int64[Tensor, "c h w"]:
+    # A part at a time: they may lie in files.
+    parts = torch.arange(len(images)).split(1000)
+    return torch.stack([images[part].sum(dim=0, dtype=torch.int64) for part in parts]).sum(dim=0)

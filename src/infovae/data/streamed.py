@@ -1,0 +1,71 @@
+"""Images that worker processes read ahead of training, for sets that don't fit in memory or on the device."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from infovae.data.image_files import ImageFiles
+from infovae.data.images import LabelledImages
+from infovae.data.loader import LabelledPixels
+from infovae.errors import UserError
+
+
+class StreamedImages:
+    """A labelled image set of which only labels lie on the device; stands in for ``loader.TensorImages``.
+
+    Args:
+        data: images in files, or in memory.
+        device: where batches are put.
+        workers: how many processes read; with 0, training waits for each batch.
+        prefetch: how many batches each of them is ahead.
+    """
+
+    def __init__(self, data: LabelledImages, device: torch.device, workers: int, prefetch: int) -> None:
+        self.images = data.images
+        self.labels: Int64[Tensor, " n"] = data.labels.to(device)
+        self.factors: Int64[Tensor, "n k"] | None = None if data.factors is None else data.factors.to(device)
+        self.device = device
+        self.workers = workers
+        self.prefetch = prefetch
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[LabelledPixels]:
+        """Batch after batch, in order.
+
+        Raises:
+            UserError: a file that can't be read any more.
+        """
+        loader = DataLoader(
+            _Reader(self.images),
+            sampler=[positions.cpu() for positions in chosen],
+            batch_size=None,
+            num_workers=self.workers,
+            prefetch_factor=self.prefetch if self.workers else None,
+            pin_memory=self.device.type == "cuda",
+            # Seeds the workers, which draw nothing; without one, the program's own random stream would be moved.
+            generator=torch.Generator(),
+        )
+        for positions, images in zip(chosen, loader, strict=True):
+            if isinstance(images, str):
+                raise UserError(f"data.source: {images}; accepted are files that stay whole while a run reads them")
+            pixels = images.to(self.device, non_blocking=True).float().div_(255)
+            factors = None if self.factors is None else self.factors[positions]
+            yield LabelledPixels(pixels, self.labels[positions], factors)
+
+
+class _Reader(Dataset[UInt8[Tensor, "n c h w"] | str]):
+    """Reads a batch; what goes wrong is its value, for an error loses its words on the way between processes."""
+
+    def __init__(self, images: UInt8[Tensor, "n c h w"] | ImageFiles) -> None:
+        self.images = images
+
+    def __getitem__(self, positions: Int64[Tensor, " n"]) -> UInt8[Tensor, "n c h w"] | str:
+        try:
+            return self.images[positions]
+        except OSError as error:
+            return str(error)

@@ -1,0 +1,161 @@
+"""A streamed set gives what a held one gives."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, Compose
+from PIL import Image
+from torch.distributions import Normal
+
+from infovae.data.image_folder import image_folder
+from infovae.data.images import LabelledImages
+from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
+from infovae.data.module import ImageData
+from infovae.data.streamed import StreamedImages
+from infovae.errors import UserError
+from infovae.priors.vamp import Vamp
+from infovae.training import train
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(0)
+    for i in range(40):
+        path = tmp_path / "faces" / f"class{i % 3}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(path)
+    return tmp_path / "faces"
+
+
+def folder_run(folder: Path, streaming: str) -> list[str]:
+    small = [entry for entry in SMALL if not entry.startswith("data")]
+    source = [f"data.root={folder}", "data.source.size=8", f"data.streaming={streaming}", "data.workers=2"]
+    return [
+        *small,
+        "data=image_folder",
+        "data.batch_size=8",
+        *source,
+        "callbacks=checkpoint",
+        "callbacks.checkpoint.monitor=null",  # each epoch's weights, not those of the best alone
+    ]
+
+
+def weights_of(run_dir: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_equal_weights(first: Path, second: Path) -> None:
+    one, other = weights_of(first), weights_of(second)
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, other[name]), name
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    return all(torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("binarization", ["none", "stochastic"])
+def test_batches_equal_those_of_a_held_set_on_each_process(workers: int, binarization: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (23, 1, 2, 2), dtype=torch.uint8, generator=generator)
+    data = LabelledImages(images, torch.arange(23), torch.arange(46).view(23, 2))
+    for training, rank in ((True, 0), (True, 1), (False, 1)):
+        order = EpochOrder(23, seed=3, shuffle=training)
+        order.set_epoch(2)
+        held, streamed = (
+            list(ImageLoader(dataset, order, 5, binarization, training, rank, 2))  # type: ignore[arg-type]
+            for dataset in (TensorImages(data, CPU), StreamedImages(data, CPU, workers, prefetch=2))
+        )
+        assert len(held) == len(streamed)
+        assert all(map(equal, held, streamed))
+
+
+def test_streaming_does_not_move_the_program_s_random_stream() -> None:
+    data = LabelledImages(torch.zeros(9, 1, 2, 2, dtype=torch.uint8), torch.arange(9))
+    before = torch.get_rng_state()
+    list(StreamedImages(data, CPU, workers=2, prefetch=1).batches([torch.arange(9)]))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_streamed_training_ends_with_the_weights_of_held_training(
+    composed: Compose, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for streaming in ("never", "always"):
+        with caplog.at_level(logging.INFO):
+            overrides = [*folder_run(folder, streaming), "trainer.max_epochs=2"]
+            train(composed(*overrides, run_dir=tmp_path / streaming))
+    told = [message for message in caplog.messages if message.startswith("the data set is ")]
+    assert [line.split(" (")[0] for line in told] == [
+        "the data set is held on cpu",
+        "the data set is streamed from files by 2 workers",
+    ]
+    assert_equal_weights(tmp_path / "never", tmp_path / "always")
+
+
+@pytest.mark.parametrize(("before", "after"), [("always", "always"), ("never", "always")])
+def test_a_resumed_streamed_run_ends_with_the_weights_of_one_that_never_stopped(
+    composed: Compose, folder: Path, tmp_path: Path, before: str, after: str
+) -> None:
+    whole = [*folder_run(folder, before), "trainer.max_epochs=2"]
+    train(composed(*whole, run_dir=tmp_path / "whole"))
+    train(composed(*whole, "trainer.max_epochs=1", run_dir=tmp_path / "first"))
+    checkpoint = tmp_path / "first" / "checkpoints" / "last.ckpt"
+    rest = [*folder_run(folder, after), "trainer.max_epochs=2", f"ckpt_path={checkpoint}"]
+    train(composed(*rest, run_dir=tmp_path / "second"))
+    assert_equal_weights(tmp_path / "whole", tmp_path / "second")
+
+
+def test_a_set_in_memory_streams_too(composed: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    small = [entry for entry in SMALL if not entry.startswith("data.root")]
+    for streaming in ("auto", "always"):
+        with caplog.at_level(logging.INFO):
+            run = [*small, "data=digits", f"data.streaming={streaming}", "data.workers=1", "trainer.max_epochs=1"]
+            train(composed(*run, "callbacks=checkpoint", run_dir=tmp_path / streaming))
+    assert "the data set is streamed from memory by 1 workers" in caplog.text
+    assert_equal_weights(tmp_path / "auto", tmp_path / "always")
+
+
+@pytest.mark.parametrize("start", ["data", "noise"])
+def test_vamp_starts_from_streamed_images_as_from_held_ones(folder: Path, start: Literal["data", "noise"]) -> None:
+    priors = []
+    for streaming in ("never", "always"):
+        prior = Vamp(latent_dim=2, components=5, start=start)
+        torch.manual_seed(1)
+        prior.attach(lambda _: Normal(0, 1), image_folder(str(folder), size=8, streaming=streaming).train.images)
+        priors.append(prior.logits)
+    assert torch.equal(*priors)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_file_that_goes_bad_during_training_is_named_in_one_line(folder: Path, workers: int) -> None:
+    part = image_folder(str(folder), size=8, streaming="always").train
+    gone = folder / str(part.images.names[4])  # type: ignore[union-attr]
+    gone.unlink()
+    served = StreamedImages(part, CPU, workers, prefetch=1)
+    with pytest.raises(UserError, match=f"data.source: {gone} can't be read .*accepted are") as refusal:
+        list(served.batches([torch.tensor([0, 1]), torch.tensor([2, 4])]))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("free", "place"), [(199, StreamedImages), (200, TensorImages)])
+def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.MonkeyPatch, free: int, place: type) -> None:
+    images = LabelledImages(torch.zeros(50, 1, 1, 1, dtype=torch.uint8), torch.zeros(50, dtype=torch.int64))
+    data = ImageData(lambda: (images, images, None), validation_size=10)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free, 2 * free))
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *_: self)
+    assert {type(part) for part in data._serve(torch.device("cuda")).values()} == {place}
+
+
+@pytest.mark.parametrize(("key", "value"), [("workers", -1), ("prefetch", 0)])
+def test_impossible_workers_are_refused(key: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{key}={value}: accepted are whole numbers of at least"):
+        ImageData(lambda: None, **{key: value})  # type: ignore[arg-type]
