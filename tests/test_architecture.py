@@ -15,16 +15,16 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "observed", "objective", "errors", "shards", "progress"],
+            ["codes", "observed", "objective", "errors", "shards", "progress", "devices"],
             ["priors", "posteriors", "likelihoods", "networks"],
             ["model"],
-            ["divergences", "metrics", "data"],
+            ["divergences", "metrics", "data", "classifier"],
             ["module", "adapters"],
             ["callbacks", "loggers"],
             ["config", "assembly", "run_folder"],
             ["saved_run", "measure"],
             ["training", "cli"],
-            ["evaluation"],
+            ["evaluation", "classifier_training"],
         ]
     )
     for name in names

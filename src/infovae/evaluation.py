@@ -15,6 +15,7 @@ from rich.table import Table
 from infovae.assembly import build_chosen, build_data
 from infovae.config import build, check
 from infovae.data.module import ImageData
+from infovae.devices import chosen_device
 from infovae.errors import UserError
 from infovae.loggers import wandb
 from infovae.measure import Measured, measure
@@ -69,7 +70,7 @@ def evaluate(cfg: DictConfig) -> None:
     quieten()
     check(cfg, TOP_LEVEL)
     metrics = build_chosen(cfg, "metrics")
-    device = _device(cfg.device)
+    device = chosen_device(cfg.device)
     for subject in _subjects(cfg):
         _evaluate_one(subject, metrics, cfg, device)
 
@@ -131,15 +132,6 @@ def _adapted(cfg: DictConfig, data_is_chosen: bool) -> Subject:
     data = build_data(cfg)
     model = build(cfg.adapter, "adapter", image_shape=data.image_shape)
     return Subject(cfg.adapter.model["_target_"], model, data, Path(cfg.output), None)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name}: not there; accepted are auto, cpu, and cuda where there is a GPU") from error
 
 
 def _report(name: str, measured: Measured, path: Path) -> None:

@@ -37,6 +37,7 @@ class ImageData(pl.LightningDataModule):
         seed: int = 1,
     ) -> None:
         super().__init__()
+        self.source = source
         train, test = source()
         generator = torch.Generator().manual_seed(seed)
         n = len(train.images)
