@@ -1,6 +1,6 @@
 """What a measurement may ask of a model, wherever it was trained."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 from infovae.priors.prior import Prior
 
 
+@runtime_checkable
 class Model(Protocol):
     """A latent variable model p(z) p(x|z) with an amortised posterior q(z|x), in evaluation mode."""
 

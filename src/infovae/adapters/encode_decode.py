@@ -1,7 +1,7 @@
 """Any model with encode and decode, so that it and ours meet the same ruler."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.distributions import Bernoulli, Distribution, Independent, Normal
 from infovae.priors.standard_normal import StandardNormal
 
 
+@runtime_checkable
 class EncoderDecoder(Protocol):
     """What is adapted. Images are (n, c, h, w) with pixels in [0, 1]."""
 
