@@ -1,5 +1,6 @@
 """What a classifier of the data set makes of generated images, beside what it makes of real ones."""
 
+import functools
 import logging
 from collections.abc import Iterable, Iterator
 
@@ -162,14 +163,19 @@ class SampleQuality(Metric):
 def _find(data: ImageData, folder: str) -> Judge | None:
     """The data set's classifier; where there is none, a line that says what to do."""
     if len(data.splits["test"].labels.unique()) < 2:
-        log.warning("sample_quality is nan: the images of this data set all have one label")
+        _tell_once(logging.WARNING, "sample_quality is nan: the images of this data set all have one label")
         return None
     judge = load(folder, data_hash(data.splits["test"]))
     if judge is None:
         command = training_command(data.source, folder)
-        log.warning(
-            "sample_quality is nan: no classifier of this data set in %s; to train it once: %s", folder, command
-        )
+        missing = f"no classifier of this data set in {folder}"
+        _tell_once(logging.WARNING, f"sample_quality is nan: {missing}; to train it once: {command}")
         return None
-    log.info("sample_quality: %s, which is right on %.2f %% of the test images", judge.path, 100 * judge.accuracy)
+    _tell_once(logging.INFO, f"sample_quality: {judge.path} is right on {judge.accuracy:.2%} of the test images")
     return judge
+
+
+@functools.cache
+def _tell_once(level: int, line: str) -> None:
+    """A metric is made anew for each split and run; its user reads a line once."""
+    log.log(level, line)
