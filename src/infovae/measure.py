@@ -57,15 +57,14 @@ def measure(
     """
     values: dict[str, Value] = {}
     seconds = dict.fromkeys(metrics, 0.0)
-    of_this_split = dict(metrics)
     for name in dict.fromkeys([split, "train"]):
-        wanted = {
+        made = {
             key: make_metric(factory, prior=model.prior, model=model, data=data).to(device)
-            for key, factory in of_this_split.items()
+            for key, factory in metrics.items()
         }
+        wanted = {key: metric for key, metric in made.items() if metric.of_any_split or name == split}
         if not wanted:
             continue
-        of_this_split = {key: metrics[key] for key, metric in wanted.items() if metric.of_any_split}
         for observed in observe(model, data, name, seed, device):
             for key, metric in wanted.items():
                 start = perf_counter()
