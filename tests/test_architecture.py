@@ -15,17 +15,17 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "observed", "objective", "rate", "errors", "shards", "progress"],
+            ["codes", "observed", "objective", "rate", "errors", "shards", "progress", "devices"],
             ["priors", "posteriors", "likelihoods", "networks"],
             ["model"],
-            ["divergences", "metrics", "data"],
+            ["divergences", "metrics", "data", "classifier"],
             ["pictures"],
             ["module", "adapters"],
             ["callbacks", "loggers"],
             ["config", "assembly", "run_folder"],
             ["saved_run", "measure"],
             ["training", "cli"],
-            ["evaluation"],
+            ["evaluation", "classifier_training"],
         ]
     )
     for name in names

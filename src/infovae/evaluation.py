@@ -16,6 +16,7 @@ from infovae.assembly import build_chosen, build_data
 from infovae.callbacks.drawing import save
 from infovae.config import build, check
 from infovae.data.module import ImageData
+from infovae.devices import chosen_device
 from infovae.errors import UserError
 from infovae.loggers import wandb
 from infovae.measure import Measured, draw, measure
@@ -72,7 +73,7 @@ def evaluate(cfg: DictConfig) -> None:
     _check_subject(cfg)
     check(cfg, TOP_LEVEL)
     metrics, pictures = build_chosen(cfg, "metrics"), build_chosen(cfg, "pictures")
-    device = _device(cfg.device)
+    device = chosen_device(cfg.device)
     for subject in _subjects(cfg):
         _evaluate_one(subject, metrics, pictures, cfg, device)
 
@@ -142,15 +143,6 @@ def _subjects(cfg: DictConfig) -> Iterator[Subject]:
         folder = Path(run or Path(cfg.ckpt).parents[1])
         saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust)
         yield Subject(str(folder), saved.module, saved.data, Path(cfg.output or folder), str(saved.checkpoint))
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name}: not there; accepted are auto, cpu, and cuda where there is a GPU") from error
 
 
 def _report(name: str, measured: Measured, path: Path) -> None:

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
 from infovae.callbacks.random_streams import EVALUATION_SEED, evaluation_mode, isolated_stream
 from infovae.codes import Codes
-from infovae.data.loader import Batch, TensorLoader
+from infovae.data.loader import Batch, ImageLoader
 from infovae.data.module import image_data
 from infovae.model import Model, sample_codes
 from infovae.module import InfoVAE
@@ -64,7 +64,7 @@ class Drawing(pl.Callback):
                     logger.experiment.add_image(name, picture, epoch, dataformats="HWC")
 
 
-def first_batches(loader: TensorLoader, pictures: Mapping[str, Picture]) -> list[Batch]:
+def first_batches(loader: ImageLoader, pictures: Mapping[str, Picture]) -> list[Batch]:
     """The first batches of a split: as many as the pictures want examples, but one at least."""
     wanted = max((picture.examples for picture in pictures.values()), default=0)
     batches: list[Batch] = []

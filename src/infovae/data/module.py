@@ -1,5 +1,6 @@
 """Any image set as a LightningDataModule."""
 
+import functools
 import logging
 import os
 from collections.abc import Callable
@@ -58,7 +59,8 @@ class ImageData(pl.LightningDataModule):
         super().__init__()
         _check(batch_size, workers, prefetch)
         places = {name: os.path.expanduser(place) for name, place in (("root", root), ("path", path)) if place}
-        train, test, own_validation = source(**places)
+        self.source = functools.partial(source, **places)
+        train, test, own_validation = self.source()
         generator = torch.Generator().manual_seed(seed)
         n = len(train.images)
         if validation_size is None and own_validation is None:

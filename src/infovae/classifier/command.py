@@ -1,0 +1,31 @@
+"""The command that trains a data set's classifier, for whoever lacks it."""
+
+import functools
+import inspect
+import json
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+FOLDER = "data/classifiers"
+"""Where classifier.py puts what it trains, unless told otherwise."""
+
+
+def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
+    """``python classifier.py data=...`` with what was set of the source, as a shell takes it.
+
+    Args:
+        source: of the data set, as the config made it.
+        folder: where the classifier is wanted.
+    """
+    function, given = (source.func, source.keywords) if isinstance(source, functools.partial) else (source, {})
+    known = inspect.signature(function).parameters
+    chosen = {
+        f"data.{name}" if name in ("root", "path") else f"data.source.{name}": value
+        for name, value in given.items()
+        if name not in known or value != known[name].default
+    }
+    if folder != FOLDER:
+        chosen["folder"] = folder
+    overrides = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items()]
+    return shlex.join(["python", "classifier.py", f"data={function.__name__}", *overrides])

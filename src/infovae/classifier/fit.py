@@ -1,0 +1,67 @@
+"""Training a classifier, and its accuracy."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Generator
+from torch.nn import functional
+
+from infovae.classifier.augmentation import Augmentation
+from infovae.classifier.network import Classifier
+from infovae.data.loader import Batch
+from infovae.data.module import ImageData
+from infovae.progress import progress
+
+
+def endless(data: ImageData) -> Iterator[Batch]:
+    """Training batches, epoch after epoch, each in an order of its own."""
+    loader = data.train_dataloader()
+    for epoch in itertools.count():
+        loader.sampler.set_epoch(epoch)
+        yield from loader
+
+
+def fit(
+    classifier: Classifier,
+    data: ImageData,
+    augmentation: Augmentation,
+    steps: int,
+    learning_rate: float,
+    generator: Generator,
+) -> None:
+    """Minimise the cross-entropy with AdamW under a one-cycle schedule; leaves the classifier in evaluation mode.
+
+    Args:
+        classifier: moved in place.
+        data: its training split is what is learned.
+        augmentation: of each batch.
+        steps: optimiser steps.
+        learning_rate: at the schedule's peak.
+        generator: of the augmentation, on the CPU.
+    """
+    device = next(classifier.parameters()).device
+    classifier.to(memory_format=torch.channels_last)  # a quarter less time on a CPU
+    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
+    classifier.train()
+    for _, batch in zip(progress(range(steps), "training the classifier"), endless(data), strict=False):
+        images = augmentation(batch.images, generator).to(device, memory_format=torch.channels_last)
+        loss = functional.cross_entropy(classifier(images), batch.labels.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    classifier.eval()
+
+
+@torch.no_grad()
+def accuracy(classifier: Classifier, batches: Iterable[Batch]) -> float:
+    """Which share of the images is put into its class."""
+    device = next(classifier.parameters()).device
+    right = count = 0
+    for batch in batches:
+        chosen = classifier(batch.images.to(device)).argmax(dim=1).cpu()
+        right += int((chosen == batch.labels.cpu()).sum())
+        count += len(chosen)
+    return right / count

@@ -1,0 +1,53 @@
+"""Augmented images."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator, Tensor
+
+from infovae.classifier.augmentation import Augmentation
+
+
+def augmented(augmentation: Augmentation, images: Tensor, seed: int = 0) -> Tensor:
+    return augmentation(images, Generator().manual_seed(seed))
+
+
+def test_none_leaves_images_alone() -> None:
+    images = torch.rand(6, 2, 9, 7)
+    torch.testing.assert_close(augmented(Augmentation(0, 0, 0, 0), images), images, rtol=0, atol=1e-5)
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 12), st.integers(1, 12), st.integers(0, 30))
+@settings(deadline=None, max_examples=25)
+def test_pixels_stay_in_range_and_a_seed_repeats(n: int, c: int, h: int, w: int, seed: int) -> None:
+    images = torch.rand(n, c, h, w)
+    found = augmented(Augmentation(), images, seed)
+    assert found.shape == images.shape
+    assert found.min() >= 0
+    assert found.max() <= 1
+    torch.testing.assert_close(found, augmented(Augmentation(), images, seed), rtol=0, atol=0)
+
+
+def test_a_dot_moves_no_further_than_the_share() -> None:
+    images = torch.zeros(200, 1, 31, 31)
+    images[:, :, 15, 15] = 1
+    moved = augmented(Augmentation(rotation=0, zoom=0, shift=0.1, binarized=0), images)
+    where = moved.flatten(1).argmax(dim=1)
+    reach = torch.stack([where // 31 - 15, where % 31 - 15]).abs().max()
+    # A tenth of 31 pixels, and half a pixel of rounding.
+    assert 2 <= reach <= 3.6
+
+
+def test_the_share_of_batches_that_are_black_and_white() -> None:
+    generator, images = Generator().manual_seed(0), torch.rand(2, 1, 5, 5)
+    found = [Augmentation(binarized=0.3)(images, generator) for _ in range(400)]
+    share = sum(bool(((batch == 0) | (batch == 1)).all()) for batch in found) / 400
+    assert share == pytest.approx(0.3, abs=5 * (0.3 * 0.7 / 400) ** 0.5)
+
+
+@pytest.mark.parametrize("argument", ["rotation", "zoom", "shift", "binarized"])
+@pytest.mark.parametrize("value", [-0.1, 181.0, float("nan")])
+def test_numbers_out_of_range_are_refused(argument: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{argument}=.*: accepted are values from 0 to"):
+        Augmentation(**{argument: value})
