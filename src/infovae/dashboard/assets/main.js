@@ -21,6 +21,7 @@ function showView(name) {
     tab.tabIndex = selected ? 0 : -1;
     byId(tab.getAttribute("aria-controls")).hidden = !selected;
   }
+  document.querySelector(".scope").hidden = name === "pictures"; // which are of the chosen runs anyway
   drawViewsSoon();
 }
 

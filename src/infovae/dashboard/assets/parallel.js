@@ -1,10 +1,13 @@
 // Parallel coordinates over a sweep: a line a run, an axis a config key or a metric; drag along an axis to narrow.
 
+// Viridis without the end that fades into the background.
+const ON_LIGHT = [[0, "#440154"], [0.3, "#3b528b"], [0.6, "#1f8a85"], [0.8, "#3a9a4a"], [1, "#b09a00"]];
+const ON_DARK = [[0, "#6d7fd6"], [0.35, "#2aa9a0"], [0.7, "#5ec962"], [1, "#fde725"]];
 const parallel = { axes: undefined };
 
 function parallelAxes() {
   const { telling, metrics } = state.description;
-  const usual = [...telling.slice(0, 6).map((key) => `config:${key}`), ...telltaleMetrics(metrics).slice(0, 4).map((name) => `metric:${name}`)];
+  const usual = [...telling.filter((key) => !isSeed(key)).slice(0, 6).map((key) => `config:${key}`), ...telltaleMetrics(metrics).slice(0, 4).map((name) => `metric:${name}`)];
   return parallel.axes ?? usual;
 }
 
@@ -27,23 +30,20 @@ function drawParallel() {
   if (runs.length < all.length) notes.unshift(`${all.length - runs.length} runs lack one of the metrics and are left out.`);
   note("parallel-note", notes);
   if (!runs.length || !fields.length) return draw("parallel-plot", [], { xaxis: { visible: false }, yaxis: { visible: false } });
-  const narrow = innerWidth < 700;
   const trace = {
     type: "parcoords",
-    dimensions: fields.map((field) => dimension(runs, field, narrow)),
+    dimensions: fields.map((field) => dimension(runs, field)),
     line: {
       color: runs.map((run) => asNumber(run.metrics[coloured])),
-      colorscale: "Viridis",
-      reversescale: !isDark(),
+      colorscale: isDark() ? ON_DARK : ON_LIGHT,
       showscale: true,
       colorbar: { title: { text: plotText(coloured, 30), side: "right" }, thickness: 14 },
     },
-    labelangle: narrow ? -30 : -12,
+    labelangle: -12,
     labelside: "top",
-    labelfont: { size: narrow ? 10 : 12 },
     unselected: { line: { opacity: 0.06 } },
   };
-  return draw("parallel-plot", [trace], { margin: { l: 70, r: 30, t: 90, b: 30 } });
+  return draw("parallel-plot", [trace], { margin: { l: 70, r: 30, t: 80, b: 30 } });
 }
 
 function toggleAxis(field, on) {
@@ -56,9 +56,9 @@ function fieldValue(run, field) {
   return kind === "metric" ? asNumber(run.metrics[name]) : run.config[name];
 }
 
-function dimension(runs, field, narrow) {
+function dimension(runs, field) {
   const values = runs.map((run) => fieldValue(run, field));
-  const label = plotText(splitField(field)[1], narrow ? 16 : 28);
+  const label = plotText(splitField(field)[1], 28);
   if (values.every((value) => typeof value === "number") && (field.startsWith("metric:") || new Set(values).size > 12)) {
     return { label, values };
   }

@@ -54,8 +54,8 @@ function layout(more) {
   const [text, card, line] = ["--text", "--card", "--line"].map((name) => style.getPropertyValue(name).trim());
   const narrow = innerWidth < 700;
   return {
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
+    paper_bgcolor: card,
+    plot_bgcolor: card,
     font: { family: "system-ui, sans-serif", size: 13, color: text },
     hoverlabel: { bgcolor: card, bordercolor: line, font: { color: text }, align: "left", namelength: -1 },
     margin: { l: 56, r: 16, t: 12, b: 48 },
@@ -90,6 +90,7 @@ function runMarkers(runs, colourOf) {
   return {
     symbol: runs.map((run) => (run.status === "finished" ? "circle" : "circle-open")),
     color: colourOf,
+    opacity: 0.9,
     size: runs.map((run) => (state.chosen.has(run.id) ? 12 : 8)),
     line: { width: runs.map((run) => (state.chosen.has(run.id) ? 2 : 0.5)), color: isDark() ? "#ffffff" : "#111111" },
   };

@@ -108,8 +108,8 @@ function showFinished(cell) {
 }
 
 /** A button, so that the keyboard sorts too. */
-function showTitle(column) {
-  const { title } = column.getDefinition();
+function showTitle(heading) {
+  const title = heading.getValue();
   return element("button", { type: "button", class: "sort", text: title, title });
 }
 
