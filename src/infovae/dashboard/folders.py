@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -25,7 +26,12 @@ def check_patterns(patterns: Iterable[str]) -> None:
 def find_runs(patterns: Iterable[str]) -> list[Path]:
     """Every run folder at or below what the patterns match, each once, in order of name."""
     found = {folder: None for pattern in patterns for root in _roots(pattern) for folder in _runs_below(root)}
-    return sorted({folder.resolve(): folder for folder in reversed(found)}.values())
+    return sorted({folder.resolve(): folder for folder in reversed(found)}.values(), key=_natural)
+
+
+def _natural(folder: Path) -> list[tuple[int, str]]:
+    """Job 10 comes after job 9."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(folder))]
 
 
 def _roots(pattern: str) -> list[Path]:

@@ -65,7 +65,8 @@ def _fill(run: Run, folder: Path, curve_points: int, stalled_after: float) -> No
         run.problems.append("config.yaml: missing")
 
     told_damaged = bool(run.problems)
-    run.config = _choices(hydra) | _flat(run, config or {}, folder)
+    if config is not None:
+        run.config = _choices(hydra) | _flat(run, config, folder)
     rows = _attempt(run, read_rows, folder, "metrics.csv")
     if rows is not None:
         columns, left_out, torn = rows

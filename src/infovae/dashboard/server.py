@@ -16,7 +16,7 @@ from infovae.dashboard.reading import Unreadable
 from infovae.dashboard.watch import Watch
 from infovae.errors import UserError
 
-PICTURE = re.compile(r"/figures/(?P<run>\d{1,9})/(?P<file>[^/]+)")
+PICTURE = re.compile(r"/figures/(?P<run>[0-9]{1,9})/(?P<file>[^/]+)")
 
 
 class Server(ThreadingHTTPServer):
@@ -56,16 +56,20 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
-        if not self._host_is_ours():
+        try:
+            url, ours = urlsplit(self.path), self._host_is_ours()
+        except ValueError:
+            self._refuse(HTTPStatus.BAD_REQUEST)
+            return
+        if not ours:
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
             return
-        url = urlsplit(self.path)
         picture = PICTURE.fullmatch(url.path)
         if url.path == "/":
             self._answer("text/html; charset=utf-8", self.server.content)
         elif url.path == "/data":
             since = parse_qs(url.query).get("since", ["0"])[0]
-            self._data(int(since) if re.fullmatch(r"\d{1,15}", since) else 0)
+            self._data(int(since) if re.fullmatch(r"[0-9]{1,15}", since) else 0)
         elif picture:
             self._picture(int(picture["run"]), unquote(picture["file"]))
         else:

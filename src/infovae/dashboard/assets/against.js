@@ -12,8 +12,8 @@ function drawAgainst() {
   const isNumeric = runs.length > 0 && runs.every((run) => typeof run.config[key] === "number");
   const logarithmic = byId("against-log-x").checked && isNumeric && runs.every((run) => run.config[key] > 0);
   const place = (value) => (isNumeric ? value : plotText(formatValue(value), 40));
-  const groups = colouredGroups(runs, key);
-  const traces = groups.slice(0, MOST_GROUPS).flatMap((group) => [
+  const groups = fewGroups(colouredGroups(runs, key));
+  const traces = groups.flatMap((group) => [
     {
       x: group.runs.map((run) => place(run.config[key])),
       y: group.runs.map((run) => run.metrics[metric]),
@@ -25,12 +25,11 @@ function drawAgainst() {
       text: group.runs.map((run) => `${describeRun(run)}<br>${formatValue(run.metrics[metric])}`),
       hoverinfo: "text",
     },
-    meansTrace(group, metric, key, place),
+    ...(group.isRest ? [] : [meansTrace(group, metric, key, place)]),
   ]);
   const notes = ["Lines join the means of finished runs; bars are ± one standard error."];
   if (!keys.length) notes.unshift("The runs differ in no config key.");
   else if (!runs.length) notes.unshift("No run here has both.");
-  if (groups.length > MOST_GROUPS) notes.unshift(`The first ${MOST_GROUPS} of ${groups.length} groups are drawn.`);
   if (byId("against-log-x").checked && isNumeric && !logarithmic) notes.unshift("Not all values are positive: x is linear.");
   note("against-note", notes);
   const ticks = [...new Set(runs.map((run) => run.config[key]))].sort((one, other) => one - other);

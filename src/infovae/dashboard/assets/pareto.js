@@ -32,9 +32,8 @@ function drawPareto() {
   const runs = drawnRuns().filter((run) => Number.isFinite(asNumber(run.metrics[xName])) && Number.isFinite(asNumber(run.metrics[yName])));
   const finished = runs.filter((run) => run.status === "finished");
   const front = paretoFront(finished.map((run) => [xBad(run.metrics[xName]), yBad(run.metrics[yName])])).map((position) => finished[position]);
-  const groups = colouredGroups(runs);
-  const drawn = groups.slice(0, MOST_GROUPS);
-  const traces = drawn.map((group) => ({
+  const groups = fewGroups(colouredGroups(runs));
+  const traces = groups.map((group) => ({
     x: group.runs.map((run) => run.metrics[xName]),
     y: group.runs.map((run) => run.metrics[yName]),
     name: plotText(group.label),
@@ -55,7 +54,6 @@ function drawPareto() {
     hoverinfo: "skip",
   });
   note("pareto-note", [
-    groups.length > MOST_GROUPS && `The first ${MOST_GROUPS} of ${groups.length} groups are drawn.`,
     `${front.length} of ${finished.length} finished runs are on the front: none is better in one and no worse in the other. Click a point to choose its run.`,
   ]);
   const scale = (side) => (byId(`pareto-log-${side}`).checked ? { type: "log" } : {});

@@ -35,6 +35,14 @@ function colouredGroups(runs, without) {
   return groupRuns(runs, keys).map((group) => ({ ...group, colour: colour(positions.get(group.name)) }));
 }
 
+/** More groups than a legend holds: all beyond become one, in grey. */
+function fewGroups(groups) {
+  if (groups.length <= MOST_GROUPS) return groups;
+  const rest = groups.slice(MOST_GROUPS);
+  const label = `${rest.length} further groups`;
+  return [...groups.slice(0, MOST_GROUPS), { name: label, label, runs: rest.flatMap(({ runs }) => runs), colour: "#8b949e", isRest: true }];
+}
+
 function axis(title, more = {}) {
   const style = getComputedStyle(document.documentElement);
   const line = style.getPropertyValue("--line").trim();
