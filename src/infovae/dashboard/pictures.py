@@ -12,6 +12,7 @@ from infovae.dashboard.reading import Unreadable, inside
 
 NAME = re.compile(r"(?P<name>.+?)(?:-(?P<epoch>\d{1,9}))?\.png", re.DOTALL)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = b"IEND\xaeB`\x82"
 LARGEST = 2**25
 
 
@@ -53,7 +54,7 @@ def read_picture(folder: Path, file: str) -> bytes:
     """A PNG of ``figures/``.
 
     Raises:
-        Unreadable: there is none of that name inside the folder, or it is no PNG.
+        Unreadable: there is none of that name inside the folder, or it is no whole PNG.
     """
     path = inside(folder, f"figures/{file}")
     if path is None:
@@ -63,8 +64,8 @@ def read_picture(folder: Path, file: str) -> bytes:
             content = opened.read(LARGEST + 1)
     except OSError as error:
         raise Unreadable(f"figures/{file}: {error.strerror}") from error
-    if not content.startswith(SIGNATURE) or len(content) > LARGEST:
-        raise Unreadable(f"figures/{file}: not a PNG")
+    if not (content.startswith(SIGNATURE) and content.endswith(END)) or len(content) > LARGEST:
+        raise Unreadable(f"figures/{file}: not a whole PNG")
     return content
 
 
@@ -72,7 +73,7 @@ def embed(runs: Iterable[tuple[Path, list[Picture]]], budget: float) -> list[dic
     """Pictures as data URLs, by file name, for each run.
 
     The newest picture of every kind goes in first, for the first run first, then the newest but one and so on, until
-    ``budget`` bytes of page are used up. Pictures that can't be read are left out.
+    ``budget`` bytes of page are used up. Of a picture that can't be read the URL is empty.
     """
     runs = list(runs)
     chosen: list[dict[str, str]] = [{} for _ in runs]
@@ -89,6 +90,7 @@ def embed(runs: Iterable[tuple[Path, list[Picture]]], budget: float) -> list[dic
         try:
             content = read_picture(runs[position][0], picture.file)
         except Unreadable:
+            chosen[position][picture.file] = ""
             continue
         url = "data:image/png;base64," + base64.b64encode(content).decode()
         budget -= len(url)

@@ -83,6 +83,7 @@ function figure(run, kind, epoch) {
   const [drawn, file, modified] = found;
   const caption = element("figcaption", { text: `${kind}${drawn === null ? "" : `, epoch ${drawn}`}` });
   const source = pictureSource(run, file, modified);
+  if (source === "") return element("figure", { children: [missing("damaged picture"), caption] });
   if (!source) return element("figure", { children: [missing("not in this file"), caption] });
   const image = element("img", { src: source, alt: `${kind} of ${state.paths.get(run.id)}, ${drawn === null ? "at the end" : `epoch ${drawn}`}` });
   image.addEventListener("error", () => image.replaceWith(missing("damaged picture")));
