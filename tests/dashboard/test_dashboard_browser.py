@@ -97,6 +97,13 @@ def choose(page: Page, *positions: int) -> None:
         page.locator(".tabulator-row input[type=checkbox]").nth(position).click()
 
 
+def filter_by(page: Page, title: str, typed: str) -> None:
+    field = page.get_by_label(f"Filter {title}", exact=True)
+    field.press("Control+a")
+    field.press("Delete")
+    field.press_sequentially(typed)
+
+
 def show(page: Page, view: str) -> None:
     page.click(f"#tab-{view}")
     if view != "pictures":
@@ -131,14 +138,14 @@ def test_five_runs_sort_filter_and_compare(opened: Open, five: Path) -> None:
     page.locator("button.sort", has_text="test/loss").click()
     assert [float(text) for text in column(page, "metric:test/loss")] == losses[::-1]
 
-    page.get_by_label("Filter model", exact=True).fill("vae")
+    filter_by(page, "model", "vae")
     page.wait_for_function("state.inTable.length === 4")
-    page.get_by_label("Filter model", exact=True).fill("= vae")
+    filter_by(page, "model", "= vae")
     page.wait_for_function("state.inTable.length === 2")
-    page.get_by_label("Filter model", exact=True).fill("")
-    page.get_by_label("Filter seed", exact=True).fill("> 1")
+    filter_by(page, "model", "")
+    filter_by(page, "seed", "> 1")
     page.wait_for_function("state.inTable.length === 2")
-    page.get_by_label("Filter seed", exact=True).fill("")
+    filter_by(page, "seed", "")
     page.get_by_label("Search").fill("run-3")
     page.wait_for_function("state.inTable.length === 1")
     page.get_by_label("Search").fill("")
@@ -165,9 +172,9 @@ def test_every_view_draws_on_every_screen(opened: Open, five: Path, width: int, 
         show(page, view)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("byId('against-plot').data.length") > 0
+    show(page, "curves")
     page.select_option("#curves-lines", "runs")
     page.select_option("#curves-over", "seconds")
-    show(page, "curves")
     page.wait_for_function("byId('curves-plot').data.length === 5")
 
 

@@ -9,11 +9,16 @@ function asNumber(value) {
 
 /** Five significant digits. */
 function formatNumber(value) {
-  if (Number.isInteger(value) && Math.abs(value) < 1e9) return String(value);
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "−inf";
   const size = Math.abs(value);
-  const text = size >= 1e6 || size < 1e-4 ? value.toExponential(3) : String(Number(value.toPrecision(5)));
-  return text.replace("-", "−").replace("e−", "e-").replace("e+", "e");
+  const isPlain = value === 0 || (size >= 1e-4 && size < 1e6) || (Number.isInteger(value) && size < 1e9);
+  if (!isPlain) return minus(value.toExponential(3).replace("e+", "e"));
+  return minus(String(Number.isInteger(value) ? value : Number(value.toPrecision(5))));
+}
+
+/** A minus sign as wide as a plus, of the number; that of an exponent stays as it is typed. */
+function minus(text) {
+  return text.replace(/^-/, "−");
 }
 
 function formatValue(value) {
@@ -37,6 +42,6 @@ function standardError(values) {
 function formatMean({ mean: centre, error }) {
   if (!error || !Number.isFinite(centre)) return formatNumber(centre);
   const digits = Math.min(8, Math.max(0, 1 - Math.floor(Math.log10(error))));
-  const text = Math.abs(centre) >= 1e6 ? formatNumber(centre) : centre.toFixed(digits).replace("-", "−");
+  const text = Math.abs(centre) >= 1e6 ? formatNumber(centre) : minus(centre.toFixed(digits));
   return `${text} ± ${error >= 1e6 ? formatNumber(error) : error.toFixed(digits)}`;
 }
