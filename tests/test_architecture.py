@@ -21,7 +21,7 @@ LAYERS = {
             ["module"],
             ["callbacks", "loggers"],
             ["config", "assembly", "run_folder"],
-            ["training", "cli"],
+            ["training", "cli", "dashboard"],
         ]
     )
     for name in names

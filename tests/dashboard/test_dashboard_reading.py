@@ -31,7 +31,9 @@ def read(folder: Path, curve_points: int = 300) -> Run:
 
 def test_a_whole_run(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", epochs=3, pictures=("samples-0001.png", "samples-0003.png", "samples.png"))
-    (folder / "evaluation.json").write_text('{"metrics": {"test/iwae": -80.5, "test/spectrum": [1, 2], "test/x": "nan"}}')
+    (folder / "evaluation.json").write_text(
+        '{"metrics": {"test/iwae": -80.5, "test/spectrum": [1, 2], "test/x": "nan"}}'
+    )
     run = read(folder)
     assert (run.status, run.problems, run.error) == ("finished", [], None)
     assert run.config["data.train_size"] == 500
@@ -75,9 +77,7 @@ def test_a_run_that_goes_on_and_one_that_stopped_without_a_word(tmp_path: Path) 
         ("metrics.csv", b"\xff\xfe\n", "finished", "not UTF-8"),
     ],
 )
-def test_what_is_damaged_is_told(
-    tmp_path: Path, name: str, content: str | bytes, status: str, problem: str
-) -> None:
+def test_what_is_damaged_is_told(tmp_path: Path, name: str, content: str | bytes, status: str, problem: str) -> None:
     folder = write_run(tmp_path / "run")
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     run = read(folder)
@@ -124,7 +124,7 @@ yaml_like = st.text(alphabet="ab:-[]{}&*!|> \n\t'\"0123456789.~?<\x00é\ud7ff", 
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=whole, content=st.binary(max_size=200) | yaml_like, keep=st.integers(0, 400))
 @example(name="metrics.csv", content=b"", keep=0)
 @example(name="metrics.csv", content=b"\x00\n", keep=0)

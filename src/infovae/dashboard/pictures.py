@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infovae.dashboard.reading import Unreadable, inside
+from infovae.dashboard.reading import UnreadableError, inside
 
 NAME = re.compile(r"(?P<name>.+?)(?:-(?P<epoch>\d{1,9}))?\.png", re.DOTALL)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -54,18 +54,18 @@ def read_picture(folder: Path, file: str) -> bytes:
     """A PNG of ``figures/``.
 
     Raises:
-        Unreadable: there is none of that name inside the folder, or it is no whole PNG.
+        UnreadableError: there is none of that name inside the folder, or it is no whole PNG.
     """
     path = inside(folder, f"figures/{file}")
     if path is None:
-        raise Unreadable(f"figures/{file}: gone")
+        raise UnreadableError(f"figures/{file}: gone")
     try:
         with path.open("rb") as opened:
             content = opened.read(LARGEST + 1)
     except OSError as error:
-        raise Unreadable(f"figures/{file}: {error.strerror}") from error
+        raise UnreadableError(f"figures/{file}: {error.strerror}") from error
     if not (content.startswith(SIGNATURE) and content.endswith(END)) or len(content) > LARGEST:
-        raise Unreadable(f"figures/{file}: not a whole PNG")
+        raise UnreadableError(f"figures/{file}: not a whole PNG")
     return content
 
 
@@ -89,7 +89,7 @@ def embed(runs: Iterable[tuple[Path, list[Picture]]], budget: float) -> list[dic
             break
         try:
             content = read_picture(runs[position][0], picture.file)
-        except Unreadable:
+        except UnreadableError:
             chosen[position][picture.file] = ""
             continue
         url = "data:image/png;base64," + base64.b64encode(content).decode()

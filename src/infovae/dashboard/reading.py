@@ -13,7 +13,7 @@ DEFAULT_LIMIT = 2**22
 DEPTH = 50
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """One line that names the file and what is wrong with it."""
 
 
@@ -21,18 +21,18 @@ def inside(folder: Path, name: str) -> Path | None:
     """The regular file of that name; None where there is none.
 
     Raises:
-        Unreadable: it is no regular file, or a link out of the folder.
+        UnreadableError: it is no regular file, or a link out of the folder.
     """
     path = folder / name
     try:
         if not path.exists():
             return None
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise Unreadable(f"{name}: a link out of the run folder, not followed")
+            raise UnreadableError(f"{name}: a link out of the run folder, not followed")
         if not path.is_file():
-            raise Unreadable(f"{name}: not a file")
+            raise UnreadableError(f"{name}: not a file")
     except OSError as error:
-        raise Unreadable(f"{name}: {error.strerror}") from error
+        raise UnreadableError(f"{name}: {error.strerror}") from error
     return path
 
 
@@ -40,7 +40,7 @@ def read_text(folder: Path, name: str) -> str | None:
     """A file's text; None where there is no such file.
 
     Raises:
-        Unreadable: it can't be read, is too long, or isn't UTF-8.
+        UnreadableError: it can't be read, is too long, or isn't UTF-8.
     """
     path = inside(folder, name)
     if path is None:
@@ -50,19 +50,19 @@ def read_text(folder: Path, name: str) -> str | None:
         with path.open("rb") as file:
             content = file.read(limit + 1)
         if len(content) > limit:
-            raise Unreadable(f"{name}: longer than {limit} bytes")
+            raise UnreadableError(f"{name}: longer than {limit} bytes")
         return content.decode()
     except OSError as error:
-        raise Unreadable(f"{name}: {error.strerror}") from error
+        raise UnreadableError(f"{name}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise Unreadable(f"{name}: not UTF-8 (byte {error.start})") from error
+        raise UnreadableError(f"{name}: not UTF-8 (byte {error.start})") from error
 
 
 def read_yaml(folder: Path, name: str) -> dict[Any, Any] | None:
     """A YAML mapping of plain values; nothing is instantiated, nothing interpolated.
 
     Raises:
-        Unreadable: it isn't one.
+        UnreadableError: it isn't one.
     """
     text = read_text(folder, name)
     if text is None:
@@ -71,9 +71,9 @@ def read_yaml(folder: Path, name: str) -> dict[Any, Any] | None:
         _check_events(text, name)
         content = yaml.load(text, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise Unreadable(f"{name}: not valid YAML ({_first_line(error)})") from error
+        raise UnreadableError(f"{name}: not valid YAML ({_first_line(error)})") from error
     if not isinstance(content, dict):
-        raise Unreadable(f"{name}: not a mapping")
+        raise UnreadableError(f"{name}: not a mapping")
     return content
 
 
@@ -82,17 +82,17 @@ def _check_events(text: str, name: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise Unreadable(f"{name}: has aliases, which no config written by a run has")
+            raise UnreadableError(f"{name}: has aliases, which no config written by a run has")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH:
-            raise Unreadable(f"{name}: nested deeper than {DEPTH} levels")
+            raise UnreadableError(f"{name}: nested deeper than {DEPTH} levels")
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any] | None:
     """A JSON object.
 
     Raises:
-        Unreadable: it isn't one.
+        UnreadableError: it isn't one.
     """
     text = read_text(folder, name)
     if text is None:
@@ -100,9 +100,9 @@ def read_json(folder: Path, name: str) -> dict[str, Any] | None:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"{name}: not valid JSON ({_first_line(error)})") from error
+        raise UnreadableError(f"{name}: not valid JSON ({_first_line(error)})") from error
     if not isinstance(content, dict):
-        raise Unreadable(f"{name}: not an object")
+        raise UnreadableError(f"{name}: not an object")
     return content
 
 
@@ -114,7 +114,7 @@ def read_rows(folder: Path, name: str) -> tuple[dict[str, list[float | None]], i
         out because it isn't complete yet.
 
     Raises:
-        Unreadable: not even the header can be read.
+        UnreadableError: not even the header can be read.
     """
     text = read_text(folder, name)
     if not text:
@@ -123,9 +123,9 @@ def read_rows(folder: Path, name: str) -> tuple[dict[str, list[float | None]], i
     try:
         header = next(csv.reader([first]), [])
     except csv.Error as error:
-        raise Unreadable(f"{name}: not valid CSV ({_first_line(error)})") from error
+        raise UnreadableError(f"{name}: not valid CSV ({_first_line(error)})") from error
     if len(set(header)) != len(header) or not all(header):
-        raise Unreadable(f"{name}: its header has empty or repeated names")
+        raise UnreadableError(f"{name}: its header has empty or repeated names")
     rows = [row for line in lines if (row := _numbers(line, len(header))) is not None]
     columns = {column: [row[position] for row in rows] for position, column in enumerate(header)}
     return columns, len(lines) - len(rows), bool(rest)

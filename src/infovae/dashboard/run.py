@@ -7,7 +7,7 @@ from typing import Any
 
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import Picture, find_pictures
-from infovae.dashboard.reading import Unreadable, number, read_json, read_rows, read_yaml, strict
+from infovae.dashboard.reading import UnreadableError, number, read_json, read_rows, read_yaml, strict
 
 FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml")
 STATUSES = ("finished", "failed", "interrupted")
@@ -107,7 +107,7 @@ def last_touched(folder: Path) -> float:
 def _attempt(run: Run, read: Any, folder: Path, name: str) -> Any:
     try:
         return read(folder, name)
-    except Unreadable as problem:
+    except UnreadableError as problem:
         run.problems.append(str(problem))
         return None
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from infovae.dashboard.page import page, safe_json
 from infovae.dashboard.pictures import read_picture
-from infovae.dashboard.reading import Unreadable
+from infovae.dashboard.reading import UnreadableError
 from infovae.dashboard.watch import Watch
 from infovae.errors import UserError
 
@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             content = read_picture(Path(run.path), file)
-        except Unreadable:
+        except UnreadableError:
             self._refuse(HTTPStatus.NOT_FOUND)
             return
         self._answer("image/png", content, "private, max-age=86400, immutable")  # its address names its time

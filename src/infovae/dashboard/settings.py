@@ -14,7 +14,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    runs: Annotated[list[str], Field(min_length=1), BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+    runs: Annotated[
+        list[str], Field(min_length=1), BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+    ]
     output: Path
     serve: bool
     host: str

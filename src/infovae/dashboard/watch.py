@@ -43,7 +43,9 @@ class Watch:
             if time.monotonic() - self._looked < self.settings.poll_seconds:
                 return
             self._version += 1
-            found = {self._numbers.setdefault(folder, len(self._numbers)): folder for folder in find_runs(self.settings.runs)}
+            found = {
+                self._numbers.setdefault(folder, len(self._numbers)): folder for folder in find_runs(self.settings.runs)
+            }
             for number, folder in found.items():
                 self._look(number, folder)
             for number in self.watched.keys() - found.keys():
@@ -66,7 +68,7 @@ class Watch:
     def run(self, number: int) -> Run | None:
         """The run of that number, if it is there."""
         watched = self.watched.get(number)
-        return watched and watched.run
+        return watched.run if watched else None
 
     def _look(self, number: int, folder: Path) -> None:
         known = self.watched.get(number)
