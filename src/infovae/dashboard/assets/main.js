@@ -46,41 +46,76 @@ function drawCensus() {
   byId("census").textContent = `${state.runs.size} ${state.runs.size === 1 ? "run" : "runs"}${kinds.length ? `: ${kinds.join(", ")}` : ""}`;
 }
 
-function drawMenus() {
-  const { telling, differing, keys, metrics } = state.description;
-  const rest = differing.map(({ key }) => key).filter((key) => !telling.includes(key));
-  const item = (prefix) => (value) => ({ value: prefix + value, label: value });
-  const toggled = (list, value, on) => (on ? [...list, value] : list.filter((other) => other !== value));
-  const set = (name, value) => {
-    state[name] = value;
+function item(prefix) {
+  return (value) => ({ value: prefix + value, label: value });
+}
+
+function toggled(list, value, on) {
+  return on ? [...list, value] : list.filter((other) => other !== value);
+}
+
+/** Config keys that differ and aren't among the telling ones. */
+function furtherKeys() {
+  const { telling, differing } = state.description;
+  return differing.map(({ key }) => key).filter((key) => !telling.includes(key));
+}
+
+function fillGroupMenu() {
+  const sections = [
+    { title: "Tell runs apart", items: state.description.telling.map(item("")) },
+    { title: "Differ as well", items: furtherKeys().map(item("")) },
+  ];
+  fillMenu("group-keys", sections, groupKeys, (keys) => {
+    state.groupKeys = keys;
     drawAll();
+  });
+}
+
+function fillColumnMenu() {
+  const { telling, keys, metrics } = state.description;
+  const differing = [...telling, ...furtherKeys()];
+  const sections = [
+    { title: "Metrics", items: metrics.map(item("metric:")) },
+    { title: "Config that differs", items: differing.map(item("config:")) },
+    { title: "Config that doesn't", items: keys.filter((key) => !differing.includes(key)).map(item("config:")) },
+  ];
+  fillMenu("columns", sections, columnFields, (fields) => {
+    state.columns = fields;
+    drawAll();
+  });
+}
+
+function fillAxesMenu() {
+  const { telling, metrics } = state.description;
+  const sections = [
+    { title: "Config", items: telling.map(item("config:")) },
+    { title: "Metrics", items: metrics.map(item("metric:")) },
+  ];
+  fillMenu("parallel-axes", sections, parallelAxes, (fields) => {
+    parallel.axes = fields;
+    drawViewsSoon();
+  });
+}
+
+/** Checkboxes that set a list; undefined sets it to what it is by default. */
+function fillMenu(id, sections, current, set) {
+  const reset = () => {
+    set(undefined);
+    fillMenu(id, sections, current, set);
   };
-  checkboxes(
-    byId("group-keys"),
-    [
-      { title: "Tell runs apart", items: telling.map(item("")) },
-      { title: "Differ as well", items: rest.map(item("")) },
-    ],
-    (key) => groupKeys().includes(key),
-    (key, on) => set("groupKeys", toggled(groupKeys(), key, on)),
-    () => set("groupKeys", undefined),
-  );
-  checkboxes(
-    byId("columns"),
-    [
-      { title: "Metrics", items: metrics.map(item("metric:")) },
-      { title: "Config that differs", items: [...telling, ...rest].map(item("config:")) },
-      { title: "Config that doesn't", items: keys.filter((key) => !telling.includes(key) && !rest.includes(key)).map(item("config:")) },
-    ],
-    (field) => columnFields().includes(field),
-    (field, on) => set("columns", toggled(columnFields(), field, on)),
-    () => set("columns", undefined),
-  );
+  checkboxes(byId(id), sections, (value) => current().includes(value), (value, on) => set(toggled(current(), value, on)), reset);
+}
+
+function listenToMenus() {
+  const menus = { "group-keys": fillGroupMenu, columns: fillColumnMenu, "parallel-axes": fillAxesMenu };
+  for (const [id, fill] of Object.entries(menus)) {
+    const menu = byId(id).closest("details");
+    menu.addEventListener("toggle", () => menu.open && fill()); // only then: what is open keeps its focus and place
+  }
 }
 
 async function drawAll() {
   drawCensus();
-  if (!document.querySelector("details.menu[open]") || !state.live) drawMenus();
   await drawTable();
   noteChoice();
   drawViewsSoon();
@@ -88,6 +123,7 @@ async function drawAll() {
 
 function listen() {
   listenToTabs();
+  listenToMenus();
   closeMenusOutside();
   followLinks();
   for (const radio of document.querySelectorAll("input[name=rows]")) radio.addEventListener("change", drawAll);

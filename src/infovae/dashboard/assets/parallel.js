@@ -12,15 +12,7 @@ function parallelAxes() {
 }
 
 function drawParallel() {
-  const { telling, metrics } = state.description;
-  const sections = [
-    { title: "Config", items: telling.map((key) => ({ value: `config:${key}`, label: key })) },
-    { title: "Metrics", items: metrics.map((name) => ({ value: `metric:${name}`, label: name })) },
-  ];
-  checkboxes(byId("parallel-axes"), sections, (field) => parallelAxes().includes(field), toggleAxis, () => {
-    parallel.axes = undefined;
-    drawParallel();
-  });
+  const { metrics } = state.description;
   offer(byId("parallel-colour"), metrics, ["test/loss", "test/log_det_covariance"]);
   const coloured = byId("parallel-colour").value;
   const fields = parallelAxes();
@@ -44,11 +36,6 @@ function drawParallel() {
     unselected: { line: { opacity: 0.06 } },
   };
   return draw("parallel-plot", [trace], { margin: { l: 70, r: 30, t: 80, b: 30 } });
-}
-
-function toggleAxis(field, on) {
-  parallel.axes = on ? [...parallelAxes(), field] : parallelAxes().filter((other) => other !== field);
-  drawParallel();
 }
 
 function fieldValue(run, field) {
