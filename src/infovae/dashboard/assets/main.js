@@ -114,7 +114,15 @@ function listenToMenus() {
   }
 }
 
-async function drawAll() {
+let drawn = Promise.resolve();
+
+/** Draw everything, after what is being drawn: building a table takes several turns. */
+function drawAll() {
+  drawn = drawn.catch(() => {}).then(drawOnce);
+  return drawn;
+}
+
+async function drawOnce() {
   drawCensus();
   await drawTable();
   noteChoice();
