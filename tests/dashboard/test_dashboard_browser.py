@@ -113,7 +113,7 @@ def show(page: Page, view: str) -> None:
 
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five runs, the last without a readable config and with a torn sample grid; their pictures at epochs 1, 2 and 3."""
+    """Five runs with pictures at three epochs; the last has a damaged config and a torn sample grid."""
     folder = tmp_path_factory.mktemp("five") / "runs"
     pictures = tuple(f"{kind}-000{epoch}.png" for kind in ("samples", "reconstructions") for epoch in (1, 2, 3))
     sizes = [("vae", 500, 1), ("vae", 500, 2), ("infovae", 500, 1), ("infovae", 500, 2), ("infovae", 2000, 1)]
