@@ -24,7 +24,7 @@ LAYERS = {
             ["callbacks", "loggers"],
             ["config", "assembly", "run_folder"],
             ["saved_run", "measure"],
-            ["training", "cli"],
+            ["training", "cli", "dashboard"],
             ["evaluation", "classifier_training"],
         ]
     )

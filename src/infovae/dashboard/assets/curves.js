@@ -1,0 +1,101 @@
+// Any metric over epochs or wall time: each run, or mean and standard error of each group.
+
+const MOST_LINES = 300;
+
+function drawCurves() {
+  offer(byId("curves-metric"), state.description.curves, ["test/log_det_covariance", "test/loss", "validation/loss"]);
+  const metric = byId("curves-metric").value;
+  const over = byId("curves-over").value;
+  const runs = drawnRuns().filter((run) => run.curves[metric]?.length && run.curves.epoch);
+  const groups = colouredGroups(runs);
+  const notes = [];
+  let traces;
+  if (byId("curves-lines").value === "mean") {
+    if (groups.length > MOST_GROUPS) notes.push(`The first ${MOST_GROUPS} of ${groups.length} groups are drawn: group by fewer keys, or filter.`);
+    traces = groups.slice(0, MOST_GROUPS).flatMap((group) => meanTraces(group, metric, over));
+    notes.push("Bands are ± one standard error over the runs that reached the epoch.");
+  } else {
+    if (runs.length > MOST_LINES) notes.push(`The first ${MOST_LINES} of ${runs.length} runs are drawn: filter or choose runs.`);
+    const kept = new Set(runs.slice(0, MOST_LINES));
+    traces = groups.flatMap((group) => runTraces({ ...group, runs: group.runs.filter((run) => kept.has(run)) }, metric, over));
+  }
+  if (!runs.length) notes.unshift("No run here has this metric over epochs.");
+  note("curves-note", notes);
+  const scale = byId("curves-log").checked ? { type: "log" } : {};
+  const title = over === "epoch" ? "epoch" : "wall time (minutes)";
+  return draw("curves-plot", traces, { xaxis: axis(title), yaxis: axis(metric, scale) });
+}
+
+function horizontal(run, over) {
+  return over === "epoch" ? run.curves.epoch : (run.curves.seconds ?? []).map((value) => (value === null ? null : value / 60));
+}
+
+/** For each epoch the mean over the runs that have it; a nan there makes a gap. */
+function meanCurve(runs, metric, over) {
+  const epochs = new Map();
+  for (const run of runs) {
+    const places = horizontal(run, over);
+    run.curves.epoch.forEach((epoch, row) => {
+      if (!epochs.has(epoch)) epochs.set(epoch, { places: [], values: [] });
+      epochs.get(epoch).places.push(places[row]);
+      epochs.get(epoch).values.push(run.curves[metric][row]);
+    });
+  }
+  const sorted = [...epochs].sort(([one], [other]) => one - other);
+  return sorted.map(([epoch, { places, values }]) => ({
+    epoch,
+    place: mean(places),
+    mean: values.includes(null) ? null : mean(values),
+    error: values.includes(null) ? undefined : standardError(values),
+    count: values.length,
+  }));
+}
+
+function meanTraces(group, metric, over) {
+  const points = meanCurve(group.runs, metric, over);
+  const shared = { legendgroup: group.name, hoverinfo: "skip", showlegend: false, mode: "lines", line: { width: 0 } };
+  const x = points.map((point) => point.place);
+  const banded = points.filter((point) => point.error !== undefined);
+  const edge = (sign) => banded.map((point) => point.mean + sign * point.error);
+  return [
+    {
+      ...shared,
+      x: banded.map((point) => point.place),
+      y: edge(-1),
+    },
+    {
+      ...shared,
+      x: banded.map((point) => point.place),
+      y: edge(1),
+      fill: "tonexty",
+      fillcolor: transparent(group.colour, 0.2),
+    },
+    {
+      x,
+      y: points.map((point) => point.mean),
+      name: plotText(group.label),
+      legendgroup: group.name,
+      mode: points.length > 60 ? "lines" : "lines+markers",
+      line: { color: group.colour, width: 2 },
+      marker: { color: group.colour, size: 5 },
+      text: points.map((point) => `${wrapped(group.label)}<br>epoch ${point.epoch}: ${point.mean === null ? "" : formatMean(point)}, n=${point.count}`),
+      hoverinfo: "text",
+    },
+  ];
+}
+
+function runTraces(group, metric, over) {
+  return group.runs.map((run, position) => ({
+    x: horizontal(run, over),
+    y: run.curves[metric],
+    name: plotText(group.label),
+    legendgroup: group.name,
+    showlegend: position === 0,
+    mode: run.curves.epoch.length > 60 ? "lines" : "lines+markers",
+    line: { color: group.colour, width: state.chosen.has(run.id) ? 3 : 1.3 },
+    marker: { color: group.colour, size: 4 },
+    customdata: run.curves.epoch.map(() => run.id),
+    text: run.curves.epoch.map((epoch, row) => `${describeRun(run)}<br>epoch ${epoch}: ${formatValue(run.curves[metric][row] ?? undefined)}`),
+    hoverinfo: "text",
+  }));
+}

@@ -1,0 +1,71 @@
+// A run by itself: how to make it again, what went wrong, its whole config. #run=PATH links to it.
+
+function detailsLink(run) {
+  return `#run=${encodeURIComponent(run.path)}`;
+}
+
+function openLinkedDetails() {
+  const match = /^#run=(.*)$/.exec(location.hash);
+  if (!match) return;
+  let path;
+  try {
+    path = decodeURIComponent(match[1]);
+  } catch {
+    return; // not a link of ours
+  }
+  const run = allRuns().find((one) => one.path === path);
+  if (run) showDetails(run);
+}
+
+function showDetails(run) {
+  const close = element("button", { type: "button", text: "Close" });
+  const dialog = byId("details");
+  close.addEventListener("click", () => dialog.close());
+  const top = element("div", { class: "bar", children: [element("h2", { id: "details-heading", text: state.paths.get(run.id) }), close] });
+  const facts = element("p", { class: "note", text: `${run.status}; ${run.path}` });
+  const problems = [run.error, ...run.problems].filter(Boolean).map((text) => element("li", { text }));
+  const parts = [top, facts];
+  if (problems.length) parts.push(element("ul", { class: "problems", children: problems }));
+  parts.push(element("h3", { text: "Reproduce" }), ...reproduction(run));
+  parts.push(listing("Metrics", run.metrics, true), listing("Config", run.config, false));
+  dialog.replaceChildren(...parts);
+  if (!dialog.open) dialog.showModal();
+}
+
+function reproduction(run) {
+  if (!run.command) return [element("p", { class: "note", text: "The run folder doesn't tell the command." })];
+  const lines = run.revision && /^[0-9a-f]{7,64}$/.test(run.revision) ? [`git checkout ${run.revision}`, run.command] : [run.command];
+  const text = element("pre", { text: lines.join("\n"), tabindex: "0", "aria-label": "Command line" });
+  const copy = element("button", { type: "button", text: "Copy" });
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      copy.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(text); // no clipboard here: ready for Ctrl-C
+      copy.textContent = "Selected";
+    }
+  });
+  const warning = run.changed ? " The code had changes that were not committed: they are not in that revision." : "";
+  return [
+    element("div", { class: "command", children: [text, copy] }),
+    element("p", { class: "note", text: `For a shell at the top of a clone.${warning}` }),
+  ];
+}
+
+function listing(title, values, open) {
+  const rows = Object.entries(values)
+    .sort(([one], [other]) => one.localeCompare(other))
+    .map(([name, value]) => element("tr", { children: [element("th", { scope: "row", text: name }), element("td", { text: formatValue(asNumber(value) ?? value) })] }));
+  const made = element("details", { class: "listing", children: [element("summary", { text: `${title} (${rows.length})` }), element("table", { children: rows })] });
+  made.open = open;
+  return made;
+}
+
+function followLinks() {
+  addEventListener("hashchange", openLinkedDetails);
+  byId("details").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+  byId("details").addEventListener("click", (event) => {
+    if (event.target === byId("details")) byId("details").close(); // the backdrop
+  });
+}

@@ -1,0 +1,61 @@
+// Two metrics against each other, and the finished runs that no other beats in both.
+
+const BADNESS = { low: (value) => value, high: (value) => -value, zero: (value) => Math.abs(value) };
+
+/** Of points [x, y], smaller being better, the positions of those that no other is at least as good as in both and better in one. */
+function paretoFront(points) {
+  const order = points.map((_, position) => position).sort((a, b) => points[a][0] - points[b][0] || points[a][1] - points[b][1]);
+  const front = [];
+  let [bestX, bestY] = [NaN, Infinity];
+  for (const position of order) {
+    const [x, y] = points[position];
+    if (y < bestY || (y === bestY && x === bestX)) {
+      front.push(position);
+      [bestX, bestY] = [x, y];
+    }
+  }
+  return front;
+}
+
+function drawPareto() {
+  const { metrics } = state.description;
+  const guesses = { log_det_covariance: "zero", images_per_second: "high", elbo: "high", active_units: "high", mutual_information: "high" };
+  for (const [side, preferred] of [["x", "test/log_det_covariance"], ["y", "test/reconstruction"]]) {
+    const select = byId(`pareto-${side}`);
+    offer(select, metrics, [preferred, "test/loss"]);
+    if (select.dataset.guessed === select.value) continue;
+    select.dataset.guessed = select.value;
+    byId(`pareto-${side}-better`).value = guesses[select.value.split("/").at(-1)] ?? "low";
+  }
+  const [xName, yName] = [byId("pareto-x").value, byId("pareto-y").value];
+  const [xBad, yBad] = [BADNESS[byId("pareto-x-better").value], BADNESS[byId("pareto-y-better").value]];
+  const runs = drawnRuns().filter((run) => Number.isFinite(asNumber(run.metrics[xName])) && Number.isFinite(asNumber(run.metrics[yName])));
+  const finished = runs.filter((run) => run.status === "finished");
+  const front = paretoFront(finished.map((run) => [xBad(run.metrics[xName]), yBad(run.metrics[yName])])).map((position) => finished[position]);
+  const groups = fewGroups(colouredGroups(runs));
+  const traces = groups.map((group) => ({
+    x: group.runs.map((run) => run.metrics[xName]),
+    y: group.runs.map((run) => run.metrics[yName]),
+    name: plotText(group.label),
+    mode: "markers",
+    marker: runMarkers(group.runs, group.colour),
+    customdata: group.runs.map((run) => run.id),
+    text: group.runs.map((run) => `${describeRun(run)}<br>${plotText(xName)}: ${formatValue(run.metrics[xName])}<br>${plotText(yName)}: ${formatValue(run.metrics[yName])}`),
+    hoverinfo: "text",
+  }));
+  const line = [...front].sort((one, other) => one.metrics[xName] - other.metrics[xName]);
+  traces.push({
+    x: line.map((run) => run.metrics[xName]),
+    y: line.map((run) => run.metrics[yName]),
+    name: `Pareto front (${front.length})`,
+    mode: "lines+markers",
+    line: { dash: "dot", width: 1.5, color: isDark() ? "#e6edf3" : "#1f2328" },
+    marker: { symbol: "circle-open", size: 15, color: isDark() ? "#e6edf3" : "#1f2328" },
+    hoverinfo: "skip",
+  });
+  note("pareto-note", [
+    `${front.length} of ${finished.length} finished runs are on the front: none is better in one and no worse in the other. Click a point to choose its run.`,
+  ]);
+  const scale = (side) => (byId(`pareto-log-${side}`).checked ? { type: "log" } : {});
+  return draw("pareto-plot", traces, { xaxis: axis(xName, scale("x")), yaxis: axis(yName, scale("y")) });
+}

@@ -1,0 +1,113 @@
+// What the charts share: colours, axes, and text that plotly doesn't take for markup.
+
+const LIGHT = ["#2563b8", "#d2691e", "#2b8a3e", "#c2255c", "#6741d9", "#0b7285", "#8a6d1d", "#5c6670", "#e03131", "#1098ad"];
+const DARK = ["#74a9f0", "#f2a65a", "#69c97e", "#f27ba5", "#a58bf5", "#5cc8d7", "#d9bb58", "#a9b4be", "#ff8787", "#66d9e8"];
+const MOST_GROUPS = 40;
+
+function isDark() {
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function colour(position) {
+  const colours = isDark() ? DARK : LIGHT;
+  return colours[position % colours.length];
+}
+
+function transparent(hex, opacity) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  return `rgba(${red}, ${green}, ${blue}, ${opacity})`;
+}
+
+/** Plotly reads a few tags and entities in labels: text from run folders gets none. */
+function plotText(text, most = 70) {
+  const cut = text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  return cut.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+function wrapped(text) {
+  return text.match(/.{1,60}/gsu)?.map((line) => plotText(line)).join("<br>") ?? "";
+}
+
+/** Groups of the runs, each with the colour that it has in every chart. */
+function colouredGroups(runs, without) {
+  const keys = groupKeys().filter((name) => name !== without);
+  const positions = new Map(groupRuns(allRuns(), keys).map((group, position) => [group.name, position]));
+  return groupRuns(runs, keys).map((group) => ({ ...group, colour: colour(positions.get(group.name)) }));
+}
+
+/** More groups than a legend holds: all beyond become one, in grey. */
+function fewGroups(groups) {
+  if (groups.length <= MOST_GROUPS) return groups;
+  const rest = groups.slice(MOST_GROUPS);
+  const label = `${rest.length} further groups`;
+  return [...groups.slice(0, MOST_GROUPS), { name: label, label, runs: rest.flatMap(({ runs }) => runs), colour: "#8b949e", isRest: true }];
+}
+
+function axis(title, more = {}) {
+  const style = getComputedStyle(document.documentElement);
+  const line = style.getPropertyValue("--line").trim();
+  return {
+    title: { text: plotText(title), standoff: 12 },
+    gridcolor: line,
+    linecolor: line,
+    zerolinecolor: line,
+    automargin: true,
+    exponentformat: "power",
+    ...more,
+  };
+}
+
+function layout(more) {
+  const style = getComputedStyle(document.documentElement);
+  const [text, card, line] = ["--text", "--card", "--line"].map((name) => style.getPropertyValue(name).trim());
+  const narrow = innerWidth < 700;
+  return {
+    paper_bgcolor: card,
+    plot_bgcolor: card,
+    font: { family: "system-ui, sans-serif", size: 13, color: text },
+    hoverlabel: { bgcolor: card, bordercolor: line, font: { color: text }, align: "left", namelength: -1 },
+    margin: { l: 56, r: 16, t: 12, b: 48 },
+    hovermode: "closest",
+    legend: narrow ? { orientation: "h", y: -0.25, font: { size: 11 } } : { font: { size: 12 } },
+    height: narrow ? 420 : 460,
+    ...more,
+  };
+}
+
+const CONFIG = {
+  displaylogo: false,
+  responsive: true,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+  toImageButtonOptions: { format: "svg" },
+};
+
+/** Draw; a click on a point that stands for a run chooses it. */
+async function draw(id, traces, look) {
+  const plot = byId(id);
+  await Plotly.react(plot, traces, layout(look), CONFIG);
+  if (plot.dataset.clicks) return;
+  plot.dataset.clicks = "yes";
+  plot.on("plotly_click", ({ points }) => {
+    const number = points[0].customdata;
+    if (state.runs.has(number)) toggleRun(number);
+  });
+}
+
+/** Points of runs: filled where finished, ringed where chosen. */
+function runMarkers(runs, colourOf) {
+  return {
+    symbol: runs.map((run) => (run.status === "finished" ? "circle" : "circle-open")),
+    color: colourOf,
+    opacity: 0.9,
+    size: runs.map((run) => (state.chosen.has(run.id) ? 12 : 8)),
+    line: { width: runs.map((run) => (state.chosen.has(run.id) ? 2 : 0.5)), color: isDark() ? "#ffffff" : "#111111" },
+  };
+}
+
+function describeRun(run) {
+  return `${wrapped(state.paths.get(run.id))}<br>${plotText(run.status)}`;
+}
+
+function note(id, parts) {
+  byId(id).textContent = parts.filter(Boolean).join(" ");
+}

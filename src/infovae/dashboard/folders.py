@@ -1,0 +1,51 @@
+"""Where runs are: folders, everything below them, globs."""
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from infovae.errors import UserError
+
+MARKS = frozenset({"config.yaml", "metrics.csv", "summary.json"})
+"""A folder that holds one of these is a run."""
+
+
+def check_patterns(patterns: Iterable[str]) -> None:
+    """Refuse what can't lead to a run.
+
+    Raises:
+        UserError: a pattern that no folder matches.
+    """
+    for pattern in patterns:
+        if not _roots(pattern):
+            raise UserError(f"runs={pattern}: no such folder; accepted are run folders, folders of runs, and globs")
+
+
+def find_runs(patterns: Iterable[str]) -> list[Path]:
+    """Every run folder at or below what the patterns match, each once, in order of name."""
+    found = {folder: None for pattern in patterns for root in _roots(pattern) for folder in _runs_below(root)}
+    return sorted({folder.resolve(): folder for folder in reversed(found)}.values(), key=_natural)
+
+
+def _natural(folder: Path) -> list[tuple[int, str]]:
+    """Job 10 comes after job 9."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(folder))]
+
+
+def _roots(pattern: str) -> list[Path]:
+    exact = Path(pattern).expanduser()
+    if exact.is_dir():
+        return [exact]  # also where its name has brackets
+    return [Path(match) for match in sorted(glob.glob(str(exact), recursive=True)) if os.path.isdir(match)]
+
+
+def _runs_below(root: Path) -> Iterator[Path]:
+    # Links are not followed: they could lead anywhere, and in circles.
+    for folder, below, files in os.walk(root):
+        if MARKS.intersection(files):
+            below.clear()
+            yield Path(folder)
+        else:
+            below[:] = sorted(name for name in below if not name.startswith("."))

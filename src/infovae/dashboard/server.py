@@ -1,0 +1,152 @@
+"""The page over HTTP: the page, what changed, and the pictures of known runs. Nothing else."""
+
+import ipaddress
+import re
+import socket
+import sys
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from infovae.dashboard.page import page, safe_json
+from infovae.dashboard.pictures import read_picture
+from infovae.dashboard.reading import UnreadableError
+from infovae.dashboard.watch import Watch
+from infovae.errors import UserError
+
+PICTURE = re.compile(r"/figures/(?P<run>[0-9]{1,9})/(?P<file>[^/]+)")
+
+
+class Server(ThreadingHTTPServer):
+    """Answers for one ``Watch``."""
+
+    daemon_threads = True
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        settings = watch.settings
+        self.address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        live = {"live": True, "poll_seconds": settings.poll_seconds, "runs": [], "gone": [], "version": 0}
+        content, policy = page(live | {"instance": watch.instance}, {})
+        self.content = content.encode()
+        self.policy = f"{policy}; frame-ancestors 'none'"
+        self.hosts = {"localhost", socket.gethostname().lower(), settings.host.lower()}
+        super().__init__((settings.host, settings.port), Handler)
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the page."""
+        host = self.watch.settings.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.server_address[1]}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a browser may turn away at any time
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET alone; every path but three is refused."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+    server_version = "InfoVAE-Lab"
+    sys_version = ""
+    timeout = 60
+
+    def do_GET(self) -> None:
+        try:
+            url, ours = urlsplit(self.path), self._host_is_ours()
+        except ValueError:
+            self._refuse(HTTPStatus.BAD_REQUEST)
+            return
+        if not ours:
+            self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
+            return
+        picture = PICTURE.fullmatch(url.path)
+        if url.path == "/":
+            self._answer("text/html; charset=utf-8", self.server.content)
+        elif url.path == "/data":
+            since = parse_qs(url.query).get("since", ["0"])[0]
+            self._data(int(since) if re.fullmatch(r"[0-9]{1,15}", since) else 0)
+        elif picture:
+            self._picture(int(picture["run"]), unquote(picture["file"]))
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND)
+
+    def _data(self, since: int) -> None:
+        self.server.watch.refresh()
+        self._answer("application/json", safe_json(self.server.watch.changes(since)).encode())
+
+    def _picture(self, number: int, file: str) -> None:
+        run = self.server.watch.run(number)
+        # By a name that was found in the run's folder; what the request says is never a path.
+        known = {picture.file for picture in run.pictures} if run else set()
+        if run is None or file not in known:
+            self._refuse(HTTPStatus.NOT_FOUND)
+            return
+        try:
+            content = read_picture(Path(run.path), file)
+        except UnreadableError:
+            self._refuse(HTTPStatus.NOT_FOUND)
+            return
+        self._answer("image/png", content, "private, max-age=86400, immutable")  # its address names its time
+
+    def _host_is_ours(self) -> bool:
+        """Names that anyone could point at this machine are refused: a foreign page would read what we serve."""
+        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return host in self.server.hosts
+        return True
+
+    def _answer(self, kind: str, content: bytes, cache: str = "no-store") -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", cache)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        content = f"{status.value} {status.phrase}\n".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", self.server.policy)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("Referrer-Policy", "no-referrer")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def serve(watch: Watch) -> None:
+    """Serve until Ctrl-C.
+
+    Raises:
+        UserError: the address can't be listened on.
+    """
+    settings = watch.settings
+    try:
+        server = Server(watch)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"host={settings.host} port={settings.port}: {reason}; accepted are an address of this machine and a free "
+            "port (port=0 takes any)"
+        ) from error
+    with server:
+        print(f"{len(watch.watched)} runs at {server.url} (Ctrl-C ends)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("ended")

@@ -1,0 +1,196 @@
+"""The server, by real requests: three addresses and nothing else."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+from run_folders import png, write_run
+
+from infovae.dashboard.server import Server
+from infovae.dashboard.settings import Settings
+from infovae.dashboard.watch import Watch
+
+Get = Callable[..., tuple[int, dict[str, str], bytes]]
+
+
+def watch_of(folder: Path) -> Watch:
+    return Watch(
+        Settings(
+            runs=[str(folder)],
+            output=Path("unused"),
+            serve=True,
+            host="127.0.0.1",
+            port=0,
+            poll_seconds=1e-6,
+            picture_megabytes=1,
+            curve_points=300,
+            stalled_after_minutes=30,
+        )
+    )
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    write_run(tmp_path / "runs" / "0", pictures=("samples-0001.png",))
+    write_run(tmp_path / "runs" / "1", seed=2)
+    (tmp_path / "runs" / "0" / "figures" / "notes.txt").write_text("secret")
+    (tmp_path / "secret.png").write_bytes(png())
+    return tmp_path / "runs"
+
+
+@contextlib.contextmanager
+def served(watch: Watch) -> Iterator[Get]:
+    with Server(watch) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+
+        def get(path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+            with contextlib.closing(connection):
+                connection.request(method, path, headers=headers)
+                answer = connection.getresponse()
+                return answer.status, dict(answer.getheaders()), answer.read()
+
+        yield get
+        server.shutdown()
+
+
+@pytest.fixture
+def get(runs: Path) -> Iterator[Get]:
+    watch = watch_of(runs)
+    watch.refresh()
+    with served(watch) as get:
+        yield get
+
+
+def test_page_data_and_pictures(get: Get, runs: Path) -> None:
+    status, headers, body = get("/")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert b"<title>InfoVAE Lab: runs</title>" in body
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src")
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    data = json.loads(get("/data?since=0")[2])
+    assert [Path(run["path"]).name for run in data["runs"]] == ["0", "1"]
+    ((_, file, modified),) = data["runs"][0]["pictures"]["samples"]
+    status, headers, body = get(f"/figures/0/{file}?v={modified}")
+    assert (status, headers["Content-Type"], headers["X-Content-Type-Options"]) == (200, "image/png", "nosniff")
+    assert body == (runs / "0" / "figures" / "samples-0001.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/figures/0/..%2Fconfig.yaml",
+        "/figures/0/..%2F..%2F..%2Fsecret.png",
+        "/figures/0/%2e%2e/%2e%2e/secret.png",
+        "/figures/0/../../../secret.png",
+        "/figures/0/notes.txt",
+        "/figures/0/%00",
+        "/figures/7/samples-0001.png",
+        "/figures/1/samples-0001.png",
+        "/figures/-1/samples-0001.png",
+        "/config.yaml",
+        "/../secret.png",
+        "//etc/passwd",
+        "/data/",
+        "/figures/",
+        "/index.html",
+    ],
+)
+def test_nothing_else_is_served(get: Get, path: str) -> None:
+    status, _, body = get(path)
+    assert status == 404
+    assert b"secret" not in body
+
+
+def test_a_link_put_there_after_the_look_is_not_followed(get: Get, runs: Path) -> None:
+    picture = runs / "0" / "figures" / "samples-0001.png"
+    picture.unlink()
+    picture.symlink_to(runs.parent / "secret.png")
+    assert get("/figures/0/samples-0001.png")[0] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "HEAD"])
+def test_only_get(get: Get, method: str) -> None:
+    assert get("/", method)[0] == 501
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8765", 200),
+        ("localhost", 200),
+        ("[::1]:8765", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example:8765", 421),
+        ("localhost.evil.example", 421),
+        ("", 421),
+        ("[", 400),
+    ],
+)
+def test_foreign_names_are_refused(get: Get, host: str, status: int) -> None:
+    assert get("/data?since=0", Host=host)[0] == status
+
+
+def test_what_is_asked_for_badly_is_answered(get: Get) -> None:
+    assert json.loads(get("/data")[2])["runs"]
+    assert json.loads(get("/data?since=x%00")[2])["runs"]
+    assert json.loads(get("/data?since=" + "9" * 15)[2])["runs"] == []
+
+
+def test_only_what_changed_is_told_again(runs: Path) -> None:
+    with served(watch_of(runs)) as get:
+
+        def changes(since: int) -> tuple[list[int], list[int], int]:
+            data = json.loads(get(f"/data?since={since}")[2])
+            return [run["id"] for run in data["runs"]], data["gone"], data["version"]
+
+        numbers, gone, version = changes(0)
+        assert (numbers, gone) == ([0, 1], [])
+        numbers, _, version = changes(version)
+        assert numbers == []
+        with (runs / "1" / "metrics.csv").open("a") as file:
+            file.write("4,16,6.0,1.0,2.0,3.0,4.0\n")
+        numbers, _, version = changes(version)
+        assert numbers == [1]
+        write_run(runs / "00")
+        numbers, _, version = changes(version)
+        assert numbers == [2]
+        (runs / "0").rename(runs.parent / "away")
+        numbers, gone, version = changes(version)
+        assert (numbers, gone) == ([], [0])
+        (runs.parent / "away").rename(runs / "0")
+        assert changes(version)[:2] == ([0], [])
+
+
+def test_serve_as_typed_and_ended_by_ctrl_c(runs: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "dashboard.py"), "--serve", f"runs={runs}", f"port={port}"],
+        cwd=runs.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"2 runs at http://127.0.0.1:{port}/ (Ctrl-C ends)\n"
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            connection.request("GET", "/data?since=0")
+            assert len(json.loads(connection.getresponse().read())["runs"]) == 2
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=20)
+        assert (process.returncode, output, errors) == (0, "ended\n", "")
+    finally:
+        process.kill()
+    assert {path.name for path in runs.parent.iterdir()} == {"runs", "secret.png"}
