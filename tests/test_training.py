@@ -170,6 +170,16 @@ def test_an_autoregressive_run_draws_all_pictures(composed: Compose, tmp_path: P
     assert np.isin(grid, [0, 255, round(255 * BETWEEN)]).all()  # draws of a coin a pixel, not their means
 
 
+def test_the_last_checkpoint_is_that_of_the_last_epoch_whatever_was_best(composed: Compose, tmp_path: Path) -> None:
+    """The validation loss falls: by mode=max the first epoch is the best."""
+    overrides = ["trainer.max_epochs=3", "callbacks=checkpoint", "callbacks.checkpoint.mode=max"]
+    train(composed(*SMALL, *overrides, run_dir=tmp_path))
+    losses = [row["validation/loss"] for row in rows_of(tmp_path)]
+    assert losses[0] > losses[1] > losses[2]
+    last, best = (torch.load(tmp_path / "checkpoints" / f"{name}.ckpt", weights_only=True) for name in ("last", "best"))
+    assert (last["global_step"], best["global_step"]) == (3 * 4, 1 * 4)
+
+
 def test_runs_repeat_with_the_seed_and_differ_without(composed: Compose, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(composed(*SMALL, "trainer.max_epochs=1", "callbacks=checkpoint", f"seed={seed}", run_dir=tmp_path / name))

@@ -42,7 +42,6 @@ def folder_run(folder: Path, streaming: str) -> list[str]:
         "data.batch_size=8",
         *source,
         "callbacks=checkpoint",
-        "callbacks.checkpoint.monitor=null",  # each epoch's weights, not those of the best alone
     ]
 
 
