@@ -20,6 +20,11 @@ def write_config(cfg: DictConfig, run_dir: Path) -> None:
     OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
 
 
+def forget_summary(run_dir: Path) -> None:
+    """Take away what an earlier attempt in the same folder left, so that no summary means: going on, or cut off."""
+    (run_dir / "summary.json").unlink(missing_ok=True)
+
+
 def write_summary(run_dir: Path, summary: dict[str, Any]) -> None:
     """``summary.json``: what is given, the command, git revision and versions."""
     content = summary | {
@@ -27,6 +32,7 @@ def write_summary(run_dir: Path, summary: dict[str, Any]) -> None:
         "git": git_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
+    run_dir.mkdir(parents=True, exist_ok=True)
     aside = run_dir / "summary.json.part"
     aside.write_text(json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
     aside.replace(run_dir / "summary.json")
