@@ -19,7 +19,7 @@ LAYERS = {
             ["priors", "posteriors", "likelihoods", "networks"],
             ["divergences", "metrics", "data"],
             ["module"],
-            ["callbacks", "loggers"],
+            ["callbacks", "loggers", "sweeps"],
             ["config", "assembly", "run_folder"],
             ["training", "cli"],
         ]

@@ -9,13 +9,19 @@ from infovae.assembly import build_data, build_module, build_trainer
 from infovae.config import check
 from infovae.errors import UserError
 
-OPTIONS = sorted(f"{path.parent.relative_to(CONF)}={path.stem}" for path in CONF.rglob("*.yaml") if path.parent != CONF)
+SWEEPS = {"hydra", "hparams_search", "wandb_sweep"}  # not parts of a run: tests/sweeps/
+OPTIONS = sorted(
+    f"{path.parent.relative_to(CONF)}={path.stem}"
+    for path in CONF.rglob("*.yaml")
+    if path.parent != CONF and path.relative_to(CONF).parts[0] not in SWEEPS
+)
 COMPANIONS = {
     "posterior=deterministic": ["model=mmd_vae"],
     "divergence=none": ["model=vae"],
     "prior=uniform": ["model=mmd_vae"],
     "network=conv": ["~network.encoder.hidden"],
     "data=tensor": ["data.source.path=images.npy"],
+    "callbacks=trial_pruning": ["hydra/sweeper=optuna"],
 }
 
 

@@ -18,14 +18,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from infovae.errors import UserError
+from infovae.errors import INTERRUPTED, UserError
 from infovae.sweeps.resume import resumed
 
 CONF = Path(__file__).parents[2] / "conf"
 
-# conf/hydra/ changes some of a plugin's own defaults, which is what this notice is about. Said here, since
+# conf/hydra/launcher/ changes some of a plugin's own defaults, which is what this notice is about. Said here, since
 # the processes that a launcher starts import this module before they compose.
-warnings.filterwarnings("ignore", message=r"\s*'hydra/(launcher|sweeper)/\w+' is validated against ConfigStore schema")
+warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
 
 def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
@@ -58,6 +58,8 @@ def one_line_errors() -> Iterator[None]:
     """End the program with one line for whatever is raised inside."""
     try:
         yield
+    except KeyboardInterrupt:  # a launcher's: a run of its own answers for itself
+        sys.exit(INTERRUPTED)
     except Exception as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1)

@@ -21,15 +21,13 @@ from infovae.assembly import build_data, build_loggers, build_module, build_trai
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.config import check
 from infovae.data.module import ImageData
-from infovae.errors import UserError
+from infovae.errors import INTERRUPTED, UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
 from infovae.run_folder import forget_summary, write_config, write_summary
 from infovae.shards import is_first_process
 
 log = logging.getLogger(__name__)
-
-INTERRUPTED = 130
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
