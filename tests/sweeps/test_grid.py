@@ -20,7 +20,8 @@ from infovae.sweeps.report import report
 from infovae.sweeps.resume import resumed
 from infovae.training import train
 
-EPOCHS = 8
+EPOCHS = 40
+SHORT = ["trainer.limit_val_batches=1", "trainer.limit_test_batches=1"]
 
 
 def leave(folder: Path, overrides: list[str], **summary: object) -> None:
@@ -82,7 +83,7 @@ def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_
 
 def test_a_killed_sweep_goes_on_where_it_was(command: Command, composed: Compose, tmp_path: Path) -> None:
     """Three jobs: one finishes, one is impossible, one is killed in the middle of training."""
-    settings = [*SMALL, "callbacks=checkpoint", "metrics=[]", f"trainer.max_epochs={EPOCHS}"]
+    settings = [*SMALL, "callbacks=checkpoint", "metrics=[]", *SHORT, f"trainer.max_epochs={EPOCHS}"]
     sweep, script = tmp_path / "sweep", str(PROJECT / "train.py")
     process = subprocess.Popen(
         [sys.executable, script, "-m", *settings, "seed=1", "model.lambda_=2,0.5,3", f"hydra.sweep.dir={sweep}"],

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CONF, PROJECT, SMALL, Command
+from conftest import CONF, PROJECT, SMALL, Compose
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
+from infovae.errors import UserError
+from infovae.loggers.workspace import build_workspace, save_workspace
+from infovae.training import train
 
 Record = dict[str, Any]
 
@@ -32,7 +36,7 @@ def test_there_is_one_sweep_since_the_command_takes_one_file() -> None:
     assert len(SWEEPS) == 1
 
 
-def test_the_agent_s_command_trains_and_the_run_can_be_grouped(command: Command, tmp_path: Path) -> None:
+def test_the_agent_s_arguments_train_and_the_run_can_be_grouped(composed: Compose, tmp_path: Path) -> None:
     sweep = yaml.safe_load(SWEEPS[0].read_text())
     chosen = {
         key: {"value": entry["value"] if "value" in entry else entry["values"][1]}
@@ -44,12 +48,9 @@ def test_the_agent_s_command_trains_and_the_run_can_be_grouped(command: Command,
     assert (PROJECT / sweep["program"]).is_file()
 
     settings = [entry for entry in SMALL if not entry.startswith("logger")]
-    answer = command(
-        sweep["program"], *arguments, *settings, "trainer.max_epochs=1", "hydra.run.dir=run", "logger=wandb_offline",
-        "group=a sweep", "tags=[x,y]",
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stderr
-    (run,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
+    tracking = ["logger=wandb_offline", "group=a sweep", "tags=[x,y]"]
+    train(composed(*arguments, *settings, *tracking, "trainer.max_epochs=1", run_dir=tmp_path))
+    (run,) = (tmp_path / "wandb").glob("offline-run-*")
     records = records_of(run)
     (start,) = (record["run"] for record in records if record["type"] == "run")
     told = {name: start[name] for name in ("display_name", "project", "run_group", "job_type", "tags")}
@@ -63,18 +64,17 @@ def test_the_agent_s_command_trains_and_the_run_can_be_grouped(command: Command,
     assert not any("." in key or isinstance(value, dict) for key, value in config.items())
 
 
-def test_without_a_key_the_workspace_is_refused_in_one_line(command: Command) -> None:
-    answer = command("wandb_workspace.py")
-    assert answer.returncode == 1
-    assert answer.stderr == (
-        "error: no W&B key is configured; accepted are `wandb login` or the environment's WANDB_API_KEY\n"
-    )
+def test_without_a_key_the_workspace_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(UserError, match=r"^no W&B key is configured; accepted are `wandb login` or .*WANDB_API_KEY$"):
+        save_workspace("infovae", None)
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic V1 style")
 def test_the_workspace_holds_what_is_to_be_compared() -> None:
     pytest.importorskip("wandb_workspaces")
-    from infovae.loggers.workspace import build_workspace
-
     text = json.dumps(build_workspace("infovae", "me")._to_model().model_dump(by_alias=True, mode="json"))
     for panel in (
         '"xAxis": "config:data/train_size.value", "yAxis": "summary:test/log_det_covariance"',

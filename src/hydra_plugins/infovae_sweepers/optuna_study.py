@@ -89,7 +89,7 @@ class OptunaStudy(Sweeper):
         if not space:
             raise UserError(
                 "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME, or sweeps as "
-                "'model.lambda_=tag(log,interval(1.0,1000.0))'"
+                "'model.lambda_=tag(log,interval(1,1000))'"
             )
         sweep_dir = Path(self.config.hydra.sweep.dir)
         sweep_dir.mkdir(parents=True, exist_ok=True)
