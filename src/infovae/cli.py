@@ -71,7 +71,7 @@ def job_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if os.environ["INFOVAE_FULL_ERROR"] not in ("", "0"):
+        if os.environ.get("INFOVAE_FULL_ERROR", "0") not in ("", "0"):
             traceback.print_exc()
         text = one_line(error)
         print(f"error: {text}", file=sys.stderr)

@@ -41,7 +41,9 @@ def test_joblib_divides_the_cores_among_its_jobs(
     import joblib
 
     monkeypatch.delenv("OMP_NUM_THREADS")  # the tests' own
-    threads = run_two_jobs(command, tmp_path, "callbacks=checkpoint", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    threads = run_two_jobs(
+        command, tmp_path, "callbacks=checkpoint", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"
+    )
     assert threads == [max(1, joblib.cpu_count() // 2)] * 2
 
 

@@ -13,10 +13,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infovae.callbacks.trial_pruning import STOPPED, TrialPruning
+from infovae.callbacks.trial_pruning import TrialPruning
 from infovae.errors import UserError
 from infovae.sweeps.jobs import outcome
-from infovae.sweeps.objectives import Objective, dominates
+from infovae.sweeps.objectives import STOPPED, Objective, dominates
 
 optuna = pytest.importorskip("optuna")
 
@@ -78,7 +78,7 @@ def stopped(storage: str, values: tuple[float, float], epoch: int) -> str | None
     )
     number = study.ask().number
     callback = TrialPruning(storage, "s", number, AIMS, warmup_epochs=2, startup_trials=3)
-    metrics = dict(zip(("validation/reconstruction", "validation/log_det_covariance"), map(torch.tensor, values)))
+    metrics = {aim["metric"]: torch.tensor(value) for aim, value in zip(AIMS, values, strict=True)}
     trainer = Mock(pl.Trainer, current_epoch=epoch - 1, callback_metrics=metrics, should_stop=False)
     callback.on_train_epoch_end(trainer, Mock(pl.LightningModule))
     reason = study.trials[number].user_attrs.get(STOPPED)

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from infovae.errors import UserError
 from infovae.sweeps.engines import check_launcher, install
 from infovae.sweeps.jobs import Job, launch, outcome
-from infovae.sweeps.objectives import Objective
+from infovae.sweeps.objectives import STOPPED, Objective
 from infovae.sweeps.report import report
 
 if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
@@ -137,8 +137,6 @@ class OptunaStudy(Sweeper):
 
     def _tell(self, study: "Study", job: Job) -> None:
         from optuna.trial import TrialState
-
-        from infovae.callbacks.trial_pruning import STOPPED
 
         number, ended = int(job.folder.name), outcome(job.folder)
         if ended.finished:

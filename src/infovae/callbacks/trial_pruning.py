@@ -6,10 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from infovae.sweeps.objectives import Objective, dominates
-
-STOPPED = "stopped"
-"""The trial's attribute that says why it was stopped."""
+from infovae.sweeps.objectives import STOPPED, Objective, dominates
 
 
 class TrialPruning(pl.Callback):

@@ -6,6 +6,9 @@ from typing import Literal
 
 from infovae.errors import UserError
 
+STOPPED = "stopped"
+"""The attribute of a trial that says why it was stopped."""
+
 
 @dataclass(frozen=True)
 class Objective:
