@@ -82,7 +82,9 @@ def share_cores(launcher: DictConfig) -> None:
     """A job that Submitit starts takes as many threads as it asked for cores; the other launchers see to that."""
     cores = launcher.get("cpus_per_task")
     if cores is not None:
-        os.environ["OMP_NUM_THREADS"] = str(cores)  # torch reads it when it is imported, which it isn't yet
+        import torch  # here: --help answers without waiting for it
+
+        torch.set_num_threads(cores)
 
 
 def one_line(error: Exception) -> str:

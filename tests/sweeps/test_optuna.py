@@ -137,7 +137,7 @@ def test_a_search_outlives_failures_and_a_resumed_one_finishes_what_is_open(comm
     assert "error: 2 of 2 jobs didn't finish" in answer.stderr
     folder = tmp_path / "sweep"
     study = optuna.load_study(study_name="infovae", storage=f"sqlite:///{folder}/study.db")
-    cut_off = study.ask({"model.lambda_": optuna.distributions.FloatDistribution(1, 10)})
+    cut_off = study.ask({"model.lambda_": optuna.distributions.FloatDistribution(1, 10000, log=True)})
     cut_off.set_user_attr("sweep", str(folder.resolve()))
     cut_off.set_user_attr("overrides", [*STUDY[:10], "model.lambda_=2.0", "callbacks=checkpoint", "sweep.trial=2"])
 
@@ -151,12 +151,13 @@ def test_a_search_outlives_failures_and_a_resumed_one_finishes_what_is_open(comm
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ([], "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME"),
-        (["seed=1,2", "hydra.sweeper.storage=nodb://x"], "hydra.sweeper.storage=nodb://x: "),
+        (["hydra/sweeper=optuna"], "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME"),
+        (["hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.storage=nodb://x"], "hydra.sweeper.storage=nodb://x: "),
+        (["hparams_search=lambda"], "model.lambda_=tag(log, interval(1, 10000)): has no end of values; accepted are"),
     ],
 )
 def test_a_search_that_can_not_start_says_why(command: Command, overrides: list[str], message: str) -> None:
-    answer = command("train.py", "-m", "hydra/sweeper=optuna", *overrides)
+    answer = command("train.py", "-m", *overrides)
     assert answer.returncode == 1
     assert f"error: {message}" in answer.stderr.splitlines()[-1]
     assert "Traceback" not in answer.stderr

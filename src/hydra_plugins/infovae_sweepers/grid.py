@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.errors import UserError
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.report import report
@@ -33,6 +34,11 @@ class Grid(BasicSweeper):
         assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        for override in overrides:
+            if override.is_sweep_override() and not override.is_discrete_sweep():
+                raise UserError(
+                    f"{override.input_line}: has no end of values; accepted are lists of them, or hydra/sweeper=optuna"
+                )
         (combinations,) = self.split_arguments(overrides, max_batch_size=None)
         self.validate_batch_is_legal(combinations)
 
