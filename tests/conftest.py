@@ -1,5 +1,6 @@
 """Shared by all tests: composed configs, a few hundred real digits, runs of the real command."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def composing() -> Iterator[Compose]:
 
         def make(*overrides: str, run_dir: Path | str = "unused") -> DictConfig:
             cfg = compose("config", overrides=[*overrides, f"run_dir={run_dir}"], return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
+            HydraConfig.instance().set_config(copy.deepcopy(cfg))  # as Hydra does for a job
             with open_dict(cfg):
                 del cfg["hydra"]
             return cfg

@@ -21,7 +21,7 @@ LAYERS = {
             ["divergences", "metrics", "data", "classifier"],
             ["pictures"],
             ["module", "adapters"],
-            ["callbacks", "loggers"],
+            ["callbacks", "loggers", "sweeps"],
             ["config", "assembly", "run_folder"],
             ["saved_run", "measure"],
             ["training", "cli", "dashboard"],

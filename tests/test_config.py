@@ -9,11 +9,11 @@ from infovae.assembly import build_data, build_module, build_trainer
 from infovae.config import check
 from infovae.errors import UserError
 
-OTHER_COMMANDS = ("adapter",)
+OTHER_COMMANDS = {"adapter", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
 OPTIONS = sorted(
     f"{path.parent.relative_to(CONF)}={path.stem}"
     for path in CONF.rglob("*.yaml")
-    if path.parent != CONF and path.parent.name not in OTHER_COMMANDS
+    if path.parent != CONF and path.relative_to(CONF).parts[0] not in OTHER_COMMANDS
 )
 COMPANIONS = {
     "posterior=deterministic": ["model=mmd_vae"],
@@ -21,6 +21,7 @@ COMPANIONS = {
     "prior=uniform": ["model=mmd_vae"],
     "network=conv": ["~network.encoder.hidden"],
     "data=tensor": ["data.path=images.npy"],
+    "callbacks=trial_pruning": ["hydra/sweeper=optuna"],
 }
 
 

@@ -5,18 +5,27 @@ import functools
 import os
 import re
 import sys
+import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from infovae.errors import UserError
+from infovae.errors import INTERRUPTED, UserError
+from infovae.sweeps.resume import resumed
 
 CONF = Path(__file__).parents[2] / "conf"
+
+# conf/hydra/launcher/ changes some of a plugin's own defaults, which is what this notice is about. Said here, since
+# the processes that a launcher starts import this module before they compose.
+warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
 
 def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
@@ -37,10 +46,13 @@ def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> Any:
-        with errors():
+        hydra_config = HydraConfig.get()
+        share_cores(hydra_config.launcher)
+        with errors() if hydra_config.mode == RunMode.RUN else job_errors():
             return task(cfg)
 
     with errors():
+        sys.argv[1:] = resumed(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
 
 
@@ -49,9 +61,33 @@ def one_line_errors() -> Iterator[None]:
     """End the program with one line for whatever is raised inside."""
     try:
         yield
+    except KeyboardInterrupt:  # a launcher's: a run of its own answers for itself
+        sys.exit(INTERRUPTED)
     except Exception as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def job_errors() -> Iterator[None]:
+    """Say at once what ends a job of a sweep, and hand it on as what any launcher can carry between processes."""
+    try:
+        yield
+    except Exception as error:
+        if os.environ.get("INFOVAE_FULL_ERROR", "0") not in ("", "0"):
+            traceback.print_exc()
+        text = one_line(error)
+        print(f"error: {text}", file=sys.stderr)
+        raise UserError(text) from None
+
+
+def share_cores(launcher: DictConfig) -> None:
+    """A job that Submitit starts takes as many threads as it asked for cores; the other launchers see to that."""
+    cores = launcher.get("cpus_per_task")
+    if cores is not None:
+        import torch  # here: --help answers without waiting for it
+
+        torch.set_num_threads(cores)
 
 
 def one_line(error: Exception) -> str:

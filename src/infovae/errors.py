@@ -3,3 +3,7 @@
 
 class UserError(Exception):
     """One line that names the key, the value and what would be accepted."""
+
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""

@@ -20,6 +20,11 @@ def write_config(cfg: DictConfig, run_dir: Path) -> None:
     OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
 
 
+def forget_summary(run_dir: Path) -> None:
+    """Take away what an earlier attempt in the same folder left, so that no summary means: going on, or cut off."""
+    (run_dir / "summary.json").unlink(missing_ok=True)
+
+
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """A JSON file with what is given, the command, git revision and versions; whole or not at all."""
     content = record | {

@@ -12,22 +12,21 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.config import check
 from infovae.data.module import ImageData
-from infovae.errors import UserError
+from infovae.errors import INTERRUPTED, UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
-from infovae.run_folder import write_config, write_record
+from infovae.run_folder import forget_summary, write_config, write_record
 from infovae.saved_run import load_weights, read_checkpoint
 from infovae.shards import is_first_process
 
 log = logging.getLogger(__name__)
-
-INTERRUPTED = 130
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
@@ -37,22 +36,25 @@ def train(cfg: DictConfig) -> dict[str, float]:
     alone writes to the run folder, to loggers and to the terminal.
 
     Returns:
-        The final test metrics by name; losses in nats per example.
+        The final validation and test metrics by name; losses in nats per example.
 
     Raises:
         UserError: the config or a file it names is refused; nothing was trained.
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
-    check(cfg)
-    _name_multirun_job(cfg)
     run_dir = Path(cfg.run_dir)
-    if is_first_process():
-        write_config(cfg, run_dir)
     start = perf_counter()
     status, error, metrics = "failed", None, {}
     trainer: pl.Trainer | None = None
     try:
+        if is_first_process():
+            forget_summary(run_dir)
+        check(cfg)
+        _name_multirun_job(cfg)
+        _go_on(cfg)
+        if is_first_process():
+            write_config(cfg, run_dir)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = build_data(cfg)
         module = build_module(cfg, data)
@@ -70,7 +72,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
             logger.log_hyperparams(_flat(cfg))
         trainer.fit(module, datamodule=data, ckpt_path=cfg.ckpt_path, weights_only=True)
         trainer.test(module, datamodule=data, verbose=False)
-        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        metrics = _final_metrics(trainer)
         status = "finished"
     except (KeyboardInterrupt, SystemExit) as interruption:
         status = "interrupted"
@@ -117,6 +119,13 @@ def _name_multirun_job(cfg: DictConfig) -> None:
     if hydra.mode == RunMode.MULTIRUN:
         cfg.name = hydra.job.override_dirname or cfg.name
         cfg.group = cfg.group or Path(hydra.sweep.dir).name
+
+
+def _go_on(cfg: DictConfig) -> None:
+    """A job of a resumed sweep starts from its own last checkpoint."""
+    checkpoint = Path(cfg.run_dir) / "checkpoints" / "last.ckpt"
+    if cfg.sweep.resume and checkpoint.is_file():
+        cfg.ckpt_path = str(checkpoint)
 
 
 def _check_processes(count: int, data: ImageData) -> None:
@@ -177,33 +186,48 @@ def _tell(module: InfoVAE) -> None:
     )
 
 
-def _flat(node: DictConfig) -> dict[str, Any]:
-    """Dotted keys and plain values, so that trackers can group by any of them."""
-    flat: dict[str, Any] = {}
+def _flat(cfg: DictConfig) -> dict[str, Any]:
+    """The chosen options by group and plain values by key, so that trackers can group by any of them.
+
+    Keys are joined by slashes: W&B reads a dot in a name as a level of nesting, and then finds nothing.
+    """
+    flat = {group: option for group, option in HydraConfig.get().runtime.choices.items() if "hydra" not in group}
 
     def visit(prefix: str, value: Any) -> None:
         if isinstance(value, dict):
             for name, entry in value.items():
-                visit(f"{prefix}.{name}" if prefix else str(name), entry)
+                visit(f"{prefix}/{name}" if prefix else str(name), entry)
         else:
             flat[prefix] = value
 
-    visit("", OmegaConf.to_container(node, resolve=True))
+    visit("", OmegaConf.to_container(cfg, resolve=True))
     return flat
+
+
+def _final_metrics(trainer: pl.Trainer) -> dict[str, float]:
+    """The last epoch's on the validation set, for choosing among runs; those of the test just done."""
+    last_row = next(reversed(_rows(trainer)), {})
+    validation = {name: value for name, value in last_row.items() if name.startswith("validation/")}
+    return dict(sorted(validation.items())) | {
+        name: float(value) for name, value in sorted(trainer.callback_metrics.items())
+    }
 
 
 def _images_per_second(trainer: pl.Trainer | None) -> float | None:
     """The median over epochs."""
-    files = [callback for callback in getattr(trainer, "callbacks", []) if isinstance(callback, MetricsFile)]
-    rows = [row for file in files for row in file.rows]
-    speeds = [row["train/images_per_second"] for row in rows if "train/images_per_second" in row]
+    speeds = [row["train/images_per_second"] for row in _rows(trainer) if "train/images_per_second" in row]
     return statistics.median(speeds) if speeds else None
+
+
+def _rows(trainer: pl.Trainer | None) -> list[dict[str, float]]:
+    files = [callback for callback in getattr(trainer, "callbacks", []) if isinstance(callback, MetricsFile)]
+    return [row for file in files for row in file.rows]
 
 
 def _report(summary: dict[str, Any], run_dir: Path) -> None:
     console = Console()
     if summary["metrics"]:
-        table = Table("metric (losses in nats per example)", "test", title=summary["name"])
+        table = Table("metric (losses in nats per example)", "test", title=escape(summary["name"]))
         for name, value in summary["metrics"].items():
             if name.startswith("test/"):
                 table.add_row(name.removeprefix("test/"), f"{value:.4g}")

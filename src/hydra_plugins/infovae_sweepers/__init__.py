@@ -1,0 +1,1 @@
+"""Hydra's sweepers, as ``conf/hydra/sweeper/`` names them; Hydra looks for them in no other package."""

@@ -1,0 +1,54 @@
+"""Every combination of the values on the command line."""
+
+import logging
+from pathlib import Path
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from infovae.errors import UserError
+from infovae.sweeps.engines import check_launcher
+from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.report import report
+
+log = logging.getLogger(__name__)
+
+
+class Grid(BasicSweeper):
+    """Hydra's own sweeper, but a job that fails leaves the others alone, and a resumed sweep runs what is left.
+
+    Args:
+        max_batch_size: so many jobs are handed to the launcher at a time; all where None.
+        params: values by key, beside those of the command line.
+    """
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_launcher(config.hydra)
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def sweep(self, arguments: list[str]) -> None:
+        assert self.config is not None
+        assert self.hydra_context is not None
+        assert self.launcher is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        for override in overrides:
+            if override.is_sweep_override() and not override.is_discrete_sweep():
+                raise UserError(
+                    f"{override.input_line}: has no end of values; accepted are lists of them, or hydra/sweeper=optuna"
+                )
+        (combinations,) = self.split_arguments(overrides, max_batch_size=None)
+        self.validate_batch_is_legal(combinations)
+
+        sweep_dir = Path(self.config.hydra.sweep.dir)
+        jobs = number_jobs(sweep_dir, combinations, recorded_jobs(sweep_dir) if self.config.sweep.resume else [])
+        left = [job for job in jobs if not (self.config.sweep.resume and outcome(job.folder).finished)]
+        sweep_dir.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
+        log.info("sweep folder: %s (%d of %d jobs to run)", sweep_dir, len(left), len(jobs))
+        size = self.max_batch_size or max(1, len(left))
+        for start in range(0, len(left), size):
+            launch(self.launcher, left[start : start + size])
+        report(jobs, sweep_dir)

@@ -1,0 +1,173 @@
+"""A search by Optuna, each trial a job."""
+
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from infovae.errors import UserError
+from infovae.sweeps.engines import check_launcher, install
+from infovae.sweeps.jobs import Job, launch, outcome
+from infovae.sweeps.objectives import STOPPED, Objective
+from infovae.sweeps.report import report
+
+if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+log = logging.getLogger(__name__)
+
+SWEEP, OVERRIDES = "sweep", "overrides"
+"""Attributes of a trial: the folder of the sweep that it belongs to, and what its job was started with."""
+
+
+class OptunaStudy(Sweeper):
+    """Draw trials from a study, run each as a job in the folder of its number, tell the study how it ended.
+
+    The study lies in a storage, where other machines add to it and :class:`TrialPruning` looks up how trials compare.
+    A job that fails is a failed trial and ends nothing; one that was cut off stays open until the sweep is resumed.
+
+    Args:
+        storage: URL of the study's storage.
+        study_name: of the study.
+        n_trials: that this sweep has to finish.
+        n_jobs: trials handed to the launcher at a time.
+        params: sweeps by key, beside those of the command line.
+        objectives: see :class:`Objective`.
+        sampler: config of one of Optuna's samplers.
+    """
+
+    def __init__(
+        self,
+        storage: str,
+        study_name: str,
+        n_trials: int,
+        n_jobs: int,
+        params: Mapping[str, Any],
+        objectives: Sequence[Mapping[str, Any]],
+        sampler: DictConfig,
+    ) -> None:
+        self.storage = storage
+        self.study_name = study_name
+        self.n_trials = n_trials
+        self.n_jobs = n_jobs
+        self.params = params
+        self.objectives = [Objective(**entry) for entry in objectives]
+        self.sampler = sampler
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_launcher(config.hydra)
+        self.config = config
+        self.hydra_context = hydra_context
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        assert self.config is not None
+        assert self.hydra_context is not None
+        assert self.launcher is not None
+        try:
+            import optuna
+
+            from infovae.sweeps.search_space import split
+        except ImportError as error:
+            raise UserError(f"hydra/sweeper=optuna: not installed; {install('optuna')}") from error
+
+        params = [f"{key}={values}" for key, values in self.params.items()]
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        shared, space = split(parser.parse_overrides([*params, *arguments]))
+        if not space:
+            raise UserError(
+                "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME, or sweeps as "
+                "'model.lambda_=tag(log,interval(1,1000))'"
+            )
+        sweep_dir = Path(self.config.hydra.sweep.dir)
+        sweep_dir.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            study = optuna.create_study(
+                storage=self.storage,
+                study_name=self.study_name,
+                sampler=instantiate(self.sampler),
+                directions=[objective.direction for objective in self.objectives],
+                load_if_exists=True,
+            )
+        except Exception as error:  # of a storage's own kind
+            reason = " ".join(str(error).split())
+            raise UserError(f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}") from error
+
+        jobs = self._cut_off(study, sweep_dir, [entry for entry in shared if entry.startswith("sweep.resume=")])
+        left = self.n_trials - len(jobs) - len(_own(study, sweep_dir, "COMPLETE", "PRUNED"))
+        log.info("sweep folder: %s (%d trials to run)", sweep_dir, left + len(jobs))
+        launched: list[Job] = []
+        while jobs or left > 0:
+            while left > 0 and len(jobs) < self.n_jobs:
+                trial = study.ask(space)
+                drawn = [f"{key}={value}" for key, value in trial.params.items()]
+                job = Job(sweep_dir / str(trial.number), (*shared, *drawn, f"sweep.trial={trial.number}"))
+                trial.set_user_attr(SWEEP, str(sweep_dir.resolve()))
+                trial.set_user_attr(OVERRIDES, job.overrides)
+                jobs.append(job)
+                left -= 1
+            batch, jobs = jobs[: self.n_jobs], jobs[self.n_jobs :]
+            self.validate_batch_is_legal([job.overrides for job in batch])
+            launch(self.launcher, batch)
+            launched += batch
+            for job in batch:
+                self._tell(study, job)
+        self._tell_best(study, sweep_dir)
+        report(launched, sweep_dir)
+
+    def _cut_off(self, study: "Study", sweep_dir: Path, resume: list[str]) -> list[Job]:
+        return [
+            Job(sweep_dir / str(trial.number), (*trial.user_attrs[OVERRIDES], *resume))
+            for trial in _own(study, sweep_dir, "RUNNING")
+        ]
+
+    def _tell(self, study: "Study", job: Job) -> None:
+        from optuna.trial import TrialState
+
+        number, ended = int(job.folder.name), outcome(job.folder)
+        if ended.finished:
+            values = [objective.value(ended.metrics) for objective in self.objectives]
+            if not all(map(math.isfinite, values)):
+                study.tell(number, state=TrialState.FAIL)
+            elif STOPPED in study.get_trials(deepcopy=False)[number].user_attrs:
+                study.tell(number, state=TrialState.PRUNED)
+            else:
+                study.tell(number, values)
+        elif ended.status == "failed":
+            study.tell(number, state=TrialState.FAIL)
+
+    def _tell_best(self, study: "Study", sweep_dir: Path) -> None:
+        names = [f"|{entry.metric}|" if entry.absolute else entry.metric for entry in self.objectives]
+        best = [
+            {
+                "trial": trial.number,
+                "sweep": trial.user_attrs[SWEEP],
+                "params": trial.params,
+                "objectives": dict(zip(names, trial.values, strict=True)),
+            }
+            for trial in study.best_trials
+        ]
+        (sweep_dir / "best_trials.json").write_text(json.dumps(best, indent=2) + "\n")
+        for entry in best:
+            log.info("best: trial %d, %s, %s", entry["trial"], entry["params"], entry["objectives"])
+
+
+def _own(study: "Study", sweep_dir: Path, *states: str) -> list["FrozenTrial"]:
+    """The trials of this sweep, among those that other machines may have added, in certain states."""
+    trials = study.get_trials(deepcopy=False)
+    mine = str(sweep_dir.resolve())
+    return [trial for trial in trials if trial.user_attrs.get(SWEEP) == mine and trial.state.name in states]

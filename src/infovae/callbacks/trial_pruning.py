@@ -1,0 +1,74 @@
+"""An early end for the trials of an Optuna study that lead nowhere."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+
+from infovae.sweeps.objectives import STOPPED, Objective, dominates
+
+
+class TrialPruning(pl.Callback):
+    """Stop a trial whose objectives aren't finite, or that most others had beaten at its age.
+
+    Optuna's own pruners are for one objective. This rule takes any number: a trial is stopped at an epoch at which
+    more than half of the trials that came as far dominate it. With one objective that is stopping below the median.
+
+    Args:
+        storage: URL of the study's storage.
+        study_name: of the study.
+        trial: number of this run's trial; None outside a study, where nothing is stopped.
+        objectives: see :class:`Objective`.
+        warmup_epochs: so many epochs are granted to every trial.
+        startup_trials: at least so many others must have come as far.
+    """
+
+    def __init__(
+        self,
+        storage: str,
+        study_name: str,
+        trial: int | None,
+        objectives: Sequence[dict[str, Any]],
+        warmup_epochs: int = 5,
+        startup_trials: int = 5,
+    ) -> None:
+        self.storage = storage
+        self.study_name = study_name
+        self.number = trial
+        self.objectives = [Objective(**entry) for entry in objectives]
+        self.warmup_epochs = warmup_epochs
+        self.startup_trials = startup_trials
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.number is None:
+            return
+        import optuna  # an extra
+
+        study = optuna.load_study(study_name=self.study_name, storage=self.storage)
+        trials = study.get_trials(deepcopy=False)
+        trial = optuna.trial.Trial(study, trials[self.number]._trial_id)
+        epoch = trainer.current_epoch + 1
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        values = [objective.value(metrics) for objective in self.objectives]
+        trial.set_user_attr(_age(epoch), values)
+        others = [
+            other.user_attrs[_age(epoch)]
+            for other in trials
+            if other.number != self.number and _age(epoch) in other.user_attrs
+        ]
+        if not all(map(math.isfinite, values)):
+            reason = f"not finite after epoch {epoch}"
+        elif epoch >= self.warmup_epochs and len(others) >= self.startup_trials and self._is_beaten(values, others):
+            reason = f"dominated by more than half of {len(others)} trials after epoch {epoch}"
+        else:
+            return
+        trial.set_user_attr(STOPPED, reason)
+        trainer.should_stop = True
+
+    def _is_beaten(self, values: Sequence[float], others: Sequence[Sequence[float]]) -> bool:
+        return sum(dominates(other, values, self.objectives) for other in others) > len(others) / 2
+
+
+def _age(epoch: int) -> str:
+    return f"epoch {epoch}"

@@ -1,0 +1,27 @@
+"""What a sweep says at its end."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infovae.errors import UserError
+from infovae.sweeps.jobs import Job, outcome
+
+
+def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
+    """List the jobs that didn't finish, each with what sets it apart from the others and with its error.
+
+    Raises:
+        UserError: there are such jobs.
+    """
+    outcomes = {job: outcome(job.folder) for job in jobs}
+    unfinished = {job: ended for job, ended in outcomes.items() if not ended.finished}
+    shared = set.intersection(*(set(job.identity) for job in jobs)) if len(jobs) > 1 else set()
+    for job, ended in unfinished.items():
+        own = " ".join(entry for entry in job.identity if entry not in shared)
+        print(f"job {job.folder.name} ({own}): {ended}", file=sys.stderr)
+    if unfinished:
+        raise UserError(
+            f"{len(unfinished)} of {len(jobs)} jobs didn't finish; "
+            f"python {sys.argv[0]} -m sweep.resume={sweep_dir} runs them again"
+        )

@@ -1,0 +1,121 @@
+"""Sweeps that outlive their failing jobs and their own death."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import PROJECT, SMALL, Command, Compose
+from omegaconf import OmegaConf
+
+from infovae.errors import UserError
+from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.report import report
+from infovae.sweeps.resume import resumed
+from infovae.training import train
+
+EPOCHS = 40
+SHORT = ["trainer.limit_val_batches=1", "trainer.limit_test_batches=1"]
+
+
+def leave(folder: Path, overrides: list[str], **summary: object) -> None:
+    """What a job leaves in its folder."""
+    (folder / ".hydra").mkdir(parents=True)
+    OmegaConf.save(OmegaConf.create(overrides), folder / ".hydra" / "overrides.yaml")
+    if summary:
+        (folder / "summary.json").write_text(json.dumps({"error": None, "metrics": {}} | summary))
+
+
+def test_jobs_are_known_by_their_overrides_not_by_their_number(tmp_path: Path) -> None:
+    leave(tmp_path / "0", ["seed=1", "model=vae"], status="finished")
+    leave(tmp_path / "10", ["model=vae", "seed=2", "sweep.resume=x"])
+    leave(tmp_path / "2", ["model=vae", "seed=3"])
+    recorded = recorded_jobs(tmp_path)
+    assert [job.folder.name for job in recorded] == ["0", "2", "10"]
+    combinations = [["model=vae", f"seed={seed}", "sweep.resume=y"] for seed in (4, 3, 2, 1, 5)]
+    jobs = number_jobs(tmp_path, combinations, recorded)
+    assert [job.folder.name for job in jobs] == ["11", "2", "10", "0", "12"]
+    assert [job.folder.name for job in number_jobs(tmp_path, combinations, [])] == ["0", "1", "2", "3", "4"]
+
+
+def test_an_outcome_is_what_the_summary_says_and_without_one_the_job_was_cut_off(tmp_path: Path) -> None:
+    leave(tmp_path / "0", [], status="finished", metrics={"validation/loss": 3.0, "test/mmd": "nan"})
+    leave(tmp_path / "1", [], status="failed", error="ValueError: no")
+    leave(tmp_path / "2", [])
+    finished, failed, cut_off = (outcome(tmp_path / name) for name in "012")
+    assert finished.finished
+    assert finished.metrics["validation/loss"] == 3
+    assert finished.metrics["test/mmd"] != finished.metrics["test/mmd"]
+    assert not failed.finished
+    assert str(failed) == "ValueError: no"
+    assert str(cut_off) == "cut off"
+
+
+def test_the_report_lists_what_did_not_finish_by_what_sets_it_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [Job(tmp_path / str(seed), ("model=vae", f"seed={seed}")) for seed in range(3)]
+    leave(jobs[0].folder, [], status="finished")
+    leave(jobs[1].folder, [], status="failed", error="ValueError: no")
+    with pytest.raises(UserError, match=rf"2 of 3 jobs didn't finish; .* -m sweep.resume={tmp_path} runs them again"):
+        report(jobs, tmp_path)
+    assert capsys.readouterr().err == "job 1 (seed=1): ValueError: no\njob 2 (seed=2): cut off\n"
+    report(jobs[:1], tmp_path)
+
+
+def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_path: Path) -> None:
+    overrides = {"hydra": ["hydra.mode=MULTIRUN", "hydra/launcher=joblib"], "task": ["seed=1,2", "+trainer.x=1"]}
+    OmegaConf.save({"hydra": {"overrides": overrides}}, tmp_path / "multirun.yaml")
+    given = ["-m", f"sweep.resume={tmp_path}", "seed=1,2,3"]
+    assert resumed(given) == [
+        *given, "hydra/launcher=joblib", "+trainer.x=1", "hydra.mode=MULTIRUN", f"hydra.sweep.dir='{tmp_path}'",
+    ]  # fmt: skip
+    assert resumed(["seed=1", "sweep.resume=null"]) == ["seed=1", "sweep.resume=null"]
+    with pytest.raises(UserError, match=r"^sweep.resume=nowhere: no multirun.yaml in there; accepted is the folder"):
+        resumed(["-m", "sweep.resume=nowhere"])
+
+
+def test_a_killed_sweep_goes_on_where_it_was(command: Command, composed: Compose, tmp_path: Path) -> None:
+    """Three jobs: one finishes, one is impossible, one is killed in the middle of training."""
+    settings = [*SMALL, "callbacks=checkpoint", "metrics=[]", *SHORT, f"trainer.max_epochs={EPOCHS}"]
+    sweep, script = tmp_path / "sweep", str(PROJECT / "train.py")
+    process = subprocess.Popen(
+        [sys.executable, script, "-m", *settings, "seed=1", "model.lambda_=2,0.5,3", f"hydra.sweep.dir={sweep}"],
+        cwd=tmp_path,
+        env=os.environ | {"HOME": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 240
+    while not (sweep / "2" / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    assert [outcome(sweep / name).status for name in "012"] == ["finished", "failed", "cut off"]
+    first = (sweep / "0" / "summary.json").read_bytes()
+
+    answer = command("train.py", f"sweep.resume={sweep}")
+    assert "(2 of 3 jobs to run)" in answer.stdout
+    assert answer.returncode == 1
+    listed, last = answer.stderr.splitlines()[-2:]
+    assert listed.startswith("job 1 (model.lambda_=0.5): UserError: model.lambda_=0.5: with alpha=0 ")
+    assert last.startswith("error: 1 of 3 jobs didn't finish")
+    assert [outcome(sweep / name).status for name in "012"] == ["finished", "failed", "finished"]
+    assert (sweep / "0" / "summary.json").read_bytes() == first
+
+    checkpoint = f"ckpt_path: {sweep / '2' / 'checkpoints' / 'last.ckpt'}"
+    assert checkpoint in (sweep / "2" / "config.yaml").read_text()
+    with (sweep / "2" / "metrics.csv").open() as file:
+        assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, EPOCHS + 1))
+    train(composed(*settings, "seed=1", "model.lambda_=3", run_dir=tmp_path / "whole"))
+    whole, went_on = (
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for folder in (tmp_path / "whole", sweep / "2")
+    )
+    assert all(torch.equal(whole[name], went_on[name]) for name in whole)

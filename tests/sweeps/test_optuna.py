@@ -1,0 +1,163 @@
+"""The Optuna search: its space, its aims, what it stops, and a study for real."""
+
+import json
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from conftest import SMALL, Command
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infovae.callbacks.trial_pruning import TrialPruning
+from infovae.errors import UserError
+from infovae.sweeps.jobs import outcome
+from infovae.sweeps.objectives import STOPPED, Objective, dominates
+
+optuna = pytest.importorskip("optuna")
+
+AIMS = [{"metric": "validation/reconstruction"}, {"metric": "validation/log_det_covariance", "absolute": True}]
+LOSS, GAIN = Objective("loss"), Objective("gain", direction="maximize")
+
+
+def split(*overrides: str) -> Any:
+    from infovae.sweeps.search_space import split
+
+    return split(OverridesParser.create().parse_overrides(list(overrides)))
+
+
+def test_hydra_s_sweeps_become_distributions() -> None:
+    shared, space = split(
+        "seed=1", "model.lambda_=tag(log,interval(1.0,1000.0))", "latent_dim=int(interval(2,32))", "a=range(0,10,3)",
+        "divergence=mmd,stein", "b=choice(1,x)", "seed=2",
+    )  # fmt: skip
+    assert shared == ["seed=2"]
+    assert space == {
+        "model.lambda_": optuna.distributions.FloatDistribution(1, 1000, log=True),
+        "latent_dim": optuna.distributions.IntDistribution(2, 32),
+        "a": optuna.distributions.IntDistribution(0, 9, step=3),
+        "divergence": optuna.distributions.CategoricalDistribution(["mmd", "stein"]),
+        "b": optuna.distributions.CategoricalDistribution(["1", "x"]),
+    }
+    assert split("seed=1,2", "seed=3") == (["seed=3"], {})
+
+
+@pytest.mark.parametrize("override", ["a=range(0.0,1.0,0.1)", "a=interval(3,2)", "a=tag(log,interval(0.0,1.0))"])
+def test_what_optuna_can_not_draw_from_is_refused_with_its_key(override: str) -> None:
+    with pytest.raises(UserError, match=r"^a=") as refusal:
+        split(override)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_objective_is_a_metric_or_its_distance_from_0() -> None:
+    metrics = {"validation/log_det_covariance": -3.0, "validation/loss": 2.0}
+    assert Objective("validation/log_det_covariance").value(metrics) == -3
+    assert Objective("validation/log_det_covariance", absolute=True).value(metrics) == 3
+    with pytest.raises(UserError, match=r"validation/lost is not measured; accepted are .*validation/loss"):
+        Objective("validation/lost").value(metrics)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2), st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2))
+def test_dominance_is_a_strict_order_with_regard_to_directions(one: list[float], other: list[float]) -> None:
+    aims = [LOSS, GAIN]
+    assert not dominates(one, one, aims)
+    assert not (dominates(one, other, aims) and dominates(other, one, aims))
+    assert dominates([one[0] - 1, one[1]], one, aims)
+    assert dominates([one[0], one[1] + 1], one, aims)
+    assert not dominates([one[0] - 1, one[1] - 1], one, aims)
+
+
+def stopped(storage: str, values: tuple[float, float], epoch: int) -> str | None:
+    """Why a new trial with these values after some epoch is stopped, if it is."""
+    study = optuna.create_study(
+        storage=storage, study_name="s", directions=["minimize", "minimize"], load_if_exists=True
+    )
+    number = study.ask().number
+    callback = TrialPruning(storage, "s", number, AIMS, warmup_epochs=2, startup_trials=3)
+    metrics = {aim["metric"]: torch.tensor(value) for aim, value in zip(AIMS, values, strict=True)}
+    trainer = Mock(pl.Trainer, current_epoch=epoch - 1, callback_metrics=metrics, should_stop=False)
+    callback.on_train_epoch_end(trainer, Mock(pl.LightningModule))
+    reason = study.trials[number].user_attrs.get(STOPPED)
+    assert trainer.should_stop == (reason is not None)
+    return reason
+
+
+def test_a_trial_is_stopped_where_more_than_half_of_the_others_dominate_it(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/study.db"
+    for values in ((100.0, -1.0), (90.0, 2.0), (80.0, -3.0)):  # a front: none dominates another
+        assert stopped(storage, values, epoch=2) is None
+    assert stopped(storage, (85.0, 2.5), epoch=2) is None  # dominated by none of 3
+    assert stopped(storage, (95.0, -2.5), epoch=2) is None  # by 2 of 4
+    assert stopped(storage, (101.0, 4.0), epoch=1) is None  # too young
+    assert stopped(storage, (101.0, 4.0), epoch=3) is None  # nobody else came as far
+    assert stopped(storage, (101.0, 4.0), epoch=2) == "dominated by more than half of 5 trials after epoch 2"
+    assert stopped(storage, (float("nan"), 0.0), epoch=1) == "not finite after epoch 1"
+
+
+def test_outside_a_study_nothing_is_stopped() -> None:
+    trainer = Mock(pl.Trainer, should_stop=False)
+    TrialPruning("sqlite:///nowhere.db", "s", None, AIMS).on_train_epoch_end(trainer, Mock(pl.LightningModule))
+    assert not trainer.should_stop
+
+
+STUDY = [
+    *SMALL, "trainer.max_epochs=1", "hydra/sweeper=optuna", "hparams_search=lambda", "hydra.sweep.dir=sweep",
+    "callbacks=[checkpoint,trial_pruning]", "hydra.sweeper.sampler.seed=1", "hydra.sweeper.n_trials=2",
+]  # fmt: skip
+
+
+def trials(folder: Path) -> list[Any]:
+    return list(optuna.load_study(study_name="infovae", storage=f"sqlite:///{folder}/study.db").trials)
+
+
+def test_a_study_for_real_tells_its_front(command: Command, tmp_path: Path) -> None:
+    answer = command("train.py", "-m", *STUDY)
+    assert answer.returncode == 0, answer.stderr
+    folder = tmp_path / "sweep"
+    assert [trial.state.name for trial in trials(folder)] == ["COMPLETE", "COMPLETE"]
+    for trial in trials(folder):
+        metrics = outcome(folder / str(trial.number)).metrics
+        values = [metrics["validation/reconstruction"], abs(metrics["validation/log_det_covariance"])]
+        assert trial.values == values
+        assert trial.user_attrs["epoch 1"] == values
+    front = json.loads((folder / "best_trials.json").read_text())
+    assert front
+    for entry in front:
+        assert list(entry["objectives"].values()) == trials(folder)[entry["trial"]].values
+
+
+@pytest.mark.slow
+def test_a_search_outlives_failures_and_a_resumed_one_finishes_what_is_open(command: Command, tmp_path: Path) -> None:
+    answer = command("train.py", "-m", *STUDY, "model.alpha=1.5")  # refused
+    assert answer.returncode == 1
+    assert "error: 2 of 2 jobs didn't finish" in answer.stderr
+    folder = tmp_path / "sweep"
+    study = optuna.load_study(study_name="infovae", storage=f"sqlite:///{folder}/study.db")
+    cut_off = study.ask({"model.lambda_": optuna.distributions.FloatDistribution(1, 10000, log=True)})
+    cut_off.set_user_attr("sweep", str(folder.resolve()))
+    cut_off.set_user_attr("overrides", [*STUDY[:10], "model.lambda_=2.0", "callbacks=checkpoint", "sweep.trial=2"])
+
+    again = command("train.py", "sweep.resume=sweep", "model.alpha=0")
+    assert "(2 trials to run)" in again.stdout  # the one that was cut off, and one for the two that failed
+    assert again.returncode == 0, again.stderr
+    assert [trial.state.name for trial in trials(folder)] == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
+    assert outcome(folder / "2").metrics["validation/reconstruction"] == trials(folder)[2].values[0]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["hydra/sweeper=optuna"], "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME"),
+        (["hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.storage=nodb://x"], "hydra.sweeper.storage=nodb://x: "),
+        (["hparams_search=lambda"], "model.lambda_=tag(log, interval(1, 10000)): has no end of values; accepted are"),
+    ],
+)
+def test_a_search_that_can_not_start_says_why(command: Command, overrides: list[str], message: str) -> None:
+    answer = command("train.py", "-m", *overrides)
+    assert answer.returncode == 1
+    assert f"error: {message}" in answer.stderr.splitlines()[-1]
+    assert "Traceback" not in answer.stderr
