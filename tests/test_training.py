@@ -87,6 +87,7 @@ def test_the_loss_falls_for_every_model_and_divergence(composed: Compose, model:
 def test_the_loss_falls_for_every_network_and_likelihood(composed: Compose, network: str, likelihood: str) -> None:
     narrow = ["network.encoder.channels=[8,8]", "network.encoder.hidden=32"]
     sizes = {"mlp": [], "conv": narrow, "pixelcnn": [*narrow, "network.decoder.depth=2", "network.decoder.width=4"]}
+    sizes["resnet"] = ["network.encoder.widths=[4]"]
     small = [entry for entry in SMALL if not entry.startswith("network")]
     levels = {"categorical": ["likelihood.levels=8"]}.get(likelihood, [])
     cfg = composed(*small, f"network={network}", f"likelihood={likelihood}", *levels, *sizes[network])

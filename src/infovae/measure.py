@@ -66,11 +66,8 @@ def measure(
         yield
         seconds[key] += perf_counter() - start
 
-    def make() -> dict[str, Metric]:
-        return {
-            key: make_metric(key, factory, prior=model.prior, model=model, data=data).to(device)
-            for key, factory in metrics.items()
-        }
+    def make(key: str) -> Metric:
+        return make_metric(key, metrics[key], prior=model.prior, model=model, data=data).to(device)
 
     def compute(name: str, made: Mapping[str, Metric]) -> None:
         for key, metric in made.items():
@@ -78,8 +75,8 @@ def measure(
             with timed(key), isolated_stream(torch.device(device), seed):
                 values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
 
-    measured = make()
-    trained_on = {key: metric for key, metric in make().items() if metric.of_any_split and split != "train"}
+    measured = {key: make(key) for key in metrics}
+    trained_on = {key: make(key) for key, metric in measured.items() if metric.of_any_split and split != "train"}
     comparing = {key: metric for key, metric in measured.items() if metric.compares_with_training}
     if trained_on or comparing:
         for observed in observe(model, data, "train", seed, device):

@@ -17,7 +17,7 @@ def test_it_names_what_was_set_and_leaves_out_what_was_not() -> None:
         "python",
         "classifier.py",
         "data=speckles",
-        "data.source.root=my data",
+        "data.root=my data",
         "data.source.seed=null",
         "data.source.download=false",
         "folder=elsewhere",

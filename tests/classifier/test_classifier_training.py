@@ -73,12 +73,12 @@ def test_mistakes_are_one_clear_line(tmp_path: Path, override: str, message: str
 def test_a_set_without_classes_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.zeros((40, 4, 4), dtype=np.uint8))
     with pytest.raises(UserError, match="all have one label; accepted are sets with classes"):
-        train(tmp_path, "data=tensor", f"data.source.path={tmp_path / 'images.npy'}")
+        train(tmp_path, "data=tensor", f"data.path={tmp_path / 'images.npy'}")
 
 
 @pytest.mark.slow
 def test_mnist_is_learned_to_99_percent(command: Command, tmp_path: Path) -> None:
-    answer = command("classifier.py", "data=mnist", f"data.source.root={PROJECT / 'data'}", "device=cpu", timeout=1800)
+    answer = command("classifier.py", "data=mnist", f"data.root={PROJECT / 'data'}", "device=cpu", timeout=1800)
     assert answer.returncode == 0, answer.stderr
     (path,) = (tmp_path / "data" / "classifiers").glob("*.json")
     accuracy = json.loads(path.read_text())

@@ -7,6 +7,7 @@ from infovae.codes import Codes
 from infovae.divergences.none import NoDivergence
 from infovae.likelihoods.bernoulli import Bernoulli
 from infovae.module import InfoVAE
+from infovae.networks.mlp import MLPDecoder
 from infovae.objective import Objective
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.standard_normal import StandardNormal
@@ -15,7 +16,7 @@ from infovae.priors.standard_normal import StandardNormal
 def model(objective: Objective) -> InfoVAE:
     return InfoVAE(
         torch.nn.Flatten(),
-        torch.nn.Identity(),
+        MLPDecoder(2, (1, 1, 2), 1, []),
         DiagonalGaussian(),
         Bernoulli(),
         StandardNormal(2),

@@ -32,7 +32,7 @@ def measure(
     **settings: Any,
 ) -> dict[str, Any]:
     """What a metric finds, from batches, on a random stream of its own."""
-    metric = make_metric(kind, data=data_with(factors), **settings)
+    metric = make_metric("factors", kind, data=data_with(factors), **settings)
     for z, f in zip(codes.split(batch), factors.split(batch), strict=True):
         metric.update(Codes(z, z, torch.zeros_like(z), len(codes)), f)
     with torch.random.fork_rng([]):

@@ -125,7 +125,7 @@ def test_a_missing_classifier_is_one_line_with_the_command(tmp_path: Path, caplo
 
 def test_a_set_without_classes_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def unlabelled() -> ImageSets:
-        train, test = digits()
+        train, test, _ = digits()
         return ImageSets(train._replace(labels=0 * train.labels), test._replace(labels=0 * test.labels))
 
     with caplog.at_level(logging.WARNING):

@@ -18,7 +18,10 @@ def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
         source: of the data set, as the config made it.
         folder: where the classifier is wanted.
     """
-    function, given = (source.func, source.keywords) if isinstance(source, functools.partial) else (source, {})
+    function, given = source, {}
+    while isinstance(function, functools.partial):
+        given = function.keywords | given
+        function = function.func
     known = inspect.signature(function).parameters
     chosen = {
         f"data.{name}" if name in ("root", "path") else f"data.source.{name}": value
