@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from infovae.config import check
+from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.networks.autoregressive import AutoregressiveDecoder
@@ -116,14 +117,20 @@ def parts(saved: SavedRun) -> dict[str, Part]:
     generator = torch.Generator().manual_seed(0)
     half = max(BATCH_SIZES) // 2
     drawn = torch.rand(half, *saved.data.image_shape, generator=generator)
-    real = saved.data.splits["test"].images
-    pixels = torch.cat([real[: min(half, len(real))].to(drawn), drawn])
+    pixels = torch.cat([_real_pixels(saved.data, half), drawn])
     chosen = {"encoder": Part(EncoderProgram(module).eval(), "images", ("mean", "variance"), pixels)}
     if not isinstance(module.decoder, AutoregressiveDecoder):
         codes = module.encode(pixels).mean[:-half]
         z = torch.cat([codes, torch.randn(half, codes.shape[1], generator=generator)])
         chosen["decoder"] = Part(DecoderProgram(module).eval(), "z", ("mean",), z)
     return chosen
+
+
+def _real_pixels(data: ImageData, count: int) -> Float[Tensor, "n c h w"]:
+    """The first test images."""
+    images = data.splits["test"].images
+    first = torch.arange(min(count, len(images)))
+    return images[first].float().div(255)
 
 
 def _export_part(name: str, part: Part, folder: Path) -> dict[str, Any]:
@@ -165,9 +172,7 @@ def check_equal(name: str, program: Program, part: Part) -> float:
             expected = part.network(inputs)
             exact = part.network.double()(inputs.double())
             part.network.float()
-            for output, ours, theirs, true in zip(
-                part.output_names, expected, program(inputs), exact, strict=True
-            ):
+            for output, ours, theirs, true in zip(part.output_names, expected, program(inputs), exact, strict=True):
                 if not ours.isfinite().all():
                     raise UserError(f"{name}: nothing written; the model's own {output} is not finite")
                 step = torch.finfo(ours.dtype).eps * ours.abs().max().item()
