@@ -18,7 +18,8 @@ def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
         source: of the data set, as the config made it.
         folder: where the classifier is wanted.
     """
-    function, given = source, {}
+    function: Callable[..., Any] = source
+    given: dict[str, Any] = {}
     while isinstance(function, functools.partial):
         given = function.keywords | given
         function = function.func

@@ -1,0 +1,80 @@
+"""export.py as a user runs it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import SMALL, Command, composing
+
+from infovae.errors import UserError
+from infovae.export import check_equal, parts
+from infovae.saved_run import load
+from infovae.training import train
+
+FRESH = """
+import sys, numpy, onnxruntime, torch
+inputs = torch.load("inputs.pt")
+for name, key in (("encoder", "images"), ("decoder", "z")):
+    program = torch.export.load(f"run/export/{name}.pt2").module()
+    session = onnxruntime.InferenceSession(f"run/export/{name}.onnx", providers=["CPUExecutionProvider"])
+    for size in (1, 3):
+        for ours, theirs in zip(program(inputs[key][:size]), session.run(None, {key: inputs[key][:size].numpy()})):
+            assert numpy.allclose(ours.detach().numpy(), theirs, rtol=1e-4, atol=1e-5)
+assert "infovae" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    with composing() as composed:
+        train(composed(*SMALL, "pictures=[]", "latent_dim=3", "trainer.max_epochs=1", run_dir=folder))
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    shutil.copytree(trained, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_programs_run_without_this_package(command: Command, run: Path, tmp_path: Path) -> None:
+    answer = command("export.py", "run=run")
+    assert answer.returncode == 0, answer.stderr
+    record = json.loads((run / "export" / "export.json").read_text())["programs"]
+    assert record["encoder"]["input"] == {"name": "images", "shape": ["batch", 1, 28, 28]}
+    assert [output["name"] for output in record["encoder"]["outputs"]] == ["mean", "variance"]
+    assert (run / "export" / "config.yaml").read_text() == (run / "config.yaml").read_text()
+    torch.save({"images": torch.rand(3, 1, 28, 28), "z": torch.randn(3, 3)}, tmp_path / "inputs.pt")
+    subprocess.run([sys.executable, "-c", FRESH], cwd=tmp_path, check=True)
+
+
+def test_another_function_is_refused(run: Path) -> None:
+    part = parts(load(run))["decoder"]
+    with torch.no_grad(), pytest.raises(UserError, match="nothing written; mean is off by"):
+        check_equal("decoder.pt2", lambda z: (part.network(z)[0] + 1e-4,), part)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "run: missing; accepted is run=FOLDER"),
+        (["run=nowhere"], "run=nowhere: no config.yaml there"),
+        (["run=run", "checkpoint=third"], "checkpoint=third: no such file"),
+        (["run=run", "output=run/config.yaml"], "output=run/config.yaml: is a file"),
+        (["run=run", "colour=red"], "colour: unknown key"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(
+    command: Command, run: Path, arguments: list[str], message: str
+) -> None:
+    answer = command("export.py", *arguments)
+    assert answer.returncode == 1
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not (run / "export").exists()
