@@ -146,6 +146,8 @@ def _export_part(name: str, part: Part, folder: Path) -> dict[str, Any]:
     differences = {"pt2": check_equal(f"{name}.pt2", torch.export.load(pt2).module(), part)}
     if importlib.util.find_spec("onnxruntime"):
         differences["onnx"] = check_equal(f"{name}.onnx", _onnx_program(onnx, part.input_name), part)
+    else:
+        log.warning("%s.onnx is written unchecked: onnxruntime is not installed; pip install -e '.[export]'", name)
     outputs = part.network(part.examples)
     return {
         "input": {"name": part.input_name, "shape": ["batch", *part.examples.shape[1:]]},
