@@ -11,13 +11,16 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.callbacks.finite_steps import FiniteSteps
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.callbacks.random_streams import RandomStreams
 from infovae.callbacks.throughput import Throughput
+from infovae.checkpoints import WholeCheckpoints
 from infovae.config import build
 from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.module import InfoVAE
+from infovae.preemption import cluster_plugins
 from infovae.shards import is_first_process
 
 
@@ -87,11 +90,14 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
         configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [
         RandomStreams(cfg.seed),
+        FiniteSteps(cfg.run_dir, cfg.on_nan),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
-    trainer: pl.Trainer = build(cfg.trainer, "trainer", callbacks=always + configured, logger=False)
+    given = enumerate(cfg.trainer.get("plugins") or [])
+    plugins = [WholeCheckpoints(), *cluster_plugins(), *(build(node, f"trainer.plugins[{i}]") for i, node in given)]
+    trainer: pl.Trainer = build(cfg.trainer, "trainer", callbacks=always + configured, plugins=plugins, logger=False)
     return trainer
 
 
