@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.callbacks.early_end import EarlyEnd
 from infovae.callbacks.finite_steps import FiniteSteps
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.callbacks.random_streams import RandomStreams
@@ -82,6 +83,11 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
     ]
 
 
+def goes_on(cfg: DictConfig) -> bool:
+    """Whether a run takes up what its folder already holds; a job of a resumed sweep does."""
+    return bool(cfg.resume == "auto" or cfg.sweep.resume)
+
+
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     run_dir = Path(cfg.run_dir)
@@ -91,6 +97,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
     always = [
         RandomStreams(cfg.seed),
         FiniteSteps(cfg.run_dir, cfg.on_nan),
+        EarlyEnd(goes_on(cfg)),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows

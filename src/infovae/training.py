@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infovae.assembly import build_data, build_loggers, build_module, build_trainer
+from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.checkpoints import newest_sound, read_checkpoint
 from infovae.config import check
@@ -108,7 +108,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
             wandb.finish(exit_code=0 if status == "finished" else 1)
             if trainer is not None:
                 _report(summary, run_dir)
-            if notice.received and _goes_on(cfg):
+            if notice.received and goes_on(cfg):
                 requeue()
     return metrics
 
@@ -138,14 +138,9 @@ def _name_multirun_job(cfg: DictConfig) -> None:
         cfg.group = cfg.group or Path(hydra.sweep.dir).name
 
 
-def _goes_on(cfg: DictConfig) -> bool:
-    """Whether the same command would go on with this run; so would a job of a resumed sweep."""
-    return bool(cfg.resume == "auto" or cfg.sweep.resume)
-
-
 def _go_on(cfg: DictConfig) -> None:
     """Start from the newest sound checkpoint in the run's own folder, whichever it was to start from at first."""
-    checkpoint = newest_sound(Path(cfg.run_dir) / "checkpoints") if _goes_on(cfg) else None
+    checkpoint = newest_sound(Path(cfg.run_dir) / "checkpoints") if goes_on(cfg) else None
     if checkpoint is not None:
         log.info("goes on from %s", checkpoint)
         cfg.ckpt_path = str(checkpoint)

@@ -84,13 +84,13 @@ def metrics_of(folder: Path) -> list[dict[str, str]]:
         return [{n: v for n, v in row.items() if n not in OF_TIME_AND_PLACE} for row in csv.DictReader(file)]
 
 
-def assert_same_end(whole: Path, killed: Path) -> None:
+def assert_same_end(whole: Path, killed: Path, epochs: int = EPOCHS) -> None:
     for name in ("last.ckpt", "previous.ckpt", "best.ckpt"):
         one, other = (torch.load(folder / "checkpoints" / name, weights_only=True) for folder in (whole, killed))
         assert {"state_dict", "optimizer_states", "callbacks", "global_step"} <= one.keys()
         assert "RandomStreams" in one["callbacks"]
         assert differences(one, other) == []
-    assert len(metrics_of(whole)) == EPOCHS
+    assert len(metrics_of(whole)) == epochs
     assert metrics_of(whole) == metrics_of(killed)
     one, other = (json.loads((folder / "summary.json").read_text()) for folder in (whole, killed))
     assert one["status"] == other["status"] == "finished"
@@ -106,11 +106,11 @@ def test_the_comparison_sees_a_bit(tmp_path: Path) -> None:
 
 
 def test_a_killed_run_ends_as_one_that_never_was(tmp_path: Path) -> None:
-    """A model for each of four moments, one of which is met twice, and damage to what was written last."""
+    """Each model with moments of its own, and with damage to what was written last."""
     faults = {
         "vae": ["step:2", "step:7"],  # before there is any checkpoint; in the middle of the second epoch
         "mmd": ["validation:3", "after:0.5"],
-        "stein": ["write:5"],  # two calls for each checkpoint
+        "stein": ["write:5", "term:0.4"],  # two calls for each checkpoint
         "adversarial": ["step:12", "flip"],
     }
     jobs = [
@@ -118,7 +118,15 @@ def test_a_killed_run_ends_as_one_that_never_was(tmp_path: Path) -> None:
         for model in MODELS
         for name, met in (("whole", []), ("killed", faults[model]))
     ]
+    # The second loss is no higher than the first: over after two epochs, and killed in the test that follows.
+    stopped = ["callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.mode=max"]
+    stopped += ["callbacks.early_stopping.patience=1"]
+    jobs += [
+        {"folder": str(tmp_path / name / "stopped"), "overrides": [*COMMON, *MODELS["vae"], *stopped], "faults": met}
+        for name, met in (("whole", []), ("killed", ["test:1"]))
+    ]
     work(jobs)
+    assert_same_end(tmp_path / "whole" / "stopped", tmp_path / "killed" / "stopped", epochs=2)
     for model in MODELS:
         assert_same_end(tmp_path / "whole" / model, tmp_path / "killed" / model)
     log = (tmp_path / "killed" / "adversarial" / "attempts.log").read_text()

@@ -1,13 +1,14 @@
 """Trains runs that are killed on the way: python tests/faults/worker.py < JOBS.json
 
 A job has a folder, overrides, and faults. Each attempt is a process of its own, forked from this one, that composes
-the same config with resume=auto and meets the next fault; the last meets none. All but the last two kill by SIGKILL:
+the same config with resume=auto and meets the next fault; the last meets none:
 
-    step:N        before the N-th training step of the attempt
-    validation:N  before its N-th validation batch
+    step:N        SIGKILL before the N-th training step of the attempt
+    validation:N  before its N-th validation batch; test:N likewise
     write:N       in its N-th call of fsync, where the file is first cut to half
     rename:N      before its N-th renaming of a file
     after:S       from outside, after a share S of the time that the very first attempt took
+    term:S        SIGTERM at such a moment, which is to end in exit status 143
     cut, flip     no attempt: what lies on the disk as last.ckpt loses its second half, or a bit in its middle changes
 """
 
@@ -41,12 +42,12 @@ def main(jobs: list[dict[str, Any]]) -> None:
                 if child == 0:
                     attempt(lambda: train(compose(*overrides, run_dir=folder)), folder, fault)  # noqa: B023
                 kind, _, when = fault.partition(":")
-                if kind == "after":
+                if kind in ("after", "term"):
                     time.sleep(float(when) * seconds[0])
-                    os.kill(child, signal.SIGKILL)
+                    os.kill(child, signal.SIGKILL if kind == "after" else signal.SIGTERM)
                 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
                 seconds.append(time.monotonic() - start)
-                if code != (0 if kind == "none" else -signal.SIGKILL):
+                if code != {"none": 0, "term": 143}.get(kind, -signal.SIGKILL):
                     sys.exit(f"{folder}: {fault}: ended by {code}")
 
 
@@ -60,6 +61,7 @@ def attempt(run: Callable[[], Any], folder: Path, fault: str) -> None:
     owner, name, before = {
         "step": (InfoVAE, "training_step", None),
         "validation": (InfoVAE, "validation_step", None),
+        "test": (InfoVAE, "test_step", None),
         "write": (os, "fsync", halve),
         "rename": (Path, "replace", None),
     }.get(kind, (None, "", None))
@@ -67,6 +69,8 @@ def attempt(run: Callable[[], Any], folder: Path, fault: str) -> None:
         setattr(owner, name, killed_at(getattr(owner, name), int(when), before))
     try:
         run()
+    except SystemExit as ending:
+        os._exit(int(ending.code or 0))
     except BaseException as error:
         logging.exception("%s", error)
         os._exit(1)
