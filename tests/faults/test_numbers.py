@@ -105,9 +105,18 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]
     return weights
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["at once", "a step late, as on a GPU"])
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-@pytest.mark.parametrize("term", ["reconstruction", "rate", "divergence", "gradient of encoder"])
+@pytest.mark.parametrize(
+    ("term", "value", "late"),
+    [
+        ("reconstruction", math.nan, False),
+        ("rate", math.inf, False),
+        ("divergence", math.nan, False),
+        ("gradient of encoder", math.inf, False),
+        ("gradient of encoder", math.nan, False),
+        ("reconstruction", math.inf, True),  # a step late, as on a GPU
+        ("gradient of encoder", math.nan, True),
+    ],
+)
 def test_the_run_stops_at_the_step_and_names_what_broke_first(
     composed: Compose,
     tmp_path: Path,
