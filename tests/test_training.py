@@ -138,7 +138,7 @@ def test_a_run_folder_is_complete(composed: Compose, tmp_path: Path) -> None:
             assert term["elbo"] == pytest.approx(-term["reconstruction"] - term["rate"], rel=1e-5)
     assert rows[-1]["test/loss"] == pytest.approx(metrics["test/loss"], rel=1e-6)
 
-    assert {"best.ckpt", "last.ckpt"} == {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert {"best.ckpt", "last.ckpt", "previous.ckpt"} == {path.name for path in (tmp_path / "checkpoints").iterdir()}
     for name in ("samples", "reconstructions", "latent_scatter", "latent_manifold"):
         for suffix in ("", "-0002"):
             picture = Image.open(tmp_path / "figures" / f"{name}{suffix}.png")

@@ -11,13 +11,17 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.callbacks.early_end import EarlyEnd
+from infovae.callbacks.finite_steps import FiniteSteps
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.callbacks.random_streams import RandomStreams
 from infovae.callbacks.throughput import Throughput
+from infovae.checkpoints import WholeCheckpoints
 from infovae.config import build
 from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.module import InfoVAE
+from infovae.preemption import cluster_plugins
 from infovae.shards import is_first_process
 
 
@@ -79,6 +83,11 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
     ]
 
 
+def goes_on(cfg: DictConfig) -> bool:
+    """Whether a run takes up what its folder already holds; a job of a resumed sweep does."""
+    return bool(cfg.resume == "auto" or cfg.sweep.resume)
+
+
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     run_dir = Path(cfg.run_dir)
@@ -87,11 +96,15 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
         configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [
         RandomStreams(cfg.seed),
+        FiniteSteps(cfg.run_dir, cfg.on_nan),
+        EarlyEnd(goes_on(cfg)),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
-    trainer: pl.Trainer = build(cfg.trainer, "trainer", callbacks=always + configured, logger=False)
+    given = enumerate(cfg.trainer.get("plugins") or [])
+    plugins = [WholeCheckpoints(), *cluster_plugins(), *(build(node, f"trainer.plugins[{i}]") for i, node in given)]
+    trainer: pl.Trainer = build(cfg.trainer, "trainer", callbacks=always + configured, plugins=plugins, logger=False)
     return trainer
 
 

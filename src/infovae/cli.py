@@ -104,6 +104,8 @@ def one_line(error: Exception) -> str:
         text = f"{cause.full_key}: unknown key; accepted are {accepted}, or +{cause.full_key}=VALUE to add it"
     elif isinstance(error, HydraException | OmegaConfBaseException):
         text = f"{error} {cause}" if cause is not None and str(cause) not in str(error) else str(error)
+    elif isinstance(error, OSError) and error.filename and error.strerror:
+        text = f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
     else:
         text = f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
     return re.sub(r"\s+", " ", text).strip()

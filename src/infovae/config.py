@@ -3,7 +3,7 @@
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
@@ -16,6 +16,8 @@ TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
     "latent_dim": Annotated[int, Field(ge=1)],
     "ckpt_path": str | None,
+    "resume": Literal["never", "auto"],
+    "on_nan": Literal["stop", "skip"],
     "name": str,
     "group": str | None,
     "tags": list[str],

@@ -7,3 +7,6 @@ class UserError(Exception):
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
+
+TERMINATED = 143
+"""Exit status after SIGTERM."""

@@ -24,6 +24,8 @@ from infovae.run_folder import write_config, write_record
 from infovae.saved_run import SavedRun, load
 from infovae.training import quieten
 
+log = logging.getLogger(__name__)
+
 TOP_LEVEL: dict[str, Any] = {
     "run": str | None,
     "checkpoint": str,

@@ -1,7 +1,7 @@
 """The one LightningModule: encoder, decoder and the objective that trains them."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -20,6 +20,16 @@ from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
 from infovae.rate import rate
 from infovae.shards import gather_rows, own_rows, rank_and_world_size, share_of_mean
+
+
+class StepTerms(NamedTuple):
+    """What a training step found, without gradient; on the device. The divergence is nan where it has no weight."""
+
+    loss: Float[Tensor, ""]
+    reconstruction: Float[Tensor, ""]
+    rate: Float[Tensor, ""]
+    divergence: Float[Tensor, ""]
+    weight: float
 
 
 class InfoVAE(pl.LightningModule):
@@ -91,6 +101,7 @@ class InfoVAE(pl.LightningModule):
         self.optimizer = optimizer
         self.splits = splits
         self.training_terms = ObjectiveTerms()
+        self.step_terms: StepTerms | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
 
     def attach_prior(self, images: Images) -> None:
@@ -149,10 +160,18 @@ class InfoVAE(pl.LightningModule):
             divergence = self.estimate_divergence(codes)
         loss = self.objective(reconstruction, rate, divergence)
         unknown = loss.new_tensor(torch.nan)
-        self.training_terms.update(
-            loss, reconstruction, rate, unknown if divergence is None else divergence, _weight(batch)
+        self.step_terms = StepTerms(
+            loss.detach(),
+            reconstruction.detach(),
+            rate.detach(),
+            unknown if divergence is None else divergence.detach(),
+            _weight(batch),
         )
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if self.step_terms is not None:  # as where the step was left out
+            self.training_terms.update(*self.step_terms)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
         loaders = self.trainer.val_dataloaders

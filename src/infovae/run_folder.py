@@ -15,9 +15,11 @@ PACKAGES = ("infovae", "torch", "torchvision", "pytorch-lightning", "hydra-core"
 
 
 def write_config(cfg: DictConfig, run_dir: Path) -> None:
-    """The resolved config, as ``config.yaml``."""
+    """The resolved config, as ``config.yaml``; whole or not at all."""
     run_dir.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+    aside = run_dir / "config.yaml.part"
+    OmegaConf.save(cfg, aside, resolve=True)
+    aside.replace(run_dir / "config.yaml")
 
 
 def forget_summary(run_dir: Path) -> None:

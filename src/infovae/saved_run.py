@@ -1,6 +1,5 @@
 """A run folder, made into a model again."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from infovae.assembly import build_data, build_module
+from infovae.checkpoints import read_checkpoint
 from infovae.config import check_nodes
 from infovae.data.module import ImageData
 from infovae.errors import UserError
@@ -81,24 +81,6 @@ def load(
         module = build_module(cfg, data)
     load_weights(module, weights, path)
     return SavedRun(folder, path, cfg, data, module.eval())
-
-
-def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
-    """What a checkpoint holds, read as tensors and plain values.
-
-    Raises:
-        UserError: no such file, or not a checkpoint of a run.
-    """
-    if not path.is_file():
-        raise UserError(f"{key}: no such file ({path}); accepted is a checkpoint, as RUN/checkpoints/last.ckpt")
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint["state_dict"].items()
-    except (
-        pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError, RuntimeError, ValueError
-    ) as error:  # fmt: skip
-        raise UserError(f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__})") from error
-    return checkpoint
 
 
 def load_weights(module: InfoVAE, weights: dict[str, Any], path: Path) -> None:

@@ -15,15 +15,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infovae.assembly import build_data, build_loggers, build_module, build_trainer
+from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
 from infovae.callbacks.metrics_file import MetricsFile
+from infovae.checkpoints import newest_sound, read_checkpoint
 from infovae.config import check
 from infovae.data.module import ImageData
-from infovae.errors import INTERRUPTED, UserError
+from infovae.disk import check_space, told_in_one_line
+from infovae.errors import INTERRUPTED, TERMINATED, UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
+from infovae.preemption import Notice, requeue, termination_notice
 from infovae.run_folder import forget_summary, write_config, write_record
-from infovae.saved_run import load_weights, read_checkpoint
+from infovae.saved_run import load_weights
 from infovae.shards import is_first_process
 
 log = logging.getLogger(__name__)
@@ -39,10 +42,16 @@ def train(cfg: DictConfig) -> dict[str, float]:
         The final validation and test metrics by name; losses in nats per example.
 
     Raises:
-        UserError: the config or a file it names is refused; nothing was trained.
+        UserError: the config or a file it names is refused and nothing was trained; or training met a number that isn't
+            finite, or a full disk. The last checkpoint is whole.
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
+    with termination_notice() as notice:
+        return _train(cfg, notice)
+
+
+def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
     run_dir = Path(cfg.run_dir)
     start = perf_counter()
     status, error, metrics = "failed", None, {}
@@ -63,6 +72,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
             load_weights(module, read_checkpoint(path, f"ckpt_path={path}")["state_dict"], path)
         _tell(module)
         trainer = build_trainer(cfg)
+        if is_first_process():
+            check_space(run_dir, module)
         check_clipping(cfg, trainer)
         _check_batch(module, data)
         _check_monitors(trainer, data)
@@ -76,10 +87,13 @@ def train(cfg: DictConfig) -> dict[str, float]:
         status = "finished"
     except (KeyboardInterrupt, SystemExit) as interruption:
         status = "interrupted"
-        raise SystemExit(INTERRUPTED) from interruption
+        raise SystemExit(TERMINATED if notice.received else INTERRUPTED) from interruption
     except Exception as problem:
-        error = f"{type(problem).__name__}: {problem}"
-        raise
+        told = told_in_one_line(problem, run_dir)
+        error = f"{type(told).__name__}: {told}"
+        if told is problem:
+            raise
+        raise told from problem
     finally:
         summary = {
             "status": status,
@@ -90,10 +104,12 @@ def train(cfg: DictConfig) -> dict[str, float]:
             "metrics": metrics,
         }
         if is_first_process():
-            write_record(run_dir / "summary.json", summary)
+            _record(summary, run_dir)
             wandb.finish(exit_code=0 if status == "finished" else 1)
             if trainer is not None:
                 _report(summary, run_dir)
+            if notice.received and goes_on(cfg):
+                requeue()
     return metrics
 
 
@@ -101,6 +117,7 @@ def quieten() -> None:
     """Silence notices that a user can do nothing about, each by its own text."""
     warnings.filterwarnings("ignore", message=r"The number of training batches .* is smaller than the logging interval")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+    warnings.filterwarnings("ignore", message=r"Checkpoint directory .* exists and is not empty")  # so it is on resume
     # What is logged at an epoch's end has been brought together before, and is the same on all processes.
     warnings.filterwarnings("ignore", message=r"It is recommended to use `self.log\(.*sync_dist=True")
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_no_advertisement)
@@ -122,10 +139,18 @@ def _name_multirun_job(cfg: DictConfig) -> None:
 
 
 def _go_on(cfg: DictConfig) -> None:
-    """A job of a resumed sweep starts from its own last checkpoint."""
-    checkpoint = Path(cfg.run_dir) / "checkpoints" / "last.ckpt"
-    if cfg.sweep.resume and checkpoint.is_file():
+    """Start from the newest sound checkpoint in the run's own folder, whichever it was to start from at first."""
+    checkpoint = newest_sound(Path(cfg.run_dir) / "checkpoints") if goes_on(cfg) else None
+    if checkpoint is not None:
+        log.info("goes on from %s", checkpoint)
         cfg.ckpt_path = str(checkpoint)
+
+
+def _record(summary: dict[str, Any], run_dir: Path) -> None:
+    try:
+        write_record(run_dir / "summary.json", summary)
+    except OSError as problem:  # the same full disk that ended the run, whose own error is to be heard
+        log.error("summary.json couldn't be written: %s", problem)
 
 
 def _check_processes(count: int, data: ImageData) -> None:

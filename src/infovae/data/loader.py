@@ -155,11 +155,8 @@ class ImageLoader:
     def __iter__(self) -> Iterator[Batch]:
         device = self.dataset.device
         generator = self.sampler.generator(device)
-        positions = self.sampler.positions()
-        if self.drop_last:
-            positions = positions[: len(self) * self.batch_size]
         own = slice(self.rank, None, self.world_size)
-        whole = positions.to(device).tensor_split(len(self)) if len(self) else ()
+        whole = self._cut(device)
         # Coins are tossed for the global batch, so that they fall alike on any number of processes.
         tossed = self.binarization == "stochastic"
         chosen = whole if tossed else [batch[own] for batch in whole]
@@ -168,3 +165,14 @@ class ImageLoader:
             if tossed:
                 images, labels, factors = images[own], labels[own], None if factors is None else factors[own]
             yield Batch(images, labels, len(batch), factors)
+
+    def positions_of(self, batch_index: int) -> Int64[Tensor, " n"]:
+        """Which examples of the set this process's rows of a batch of the current epoch are."""
+        return self._cut(torch.device("cpu"))[batch_index][self.rank :: self.world_size]
+
+    def _cut(self, device: torch.device) -> tuple[Int64[Tensor, " _n"], ...]:
+        """The positions of each global batch of the current epoch."""
+        positions = self.sampler.positions()
+        if self.drop_last:
+            positions = positions[: len(self) * self.batch_size]
+        return positions.to(device).tensor_split(len(self)) if len(self) else ()

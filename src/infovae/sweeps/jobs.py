@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 log = logging.getLogger(__name__)
 
-NOT_OF_THE_JOB = ("sweep.resume=", "sweep.trial=")
+NOT_OF_THE_JOB = ("sweep.resume=", "sweep.trial=", "resume=")
 """Overrides that say how a job is run, not which job it is."""
 
 

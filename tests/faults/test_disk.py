@@ -1,0 +1,127 @@
+"""Disks that are full or can't be written to, for real: a limit of the kernel's, and file systems of two megabytes."""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import PROJECT, SMALL, Compose
+
+from infovae import training
+from infovae.checkpoints import newest_sound
+from infovae.errors import UserError
+from infovae.training import train
+
+QUICK = [*SMALL, "callbacks=checkpoint", "metrics=[]", "trainer.max_epochs=3", "trainer.limit_val_batches=1"]
+STEPS = 4
+
+
+@pytest.fixture
+def limit() -> Iterator[int]:
+    """No file may grow beyond so many bytes; put into force by the test, lifted after it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield 200_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def fill_at(monkeypatch: pytest.MonkeyPatch, step: int, limit: int) -> None:
+    """From this training step on, the disk takes no file of a checkpoint's size."""
+    original, count = training.InfoVAE.training_step, 0
+
+    def counting(module: training.InfoVAE, *arguments: Any) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        if count == step:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        return original(module, *arguments)
+
+    monkeypatch.setattr(training.InfoVAE, "training_step", counting)
+
+
+def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint_whole(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    refusal = f"^run_dir={tmp_path}: File too large; the last good checkpoint is "
+    with monkeypatch.context() as patch:
+        fill_at(patch, STEPS + 2, limit)
+        with pytest.raises(UserError, match=refusal) as told:
+            train(composed(*QUICK, run_dir=tmp_path))
+    assert "\n" not in str(told.value)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["status"] == "failed"
+    assert "File too large" in summary["error"]
+    assert newest_sound(tmp_path / "checkpoints") == tmp_path / "checkpoints" / "last.ckpt"
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == STEPS
+    assert not list(tmp_path.rglob("*.part"))
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    train(composed(*QUICK, "resume=auto", run_dir=tmp_path))
+    train(composed(*QUICK, run_dir=tmp_path / "whole"))
+    whole, went_on = (
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for folder in (tmp_path / "whole", tmp_path)
+    )
+    assert all(torch.equal(whole[name], went_on[name]) for name in whole)
+
+
+def test_what_ended_the_run_is_told_where_even_the_summary_has_no_room(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(path: Path, record: dict[str, Any]) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(training, "write_record", full)
+    with pytest.raises(UserError, match=r"^model.lambda_=0.5"):
+        train(composed(*QUICK, "model.lambda_=0.5", run_dir=tmp_path))
+    assert "summary.json couldn't be written" in caplog.text
+
+
+def on_a_disk(options: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """The real command, with its run folder on a file system of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = f'mount -t tmpfs -o {options} tmpfs "$0" && exec "$@"'
+    command = [sys.executable, str(PROJECT / "train.py"), *QUICK, "hydra.run.dir=disk/run"]
+    return subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounted, str(disk), *command],
+        cwd=tmp_path,
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def can_mount() -> bool:
+    attempt = "mount -t tmpfs -o size=4k tmpfs /mnt"
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", attempt]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not can_mount(), reason="this machine lets nobody mount a file system of their own")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("size=2m", "MB are free there and the checkpoints take 5.0; accepted is a folder"),
+        ("ro", "Read-only file system"),
+    ],
+    ids=["full", "read-only"],
+)
+def test_it_is_found_before_training(tmp_path: Path, options: str, message: str) -> None:
+    answer = on_a_disk(options, tmp_path)
+    assert answer.returncode == 1
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert "Trainer.fit" not in answer.stdout
