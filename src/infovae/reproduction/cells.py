@@ -80,8 +80,8 @@ def finished(jobs: Iterable[Job]) -> list[Cell]:
     return [Cell(job.folder) for job in jobs if outcome(job.folder).finished]
 
 
-def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -> bool:
-    """Run by train.py, as a sweep that goes on, those cells that are not done yet; whether all are then.
+def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -> None:
+    """Run by train.py, as a sweep that goes on, those cells that are not done yet; how they ended is to be read there.
 
     Args:
         folder: of the sweep.
@@ -93,7 +93,7 @@ def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -
     # an earlier command had besides belongs to other cells.
     OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": []}}}, folder / "multirun.yaml")
     command = [sys.executable, str(TRAIN), "-m", *overrides, *launcher, f"sweep.resume={folder}"]
-    return subprocess.run(command, check=False).returncode == 0
+    subprocess.run(command, check=False)
 
 
 def _key(override: str) -> str:

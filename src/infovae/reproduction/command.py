@@ -49,10 +49,13 @@ def reproduce(cfg: DictConfig) -> None:
 def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     """Run, draw and write one figure; whether it is complete."""
     folder = Path(cfg.runs) / cfg.scale / name
-    overrides = laid_over(laid_over([*figure.cells, *EVERY_CELL], figure.scales[cfg.scale]), cfg.cells)
-    if cfg.train:
-        run_cells(folder, overrides, _launcher())
-    jobs = cells_of(folder, overrides)
+    jobs: list[Job] = []
+    for arm in figure.arms.values():
+        own = [*figure.cells, *arm, *EVERY_CELL]
+        overrides = laid_over(laid_over(own, figure.scales[cfg.scale]), cfg.cells)
+        if cfg.train:
+            run_cells(folder, overrides, _launcher())
+        jobs += cells_of(folder, overrides)
     done = finished(jobs)
     if done:
         findings = figure.draw(done)

@@ -28,15 +28,18 @@ class Figure(ABC):
     """A figure: its cells, and how it is drawn and tabulated from those of them that are finished.
 
     Args:
-        cells: overrides of train.py, of which every combination of values is a cell.
+        cells: overrides of train.py, as experiment=NAME and seed=1,2,3.
+        arms: by name, the overrides that name an objective or several. Every combination of an arm's and the cells'
+            values is a cell.
         quick: overrides that make the cells fit two cores and twenty minutes.
         paper: overrides for the full protocol.
     """
 
     title: str
 
-    def __init__(self, cells: list[str], quick: list[str], paper: list[str]) -> None:
+    def __init__(self, cells: list[str], arms: dict[str, list[str]], quick: list[str], paper: list[str]) -> None:
         self.cells = cells
+        self.arms = arms
         self.scales = {"quick": quick, "paper": paper}
 
     @abstractmethod
