@@ -27,8 +27,8 @@ class ImageData(pl.LightningDataModule):
         batch_size: examples in a batch, over all devices together; evaluation uses the same, since an estimated
             divergence depends on it.
         train_size: how many training examples to keep, class-balanced; all where null.
-        steps_per_epoch: how many batches make an epoch of training, so that runs on sets of different sizes are measured
-            and kept equally often; with null, an epoch goes through the set once.
+        steps_per_epoch: how many batches make an epoch of training, so that runs on sets of different sizes are
+            measured and kept equally often; with null, an epoch goes through the set once.
         validation_size: how many of the set's training examples to hold out, or, with a point, which fraction; with
             null, the validation split is the set's own.
         binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).

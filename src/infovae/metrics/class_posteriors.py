@@ -9,7 +9,7 @@ from infovae.priors.prior import Prior
 
 
 class ClassPosteriors(Metric):
-    """``posterior_mean_<class>``, E[z|x] averaged over the class, and ``posterior_scale_<class>``, the root of Var[z|x].
+    """``posterior_mean_<class>``, E[z|x] averaged over a class, and ``posterior_scale_<class>``, the root of Var[z|x].
 
     Args:
         prior: p(z).

@@ -3,10 +3,14 @@
 import torch
 from jaxtyping import Float64
 from torch import Tensor
+from torch.distributions import Normal
 
 from infovae.metrics.metric import Metric
 from infovae.model import Model
 from infovae.observed import Observed
+
+REACH = 8.0
+"""Standard deviations of q(z|x) within which all of its mass lies, to 1e-15."""
 
 
 def line_weights(nodes: Float64[Tensor, " m"]) -> Float64[Tensor, " m"]:
@@ -36,7 +40,9 @@ class InferenceGap(Metric):
     def __init__(self, model: Model, nodes: int = 20000) -> None:
         super().__init__()
         if model.prior.latent_dim != 1:
-            raise ValueError(f"latent_dim={model.prior.latent_dim}: quadrature is over a line; accepted is latent_dim=1")
+            raise ValueError(
+                f"latent_dim={model.prior.latent_dim}: quadrature is over a line; accepted is latent_dim=1"
+            )
         if nodes < 100:
             raise ValueError(f"nodes={nodes}: accepted are whole numbers of at least 100")
         self.add_state("seen", [], dist_reduce_fx="cat")
@@ -60,7 +66,7 @@ class InferenceGap(Metric):
         """log p(x) and KL(q(z|x) || p(z|x)) of one image."""
         posterior = self.model.encode(image[None])
         centre, scale = posterior.mean.double(), posterior.variance.double().sqrt()
-        spread = torch.linspace(-8, 8, self.nodes // 10, dtype=torch.float64, device=image.device)
+        spread = torch.linspace(-REACH, REACH, self.nodes // 10, dtype=torch.float64, device=image.device)
         prior = self.model.prior
         draws = prior.sample(1000).double()
         middle, width = draws.mean(), draws.std()
@@ -70,6 +76,8 @@ class InferenceGap(Metric):
         log_likelihood = self.model.decode(z[:, None].to(image)).log_prob(image).double()
         joint = prior.log_prob(z[:, None]) + log_likelihood
         evidence = (joint + weights).logsumexp(dim=0)
-        log_q = torch.distributions.Normal(centre.squeeze(), scale.squeeze()).log_prob(z)
-        mass = (log_q + weights).softmax(dim=0)
-        return evidence, (mass * (log_q - joint)).sum() + evidence
+        log_q = Normal(centre.squeeze(), scale.squeeze()).log_prob(z)
+        # Elsewhere q(z|x) has no mass, and p(x|z) may be 0.
+        own = (z - centre).squeeze().abs() <= REACH * scale.squeeze()
+        mass = (log_q + weights)[own].softmax(dim=0)
+        return evidence, mass @ (log_q - joint)[own] + evidence

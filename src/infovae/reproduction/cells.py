@@ -89,8 +89,8 @@ def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -
         launcher: those that say by what engine.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # What a sweep that goes on was started with is laid under the command's overrides. Here these are all there are: what
-    # an earlier command had besides belongs to other cells.
+    # What a sweep was started with is laid under the command by which it goes on. Here the command says all: what an
+    # earlier one had besides belongs to other cells.
     OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": []}}}, folder / "multirun.yaml")
     command = [sys.executable, str(TRAIN), "-m", *overrides, *launcher, f"sweep.resume={folder}"]
     subprocess.run(command, check=False)

@@ -70,7 +70,9 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
 
 def _launcher() -> list[str]:
     """What the command says of the engine, which is the cells' and not its own."""
-    return [entry for entry in HydraConfig.get().overrides.hydra if entry.startswith(("hydra/launcher", "hydra.launcher"))]
+    return [
+        entry for entry in HydraConfig.get().overrides.hydra if entry.startswith(("hydra/launcher", "hydra.launcher"))
+    ]
 
 
 def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], cfg: DictConfig) -> str:

@@ -1,9 +1,10 @@
 """Numbers over seeds, and tables of them."""
 
 import math
-import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from infovae.reproduction.cells import Cell
 
@@ -24,10 +25,10 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Of independent values, at least one."""
+    """Of independent values, at least one; nan where one is."""
     n = len(values)
-    error = statistics.stdev(values) / math.sqrt(n) if n > 1 else math.nan
-    return Estimate(statistics.fmean(values), error)
+    error = np.std(values, ddof=1) / math.sqrt(n) if n > 1 else math.nan
+    return Estimate(float(np.mean(values)), float(error))
 
 
 def measured(cells: Iterable[Cell], name: str) -> Estimate:
