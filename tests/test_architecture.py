@@ -25,7 +25,7 @@ LAYERS = {
             ["config", "assembly", "run_folder"],
             ["saved_run", "measure"],
             ["training", "cli", "dashboard"],
-            ["evaluation", "classifier_training"],
+            ["evaluation", "classifier_training", "reproduction"],
         ]
     )
     for name in names

@@ -9,7 +9,7 @@ from infovae.assembly import build_data, build_module, build_trainer
 from infovae.config import check
 from infovae.errors import UserError
 
-OTHER_COMMANDS = {"adapter", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
+OTHER_COMMANDS = {"adapter", "figure", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
 OPTIONS = sorted(
     f"{path.parent.relative_to(CONF)}={path.stem}"
     for path in CONF.rglob("*.yaml")

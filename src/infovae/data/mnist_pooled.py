@@ -1,5 +1,6 @@
 """MNIST with fewer pixels: the same digits, each pixel the mean of a square of the original's."""
 
+from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from infovae.data.images import ImageSets, LabelledImages
@@ -25,4 +26,5 @@ def mnist_pooled(root: str, factor: int = 2, download: bool = True) -> ImageSets
 
 
 def _pooled(part: LabelledImages, factor: int) -> LabelledImages:
+    assert isinstance(part.images, Tensor)
     return part._replace(images=avg_pool2d(part.images.float(), factor).round().byte())

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -46,9 +47,10 @@ class Cell:
             return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
     @cached_property
-    def wall_seconds(self) -> float:
-        """How long it took, or its last part if it was cut off."""
-        return float(json.loads((self.folder / "summary.json").read_text())["wall_seconds"])
+    def summary(self) -> dict[str, Any]:
+        """``summary.json``; its wall time is that of the last part of a run that was cut off."""
+        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
+        return summary
 
     @property
     def objective(self) -> str:

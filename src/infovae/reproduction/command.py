@@ -17,7 +17,6 @@ from infovae.errors import UserError
 from infovae.reproduction.cells import Cell, cells_of, finished, laid_over, run_cells
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
-from infovae.run_folder import git_revision
 from infovae.sweeps.jobs import Job
 
 TOP_LEVEL: dict[str, Any] = {
@@ -79,10 +78,10 @@ def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], 
     command = ["python", "reproduce.py", f"figure={name}", f"scale={cfg.scale}"]
     if cfg.cells:
         command.append(f"cells=[{','.join(cfg.cells)}]")
-    minutes = sum(cell.wall_seconds for cell in done) / 60
+    minutes = sum(cell.summary["wall_seconds"] for cell in done) / 60
     lines = [
         f"![{name}]({name}.png)",
-        f"`{shlex.join(command)}`, at revision {_revision()}. The figure's data: [`{name}.csv`]({name}.csv).",
+        f"`{shlex.join(command)}`; cells run at {_revisions(done)}. The figure's data: [`{name}.csv`]({name}.csv).",
         tables,
         f"Cost: {len(done)} runs, {minutes:.1f} minutes of their own clocks together, on {platform.machine()}.",
     ]
@@ -99,9 +98,9 @@ def _missing(jobs: Sequence[Job], done: set[Path]) -> str:
     return f"{len(missing)} of {len(jobs)} cells are missing: {'; '.join(own)}"
 
 
-def _revision() -> str:
-    git = git_revision()
-    return "unknown" if git is None else f"{git['revision'][:10]}{' with changes' if git['changed'] else ''}"
+def _revisions(done: Sequence[Cell]) -> str:
+    revisions = [(cell.summary["git"] or {}).get("revision", "an unknown revision")[:10] for cell in done]
+    return ", ".join(dict.fromkeys(revisions))
 
 
 def _write_data(rows: Sequence[Row], path: Path) -> None:
@@ -109,4 +108,5 @@ def _write_data(rows: Sequence[Row], path: Path) -> None:
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})

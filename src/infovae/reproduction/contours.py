@@ -20,7 +20,7 @@ from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import grouped, markdown, measured
 from infovae.saved_run import SavedRun
 
-ROWS = 81
+ROWS = 61
 """Of the grid on which densities are evaluated."""
 
 COLUMNS = {
@@ -75,11 +75,10 @@ def _drawn(planes: dict[str, Plane]) -> Pixels:
             draw_contours(axes, extent, found.aggregate, colours[name], dashed=False, filled=True)
             draw_contours(axes, extent, found.prior, PRIOR_COLOUR, dashed=True)
             axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
-            axes.set_title(name)
+            axes.set_title(f"{name}: 25, 50, 75, 95 % of the mass")
         handles = [Line2D([], [], color=colours[name], label=f"$q(z)$, {name}") for name in planes]
         handles.append(Line2D([], [], color=PRIOR_COLOUR, linestyle="dashed", label="$p(z)$"))
         canvas.legend(handles=handles, loc="outside lower center", ncols=3)
-        canvas.suptitle("around 25, 50, 75, 95 % of the mass; each panel at its own scale")
         return rendered(canvas)
 
 

@@ -72,6 +72,7 @@ def _drawn(pictures: dict[str, dict[str, Pixels]]) -> Pixels:
         for row, (objective, drawn) in zip(panels, pictures.items(), strict=True):
             for axes, (name, title) in zip(row, TITLES.items(), strict=True):
                 axes.imshow(drawn[name], interpolation="antialiased")
-                axes.set_title(f"{objective}: {title}")
-                axes.set_axis_off()
+                axes.set(title=title, xticks=[], yticks=[])
+                axes.spines[:].set_visible(False)
+            row[0].set_ylabel(objective)
         return rendered(canvas)

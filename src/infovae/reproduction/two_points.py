@@ -25,6 +25,9 @@ POINTS = {0: "x = −1", 1: "x = 1"}
 LOG_JACOBIAN = -math.log(2)
 """log |d pixel / d x|: densities are of x = 2 pixel − 1."""
 
+SHOWN = (1e-3, 1e7)
+"""Of densities, which have spikes."""
+
 COLOURS = {0: CLASS_COLOURS[2], 1: "#2f8f4e"}
 
 
@@ -57,7 +60,7 @@ class TwoPoints(Figure):
         groups = grouped(cells, lambda cell: cell.objective)
         densities = {name: densities_of(group[0].load().module) for name, group in groups.items()}
         courses = {name: [_course(cell) for cell in group] for name, group in groups.items()}
-        data = [
+        data: list[Row] = [
             {"panel": "course", "objective": name, **row} for name in courses for run in courses[name] for row in run
         ]
         data += [row for name, found in densities.items() for row in _density_rows(name, found)]
@@ -73,11 +76,11 @@ def densities_of(model: Model) -> Densities:
     posterior = model.encode(pixels)
     mean, scale = posterior.mean.double().squeeze(1), posterior.variance.double().sqrt().squeeze(1)
     reach = max(4.0, *(mean.abs() + 4 * scale).tolist())
-    around = [mean[point] + scale[point] * torch.linspace(-6, 6, 241, dtype=torch.float64) for point in POINTS]
-    z = torch.cat([torch.linspace(-reach, reach, 401, dtype=torch.float64), *around]).sort().values
+    around = [mean[point] + scale[point] * torch.linspace(-6, 6, 121, dtype=torch.float64) for point in POINTS]
+    z = torch.cat([torch.linspace(-reach, reach, 201, dtype=torch.float64), *around]).sort().values
     # Spikes at the two points are far narrower than what a figure resolves: nodes gather towards them.
-    near = torch.logspace(-7, 0, 120, dtype=torch.float64)
-    x = torch.cat([torch.linspace(-2, 2, 401), *(centre + sign * near for centre in (-1, 1) for sign in (-1, 1))])
+    near = torch.logspace(-7, 0, 60, dtype=torch.float64)
+    x = torch.cat([torch.linspace(-2, 2, 201), *(centre + sign * near for centre in (-1, 1) for sign in (-1, 1))])
     x = x[x.abs() <= 2].double().sort().values
 
     def induced(codes: Float64[Tensor, " n"]) -> Float64[Tensor, " k"]:
@@ -133,13 +136,16 @@ def _density_rows(objective: str, found: Densities) -> list[Row]:
 
 def _drawn(densities: dict[str, Densities], courses: dict[str, list[list[Row]]]) -> Pixels:
     with style():
-        canvas = Canvas(figsize=(8, 8))
-        above, below = canvas.subfigures(2, 1, height_ratios=[2, 1.15])
-        panels = above.subplots(2, len(densities), squeeze=False)
+        canvas = Canvas(figsize=(max(8, 1.9 * len(densities)), 8))
+        above, below = canvas.subfigures(2, 1, height_ratios=[2, 1.15], squeeze=False)[:, 0]
+        panels = above.subplots(2, len(densities), squeeze=False, sharex="row", sharey="row")
         for column, (name, found) in enumerate(densities.items()):
             _draw_codes(panels[0, column], found)
             _draw_pixels(panels[1, column], found)
-            panels[0, column].set_title(name)
+            panels[0, column].set_title(name.replace(" (", "\n("))
+        for row, label in enumerate(("density of $z$", "density of $x$, given $z$")):
+            panels[row, 0].set_ylabel(label)
+            panels[row, 0].legend(loc="upper left", fontsize=7)
         for axes, (key, label) in zip(
             below.subplots(1, 3),
             {
@@ -158,8 +164,7 @@ def _draw_codes(axes: Axes, found: Densities) -> None:
     for point, label in POINTS.items():
         axes.plot(found.z, found.posterior[point], color=COLOURS[point], label=f"$q(z|{label.replace('−', '-')})$")
     axes.plot(found.z, found.prior, color=PRIOR_COLOUR, linestyle="dashed", label="$p(z)$")
-    axes.set(xlabel="$z$", ylabel="density", yscale="log", ylim=(1e-3, None))
-    axes.legend()
+    axes.set(xlabel="$z$", yscale="log", xlim=(-4, 4), ylim=SHOWN)
 
 
 def _draw_pixels(axes: Axes, found: Densities) -> None:
@@ -167,8 +172,7 @@ def _draw_pixels(axes: Axes, found: Densities) -> None:
         given = f"$z \\sim q(z|{label.replace('−', '-')})$"
         axes.plot(found.x, found.reconstruction[point], color=COLOURS[point], label=given)
     axes.plot(found.x, found.sample, color=PRIOR_COLOUR, linestyle="dashed", label="$z \\sim p(z)$")
-    axes.set(xlabel="$x$", ylabel="density of $p(x|z)$", yscale="log", ylim=(1e-3, None))
-    axes.legend()
+    axes.set(xlabel="$x$", yscale="log", ylim=SHOWN)
 
 
 def _draw_course(axes: Axes, courses: dict[str, list[list[Row]]], key: str) -> None:
@@ -182,7 +186,8 @@ def _draw_course(axes: Axes, courses: dict[str, list[list[Row]]], key: str) -> N
     if key == "inference_gap":
         axes.set_yscale("log")
     if key == "elbo":
-        axes.legend()
+        axes.set_yscale("symlog", linthresh=5)
+        axes.legend(fontsize=6)
 
 
 def _table(courses: dict[str, list[list[Row]]]) -> str:
