@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from matplotlib.figure import Figure as Canvas
 
 from infovae.measure import draw
@@ -65,7 +67,7 @@ def _scale(cell: Cell) -> float:
     return float(decoded.variance.flatten()[0].sqrt())
 
 
-def _drawn(pictures: dict[str, dict[str, Pixels]]) -> Pixels:
+def _drawn(pictures: dict[str, dict[str, UInt8[np.ndarray, "_ _ 3"]]]) -> Pixels:
     with style():
         canvas = Canvas(figsize=(3 * len(TITLES), 3.2 * len(pictures)))
         panels = canvas.subplots(len(pictures), len(TITLES), squeeze=False)

@@ -25,7 +25,7 @@ POINTS = {0: "x = −1", 1: "x = 1"}
 LOG_JACOBIAN = -math.log(2)
 """log |d pixel / d x|: densities are of x = 2 pixel − 1."""
 
-SHOWN = (1e-3, 1e7)
+SHOWN = (1e-3, 1e5)
 """Of densities, which have spikes."""
 
 COLOURS = {0: CLASS_COLOURS[2], 1: "#2f8f4e"}
