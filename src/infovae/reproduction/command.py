@@ -94,8 +94,13 @@ def _missing(jobs: Sequence[Job], done: set[Path]) -> str:
     """The cells that are not done, each by what sets it apart from the others."""
     shared = set.intersection(*(set(job.identity) for job in jobs))
     missing = [job for job in jobs if job.folder not in done]
-    own = [" ".join(entry for entry in job.overrides if entry not in shared) for job in missing]
-    return f"{len(missing)} of {len(jobs)} cells are missing: {'; '.join(own)}"
+    seeds: dict[str, list[str]] = {}
+    for job in missing:
+        own = [entry for entry in job.overrides if entry not in shared and not entry.startswith("seed=")]
+        seed = next((entry.removeprefix("seed=") for entry in job.overrides if entry.startswith("seed=")), "")
+        seeds.setdefault(" ".join(own), []).append(seed)
+    listed = "; ".join(f"{own} with seed {', '.join(values)}" for own, values in seeds.items())
+    return f"{len(missing)} of {len(jobs)} cells are missing: {listed}"
 
 
 def _revisions(done: Sequence[Cell]) -> str:

@@ -27,7 +27,7 @@ LINES = {"train": "dotted", "test": "solid"}
 
 
 class LogDetCov(Figure):
-    """Mean over seeds, with a band of one standard error, on the training and on the test split."""
+    """Mean over seeds, with a band of one standard error where there are several, on the training and on the test split."""
 
     title = "log det Cov[q(z)] against the training-set size (the paper's Figure 2)"
 
@@ -55,14 +55,21 @@ def _drawn(curves: Curves) -> Pixels:
             means, errors = np.array([curve[size] for size in sizes]).T
             label = f"{objective}, {split}"
             axes.plot(sizes, means, color=colour, linestyle=LINES[split], marker=".", label=label)
-            axes.fill_between(sizes, means - errors, means + errors, color=colour, alpha=0.2, linewidth=0)
+            axes.fill_between(
+                sizes,
+                means - np.nan_to_num(errors),
+                means + np.nan_to_num(errors),
+                color=colour,
+                alpha=0.2,
+                linewidth=0,
+            )
             published = _published(objective, split)
             fill = colour if split == "test" else "none"
             axes.plot(*zip(*published.items(), strict=True), color=colour, marker="D", mfc=fill, markersize=3.5, lw=0)
         axes.plot([], [], color="0.4", marker="D", markersize=3.5, linewidth=0, label="authors (hollow: train)")
         axes.axhline(0, color="0.3", linewidth=0.8)
-        axes.set(xscale="log", xlabel="training examples", ylabel="log det Cov[$q(z)$], ideal 0")
-        axes.legend()
+        axes.set(xscale="log", ylim=(None, 11), xlabel="training examples", ylabel="log det Cov[$q(z)$], ideal 0")
+        axes.legend(ncols=2, fontsize=7)
         return rendered(canvas)
 
 
@@ -85,6 +92,6 @@ def _table(curves: Curves) -> str:
     for (objective, split), curve in curves.items():
         rows.append([f"{objective}, {split}", *(curve.get(size, "missing") for size in sizes)])
         published = _published(objective, split)
-        rows.append(["the authors'", *(published.get(size, "–") for size in sizes)])
+        rows.append(["the authors'", *(str(published.get(size, "–")).replace("-", "−") for size in sizes)])
     table = markdown(["log det Cov[q(z)]", *(f"{size:,}" for size in sizes)], rows)
     return f"± is the standard error over seeds; the authors' values are read by eye from their plot.\n\n{table}"

@@ -19,7 +19,7 @@ class Estimate(NamedTuple):
 
     def __str__(self) -> str:
         if math.isnan(self.standard_error):
-            return f"{self.mean:.3g}".replace("-", "−")
+            return f"{self.mean:.2f}".replace("-", "−")
         decimals = _decimals(self.standard_error)
         return f"{self.mean:.{decimals}f} ± {self.standard_error:.{decimals}f}".replace("-", "−")
 
