@@ -27,7 +27,7 @@ LINES = {"train": "dotted", "test": "solid"}
 
 
 class LogDetCov(Figure):
-    """Mean over seeds, with a band of one standard error where there are several, on the training and on the test split."""
+    """Mean over seeds, with a band of one standard error where there are several, on both splits."""
 
     title = "log det Cov[q(z)] against the training-set size (the paper's Figure 2)"
 
