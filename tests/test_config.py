@@ -27,7 +27,9 @@ COMPANIONS = {
 
 def overrides_for(option: str) -> list[str]:
     """What it takes to compose an option: small networks, and the divergence that a kernel belongs to."""
-    if option.startswith("network="):
+    if option == "experiment=two_points":
+        return [option, *(entry for entry in SMALL if not entry.startswith("data."))]
+    if option.startswith(("network=", "experiment=")):
         return [option, *(entry for entry in SMALL if not entry.startswith("network"))]
     # Sets that come from nowhere, or from one file, have no root.
     rootless = option in {"data=digits", "data=two_points", "data=gaussian_mixture_2d", "data=sprites", "data=tensor"}
