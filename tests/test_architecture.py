@@ -25,7 +25,7 @@ LAYERS = {
             ["config", "assembly"],
             ["saved_run", "measure"],
             ["training", "cli", "dashboard"],
-            ["evaluation", "classifier_training", "export"],
+            ["evaluation", "classifier_training", "export", "reproduction"],
         ]
     )
     for name in names

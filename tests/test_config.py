@@ -9,7 +9,7 @@ from infovae.assembly import build_data, build_module, build_trainer
 from infovae.config import check
 from infovae.errors import UserError
 
-OTHER_COMMANDS = {"adapter", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
+OTHER_COMMANDS = {"adapter", "figure", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
 OPTIONS = sorted(
     f"{path.parent.relative_to(CONF)}={path.stem}"
     for path in CONF.rglob("*.yaml")
@@ -27,7 +27,9 @@ COMPANIONS = {
 
 def overrides_for(option: str) -> list[str]:
     """What it takes to compose an option: small networks, and the divergence that a kernel belongs to."""
-    if option.startswith("network="):
+    if option == "experiment=two_points":
+        return [option, *(entry for entry in SMALL if not entry.startswith("data."))]
+    if option.startswith(("network=", "experiment=")):
         return [option, *(entry for entry in SMALL if not entry.startswith("network"))]
     # Sets that come from nowhere, or from one file, have no root.
     rootless = option in {"data=digits", "data=two_points", "data=gaussian_mixture_2d", "data=sprites", "data=tensor"}

@@ -88,3 +88,20 @@ def test_training_drops_the_last_batch_unless_there_is_no_other() -> None:
 def test_batch_size_is_refused_below_one() -> None:
     with pytest.raises(ValueError, match="batch_size=0: accepted are whole numbers of at least 1"):
         ImageLoader(dataset(3), EpochOrder(3, 1, True), 0, "none", True)
+
+
+@settings(deadline=None, max_examples=40)
+@given(n=st.integers(1, 30), batch_size=st.integers(1, 12), steps=st.integers(1, 15))
+def test_batches_are_the_same_wherever_epochs_end(n: int, batch_size: int, steps: int) -> None:
+    def first(count: int, steps: int | None) -> list[list[int]]:
+        loader = ImageLoader(dataset(n), EpochOrder(n, 3, True), batch_size, "none", drop_last=True, steps=steps)
+        found: list[list[int]] = []
+        for epoch in range(count):
+            loader.sampler.set_epoch(epoch)
+            served = [batch.labels.tolist() for batch in loader]
+            assert len(served) == len(loader)
+            found += served
+        return found
+
+    whole = first(steps * 3, None)
+    assert first(3, steps) == whole[: 3 * steps]

@@ -95,10 +95,16 @@ class EpochOrder:
         """Lightning calls this before each epoch."""
         self.epoch = epoch if self.shuffle else 0
 
-    def generator(self, device: torch.device) -> torch.Generator:
-        """A random stream for this epoch, independent of any other draw in the program."""
+    def of_pass(self, number: int) -> "EpochOrder":
+        """The order of another pass through the examples."""
+        order = EpochOrder(self.n, self.seed, self.shuffle)
+        order.set_epoch(number)
+        return order
+
+    def generator(self, device: torch.device, start: int = 0) -> torch.Generator:
+        """A random stream for this epoch from some batch on, independent of any other draw in the program."""
         # An odd multiplier spreads neighbouring (seed, epoch) pairs over the seeds of the generator.
-        return torch.Generator(device).manual_seed((self.seed * 0x9E3779B1 + self.epoch) % 2**63)
+        return torch.Generator(device).manual_seed((self.seed * 0x9E3779B1 + self.epoch + (start << 32)) % 2**63)
 
     def positions(self) -> Int64[Tensor, " n"]:
         """All examples, in order."""
@@ -125,6 +131,8 @@ class ImageLoader:
         drop_last: whether for training.
         rank: this process's.
         world_size: how many processes share each batch.
+        steps: how many batches make an epoch, be it a part of a pass through the set or several: the batches are
+            the same, in the same order, wherever epochs end. With null, an epoch is a pass.
     """
 
     def __init__(
@@ -136,6 +144,7 @@ class ImageLoader:
         drop_last: bool,
         rank: int = 0,
         world_size: int = 1,
+        steps: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: accepted are whole numbers of at least 1")
@@ -148,15 +157,32 @@ class ImageLoader:
         self.drop_last = drop_last
         self.rank = rank
         self.world_size = world_size
+        n = len(sampler)
+        self._in_a_pass = n // self.batch_size if drop_last else -(-n // self.batch_size)
+        self._steps = self._in_a_pass if steps is None else steps
 
     def __len__(self) -> int:
-        return len(self.sampler) // self.batch_size if self.drop_last else -(-len(self.sampler) // self.batch_size)
+        return self._steps
 
     def __iter__(self) -> Iterator[Batch]:
+        for order, start, stop in self._passes():
+            yield from self._batches(order, start, stop)
+
+    def _passes(self) -> Iterator[tuple[EpochOrder, int, int]]:
+        """What the current epoch takes of each pass over the set: its order, and from which batch to which."""
+        step, end = (self._steps * epoch for epoch in (self.sampler.epoch, self.sampler.epoch + 1))
+        while step < end:
+            number, start = divmod(step, self._in_a_pass)
+            stop = min(self._in_a_pass, start + end - step)
+            yield self.sampler.of_pass(number), start, stop
+            step += stop - start
+
+    def _batches(self, order: EpochOrder, start: int, stop: int) -> Iterator[Batch]:
+        """Some of the batches of a pass."""
         device = self.dataset.device
-        generator = self.sampler.generator(device)
+        generator = order.generator(device, start)
         own = slice(self.rank, None, self.world_size)
-        whole = self._cut(device)
+        whole = self._cut(order, device)[start:stop]
         # Coins are tossed for the global batch, so that they fall alike on any number of processes.
         tossed = self.binarization == "stochastic"
         chosen = whole if tossed else [batch[own] for batch in whole]
@@ -168,11 +194,13 @@ class ImageLoader:
 
     def positions_of(self, batch_index: int) -> Int64[Tensor, " n"]:
         """Which examples of the set this process's rows of a batch of the current epoch are."""
-        return self._cut(torch.device("cpu"))[batch_index][self.rank :: self.world_size]
+        cpu = torch.device("cpu")
+        whole = [batch for order, start, stop in self._passes() for batch in self._cut(order, cpu)[start:stop]]
+        return whole[batch_index][self.rank :: self.world_size]
 
-    def _cut(self, device: torch.device) -> tuple[Int64[Tensor, " _n"], ...]:
-        """The positions of each global batch of the current epoch."""
-        positions = self.sampler.positions()
+    def _cut(self, order: EpochOrder, device: torch.device) -> tuple[Int64[Tensor, " _n"], ...]:
+        """The positions of each global batch of a pass."""
+        positions = order.positions()
         if self.drop_last:
-            positions = positions[: len(self) * self.batch_size]
-        return positions.to(device).tensor_split(len(self)) if len(self) else ()
+            positions = positions[: self._in_a_pass * self.batch_size]
+        return positions.to(device).tensor_split(self._in_a_pass)

@@ -27,6 +27,8 @@ class ImageData(pl.LightningDataModule):
         batch_size: examples in a batch, over all devices together; evaluation uses the same, since an estimated
             divergence depends on it.
         train_size: how many training examples to keep, class-balanced; all where null.
+        steps_per_epoch: how many batches make an epoch of training, so that runs on sets of different sizes are
+            measured and kept equally often; with null, an epoch goes through the set once.
         validation_size: how many of the set's training examples to hold out, or, with a point, which fraction; with
             null, the validation split is the set's own.
         binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).
@@ -47,6 +49,7 @@ class ImageData(pl.LightningDataModule):
         source: Callable[..., ImageSets],
         batch_size: int = 128,
         train_size: int | None = None,
+        steps_per_epoch: int | None = None,
         validation_size: int | float | None = 5000,
         binarization: Binarization = "none",
         seed: int = 1,
@@ -57,7 +60,7 @@ class ImageData(pl.LightningDataModule):
         path: str | None = None,
     ) -> None:
         super().__init__()
-        _check(batch_size, workers, prefetch)
+        _check(batch_size, steps_per_epoch, workers, prefetch)
         places = {name: os.path.expanduser(place) for name, place in (("root", root), ("path", path)) if place}
         self.source = functools.partial(source, **places)
         train, test, own_validation = self.source()
@@ -75,6 +78,7 @@ class ImageData(pl.LightningDataModule):
             "test": test,
         }
         self.batch_size = batch_size
+        self.steps_per_epoch = steps_per_epoch
         self.binarization = binarization
         self.seed = seed
         self.streaming = streaming
@@ -145,6 +149,7 @@ class ImageData(pl.LightningDataModule):
             drop_last=training,
             rank=rank,
             world_size=world_size,
+            steps=self.steps_per_epoch if training else None,
         )
 
     def _serve(self, device: torch.device) -> dict[str, ServedImages]:
@@ -164,9 +169,15 @@ class ImageData(pl.LightningDataModule):
         return {name: TensorImages(part, device) for name, part in self.splits.items()}
 
 
-def _check(batch_size: int, workers: int | None, prefetch: int) -> None:
-    for name, value, least in (("batch_size", batch_size, 1), ("workers", workers or 0, 0), ("prefetch", prefetch, 1)):
-        if value < least:
+def _check(batch_size: int, steps_per_epoch: int | None, workers: int | None, prefetch: int) -> None:
+    least_values = {
+        "batch_size": (batch_size, 1),
+        "steps_per_epoch": (steps_per_epoch, 1),
+        "workers": (workers, 0),
+        "prefetch": (prefetch, 1),
+    }
+    for name, (value, least) in least_values.items():
+        if value is not None and value < least:
             raise ValueError(f"{name}={value}: accepted are whole numbers of at least {least}")
 
 

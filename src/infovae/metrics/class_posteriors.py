@@ -1,0 +1,48 @@
+"""Where q(z|x) lies, class by class."""
+
+import torch
+from torch import Tensor
+
+from infovae.metrics.metric import Metric
+from infovae.observed import Observed
+from infovae.priors.prior import Prior
+
+
+class ClassPosteriors(Metric):
+    """``posterior_mean_<class>``, E[z|x] averaged over a class, and ``posterior_scale_<class>``, the root of Var[z|x].
+
+    Args:
+        prior: p(z).
+
+    Raises:
+        ValueError: there is more than one latent dimension.
+    """
+
+    mean: list[Tensor]
+    variance: list[Tensor]
+    label: list[Tensor]
+
+    def __init__(self, prior: Prior) -> None:
+        super().__init__()
+        if prior.latent_dim != 1:
+            raise ValueError(f"latent_dim={prior.latent_dim}: accepted is latent_dim=1")
+        for name in ("mean", "variance", "label"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+
+    def observe(self, observed: Observed) -> None:
+        self.update(observed)
+
+    def update(self, observed: Observed) -> None:
+        """Take in a batch."""
+        self.mean.append(observed.codes.mean.squeeze(1).double())
+        self.variance.append(observed.codes.variance.squeeze(1).double())
+        self.label.append(observed.labels)
+
+    def compute(self) -> dict[str, Tensor]:
+        mean, variance, label = (torch.cat(list(part)) for part in (self.mean, self.variance, self.label))
+        measured: dict[str, Tensor] = {}
+        for value in label.unique().tolist():
+            chosen = label == value
+            measured[f"posterior_mean_{value}"] = mean[chosen].mean()
+            measured[f"posterior_scale_{value}"] = variance[chosen].mean().sqrt()
+        return measured

@@ -1,0 +1,1 @@
+"""The paper's figures: which runs each consists of, and what is drawn of them. A file a figure."""

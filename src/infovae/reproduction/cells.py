@@ -1,0 +1,102 @@
+"""The cells of a figure: runs of train.py in the folder of one sweep."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from infovae.objective import Objective
+from infovae.saved_run import SavedRun, load
+from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
+
+TRAIN = Path(__file__).parents[3] / "train.py"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A finished run."""
+
+    folder: Path
+
+    @cached_property
+    def cfg(self) -> DictConfig:
+        """Its config."""
+        cfg = OmegaConf.load(self.folder / "config.yaml")
+        assert isinstance(cfg, DictConfig)
+        return cfg
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """The last epoch's measurements by ``split/name``; of the test split, those made with the final weights."""
+        last = {name: value for name, value in self.rows[-1].items() if name.startswith("train/")}
+        return last | outcome(self.folder).metrics
+
+    @cached_property
+    def rows(self) -> list[dict[str, float]]:
+        """``metrics.csv``: a row an epoch."""
+        with (self.folder / "metrics.csv").open(newline="") as file:
+            return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """``summary.json``; its wall time is that of the last part of a run that was cut off."""
+        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
+        return summary
+
+    @property
+    def objective(self) -> str:
+        """Its point of the family, as a label."""
+        alpha, lambda_ = float(self.cfg.model.alpha), float(self.cfg.model.lambda_)
+        elbo = Objective(alpha, lambda_) == Objective(0.0, 1.0)
+        return "ELBO" if elbo else f"InfoVAE (α = {alpha:g}, λ = {lambda_:g})"
+
+    def load(self) -> SavedRun:
+        """The trained model with its data."""
+        return load(self.folder)
+
+
+def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Overrides of which the later ones win, key by key; a key that appears twice would make each cell twice."""
+    keys = {_key(entry) for entry in given}
+    return [*(entry for entry in overrides if _key(entry) not in keys), *given]
+
+
+def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:
+    """Every combination of the overrides' values, each with its place in the sweep's folder."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    (combinations,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    return number_jobs(folder, combinations, recorded_jobs(folder))
+
+
+def finished(jobs: Iterable[Job]) -> list[Cell]:
+    """Those that are done."""
+    return [Cell(job.folder) for job in jobs if outcome(job.folder).finished]
+
+
+def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -> None:
+    """Run by train.py, as a sweep that goes on, those cells that are not done yet; how they ended is to be read there.
+
+    Args:
+        folder: of the sweep.
+        overrides: as train.py takes them.
+        launcher: those that say by what engine.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # What a sweep was started with is laid under the command by which it goes on. Here the command says all: what an
+    # earlier one had besides belongs to other cells.
+    OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": []}}}, folder / "multirun.yaml")
+    command = [sys.executable, str(TRAIN), "-m", *overrides, *launcher, f"sweep.resume={folder}"]
+    subprocess.run(command, check=False)
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")

@@ -1,0 +1,15 @@
+"""One colour for each objective of a figure; the ELBO has the same in all."""
+
+from collections.abc import Iterable
+
+from infovae.pictures.canvas import CLASS_COLOURS
+
+ELBO_COLOUR = CLASS_COLOURS[2]
+OTHERS = (CLASS_COLOURS[0], CLASS_COLOURS[1], CLASS_COLOURS[4], CLASS_COLOURS[5], CLASS_COLOURS[8], CLASS_COLOURS[9])
+
+
+def colours_of(objectives: Iterable[str]) -> dict[str, str]:
+    """Of labels as :attr:`infovae.reproduction.cells.Cell.objective` gives them, in the order of the figure."""
+    names = list(dict.fromkeys(objectives))
+    others = (name for name in names if name != "ELBO")
+    return {"ELBO": ELBO_COLOUR} | dict(zip(others, OTHERS, strict=False))

@@ -1,0 +1,117 @@
+"""reproduce.py: a figure's cells trained where they are missing, and the figure drawn from those that are done."""
+
+import csv
+import platform
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from infovae.assembly import build_chosen
+from infovae.callbacks.drawing import save
+from infovae.config import check
+from infovae.errors import UserError
+from infovae.reproduction.cells import Cell, cells_of, finished, laid_over, run_cells
+from infovae.reproduction.figure import Figure, Row
+from infovae.reproduction.page import write_page
+from infovae.sweeps.jobs import Job
+
+TOP_LEVEL: dict[str, Any] = {
+    "scale": Literal["quick", "paper"],
+    "train": bool,
+    "cells": list[str],
+    "runs": str,
+    "output": str,
+}
+"""Keys of reproduce.py that belong to no group, with their types."""
+
+EVERY_CELL = ("logger=none", "callbacks=checkpoint", "trainer.enable_progress_bar=false")
+"""Cells are measured and kept; what is drawn of them is the figure."""
+
+
+def reproduce(cfg: DictConfig) -> None:
+    """Make the figures that the config names.
+
+    Raises:
+        UserError: the config is refused, or cells of a figure didn't finish. What is finished has then been drawn.
+    """
+    check(cfg, TOP_LEVEL)
+    figures: dict[str, Figure] = build_chosen(cfg, "figure")
+    incomplete = [name for name, figure in figures.items() if not _make(name, figure, cfg)]
+    if incomplete:
+        raise UserError(f"{', '.join(incomplete)}: cells are missing; the same command runs them")
+
+
+def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
+    """Run, draw and write one figure; whether it is complete."""
+    folder = Path(cfg.runs) / cfg.scale / name
+    jobs: list[Job] = []
+    for arm in figure.arms.values():
+        own = [*figure.cells, *arm, *EVERY_CELL]
+        overrides = laid_over(laid_over(own, figure.scales[cfg.scale]), cfg.cells)
+        if cfg.train:
+            run_cells(folder, overrides, _launcher())
+        jobs += cells_of(folder, overrides)
+    done = finished(jobs)
+    if done:
+        findings = figure.draw(done)
+        output = Path(cfg.output)
+        save(findings.picture, output / f"{name}.png")
+        _write_data(findings.data, output / f"{name}.csv")
+        page = output / f"{name}.md"
+        write_page(page, figure.title, _results(name, findings.tables, done, jobs, cfg))
+        print(f"results: {page}")
+    return len(done) == len(jobs)
+
+
+def _launcher() -> list[str]:
+    """What the command says of the engine, which is the cells' and not its own."""
+    return [
+        entry for entry in HydraConfig.get().overrides.hydra if entry.startswith(("hydra/launcher", "hydra.launcher"))
+    ]
+
+
+def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], cfg: DictConfig) -> str:
+    command = ["python", "reproduce.py", f"figure={name}", f"scale={cfg.scale}"]
+    if cfg.cells:
+        command.append(f"cells=[{','.join(cfg.cells)}]")
+    minutes = sum(cell.summary["wall_seconds"] for cell in done) / 60
+    lines = [
+        f"![{name}]({name}.png)",
+        f"`{shlex.join(command)}`; cells run at {_revisions(done)}. The figure's data: [`{name}.csv`]({name}.csv).",
+        tables,
+        f"Cost: {len(done)} runs, {minutes:.1f} minutes of their own clocks together, on {platform.machine()}.",
+    ]
+    if len(done) < len(jobs):
+        lines.append(f"**Incomplete**: {_missing(jobs, {cell.folder for cell in done})}.")
+    return "\n\n".join(lines)
+
+
+def _missing(jobs: Sequence[Job], done: set[Path]) -> str:
+    """The cells that are not done, each by what sets it apart from the others."""
+    shared = set.intersection(*(set(job.identity) for job in jobs))
+    missing = [job for job in jobs if job.folder not in done]
+    seeds: dict[str, list[str]] = {}
+    for job in missing:
+        own = [entry for entry in job.overrides if entry not in shared and not entry.startswith("seed=")]
+        seed = next((entry.removeprefix("seed=") for entry in job.overrides if entry.startswith("seed=")), "")
+        seeds.setdefault(" ".join(own), []).append(seed)
+    listed = "; ".join(f"{own} with seed {', '.join(values)}" for own, values in seeds.items())
+    return f"{len(missing)} of {len(jobs)} cells are missing: {listed}"
+
+
+def _revisions(done: Sequence[Cell]) -> str:
+    revisions = [(cell.summary["git"] or {}).get("revision", "an unknown revision")[:10] for cell in done]
+    return ", ".join(dict.fromkeys(revisions))
+
+
+def _write_data(rows: Sequence[Row], path: Path) -> None:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})

@@ -1,0 +1,92 @@
+"""The paper's Figure 3: contours of q(z) and p(z) on a plane."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float64
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from torch import Tensor
+
+from infovae.codes import Codes
+from infovae.measure import observe
+from infovae.pictures.canvas import PRIOR_COLOUR, rendered, style
+from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, plane, prior_density
+from infovae.pictures.picture import Pixels
+from infovae.reproduction.cells import Cell
+from infovae.reproduction.colours import colours_of
+from infovae.reproduction.figure import Figure, Findings, Row
+from infovae.reproduction.tables import grouped, markdown, measured
+from infovae.saved_run import SavedRun
+
+ROWS = 61
+"""Of the grid on which densities are evaluated."""
+
+COLUMNS = {
+    "test/log_det_covariance": "log det Cov[q(z)], test",
+    "train/log_det_covariance": "train",
+    "test/mmd": "MMD²(q(z), p(z)), test",
+    "train/mmd": "train",
+    "test/elbo": "ELBO, test (nats)",
+    "train/elbo": "train",
+}
+
+
+class Plane(NamedTuple):
+    """q and p on a grid about 0 that reaches to the extent."""
+
+    extent: float
+    aggregate: Float64[Tensor, " m"]
+    prior: Float64[Tensor, " m"]
+
+
+class Contours(Figure):
+    """Contours of the first seed's models, numbers of all."""
+
+    title = "q(z) of the test digits against p(z), 500 training digits (the paper's Figure 3)"
+
+    def draw(self, cells: Sequence[Cell]) -> Findings:
+        groups = grouped(cells, lambda cell: cell.objective)
+        planes = {name: plane_of(group[0].load()) for name, group in groups.items()}
+        rows = [[name, *(measured(group, key) for key in COLUMNS)] for name, group in groups.items()]
+        table = markdown(["objective", *COLUMNS.values()], rows)
+        return Findings(_drawn(planes), _rows(planes), f"± is the standard error over seeds.\n\n{table}")
+
+
+@torch.no_grad()
+def plane_of(run: SavedRun) -> Plane:
+    """The densities of a run's codes of the test split, and of its prior."""
+    codes = [observed.codes for observed in observe(run.module, run.data, "test", seed=0)]
+    z, mean, variance = (torch.cat([getattr(part, name) for part in codes]) for name in ("z", "mean", "variance"))
+    prior = run.module.prior
+    extent = extent_of(z, prior.sample(10000))
+    points, spacing = plane(ROWS, extent), 2 * extent / (ROWS - 1)
+    aggregate = aggregate_density(Codes(z, mean, variance, len(z)), [0, 1], points, spacing)
+    return Plane(extent, aggregate, prior_density(prior, [0, 1], points, spacing))
+
+
+def _drawn(planes: dict[str, Plane]) -> Pixels:
+    colours = colours_of(planes)
+    with style():
+        canvas = Canvas(figsize=(4 * len(planes), 4.4))
+        for axes, (name, found) in zip(canvas.subplots(1, len(planes), squeeze=False)[0], planes.items(), strict=True):
+            extent = found.extent
+            draw_contours(axes, extent, found.aggregate, colours[name], dashed=False, filled=True)
+            draw_contours(axes, extent, found.prior, PRIOR_COLOUR, dashed=True)
+            axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
+            axes.set_title(f"{name}: 25, 50, 75, 95 % of the mass")
+        handles = [Line2D([], [], color=colours[name], label=f"$q(z)$, {name}") for name in planes]
+        handles.append(Line2D([], [], color=PRIOR_COLOUR, linestyle="dashed", label="$p(z)$"))
+        canvas.legend(handles=handles, loc="outside lower center", ncols=3)
+        return rendered(canvas)
+
+
+def _rows(planes: dict[str, Plane]) -> list[Row]:
+    return [
+        {"objective": name, "z_1": f"{z_1:.4f}", "z_2": f"{z_2:.4f}", "aggregate": f"{q:.4g}", "prior": f"{p:.4g}"}
+        for name, found in planes.items()
+        for (z_1, z_2), q, p in zip(
+            plane(ROWS, found.extent).tolist(), found.aggregate.tolist(), found.prior.tolist(), strict=True
+        )
+    ]

@@ -1,0 +1,47 @@
+"""What a figure of the paper is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from infovae.pictures.picture import Pixels
+from infovae.reproduction.cells import Cell
+
+Row = Mapping[str, float | str]
+
+
+class Findings(NamedTuple):
+    """What came out.
+
+    Attributes:
+        picture: the figure.
+        data: what was drawn, a row a point; columns may differ from row to row.
+        tables: in Markdown, with standard errors over seeds.
+    """
+
+    picture: Pixels
+    data: Sequence[Row]
+    tables: str
+
+
+class Figure(ABC):
+    """A figure: its cells, and how it is drawn and tabulated from those of them that are finished.
+
+    Args:
+        cells: overrides of train.py, as experiment=NAME and seed=1,2,3.
+        arms: by name, the overrides that name an objective or several. Every combination of an arm's and the cells'
+            values is a cell.
+        quick: overrides that make the cells fit two cores and twenty minutes.
+        paper: overrides for the full protocol.
+    """
+
+    title: str
+
+    def __init__(self, cells: list[str], arms: dict[str, list[str]], quick: list[str], paper: list[str]) -> None:
+        self.cells = cells
+        self.arms = arms
+        self.scales = {"quick": quick, "paper": paper}
+
+    @abstractmethod
+    def draw(self, cells: Sequence[Cell]) -> Findings:
+        """The findings of one cell or more, in the order of the combinations."""

@@ -1,0 +1,179 @@
+"""The paper's figures through the real command, with cells of seconds, and what their drawings rest on."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import CONF, PROJECT, Command, Compose
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+
+from infovae.config import build
+from infovae.metrics.inference_gap import InferenceGap
+from infovae.priors.standard_normal import StandardNormal
+from infovae.reproduction.cells import Cell, cells_of, laid_over
+from infovae.reproduction.command import EVERY_CELL
+from infovae.reproduction.figure import Figure
+from infovae.reproduction.page import write_page
+from infovae.reproduction.scale_bias import cost_of_shift
+from infovae.reproduction.tables import Estimate, estimate
+from infovae.training import train
+
+FIGURES = sorted(path.stem for path in (CONF / "figure").glob("*.yaml") if path.stem != "all")
+TINY = [
+    "seed=1",
+    "trainer.limit_test_batches=4",
+    "trainer.limit_val_batches=4",
+    "trainer.max_epochs=1",
+    "data.steps_per_epoch=2",
+    "data.batch_size=50",
+    "trainer.accelerator=cpu",
+]
+NETWORK = ["network=mlp", "network.encoder.hidden=[8]", "network.decoder.hidden=[8]"]
+DIGITS = [f"data.root={PROJECT / 'data'}", "data.validation_size=100", "data.train_size=100"]
+SMALLER = {
+    "two_points": [*NETWORK, "metrics.inference_gap.nodes=200"],
+    "contours": [*NETWORK, *DIGITS],
+    "samples": [*NETWORK, *DIGITS],
+    "log_det_cov": [*NETWORK, *DIGITS, "data.train_size=100,200"],
+    "scale_bias": [*NETWORK, *DIGITS, "data.source.factor=4,2", "metrics.aggregate_information.queries=10"],
+}
+
+
+def tiny_overrides(name: str) -> list[list[str]]:
+    """Of each tiny cell of a figure, from the figure's own config."""
+    node = OmegaConf.load(CONF / "figure" / f"{name}.yaml")[name]
+    overrides = []
+    for arm in node.arms.values():
+        own = laid_over([*node.cells, *arm, *EVERY_CELL], list(node.quick))
+        jobs = cells_of(Path("nowhere"), laid_over(laid_over(own, TINY), SMALLER[name]))
+        overrides += [list(job.overrides) for job in jobs]
+    return overrides
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_figure_is_drawn_from_tiny_cells(composed: Compose, name: str, tmp_path: Path) -> None:
+    cells = []
+    for position, overrides in enumerate(tiny_overrides(name)):
+        train(composed(*overrides, run_dir=tmp_path / str(position)))
+        cells.append(Cell(tmp_path / str(position)))
+    figure: Figure = build(OmegaConf.load(CONF / "figure" / f"{name}.yaml")[name], "figure")
+    picture, data, tables = figure.draw(cells)
+    objectives = {cell.objective for cell in cells}
+    assert "ELBO" in objectives
+    assert len(objectives) > 1
+    assert {row["objective"] for row in data if "objective" in row} == objectives
+    assert all(f"| {objective}" in tables for objective in objectives)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
+
+
+def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Command, tmp_path: Path) -> None:
+    cells = f"cells={json.dumps([*TINY, *SMALLER['contours']])}"
+    answer = command("reproduce.py", "figure=contours", cells)
+    assert answer.returncode == 0, answer.stderr
+    kept, lost = sorted((tmp_path / "outputs/reproduction/quick/contours").glob("*/summary.json"))
+    before = kept.read_bytes()
+    lost.unlink()
+
+    partial = command("reproduce.py", "figure=contours", cells, "train=false")
+    assert partial.returncode == 1
+    assert partial.stderr.splitlines()[-1] == "error: contours: cells are missing; the same command runs them"
+    page = tmp_path / "docs" / "results" / "contours.md"
+    assert "1 of 2 cells are missing: " in page.read_text()
+
+    assert command("reproduce.py", "figure=contours", cells).returncode == 0
+    assert "missing" not in page.read_text()
+    assert kept.read_bytes() == before
+    assert lost.is_file()
+    with page.with_suffix(".csv").open() as file:
+        assert len({row["objective"] for row in csv.DictReader(file)}) == 2
+
+
+def test_a_figure_that_is_not_there_is_one_line_that_lists_those_that_are(command: Command) -> None:
+    answer = command("reproduce.py", "figure=comparison")
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        f"error: figure=comparison: unknown option; accepted are {', '.join(['all', *FIGURES])}"
+    ]
+
+
+def test_all_names_every_figure() -> None:
+    named = (CONF / "figure" / "all.yaml").read_text()
+    assert sorted(line.removeprefix("  - ") for line in named.splitlines() if line.startswith("  - ")) == FIGURES
+
+
+@given(n=st.integers(1, 800), shift=st.floats(-3, 3))
+def test_the_cost_of_a_shift_is_the_kl_of_the_two_normals(n: int, shift: float) -> None:
+    zeros = torch.zeros(n, dtype=torch.float64)
+    ones = torch.ones_like(zeros)
+    kl = kl_divergence(Independent(Normal(zeros, ones), 1), Independent(Normal(zeros + shift, ones), 1))
+    # A sum of n rounded terms, each a small difference of numbers near 1.
+    assert cost_of_shift(n, shift) == pytest.approx(float(kl), rel=n * 1e-15, abs=n * 1e-15)
+
+
+class Linear:
+    """z ~ N(0, 1), x = z + noise: everything about it is known."""
+
+    def __init__(self, noise: float, offset: float) -> None:
+        self.prior = StandardNormal(1)
+        self.noise = noise
+        self.offset = offset
+
+    def encode(self, images: torch.Tensor) -> Independent:
+        mean = images.flatten(1) / (1 + self.noise**2) + self.offset
+        scale = self.noise / math.sqrt(1 + self.noise**2)
+        return Independent(Normal(mean, torch.full_like(mean, scale)), 1)
+
+    def decode(self, z: torch.Tensor) -> Independent:
+        mean = z.double()[:, :, None, None]
+        return Independent(Normal(mean, torch.full_like(mean, self.noise)), 3)
+
+
+@pytest.mark.parametrize("noise", [1.0, 0.05])
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+def test_the_inference_gap_is_exact_on_a_linear_model(noise: float, offset: float) -> None:
+    model = Linear(noise, offset)
+    metric = InferenceGap(model)  # type: ignore[arg-type]
+    images = torch.tensor([0.2, 0.7, 0.7]).view(3, 1, 1, 1)
+    metric.update(images)
+    found = metric.compute()
+    evidence = MultivariateNormal(torch.zeros(1), torch.eye(1) * (1 + noise**2)).log_prob(images.view(3, 1)).mean()
+    # Two normals of one variance. The means are float32: to 1e-7 of them, times the slope of the KL.
+    gap = offset**2 / (2 * noise**2 / (1 + noise**2))
+    assert float(found["log_evidence"]) == pytest.approx(float(evidence), abs=1e-5)
+    assert float(found["inference_gap"]) == pytest.approx(gap, abs=1e-4)
+
+
+def test_the_inference_gap_is_refused_off_the_line() -> None:
+    model = Linear(1.0, 0.0)
+    model.prior = StandardNormal(2)
+    with pytest.raises(ValueError, match="latent_dim=2: quadrature is over a line; accepted is latent_dim=1"):
+        InferenceGap(model)  # type: ignore[arg-type]
+
+
+def test_later_overrides_win_key_by_key() -> None:
+    assert laid_over(["a=1,2", "+b=3", "c=4"], ["b=5", "a=6"]) == ["c=4", "b=5", "a=6"]
+
+
+def test_estimates_show_as_many_digits_as_their_error_allows() -> None:
+    assert str(estimate([1.0, 2.0, 3.0])) == "2.00 ± 0.58"
+    assert str(Estimate(-123.456, 12.3)) == "−123 ± 12"
+    assert str(estimate([-0.5])) == "−0.50"
+    assert math.isnan(estimate([1.0, math.nan]).mean)
+
+
+def test_a_page_keeps_what_people_wrote(tmp_path: Path) -> None:
+    page = tmp_path / "figure.md"
+    write_page(page, "A figure", "first")
+    page.write_text(page.read_text() + "\nConclusions.\n")
+    write_page(page, "A figure", "second")
+    assert page.read_text() == "# A figure\n\n<!-- results -->\n\nsecond\n\n<!-- /results -->\n\nConclusions.\n"
+    page.write_text("nothing of ours")
+    with pytest.raises(ValueError, match=r"has no <!-- results -->"):
+        write_page(page, "A figure", "third")
