@@ -23,12 +23,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    shutil.copytree(trained, tmp_path / "run")
-    return tmp_path / "run"
-
-
 def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, run: Path, tmp_path: Path) -> None:
     answer = command("evaluate.py", "run=run", METRICS)
     assert answer.returncode == 0, answer.stderr

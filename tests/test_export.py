@@ -1,7 +1,6 @@
 """export.py as a user runs it."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,12 +33,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with composing() as composed:
         train(composed(*SMALL, "pictures=[]", "latent_dim=3", "trainer.max_epochs=1", run_dir=folder))
     return folder
-
-
-@pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    shutil.copytree(trained, tmp_path / "run")
-    return tmp_path / "run"
 
 
 def test_programs_run_without_this_package(command: Command, run: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A run folder from a stranger runs no code, and one of ours gives the model that was trained."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with composing() as composed:
         train(composed(*SMALL, *parts, "trainer.max_epochs=2", run_dir=folder))
     return folder
-
-
-@pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    """A copy to damage."""
-    shutil.copytree(trained, tmp_path / "run")
-    return tmp_path / "run"
 
 
 def rewrite(run: Path, **changes: object) -> None:
