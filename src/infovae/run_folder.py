@@ -9,9 +9,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 PACKAGES = ("infovae", "torch", "torchvision", "pytorch-lightning", "hydra-core", "wandb", "torchmetrics", "numpy")
+
+
+def write_origin(run_dir: Path) -> None:
+    """Where a run comes from, as Hydra records it: its overrides, and the options and folders chosen.
+
+    Not by Hydra itself, which does so before a run has claimed its folder.
+    """
+    folder, config = run_dir / ".hydra", HydraConfig.instance().cfg
+    assert config is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.masked_copy(config, "hydra"), folder / "hydra.yaml")
+    OmegaConf.save(config.hydra.overrides.task, folder / "overrides.yaml")
 
 
 def write_config(cfg: DictConfig, run_dir: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 import statistics
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,6 +19,7 @@ from rich.table import Table
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.checkpoints import newest_sound, read_checkpoint
+from infovae.claim import claimed
 from infovae.config import check
 from infovae.data.module import ImageData
 from infovae.disk import check_space, told_in_one_line
@@ -25,7 +27,7 @@ from infovae.errors import INTERRUPTED, TERMINATED, UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
 from infovae.preemption import Notice, requeue, termination_notice
-from infovae.run_folder import forget_summary, write_config, write_record
+from infovae.run_folder import forget_summary, write_config, write_origin, write_record
 from infovae.saved_run import load_weights
 from infovae.shards import is_first_process
 
@@ -50,12 +52,13 @@ def train(cfg: DictConfig) -> dict[str, float]:
         The final validation and test metrics by name; losses in nats per example.
 
     Raises:
-        UserError: the config or a file it names is refused and nothing was trained; or training met a number that isn't
-            finite, or a full disk. The last checkpoint is whole.
+        UserError: the config or a file it names is refused and nothing was trained, or another process writes to the
+            same folder; or training met a number that isn't finite, or a full disk. The last checkpoint is whole.
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
-    with termination_notice() as notice:
+    claim = claimed(Path(cfg.run_dir), "hydra.run.dir") if is_first_process() else nullcontext()
+    with termination_notice() as notice, claim:
         return _train(cfg, notice)
 
 
@@ -67,6 +70,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
     try:
         if is_first_process():
             forget_summary(run_dir)
+            write_origin(run_dir)
         check(cfg)
         _name_multirun_job(cfg)
         _go_on(cfg)
@@ -129,6 +133,7 @@ def quieten() -> None:
     # What is logged at an epoch's end has been brought together before, and is the same on all processes.
     warnings.filterwarnings("ignore", message=r"It is recommended to use `self.log\(.*sync_dist=True")
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_news)
+    logging.raiseExceptions = False  # on a full disk, each line for a log file would be answered by a traceback
     if not is_first_process():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)

@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.claim import claimed
 from infovae.errors import UserError
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
@@ -31,7 +32,6 @@ class Grid(BasicSweeper):
     def sweep(self, arguments: list[str]) -> None:
         assert self.config is not None
         assert self.hydra_context is not None
-        assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         for override in overrides:
@@ -43,9 +43,14 @@ class Grid(BasicSweeper):
         self.validate_batch_is_legal(combinations)
 
         sweep_dir = Path(self.config.hydra.sweep.dir)
+        with claimed(sweep_dir, "hydra.sweep.dir"):
+            self._run(sweep_dir, combinations)
+
+    def _run(self, sweep_dir: Path, combinations: list[list[str]]) -> None:
+        assert self.config is not None
+        assert self.launcher is not None
         jobs = number_jobs(sweep_dir, combinations, recorded_jobs(sweep_dir) if self.config.sweep.resume else [])
         left = [job for job in jobs if not (self.config.sweep.resume and outcome(job.folder).finished)]
-        sweep_dir.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
         log.info("sweep folder: %s (%d of %d jobs to run)", sweep_dir, len(left), len(jobs))
         size = self.max_batch_size or max(1, len(left))

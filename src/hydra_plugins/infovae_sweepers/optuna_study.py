@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.claim import claimed
 from infovae.errors import UserError
 from infovae.sweeps.engines import check_launcher, install
 from infovae.sweeps.jobs import Job, launch, outcome
@@ -23,6 +24,8 @@ from infovae.sweeps.report import report
 if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
     from optuna import Study
     from optuna.trial import FrozenTrial
+
+    from infovae.sweeps.search_space import Space
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +78,7 @@ class OptunaStudy(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         assert self.config is not None
         assert self.hydra_context is not None
-        assert self.launcher is not None
         try:
-            import optuna
-
             from infovae.sweeps.search_space import split
         except ImportError as error:
             raise UserError(f"hydra/sweeper=optuna: not installed; {install('optuna')}") from error
@@ -92,7 +92,14 @@ class OptunaStudy(Sweeper):
                 "'model.lambda_=tag(log,interval(1,1000))'"
             )
         sweep_dir = Path(self.config.hydra.sweep.dir)
-        sweep_dir.mkdir(parents=True, exist_ok=True)
+        with claimed(sweep_dir, "hydra.sweep.dir"):
+            self._search(sweep_dir, shared, space)
+
+    def _search(self, sweep_dir: Path, shared: Sequence[str], space: "Space") -> None:
+        import optuna
+
+        assert self.config is not None
+        assert self.launcher is not None
         OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:

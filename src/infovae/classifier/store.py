@@ -1,6 +1,7 @@
 """Where trained classifiers lie: under the hash of the data set that they were tested on."""
 
 import hashlib
+import os
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ def save(classifier: Classifier, accuracy: float, key: str, path: Path) -> None:
         "state_dict": {name: value.cpu().contiguous() for name, value in classifier.state_dict().items()},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.part")
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")  # several processes may have found none
     torch.save(content, aside)
     aside.replace(path)
 

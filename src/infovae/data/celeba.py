@@ -12,7 +12,7 @@ from infovae.data.fitting import read_middle
 from infovae.data.image_files import ImageFiles
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, is_held
-from infovae.data.torchvision_sets import reading
+from infovae.data.torchvision_sets import read_sets
 
 IMAGES = "img_align_celeba"
 WIDTH = 178
@@ -49,8 +49,11 @@ def celeba(
             raise ValueError(f"source.{name}={value}: accepted are whole numbers from 1{f' to {most}' if most else ''}")
     folder = Path(root) / CelebA.base_folder
     files = [name for *_, name in CelebA.file_list if name != f"{IMAGES}.zip" or not (folder / IMAGES).is_dir()]
-    with reading("CelebA", root, folder, files, download):
-        train, validation, test = (_split(root, split, download) for split in ("train", "valid", "test"))
+
+    def read(fetch: bool) -> list[CelebA]:
+        return [_split(root, split, download, fetch) for split in ("train", "valid", "test")]
+
+    train, validation, test = read_sets("CelebA", root, folder, files, download, read)
     held = is_held(f"data.root={root}", (len(train) + len(validation) + len(test)) * 3 * size**2, streaming)
 
     def part(data: CelebA) -> LabelledImages:
@@ -60,12 +63,13 @@ def celeba(
     return ImageSets(part(train), part(test), part(validation))
 
 
-def _split(root: str, split: str, download: bool) -> CelebA:
+def _split(root: str, split: str, download: bool, fetch: bool) -> CelebA:
     folder = Path(root) / CelebA.base_folder
-    if not (folder / IMAGES).is_dir():
+    if fetch and not (folder / IMAGES).is_dir():
         _unpack(folder)
-    data = CelebA(root, split=split, download=download)
-    if absent := set(data.filename).difference(os.listdir(folder / IMAGES)):
+    data = CelebA(root, split=split, download=download and fetch)
+    absent = set(data.filename).difference(os.listdir(folder / IMAGES))
+    if fetch and absent:
         # Unpacking was interrupted, it seems.
         _unpack(folder)
         absent = absent.difference(os.listdir(folder / IMAGES))

@@ -5,7 +5,7 @@ from pathlib import Path
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, reading
+from infovae.data.torchvision_sets import labelled, read_sets
 
 
 def cifar10(root: str, download: bool = True) -> ImageSets:
@@ -37,10 +37,12 @@ def cifar100(root: str, download: bool = True) -> ImageSets:
 def _cifar(dataset: type[CIFAR10], name: str, root: str, download: bool) -> ImageSets:
     files = [*(file for file, _ in dataset.train_list + dataset.test_list), dataset.meta["filename"]]
 
-    def part(train: bool) -> LabelledImages:
+    def part(train: bool, fetch: bool) -> LabelledImages:
         # torchvision compares checksums before it unpickles anything.
-        data = dataset(root, train=train, download=download)
+        data = dataset(root, train=train, download=download and fetch)
         return labelled(data.data.transpose(0, 3, 1, 2), data.targets)
 
-    with reading(name, root, Path(root) / dataset.base_folder, files, download):
-        return ImageSets(part(train=True), part(train=False))
+    def read(fetch: bool) -> ImageSets:
+        return ImageSets(part(True, fetch), part(False, fetch))
+
+    return read_sets(name, root, Path(root) / dataset.base_folder, files, download, read)

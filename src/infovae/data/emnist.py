@@ -6,7 +6,7 @@ from torchvision.datasets import EMNIST
 
 from infovae.data.idx_sets import raw_folder
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, reading
+from infovae.data.torchvision_sets import labelled, read_sets
 
 Split = Literal["byclass", "bymerge", "balanced", "letters", "digits", "mnist"]
 
@@ -34,9 +34,11 @@ def emnist(root: str, split: Split = "balanced", download: bool = True) -> Image
     ]
     first_label = 1 if split == "letters" else 0
 
-    def part(train: bool) -> LabelledImages:
-        data = EMNIST(root, split=split, train=train, download=download)
+    def part(train: bool, fetch: bool) -> LabelledImages:
+        data = EMNIST(root, split=split, train=train, download=download and fetch)
         return labelled(data.data.transpose(1, 2), data.targets - first_label)
 
-    with reading(f"EMNIST {split}", root, raw_folder(EMNIST, root), files, download):
-        return ImageSets(part(train=True), part(train=False))
+    def read(fetch: bool) -> ImageSets:
+        return ImageSets(part(True, fetch), part(False, fetch))
+
+    return read_sets(f"EMNIST {split}", root, raw_folder(EMNIST, root), files, download, read)

@@ -5,7 +5,7 @@ from pathlib import Path
 from torchvision.datasets import MNIST
 
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, reading
+from infovae.data.torchvision_sets import labelled, read_sets
 
 NAMES = (
     "train-images-idx3-ubyte",
@@ -22,12 +22,14 @@ def idx_sets(dataset: type[MNIST], name: str, root: str, download: bool) -> Imag
         OSError: the files can't be had; one line that says which, and where they are expected.
     """
 
-    def part(train: bool) -> LabelledImages:
-        data = dataset(root, train=train, download=download)
+    def part(train: bool, fetch: bool) -> LabelledImages:
+        data = dataset(root, train=train, download=download and fetch)
         return labelled(data.data, data.targets)
 
-    with reading(name, root, raw_folder(dataset, root), NAMES, download):
-        return ImageSets(part(train=True), part(train=False))
+    def read(fetch: bool) -> ImageSets:
+        return ImageSets(part(True, fetch), part(False, fetch))
+
+    return read_sets(name, root, raw_folder(dataset, root), NAMES, download, read)
 
 
 def raw_folder(dataset: type[MNIST], root: str) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torchvision.datasets import MNIST
 
+from infovae.claim import one_at_a_time
 from infovae.data.images import ImageSets, LabelledImages
 
 SHA256 = {
@@ -34,10 +35,16 @@ def mnist(root: str, download: bool = True) -> ImageSets:
         OSError: the files can't be had, or ``root`` can't be written; one line that says which.
     """
     raw = Path(root) / "MNIST" / "raw"
-    bad = [name for name in SHA256 if not _sound(raw / name) and not _unpack(Path(root), raw, name)]
-    if bad:
-        _download(root, raw, bad, download)
+    if _bad(root, raw):
+        with one_at_a_time(Path(root) / ".MNIST.lock"):
+            if bad := _bad(root, raw):
+                _download(root, raw, bad, download)
     return ImageSets(_read(root, train=True), _read(root, train=False))
+
+
+def _bad(root: str, raw: Path) -> list[str]:
+    """The files that are missing or damaged, and aren't among the bundled archives."""
+    return [name for name in SHA256 if not _sound(raw / name) and not _unpack(Path(root), raw, name)]
 
 
 def _read(root: str, train: bool) -> LabelledImages:

@@ -9,7 +9,7 @@ from torchvision.datasets import DatasetFolder, Omniglot
 from torchvision.datasets.utils import check_integrity, extract_archive
 
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, reading
+from infovae.data.torchvision_sets import labelled, read_sets
 
 FILES = ("images_background.zip", "images_evaluation.zip")
 
@@ -27,19 +27,23 @@ def omniglot(root: str, download: bool = True) -> ImageSets:
     Raises:
         OSError: the archives can't be had; one line that says which, and where they are expected.
     """
-    with reading("Omniglot", root, Path(root) / Omniglot.folder, FILES, download):
-        background = _part(root, background=True, download=download)
-        evaluation = _part(root, background=False, download=download)
-    return ImageSets(background, evaluation._replace(labels=evaluation.labels + int(background.labels.max()) + 1))
+
+    def read(fetch: bool) -> ImageSets:
+        background, evaluation = (_part(root, part, download, fetch) for part in (True, False))
+        return ImageSets(background, evaluation._replace(labels=evaluation.labels + int(background.labels.max()) + 1))
+
+    return read_sets("Omniglot", root, Path(root) / Omniglot.folder, FILES, download, read)
 
 
-def _part(root: str, background: bool, download: bool) -> LabelledImages:
+def _part(root: str, background: bool, download: bool, fetch: bool) -> LabelledImages:
     folder = Path(root) / Omniglot.folder / ("images_background" if background else "images_evaluation")
     archive = folder.with_suffix(".zip")
     # torchvision unpacks only what it has just downloaded.
     if check_integrity(archive, Omniglot.zips_md5[folder.name]) and not _unpacked(archive):
+        if not fetch:
+            raise OSError(f"{archive} isn't unpacked")
         extract_archive(archive, folder.parent)
-    Omniglot(root, background=background, download=download)
+    Omniglot(root, background=background, download=download and fetch)
     # torchvision numbers the characters as the file system lists them; by name, labels are alike everywhere.
     characters = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*") if path.is_dir())
     numbers = {name: number for number, name in enumerate(characters)}

@@ -6,7 +6,7 @@ from torchvision.datasets import QMNIST
 
 from infovae.data.idx_sets import raw_folder
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, reading
+from infovae.data.torchvision_sets import labelled, read_sets
 
 FILES = (
     "qmnist-train-images-idx3-ubyte",
@@ -30,9 +30,11 @@ def qmnist(root: str, test: Literal["test", "test10k", "test50k"] = "test", down
         OSError: the files can't be had; one line that says which, and where they are expected.
     """
 
-    def part(what: str) -> LabelledImages:
-        data = QMNIST(root, what=what, download=download)
+    def part(what: str, fetch: bool) -> LabelledImages:
+        data = QMNIST(root, what=what, download=download and fetch)
         return labelled(data.data, data.targets[:, 0])
 
-    with reading("QMNIST", root, raw_folder(QMNIST, root), FILES, download):
-        return ImageSets(part("train"), part(test))
+    def read(fetch: bool) -> ImageSets:
+        return ImageSets(part("train", fetch), part(test, fetch))
+
+    return read_sets("QMNIST", root, raw_folder(QMNIST, root), FILES, download, read)

@@ -7,7 +7,7 @@ import numpy as np
 from torchvision.datasets import STL10
 
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, reading
+from infovae.data.torchvision_sets import labelled, read_sets
 
 UNLABELLED = 10
 """The label of images that have none: a class of their own."""
@@ -29,10 +29,12 @@ def stl10(
     """
     files = [file for file, _ in STL10.train_list + STL10.test_list]
 
-    def part(split: str) -> LabelledImages:
-        data = STL10(root, split=split, download=download)
+    def part(split: str, fetch: bool) -> LabelledImages:
+        data = STL10(root, split=split, download=download and fetch)
         labels = data.labels.astype(np.int64)
         return labelled(data.data, np.where(labels < 0, UNLABELLED, labels))
 
-    with reading("STL-10", root, Path(root) / STL10.base_folder, files, download):
-        return ImageSets(part(train), part("test"))
+    def read(fetch: bool) -> ImageSets:
+        return ImageSets(part(train, fetch), part("test", fetch))
+
+    return read_sets("STL-10", root, Path(root) / STL10.base_folder, files, download, read)

@@ -6,7 +6,7 @@ import numpy as np
 from torchvision.datasets import SVHN
 
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, reading
+from infovae.data.torchvision_sets import labelled, read_sets
 
 
 def svhn(root: str, extra: bool = False, download: bool = True) -> ImageSets:
@@ -25,9 +25,12 @@ def svhn(root: str, extra: bool = False, download: bool = True) -> ImageSets:
     folder = Path(root) / "svhn"
     train = ("train", "extra") if extra else ("train",)
 
-    def part(*names: str) -> LabelledImages:
-        read = [SVHN(folder, split=name, download=download) for name in names]
+    def part(*names: str, fetch: bool) -> LabelledImages:
+        read = [SVHN(folder, split=name, download=download and fetch) for name in names]
         return labelled(np.concatenate([data.data for data in read]), np.concatenate([data.labels for data in read]))
 
-    with reading("SVHN", root, folder, [SVHN.split_list[name][1] for name in (*train, "test")], download):
-        return ImageSets(part(*train), part("test"))
+    def read(fetch: bool) -> ImageSets:
+        return ImageSets(part(*train, fetch=fetch), part("test", fetch=fetch))
+
+    files = [SVHN.split_list[name][1] for name in (*train, "test")]
+    return read_sets("SVHN", root, folder, files, download, read)

@@ -1,17 +1,20 @@
 """From torchvision's data sets to ours, and from their errors to one line."""
 
 import tarfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from infovae.claim import one_at_a_time
 from infovae.data.images import LabelledImages
 
 Array = np.ndarray | Tensor
+Sets = TypeVar("Sets")
 
 
 def labelled(images: Array, labels: Array | Sequence[int]) -> LabelledImages:
@@ -31,24 +34,38 @@ def labelled(images: Array, labels: Array | Sequence[int]) -> LabelledImages:
     return LabelledImages(pixels.unsqueeze(1) if pixels.ndim == 3 else pixels, classes)
 
 
-@contextmanager
-def reading(name: str, root: str, folder: Path, files: Sequence[str], download: bool) -> Iterator[None]:
-    """Tell whatever a reader stumbles over in one line, and let no archive write outside its folder.
+def read_sets(
+    name: str, root: str, folder: Path, files: Sequence[str], download: bool, read: Callable[[bool], Sets]
+) -> Sets:
+    """Read a set; where that needs files to be fetched or unpacked, by one process at a time.
+
+    Whatever the reader stumbles over is told in one line, and no archive writes outside its folder.
 
     Args:
         name: of the set.
         root: the folder of data sets, as configured.
         folder: where the set's files are expected.
         files: which they are, as paths from there.
-        download: whether the network was tried.
+        download: whether the network may be tried.
+        read: reads the set; told whether it may fetch and unpack what is missing.
 
     Raises:
         OSError: names the files that are missing, those that are expected, and where.
     """
+    with suppress(Exception):  # damaged bytes can make a reader raise anything, and so can those still being written
+        return read(False)
+    with _told(name, root, folder, files, download), _confined_archives():
+        if download:
+            Path(root).mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(Path(root) / f".{name}.lock"):
+            return read(True)
+
+
+@contextmanager
+def _told(name: str, root: str, folder: Path, files: Sequence[str], download: bool) -> Iterator[None]:
     try:
-        with _confined_archives():
-            yield
-    except Exception as error:  # damaged bytes can make a reader raise anything
+        yield
+    except Exception as error:
         missing = [file for file in files if not (folder / file).exists()]
         state = f"missing ({', '.join(missing)})" if missing else "damaged"
         reason = " ".join(str(error).split()) or type(error).__name__

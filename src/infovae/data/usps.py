@@ -5,7 +5,7 @@ from pathlib import Path
 from torchvision.datasets import USPS
 
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, reading
+from infovae.data.torchvision_sets import labelled, read_sets
 
 FILES = ("usps.bz2", "usps.t.bz2")
 
@@ -22,9 +22,11 @@ def usps(root: str, download: bool = True) -> ImageSets:
     """
     folder = Path(root) / "usps"
 
-    def part(train: bool) -> LabelledImages:
-        data = USPS(folder, train=train, download=download)
+    def part(train: bool, fetch: bool) -> LabelledImages:
+        data = USPS(folder, train=train, download=download and fetch)
         return labelled(data.data, data.targets)
 
-    with reading("USPS", root, folder, FILES, download):
-        return ImageSets(part(train=True), part(train=False))
+    def read(fetch: bool) -> ImageSets:
+        return ImageSets(part(True, fetch), part(False, fetch))
+
+    return read_sets("USPS", root, folder, FILES, download, read)

@@ -120,15 +120,13 @@ def wandb_logger(
                 settings=_settings(seconds_to_upload),
             )
         except Exception as error:
-            log.warning("logger=wandb: mode %s failed (%s)", attempt, _line(error))
+            instead = "offline, `wandb sync` brings the run in" if attempt != "offline" else "without it"
+            log.warning("logger=wandb: mode %s failed (%s); going on %s", attempt, _line(error), instead)
             _end(exit_code=1, seconds=SECONDS_TO_CLOSE)  # else the identity would still be in use
             continue
-        for handler in logging.getLogger("wandb").handlers:  # its own diary, on a disk that may fill up
-            handler.handleError = lambda record: None  # type: ignore[method-assign]
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
         return PatientWandbLogger(experiment=run, save_dir=run_dir)
-    log.warning("logger=wandb: going on without it; the run folder holds everything")
     return None
 
 
