@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from infovae.errors import UserError
+from infovae.ranges import ranges_of
+from infovae.secrets import refuse_secrets
 
 TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
@@ -35,12 +37,15 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
         top_level: keys that belong to no group, with their types.
 
     Raises:
-        UserError: a key that has no value yet or that the target doesn't take, a value of the wrong type, or a target
-            that can't be imported.
+        UserError: a key that has no value yet or that the target doesn't take, a value of the wrong type or out of
+            range, a secret, or a target that can't be imported.
     """
+    refuse_secrets(OmegaConf.to_container(cfg))
     for missing in sorted(OmegaConf.missing_keys(cfg)):
         raise UserError(f"{missing}: it has no value; accepted is {missing}=VALUE")
     for key, annotation in top_level.items():
+        if key not in cfg:
+            raise UserError(f"{key}: it was taken away; accepted is {key}=VALUE")
         _check_value(key, cfg[key], annotation)
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
@@ -122,7 +127,9 @@ def _signature(key: str, target: str) -> tuple[dict[str, Any], bool]:
     except (NameError, TypeError, AttributeError):
         hints = {}
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    return {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}, open_ended
+    annotations = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
+    ranges = {name: annotation for name, annotation in ranges_of(target).items() if name in annotations}
+    return annotations | ranges, open_ended
 
 
 def _check_value(key: str, value: Any, annotation: Any) -> None:

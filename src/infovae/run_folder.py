@@ -1,17 +1,55 @@
 """What a run folder holds besides what callbacks put there: config.yaml, and JSON records of what was done."""
 
 import json
+import logging
 import math
 import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 PACKAGES = ("infovae", "torch", "torchvision", "pytorch-lightning", "hydra-core", "wandb", "torchmetrics", "numpy")
+
+
+def begin(cfg: DictConfig, run_dir: Path) -> None:
+    """Write down what a run is; until then its folder is empty, or as an earlier attempt left it.
+
+    ``.hydra/`` is as Hydra itself would write it, which does so before anything is checked. The summary of an earlier
+    attempt in the same folder goes, so that no summary means: going on, or cut off.
+    """
+    write_config(cfg, run_dir)
+    (run_dir / "summary.json").unlink(missing_ok=True)
+    records = run_dir / ".hydra"
+    records.mkdir(exist_ok=True)
+    hydra = OmegaConf.create({"hydra": HydraConfig.get()})
+    for name, content in (("config", cfg), ("hydra", hydra), ("overrides", hydra.hydra.overrides.task)):
+        (records / f"{name}.yaml").write_text(OmegaConf.to_yaml(content), encoding="utf-8")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, MemoryHandler):  # of conf/config.yaml: what was said so far, and then all at once
+            handler.capacity = 1
+            handler.flush()
+
+
+def leave_no_trace(run_dir: Path, since: float) -> None:
+    """Take away an empty folder that Hydra made for a run, and the empty ones above it, up to where the user is.
+
+    Args:
+        run_dir: of a run that never began.
+        since: seconds since the epoch; what is older was there before.
+    """
+    for folder in (run_dir, *run_dir.parents):
+        try:
+            if folder == Path.cwd() or folder.stat().st_mtime < since:
+                return
+            folder.rmdir()
+        except OSError:  # it holds something, or isn't ours
+            return
 
 
 def write_config(cfg: DictConfig, run_dir: Path) -> None:
@@ -20,11 +58,6 @@ def write_config(cfg: DictConfig, run_dir: Path) -> None:
     aside = run_dir / "config.yaml.part"
     OmegaConf.save(cfg, aside, resolve=True)
     aside.replace(run_dir / "config.yaml")
-
-
-def forget_summary(run_dir: Path) -> None:
-    """Take away what an earlier attempt in the same folder left, so that no summary means: going on, or cut off."""
-    (run_dir / "summary.json").unlink(missing_ok=True)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
