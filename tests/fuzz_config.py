@@ -1,4 +1,4 @@
-"""Random overrides of train.py: each must train a step, or be refused in one line. By hand: it runs for as long as told.
+"""Random overrides of train.py: each must train a step, or be refused in one line. Run by hand, for as long as told.
 
     PYTHONPATH=src:tests python tests/fuzz_config.py --minutes 60
 
@@ -10,6 +10,7 @@ import argparse
 import collections
 import contextlib
 import io
+import logging
 import resource
 import shutil
 import signal
@@ -40,14 +41,54 @@ GROUPS = ("model", "divergence", "prior", "posterior", "likelihood", "network", 
 GROUPS += ("callbacks", "trainer", "logger", "experiment", "divergence/kernel", "data")
 SLOW = {"annealed_importance", "inference_gap", "inception_fid"}  # measured at length when right, so left out
 LOCAL = {"digits", "two_points", "gaussian_mixture_2d", "sprites", "tensor", "image_folder"}  # nothing to download
-OPTIONS = {group: sorted(path.stem for path in (CONF / group).glob("*.yaml") if path.stem not in SLOW) for group in GROUPS}
+OPTIONS = {
+    group: sorted(path.stem for path in (CONF / group).glob("*.yaml") if path.stem not in SLOW) for group in GROUPS
+}
 OPTIONS["data"] = [name for name in OPTIONS["data"] if name in LOCAL]
 
 NUMBERS = ("-1", "0", "1", "2", "3", "0.5", "-0.5", "1.5", "nan", "inf", "-inf", "1e308", "1e-300", "1e9")
 NUMBERS += ("1000000000", "99999999999999999999", "-99999999999999999999")
-OTHERS = ("", "''", "null", "true", "false", "abc", "é☃", "'a b'", "'a\nb'", "[]", "[0]", "[1,-1]", "[a]", "[[1]]", "[null]")
-OTHERS += ("{}", "{a:1}", "{_target_:os.getcwd}", "os.system", "builtins.dict", "${seed}", "${oc.env:HOME}", "${nowhere}")
-OTHERS += ("${data}", "${data.batch_size}", "${..seed}", "${", "a,b", "range(1,3)", "../x", "/", "/dev/null", "~", "mean", "all")
+OTHERS = (
+    "",
+    "''",
+    "null",
+    "true",
+    "false",
+    "abc",
+    "é☃",
+    "'a b'",
+    "'a\nb'",
+    "[]",
+    "[0]",
+    "[1,-1]",
+    "[a]",
+    "[[1]]",
+    "[null]",
+)
+OTHERS += (
+    "{}",
+    "{a:1}",
+    "{_target_:os.getcwd}",
+    "os.system",
+    "builtins.dict",
+    "${seed}",
+    "${oc.env:HOME}",
+    "${nowhere}",
+)
+OTHERS += (
+    "${data}",
+    "${data.batch_size}",
+    "${..seed}",
+    "${",
+    "a,b",
+    "range(1,3)",
+    "../x",
+    "/",
+    "/dev/null",
+    "~",
+    "mean",
+    "all",
+)
 
 values = st.sampled_from(NUMBERS + OTHERS) | st.integers().map(str) | st.floats().map(str)
 values |= st.sampled_from(sorted({option for options in OPTIONS.values() for option in options}))
@@ -156,6 +197,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1)
     minutes = parser.parse_args().minutes
     torch.set_num_threads(1)
+    logging.disable(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # what is too large is refused at once, not swapped
     signal.signal(signal.SIGALRM, give_up)
     start = time.monotonic()

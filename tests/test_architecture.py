@@ -15,7 +15,18 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "observed", "objective", "rate", "errors", "shards", "progress", "devices", "ranges"],
+            [
+                "codes",
+                "observed",
+                "objective",
+                "rate",
+                "errors",
+                "shards",
+                "progress",
+                "devices",
+                "ranges",
+                "safe_yaml",
+            ],
             ["priors", "posteriors", "likelihoods", "networks"],
             ["model"],
             ["divergences", "metrics", "data", "classifier"],

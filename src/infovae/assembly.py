@@ -114,7 +114,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
     except UserError as error:  # in Lightning's words, which may name an argument
         named = [key for key in map(str, cfg.trainer) if re.search(rf"\b{key}\b", str(error))]
         values = " ".join(f"trainer.{key}={cfg.trainer[key]}" for key in named) or "trainer"
-        raise UserError(f"{values}: {str(error).partition(': ')[2] or error}") from error
+        raise UserError(f"{values}: {re.sub('^trainer[.:] ?', '', str(error))}") from error
     return trainer
 
 

@@ -69,8 +69,8 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
         pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError, RuntimeError, ValueError
     ) as error:  # fmt: skip
         raise UserError(
-            f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__}); accepted is a checkpoint, "
-            "as RUN/checkpoints/last.ckpt"
+            f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__}); accepted is a "
+            "checkpoint, as RUN/checkpoints/last.ckpt"
         ) from error
     return checkpoint
 

@@ -67,7 +67,11 @@ def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
         except OSError as error:
             if has_begun or error.filename is None:
                 raise
-            key = "hydra.sweep.dir" if {"-m", "--multirun", "hydra.mode=MULTIRUN"}.intersection(sys.argv) else "hydra.run.dir"
+            key = (
+                "hydra.sweep.dir"
+                if {"-m", "--multirun", "hydra.mode=MULTIRUN"}.intersection(sys.argv)
+                else "hydra.run.dir"
+            )
             raise UserError(
                 f"{key}={error.filename}: {error.strerror}; accepted is a folder that can be made and written to"
             ) from error

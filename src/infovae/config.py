@@ -142,7 +142,7 @@ def _check_value(key: str, value: Any, annotation: Any) -> None:
     try:
         adapter.validate_python(value)
     except ValidationError as error:
-        reasons = dict.fromkeys(problem["msg"] for problem in error.errors())
+        reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         raise UserError(f"{key}={value}: {'; or '.join(reasons)}") from error
 
 

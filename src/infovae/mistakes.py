@@ -4,9 +4,20 @@ import re
 import sys
 from pathlib import Path
 
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+    SearchPathException,
+)  # fmt: skip
 from omegaconf import DictConfig
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)  # fmt: skip
 
 from infovae.errors import UserError
 
@@ -35,6 +46,12 @@ def _told(error: Exception) -> str:
     if isinstance(error, ConfigCompositionException) and (several := re.search(r"argument '(.*)'", str(error))):
         key, _, values = several[1].partition("=")
         return f"{several[1]}: several values; accepted are one, a list as {key}=[{values}], or -m for a run of each"
+    if isinstance(error, ConfigCompositionException) and (group := re.search(r"must specify '(.*?)'", str(error))):
+        return f"{group[1]}: no option is chosen; accepted are {', '.join(_options(group[1]))}"
+    if isinstance(error, SearchPathException):
+        return f"--config-dir: {error}; accepted is a folder of configs"
+    if isinstance(error, ConfigAttributeError | ConfigKeyError) and cause is None:
+        return f"{error.full_key}: it was taken away, and is needed"
     if isinstance(error, InterpolationResolutionError):
         reason = str(error).partition("\n")[0]
         return f"{_interpolating(error.full_key)}: {reason}; accepted are keys of the config, as --cfg job prints them"
@@ -49,8 +66,12 @@ def _told(error: Exception) -> str:
 
 def _unknown_option(error: MissingConfigException, name: str) -> str:
     group, _, option = name.rpartition("/")
-    options = error.options or sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-    return f"{group or '--config-name'}={option}: unknown option; accepted are {', '.join(options)}"
+    options = ", ".join(error.options or _options(group))
+    return f"{group or '--config-name'}={option}: unknown option; accepted are {options}"
+
+
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def _as_given(key: str | None) -> str | None:
@@ -67,6 +88,5 @@ def _no_option() -> str:
     for entry in sys.argv[1:]:
         key, _, value = entry.lstrip("+~").partition("=")
         if value and (CONF / key).is_dir() and not (CONF / key / f"{value}.yaml").is_file():
-            options = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
-            return f"{entry}: not an option; accepted are {', '.join(options)}"
+            return f"{entry}: not an option; accepted are {', '.join(_options(key))}"
     return "an option is neither a name nor a list of names; accepted are GROUP=OPTION and GROUP=[OPTION,OPTION]"

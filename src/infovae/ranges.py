@@ -1,9 +1,10 @@
 """Ranges of arguments of other people's classes, whose own refusals come late, name no key, or don't come at all."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -11,12 +12,20 @@ NotNegative = Annotated[int, Field(ge=0)]
 OrUnlimited = Annotated[int, Field(ge=-1)]
 FiniteFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Batches = NotNegative | Annotated[float, Field(ge=0, le=1)] | None
-Duration = Annotated[str, Field(pattern=r"^\d+:\d\d:\d\d:\d\d$")]
+
+
+def _duration(value: str) -> str:
+    if re.fullmatch(r"\d+:\d\d:\d\d:\d\d", value) is None:
+        raise ValueError("accepted is DD:HH:MM:SS")
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
 
 TRAINER: Mapping[str, Any] = {
     "accumulate_grad_batches": Positive,
     "check_val_every_n_epoch": Positive | None,
-    "devices": Positive | Literal[-1, "auto"] | list[NotNegative] | Annotated[str, Field(pattern=r"^(-1|\d+(,\d+)*)$")],
+    "devices": Positive | Literal[-1, "auto"] | list[NotNegative],
     "fast_dev_run": bool | NotNegative,
     "gradient_clip_val": FiniteFloat | None,
     "limit_predict_batches": Batches,

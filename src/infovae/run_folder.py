@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import platform
 import subprocess
 import sys
@@ -13,6 +14,11 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+
+from infovae.errors import UserError
+
+COARSENESS = 0.1
+"""Seconds by which a file system's clock may lag behind."""
 
 PACKAGES = ("infovae", "torch", "torchvision", "pytorch-lightning", "hydra-core", "wandb", "torchmetrics", "numpy")
 
@@ -36,6 +42,19 @@ def begin(cfg: DictConfig, run_dir: Path) -> None:
             handler.flush()
 
 
+def check_writable(folder: Path, key: str) -> None:
+    """Refuse, before work whose results go there, a folder that can't be made or written to.
+
+    Raises:
+        UserError: names the key and what stands in the way.
+    """
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+    if not place.is_dir():
+        raise UserError(f"{key}={folder}: {place.name} is not a folder; accepted is a folder, there or to be made")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"{key}={folder}: {place} can't be written to; accepted is a folder that can")
+
+
 def leave_no_trace(run_dir: Path, since: float) -> None:
     """Take away an empty folder that Hydra made for a run, and the empty ones above it, up to where the user is.
 
@@ -45,7 +64,7 @@ def leave_no_trace(run_dir: Path, since: float) -> None:
     """
     for folder in (run_dir, *run_dir.parents):
         try:
-            if folder == Path.cwd() or folder.stat().st_mtime < since:
+            if folder == Path.cwd() or folder.stat().st_mtime < since - COARSENESS:
                 return
             folder.rmdir()
         except OSError:  # it holds something, or isn't ours

@@ -158,8 +158,8 @@ def _check_start(path: Path, module: InfoVAE) -> None:
     missing = [name for name in ("epoch", "global_step", "loops", "optimizer_states") if name not in checkpoint]
     if missing:
         raise UserError(
-            f"ckpt_path={path}: holds weights, but lacks {', '.join(missing)}, with which training goes on; accepted is "
-            "a checkpoint, as RUN/checkpoints/last.ckpt"
+            f"ckpt_path={path}: holds weights, but lacks {', '.join(missing)}, with which training goes on; accepted "
+            "is a checkpoint, as RUN/checkpoints/last.ckpt"
         )
 
 

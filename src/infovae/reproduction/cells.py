@@ -70,6 +70,15 @@ def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
     return [*(entry for entry in overrides if _key(entry) not in keys), *given]
 
 
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuse what train.py couldn't read.
+
+    Raises:
+        OverrideParseException: no override.
+    """
+    OverridesParser.create().parse_overrides(list(overrides))
+
+
 def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:
     """Every combination of the overrides' values, each with its place in the sweep's folder."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
