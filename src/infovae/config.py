@@ -43,12 +43,12 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
     refuse_secrets(OmegaConf.to_container(cfg))
     for missing in sorted(OmegaConf.missing_keys(cfg)):
         raise UserError(f"{missing}: it has no value; accepted is {missing}=VALUE")
-    for key, annotation in top_level.items():
-        if key not in cfg:
-            raise UserError(f"{key}: it was taken away; accepted is {key}=VALUE")
-        _check_value(key, cfg[key], annotation)
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
+    for key, annotation in top_level.items():
+        if key not in content:
+            raise UserError(f"{key}: it was taken away; accepted is {key}=VALUE")
+        _validate(key, content[key], annotation)
     check_nodes(content)
 
 
@@ -133,8 +133,11 @@ def _signature(key: str, target: str) -> tuple[dict[str, Any], bool]:
 
 
 def _check_value(key: str, value: Any, annotation: Any) -> None:
-    if _holds_target(value):
-        return
+    if not _holds_target(value):  # what it makes is told by the target, when its turn comes
+        _validate(key, value, annotation)
+
+
+def _validate(key: str, value: Any, annotation: Any) -> None:
     try:
         adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):

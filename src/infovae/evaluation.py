@@ -151,7 +151,10 @@ def _subjects(cfg: DictConfig) -> Iterator[Subject]:
 def _folders(cfg: DictConfig) -> list[Path]:
     """Of the runs that the config names."""
     if cfg.ckpt is not None:
-        return [Path(cfg.ckpt).absolute().parents[1]]
+        folder = Path(cfg.ckpt).parent.parent
+        if Path(cfg.ckpt).parent.name != "checkpoints" or not (folder / "config.yaml").is_file():
+            raise UserError(f"ckpt={cfg.ckpt}: lies in no run folder; accepted is RUN/checkpoints/FILE")
+        return [folder]
     runs = cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]
     return [Path(run) for run in runs if run is not None]
 

@@ -170,6 +170,7 @@ def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
         if not isinstance(cfg, DictConfig):
             raise ValueError("not a mapping")
         _refuse_interpolations(cfg, path)
+        keys = sorted(map(str, cfg))
         unknown = [key for key in changes if key not in cfg]
         cfg.merge_with(changes)
         missing = [key for key in [*PARTS, "latent_dim"] if cfg.get(key) is None]
@@ -181,7 +182,7 @@ def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
     if missing:
         raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted is the folder of a run")
     if unknown:
-        raise UserError(f"override.{unknown[0]}: unknown key; accepted are {', '.join(sorted(map(str, cfg)))}")
+        raise UserError(f"override.{unknown[0]}: unknown key; accepted are {', '.join(keys)}")
     return cfg
 
 

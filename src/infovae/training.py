@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
+from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.checkpoints import newest_sound, read_checkpoint
 from infovae.config import check
@@ -77,6 +78,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
         _check_batch(module, data)
         _check_monitors(trainer, data)
         _check_processes(trainer.world_size, data)
+        _check_metrics(trainer, module, data)
         trainer.loggers = build_loggers(cfg)
         if is_first and not has_begun:
             begin(cfg, run_dir)
@@ -208,6 +210,12 @@ def _check_monitors(trainer: pl.Trainer, data: ImageData) -> None:
                 f"data.validation_size=0: {type(callback).__name__} watches {monitor}; accepted are sizes of at least "
                 "1, or a callbacks.*.monitor of another split, as test/loss or null"
             )
+
+
+def _check_metrics(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
+    for callback in getattr(trainer, "callbacks", []):
+        if isinstance(callback, AggregatePosterior):
+            callback.prepare(module, data)
 
 
 def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:

@@ -112,7 +112,10 @@ class OptunaStudy(Sweeper):
         except Exception as error:  # of a storage's own kind
             leave_no_trace(sweep_dir.absolute(), since=start)
             reason = " ".join(str(error).split())
-            raise UserError(f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}") from error
+            raise UserError(
+                f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}; accepted are URLs of "
+                "databases, as sqlite:///FILE"
+            ) from error
 
         OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
         jobs = self._cut_off(study, sweep_dir, [entry for entry in shared if entry.startswith("sweep.resume=")])

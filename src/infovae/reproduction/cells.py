@@ -12,8 +12,11 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.errors import UserError
+from infovae.mistakes import OVERRIDES
 from infovae.objective import Objective
 from infovae.saved_run import SavedRun, load
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
@@ -74,9 +77,13 @@ def check_overrides(overrides: Sequence[str]) -> None:
     """Refuse what train.py couldn't read.
 
     Raises:
-        OverrideParseException: no override.
+        UserError: names the one.
     """
-    OverridesParser.create().parse_overrides(list(overrides))
+    for override in overrides:
+        try:
+            OverridesParser.create().parse_override(override)
+        except HydraException as error:
+            raise UserError(f"cells=[{override}]: can't be read; accepted are {OVERRIDES}") from error
 
 
 def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:

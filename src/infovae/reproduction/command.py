@@ -46,7 +46,8 @@ def reproduce(cfg: DictConfig) -> None:
     figures: dict[str, Figure] = build_chosen(cfg, "figure")
     incomplete = [name for name, figure in figures.items() if not _make(name, figure, cfg)]
     if incomplete:
-        raise UserError(f"{', '.join(incomplete)}: cells are missing; the same command runs them")
+        command = "the same command" if cfg.train else "the same command with train=true"
+        raise UserError(f"{', '.join(incomplete)}: cells are missing; {command} runs them")
 
 
 def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
