@@ -11,6 +11,7 @@ import collections
 import contextlib
 import io
 import logging
+import random
 import re
 import resource
 import shutil
@@ -107,16 +108,27 @@ def chosen_options(draw: Callable[..., Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def keys_of(node: Any, prefix: str = "") -> list[str]:
-    """Every key, of nodes too."""
-    if not isinstance(node, dict):
-        return []
-    return [
-        key
-        for name, entry in node.items()
-        if name != "hydra"
-        for key in (f"{prefix}{name}", *keys_of(entry, f"{prefix}{name}."))
-    ]
+def values_by_key(node: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """Every key with its value; nodes too, after what is in them."""
+    found: dict[str, Any] = {}
+    for name, entry in node.items():
+        if isinstance(entry, dict):
+            found |= values_by_key(entry, f"{prefix}{name}.")
+        found[f"{prefix}{name}"] = entry
+    return found
+
+
+def near(value: Any) -> st.SearchStrategy[str]:
+    """Values of the same kind, right more often than not."""
+    if isinstance(value, bool):
+        return st.sampled_from(("true", "false"))
+    if isinstance(value, int):
+        return st.integers(0, 9).map(str) | st.sampled_from(("-1", "100", "null", "1000000000"))
+    if isinstance(value, float):
+        return st.floats(0, 2).map(str) | st.sampled_from(("0", "1", "100", "1e-12", "1e12", "-1"))
+    if isinstance(value, list):
+        return st.lists(st.integers(0, 20).map(str), max_size=3).map(lambda entries: f"[{','.join(entries)}]")
+    return st.sampled_from(sorted({option for options in OPTIONS.values() for option in options})) | st.just("null")
 
 
 class TimeIsUp(KeyboardInterrupt):
@@ -159,15 +171,21 @@ class Campaign:
         critic = any("adversarial" in entry or "density_ratio" in entry for entry in options)
         return [entry for entry in base if critic or not entry.startswith("divergence.hidden")]
 
-    def keys(self, options: list[str]) -> list[str]:
+    def keys(self, options: list[str]) -> dict[str, Any]:
         try:
-            return keys_of(OmegaConf.to_container(self.compose(*self.base(options), *options)))
+            content = OmegaConf.to_container(self.compose(*self.base(options), *options))
         except Exception:  # options that don't go together: their refusal is looked at in the attempt
-            return ["seed", "model.alpha"]
+            return {"seed": 1, "model.alpha": 0.0}
+        assert isinstance(content, dict)
+        return values_by_key(content)
 
-    def change(self, data: st.DataObject, keys: list[str]) -> str:
-        key = data.draw(st.sampled_from(keys))
-        match data.draw(st.sampled_from(("", "", "", "", "", "", "", "+", "++", "~", "x"))):
+    def change(self, data: st.DataObject, keys: dict[str, Any]) -> str:
+        leaves = [key for key, value in keys.items() if not isinstance(value, dict) and "_target_" not in key]
+        chance = random.Random(data.draw(st.integers(0, 2**64 - 1)))  # uniform, where Hypothesis prefers the first
+        key = chance.choice(leaves if chance.random() < 0.9 else list(keys))
+        if chance.random() < 0.6:
+            return f"{key}={data.draw(near(keys[key]))}"
+        match data.draw(st.sampled_from(("", "", "", "", "", "", "", "", "+", "++", "~", "x"))):
             case "~":
                 return f"~{key}"
             case "x":
@@ -183,7 +201,7 @@ class Campaign:
             line = one_line(error)
             if "HYDRA_FULL_ERROR" not in line and "\n" not in line:
                 self.outcomes["refused"] += 1
-                self.reasons[re.sub(r"[^:]*:? ?", "", line, count=1)[:40]] += 1
+                self.reasons[re.sub(r"^\S*: ", "", line)[:40]] += 1
                 return
             self.outcomes["finding"] += 1
             where = traceback.extract_tb(error.__traceback__)[-1]
