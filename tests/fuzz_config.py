@@ -41,7 +41,8 @@ BASE += ["trainer.fast_dev_run=1", "trainer.enable_progress_bar=false", "diverge
 
 GROUPS = ("model", "divergence", "prior", "posterior", "likelihood", "network", "optimizer", "metrics", "pictures")
 GROUPS += ("callbacks", "trainer", "logger", "experiment", "divergence/kernel", "data")
-SLOW = {"annealed_importance", "inference_gap", "inception_fid"}  # measured at length when right, so left out
+PROCESSES = ("trainer.devices", "trainer.num_nodes", "trainer.strategy")  # would start this script once more
+SLOW = {"annealed_importance", "inference_gap", "inception_fid", "ddp_cpu"}  # take long when right, so left out
 LOCAL = {"digits", "two_points", "gaussian_mixture_2d", "sprites", "tensor", "image_folder"}  # nothing to download
 OPTIONS = {
     group: sorted(path.stem for path in (CONF / group).glob("*.yaml") if path.stem not in SLOW) for group in GROUPS
@@ -177,7 +178,7 @@ class Campaign:
         except Exception:  # options that don't go together: their refusal is looked at in the attempt
             return {"seed": 1, "model.alpha": 0.0}
         assert isinstance(content, dict)
-        return values_by_key(content)
+        return {key: value for key, value in values_by_key(content).items() if key not in PROCESSES}
 
     def change(self, data: st.DataObject, keys: dict[str, Any]) -> str:
         leaves = [key for key, value in keys.items() if not isinstance(value, dict) and "_target_" not in key]

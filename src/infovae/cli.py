@@ -86,7 +86,13 @@ def check_arguments(arguments: list[str]) -> None:
     if not CONF.is_dir():
         raise UserError(f"{CONF}: the configs are missing; accepted is a clone of the repository: pip install -e .")
     parser = refusing(get_args_parser(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
-    for override in parser.parse_args(arguments).overrides:
+    given = parser.parse_args(arguments)
+    if given.experimental_rerun is not None:
+        raise UserError(
+            f"--experimental-rerun={given.experimental_rerun}: a pickle can run code; accepted is the run's own "
+            "command, as its summary.json has it"
+        )
+    for override in given.overrides:
         key, _, value = override.partition("=")
         refuse_secrets(value, key)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
+import yaml
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -174,7 +175,7 @@ def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
         unknown = [key for key in changes if key not in cfg]
         cfg.merge_with(changes)
         missing = [key for key in [*PARTS, "latent_dim"] if cfg.get(key) is None]
-    except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"run={folder}: config.yaml is damaged ({reason}); accepted is the folder of a run, as train.py leaves it"
