@@ -16,8 +16,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", default="infovae")
     parser.add_argument("--entity", default=None, help="user or team; the account's own by default")
-    arguments = parser.parse_args()
     with cli.one_line_errors():
+        arguments = cli.refusing(parser, "--project NAME and --entity NAME").parse_args()
         print(save_workspace(arguments.project, arguments.entity))
 
 

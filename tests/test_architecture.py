@@ -15,14 +15,25 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "observed", "objective", "rate", "errors", "shards", "progress", "devices"],
+            [
+                "codes",
+                "observed",
+                "objective",
+                "rate",
+                "errors",
+                "shards",
+                "progress",
+                "devices",
+                "ranges",
+                "safe_yaml",
+            ],
             ["priors", "posteriors", "likelihoods", "networks"],
             ["model"],
             ["divergences", "metrics", "data", "classifier"],
             ["pictures"],
             ["module", "adapters"],
-            ["callbacks", "loggers", "sweeps", "checkpoints", "preemption", "disk", "run_folder"],
-            ["config", "assembly"],
+            ["callbacks", "loggers", "checkpoints", "preemption", "disk", "run_folder", "secrets", "mistakes"],
+            ["config", "assembly", "sweeps"],
             ["saved_run", "measure"],
             ["training", "cli", "dashboard"],
             ["evaluation", "classifier_training", "export", "reproduction"],

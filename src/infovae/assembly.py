@@ -1,11 +1,13 @@
 """From a config to the objects it names."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
+from pytorch_lightning.accelerators import AcceleratorRegistry
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from torch import nn
@@ -102,10 +104,25 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
         AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
+    _check_accelerator(cfg.trainer.get("accelerator", "auto"))
     given = enumerate(cfg.trainer.get("plugins") or [])
     plugins = [WholeCheckpoints(), *cluster_plugins(), *(build(node, f"trainer.plugins[{i}]") for i, node in given)]
-    trainer: pl.Trainer = build(cfg.trainer, "trainer", callbacks=always + configured, plugins=plugins, logger=False)
+    try:
+        trainer: pl.Trainer = build(
+            cfg.trainer, "trainer", callbacks=always + configured, plugins=plugins, logger=False
+        )
+    except UserError as error:  # in Lightning's words, which may name an argument
+        named = [key for key in map(str, cfg.trainer) if re.search(rf"\b{key}\b", str(error))]
+        values = " ".join(f"trainer.{key}={cfg.trainer[key]}" for key in named) or "trainer"
+        raise UserError(f"{values}: {re.sub('^trainer[.:] ?', '', str(error))}") from error
     return trainer
+
+
+def _check_accelerator(name: str) -> None:
+    there = [key for key in AcceleratorRegistry if AcceleratorRegistry[key]["accelerator"].is_available()]
+    accepted = ["auto", *there, *(["gpu"] if {"cuda", "mps"}.intersection(there) else [])]
+    if name not in accepted:
+        raise UserError(f"trainer.accelerator={name}: not here; accepted are {', '.join(accepted)}")
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:

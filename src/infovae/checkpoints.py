@@ -68,7 +68,10 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
     except (
         pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError, RuntimeError, ValueError
     ) as error:  # fmt: skip
-        raise UserError(f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__})") from error
+        raise UserError(
+            f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__}); accepted is a "
+            "checkpoint, as RUN/checkpoints/last.ckpt"
+        ) from error
     return checkpoint
 
 

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 def claimed(folder: Path, key: str) -> Iterator[None]:
     """Let no other process write to this folder meanwhile.
 
-    The lock is the kernel's: it ends with the process, however that ends, and leaves an empty file.
+    The lock is the kernel's: it ends with the process, however that ends, and leaves an empty file, where it leaves
+    anything.
 
     Args:
         folder: of a run or of a sweep; made where there is none.
@@ -46,6 +47,8 @@ def claimed(folder: Path, key: str) -> Iterator[None]:
     try:
         yield
     finally:
+        if [path.name for path in folder.iterdir()] == [LOCK]:  # of a run that was refused
+            (folder / LOCK).unlink()
         lock.release()
 
 

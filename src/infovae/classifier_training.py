@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, get_args
 
@@ -18,7 +19,7 @@ from infovae.data.binarization import Binarization
 from infovae.data.module import ImageData
 from infovae.devices import chosen_device
 from infovae.errors import UserError
-from infovae.run_folder import write_record
+from infovae.run_folder import check_writable, write_record
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ TOP_LEVEL: dict[str, Any] = {
     "folder": str,
     "force": bool,
     "steps": Annotated[int, Field(ge=10)],
-    "learning_rate": Annotated[float, Field(gt=0)],
+    "learning_rate": Annotated[float, Field(gt=0, allow_inf_nan=False)],
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
     "device": str,
 }
@@ -41,6 +42,7 @@ def train_classifier(cfg: DictConfig) -> None:
     """
     check(cfg, TOP_LEVEL)
     _check_whole(cfg)
+    check_writable(Path(cfg.folder), "folder")
     device = chosen_device(cfg.device)
     augmentation = build(cfg.augmentation, "augmentation")
     data = build_data(cfg)

@@ -1,27 +1,28 @@
 """The command line: compose a config with Hydra, run, and turn mistakes into one line."""
 
+import argparse
 import contextlib
 import functools
 import os
-import re
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from infovae.errors import INTERRUPTED, UserError
+from infovae.mistakes import CONF, OVERRIDES, one_line
+from infovae.run_folder import leave_no_trace
+from infovae.secrets import refuse_secrets
 from infovae.sweeps.resume import resumed
-
-CONF = Path(__file__).parents[2] / "conf"
 
 # conf/hydra/launcher/ changes some of a plugin's own defaults, which is what this notice is about. Said here, since
 # the processes that a launcher starts import this module before they compose.
@@ -43,17 +44,72 @@ def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
     # so that nothing there stands in for what is installed.
     sys.path.append(os.getcwd())
     errors = contextlib.nullcontext if full_error else one_line_errors
+    start, has_begun = time.time(), False
 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> Any:
+        nonlocal has_begun
+        has_begun = True
         hydra_config = HydraConfig.get()
         share_cores(hydra_config.launcher)
-        with errors() if hydra_config.mode == RunMode.RUN else job_errors():
-            return task(cfg)
+        try:
+            with errors() if hydra_config.mode == RunMode.RUN else job_errors():
+                return task(cfg)
+        except BaseException:
+            leave_no_trace(Path(hydra_config.runtime.output_dir), since=start)
+            raise
 
     with errors():
         sys.argv[1:] = resumed(sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
+        check_arguments(sys.argv[1:])
+        try:
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
+        except OSError as error:
+            if has_begun or error.filename is None:
+                raise
+            key = (
+                "hydra.sweep.dir"
+                if {"-m", "--multirun", "hydra.mode=MULTIRUN"}.intersection(sys.argv)
+                else "hydra.run.dir"
+            )
+            raise UserError(
+                f"{key}={error.filename}: {error.strerror}; accepted is a folder that can be made and written to"
+            ) from error
+
+
+def check_arguments(arguments: list[str]) -> None:
+    """Refuse, before Hydra reads them, flags that it doesn't know, secrets, and a package without its configs.
+
+    Raises:
+        UserError: any of these.
+    """
+    if not CONF.is_dir():
+        raise UserError(f"{CONF}: the configs are missing; accepted is a clone of the repository: pip install -e .")
+    parser = refusing(get_args_parser(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
+    given = parser.parse_args(arguments)
+    if given.experimental_rerun is not None:
+        raise UserError(
+            f"--experimental-rerun={given.experimental_rerun}: a pickle can run code; accepted is the run's own "
+            "command, as its summary.json has it"
+        )
+    for override in given.overrides:
+        key, _, value = override.partition("=")
+        refuse_secrets(value, key)
+
+
+def refusing(parser: argparse.ArgumentParser, accepted: str) -> argparse.ArgumentParser:
+    """A parser that answers in one line too.
+
+    Args:
+        parser: to be changed.
+        accepted: what it would take.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}; accepted are {accepted}")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    return parser
 
 
 @contextlib.contextmanager
@@ -88,24 +144,3 @@ def share_cores(launcher: DictConfig) -> None:
         import torch  # here: --help answers without waiting for it
 
         torch.set_num_threads(cores)
-
-
-def one_line(error: Exception) -> str:
-    """What went wrong, and what would be accepted where that is known."""
-    cause = error.__cause__
-    if isinstance(error, UserError):
-        text = str(error)
-    elif isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        options = error.options or sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-        text = f"{group}={option}: unknown option; accepted are {', '.join(options)}"
-    elif isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
-        accepted = ", ".join(sorted(key for key in map(str, cause.parent_node) if not key.startswith("_")))
-        text = f"{cause.full_key}: unknown key; accepted are {accepted}, or +{cause.full_key}=VALUE to add it"
-    elif isinstance(error, HydraException | OmegaConfBaseException):
-        text = f"{error} {cause}" if cause is not None and str(cause) not in str(error) else str(error)
-    elif isinstance(error, OSError) and error.filename and error.strerror:
-        text = f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
-    else:
-        text = f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
-    return re.sub(r"\s+", " ", text).strip()

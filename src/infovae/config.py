@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from infovae.errors import UserError
+from infovae.ranges import ranges_of
+from infovae.secrets import refuse_secrets
 
 TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
@@ -35,15 +37,18 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
         top_level: keys that belong to no group, with their types.
 
     Raises:
-        UserError: a key that has no value yet or that the target doesn't take, a value of the wrong type, or a target
-            that can't be imported.
+        UserError: a key that has no value yet or that the target doesn't take, a value of the wrong type or out of
+            range, a secret, or a target that can't be imported.
     """
+    refuse_secrets(OmegaConf.to_container(cfg))
     for missing in sorted(OmegaConf.missing_keys(cfg)):
         raise UserError(f"{missing}: it has no value; accepted is {missing}=VALUE")
-    for key, annotation in top_level.items():
-        _check_value(key, cfg[key], annotation)
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
+    for key, annotation in top_level.items():
+        if key not in content:
+            raise UserError(f"{key}: it was taken away; accepted is {key}=VALUE")
+        _validate(key, content[key], annotation)
     check_nodes(content)
 
 
@@ -122,12 +127,17 @@ def _signature(key: str, target: str) -> tuple[dict[str, Any], bool]:
     except (NameError, TypeError, AttributeError):
         hints = {}
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    return {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}, open_ended
+    annotations = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
+    ranges = {name: annotation for name, annotation in ranges_of(target).items() if name in annotations}
+    return annotations | ranges, open_ended
 
 
 def _check_value(key: str, value: Any, annotation: Any) -> None:
-    if _holds_target(value):
-        return
+    if not _holds_target(value):  # what it makes is told by the target, when its turn comes
+        _validate(key, value, annotation)
+
+
+def _validate(key: str, value: Any, annotation: Any) -> None:
     try:
         adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
@@ -135,7 +145,7 @@ def _check_value(key: str, value: Any, annotation: Any) -> None:
     try:
         adapter.validate_python(value)
     except ValidationError as error:
-        reasons = dict.fromkeys(problem["msg"] for problem in error.errors())
+        reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         raise UserError(f"{key}={value}: {'; or '.join(reasons)}") from error
 
 

@@ -23,8 +23,8 @@ from infovae.measure import Measured, draw, measure
 from infovae.metrics.metric import Metric
 from infovae.model import Model
 from infovae.pictures.picture import Picture
-from infovae.run_folder import write_record
-from infovae.saved_run import load
+from infovae.run_folder import check_writable, write_record
+from infovae.saved_run import load, read_config
 from infovae.training import quieten
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,10 @@ def evaluate(cfg: DictConfig) -> None:
     check(cfg, TOP_LEVEL)
     metrics, pictures = build_chosen(cfg, "metrics"), build_chosen(cfg, "pictures")
     device = chosen_device(cfg.device)
+    for folder in _folders(cfg):
+        read_config(folder, cfg.override)
+    for folder in [Path(cfg.output)] if cfg.output is not None else _folders(cfg):
+        check_writable(folder, "output" if cfg.output is not None else "run")
     for subject in _subjects(cfg):
         _evaluate_one(subject, metrics, pictures, cfg, device)
 
@@ -139,10 +143,20 @@ def _subjects(cfg: DictConfig) -> Iterator[Subject]:
         model = build(cfg.adapter, "adapter", image_shape=data.image_shape)
         yield Subject(cfg.adapter.model["_target_"], model, data, Path(cfg.output), None)
         return
-    for run in cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]:
-        folder = Path(run or Path(cfg.ckpt).parents[1])
+    for folder in _folders(cfg):
         saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust)
         yield Subject(str(folder), saved.module, saved.data, Path(cfg.output or folder), str(saved.checkpoint))
+
+
+def _folders(cfg: DictConfig) -> list[Path]:
+    """Of the runs that the config names."""
+    if cfg.ckpt is not None:
+        folder = Path(cfg.ckpt).parent.parent
+        if Path(cfg.ckpt).parent.name != "checkpoints" or not (folder / "config.yaml").is_file():
+            raise UserError(f"ckpt={cfg.ckpt}: lies in no run folder; accepted is RUN/checkpoints/FILE")
+        return [folder]
+    runs = cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]
+    return [Path(run) for run in runs if run is not None]
 
 
 def _report(name: str, measured: Measured, path: Path) -> None:

@@ -20,7 +20,7 @@ from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.networks.autoregressive import AutoregressiveDecoder
-from infovae.run_folder import write_config, write_record
+from infovae.run_folder import check_writable, write_config, write_record
 from infovae.saved_run import SavedRun, load
 from infovae.training import quieten
 
@@ -96,8 +96,7 @@ def export(cfg: DictConfig) -> None:
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
     output = Path(cfg.output or saved.folder / "export")
-    if output.exists() and not output.is_dir():
-        raise UserError(f"output={output}: is a file; accepted is a folder")
+    check_writable(output, "output")
     with tempfile.TemporaryDirectory() as aside, torch.no_grad():
         described = {name: _export_part(name, part, Path(aside)) for name, part in parts(saved).items()}
         output.mkdir(parents=True, exist_ok=True)

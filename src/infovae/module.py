@@ -70,13 +70,13 @@ class InfoVAE(pl.LightningModule):
         super().__init__()
         if not posterior.has_density and objective.rate_weight != 0:
             raise ValueError(
-                f"alpha={objective.alpha:g}: a {type(posterior).__name__} posterior has an infinite rate, which can't "
-                "be optimised; accepted is alpha=1"
+                f"model.alpha={objective.alpha:g}: a {type(posterior).__name__} posterior has an infinite rate, which "
+                "can't be optimised; accepted is alpha=1"
             )
         if not prior.has_full_support and objective.rate_weight != 0:
             raise ValueError(
-                f"alpha={objective.alpha:g}: with a {type(prior).__name__} prior, which is 0 in places, the rate is "
-                "infinite and can't be optimised; accepted is alpha=1"
+                f"model.alpha={objective.alpha:g}: with a {type(prior).__name__} prior, which is 0 in places, the rate "
+                "is infinite and can't be optimised; accepted is alpha=1"
             )
         if prior.needs_posterior_density and not posterior.has_density:
             raise ValueError(

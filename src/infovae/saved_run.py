@@ -17,6 +17,7 @@ from infovae.config import check_nodes
 from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.module import InfoVAE
+from infovae.safe_yaml import check_plain
 
 PARTS = {
     "data": ("infovae.data",),
@@ -29,6 +30,10 @@ PARTS = {
     "model": ("infovae.objective",),
 }
 """What a model is made of, and where a part that is built without being trusted must come from."""
+
+
+LONGEST = 2**20
+"""Bytes of a config; one of a run has some thousand."""
 
 
 class SavedRun(NamedTuple):
@@ -70,7 +75,7 @@ def load(
         UserError: no run folder, no such checkpoint, a damaged one, or a part that isn't trusted.
     """
     folder = Path(run)
-    cfg = _read_config(folder, changes or {})
+    cfg = read_config(folder, changes or {})
     path = folder / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint in ("last", "best") else Path(checkpoint)
     weights = read_checkpoint(path, f"checkpoint={checkpoint}")["state_dict"]
     if not trust:
@@ -148,20 +153,37 @@ def _is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
     return any(defined_in == package or defined_in.startswith(f"{package}.") for package in packages)
 
 
-def _read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
+def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
+    """The config of a run, with changes.
+
+    Raises:
+        UserError: no run folder, a damaged config, or a change to a key that it doesn't have.
+    """
     path = folder / "config.yaml"
     if not path.is_file():
         raise UserError(f"run={folder}: no config.yaml there; accepted is the folder of a run, as train.py prints it")
     try:
-        cfg = OmegaConf.load(path)
-        assert isinstance(cfg, DictConfig)
+        if path.stat().st_size > LONGEST:
+            raise ValueError(f"longer than {LONGEST} bytes")
+        text = path.read_text(encoding="utf-8")
+        check_plain(text)
+        cfg = OmegaConf.create(text)
+        if not isinstance(cfg, DictConfig):
+            raise ValueError("not a mapping")
         _refuse_interpolations(cfg, path)
+        keys = sorted(map(str, cfg))
+        unknown = [key for key in changes if key not in cfg]
         cfg.merge_with(changes)
         missing = [key for key in [*PARTS, "latent_dim"] if cfg.get(key) is None]
-    except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, UnicodeError, AssertionError) as error:
-        raise UserError(f"run={folder}: config.yaml is damaged ({' '.join(str(error).split())})") from error
+    except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"run={folder}: config.yaml is damaged ({reason}); accepted is the folder of a run, as train.py leaves it"
+        ) from error
     if missing:
         raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted is the folder of a run")
+    if unknown:
+        raise UserError(f"override.{unknown[0]}: unknown key; accepted are {', '.join(keys)}")
     return cfg
 
 

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
+from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.checkpoints import newest_sound, read_checkpoint
 from infovae.claim import claimed
@@ -27,7 +28,7 @@ from infovae.errors import INTERRUPTED, TERMINATED, UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
 from infovae.preemption import Notice, requeue, termination_notice
-from infovae.run_folder import forget_summary, write_config, write_origin, write_record
+from infovae.run_folder import begin, write_record
 from infovae.saved_run import load_weights
 from infovae.shards import is_first_process
 
@@ -52,8 +53,9 @@ def train(cfg: DictConfig) -> dict[str, float]:
         The final validation and test metrics by name; losses in nats per example.
 
     Raises:
-        UserError: the config or a file it names is refused and nothing was trained, or another process writes to the
-            same folder; or training met a number that isn't finite, or a full disk. The last checkpoint is whole.
+        UserError: the config or a file it names is refused, or another process writes to the same folder, and nothing
+            was trained or written; or training met a number that isn't finite, or a full disk. The last checkpoint is
+            whole.
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
@@ -67,30 +69,32 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
     start = perf_counter()
     status, error, metrics = "failed", None, {}
     trainer: pl.Trainer | None = None
+    is_first, has_begun = is_first_process(), False
     try:
-        if is_first_process():
-            forget_summary(run_dir)
-            write_origin(run_dir)
         check(cfg)
         _name_multirun_job(cfg)
         _go_on(cfg)
-        if is_first_process():
-            write_config(cfg, run_dir)
+        if is_first and _is_sweep():  # which goes on by what its jobs leave, also those that are refused
+            begin(cfg, run_dir)
+            has_begun = True
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = build_data(cfg)
         module = build_module(cfg, data)
         if cfg.ckpt_path is not None:
-            path = Path(cfg.ckpt_path)
-            load_weights(module, read_checkpoint(path, f"ckpt_path={path}")["state_dict"], path)
+            _check_start(Path(cfg.ckpt_path), module)
         _tell(module)
         trainer = build_trainer(cfg)
-        if is_first_process():
+        if is_first:
             check_space(run_dir, module)
         check_clipping(cfg, trainer)
         _check_batch(module, data)
         _check_monitors(trainer, data)
         _check_processes(trainer.world_size, data)
+        _check_metrics(trainer, module, data)
         trainer.loggers = build_loggers(cfg)
+        if is_first and not has_begun:
+            begin(cfg, run_dir)
+            has_begun = True
         for logger in trainer.loggers:
             logger.log_hyperparams(_flat(cfg))
         trainer.fit(module, datamodule=data, ckpt_path=cfg.ckpt_path, weights_only=True)
@@ -115,13 +119,13 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
             "images_per_second": _images_per_second(trainer),
             "metrics": metrics,
         }
-        if is_first_process():
+        if has_begun or (is_first and _is_sweep()):
             _record(summary, run_dir)
             wandb.finish(exit_code=0 if status == "finished" else 1)
             if trainer is not None:
                 _report(summary, run_dir)
-            if notice.received and goes_on(cfg):
-                requeue()
+        if is_first and notice.received and goes_on(cfg):
+            requeue()
     return metrics
 
 
@@ -143,10 +147,14 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not any(text in record.getMessage() for text in NO_NEWS)
 
 
+def _is_sweep() -> bool:
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
 def _name_multirun_job(cfg: DictConfig) -> None:
     """Jobs of a multirun are grouped by their sweep and named by their overrides."""
     hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN:
+    if _is_sweep():
         cfg.name = hydra.job.override_dirname or cfg.name
         cfg.group = cfg.group or Path(hydra.sweep.dir).name
 
@@ -157,6 +165,17 @@ def _go_on(cfg: DictConfig) -> None:
     if checkpoint is not None:
         log.info("goes on from %s", checkpoint)
         cfg.ckpt_path = str(checkpoint)
+
+
+def _check_start(path: Path, module: InfoVAE) -> None:
+    checkpoint = read_checkpoint(path, f"ckpt_path={path}")
+    load_weights(module, checkpoint["state_dict"], path)
+    missing = [name for name in ("epoch", "global_step", "loops", "optimizer_states") if name not in checkpoint]
+    if missing:
+        raise UserError(
+            f"ckpt_path={path}: holds weights, but lacks {', '.join(missing)}, with which training goes on; accepted "
+            "is a checkpoint, as RUN/checkpoints/last.ckpt"
+        )
 
 
 def _record(summary: dict[str, Any], run_dir: Path) -> None:
@@ -170,7 +189,7 @@ def _check_processes(count: int, data: ImageData) -> None:
     """Refuse what can't be trained by so many processes."""
     if count == 1:
         return
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
+    if _is_sweep():
         raise UserError(
             f"trainer.devices: {count} processes can't share a multirun, since each would start the whole sweep anew; "
             "accepted are trainer.devices=1 or one command for each run, without -m"
@@ -194,11 +213,22 @@ def _check_batch(module: InfoVAE, data: ImageData) -> None:
 def _check_monitors(trainer: pl.Trainer, data: ImageData) -> None:
     for callback in getattr(trainer, "callbacks", []):
         monitor = getattr(callback, "monitor", None)
+        if monitor and monitor.partition("/")[0] not in ("train", "validation", "test"):
+            raise UserError(
+                f"callbacks.*.monitor={monitor}: {type(callback).__name__} would find no such metric; accepted are "
+                "columns of metrics.csv, as validation/loss"
+            )
         if monitor and monitor.startswith("validation/") and "validation" not in data.evaluation_splits:
             raise UserError(
                 f"data.validation_size=0: {type(callback).__name__} watches {monitor}; accepted are sizes of at least "
                 "1, or a callbacks.*.monitor of another split, as test/loss or null"
             )
+
+
+def _check_metrics(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
+    for callback in getattr(trainer, "callbacks", []):
+        if isinstance(callback, AggregatePosterior):
+            callback.prepare(module, data)
 
 
 def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.claim import claimed
 from infovae.errors import UserError
+from infovae.sweeps.checked import check_jobs
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.report import report
@@ -27,6 +28,8 @@ class Grid(BasicSweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
+        if self.max_batch_size is not None and self.max_batch_size < 1:
+            raise UserError(f"hydra.sweeper.max_batch_size={self.max_batch_size}: accepted are null and 1 or more")
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
@@ -40,7 +43,7 @@ class Grid(BasicSweeper):
                     f"{override.input_line}: has no end of values; accepted are lists of them, or hydra/sweeper=optuna"
                 )
         (combinations,) = self.split_arguments(overrides, max_batch_size=None)
-        self.validate_batch_is_legal(combinations)
+        check_jobs(self.hydra_context.config_loader, self.config, combinations)
 
         sweep_dir = Path(self.config.hydra.sweep.dir)
         with claimed(sweep_dir, "hydra.sweep.dir"):

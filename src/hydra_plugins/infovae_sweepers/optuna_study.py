@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.claim import claimed
 from infovae.errors import UserError
+from infovae.run_folder import leave_no_trace
+from infovae.sweeps.checked import check_jobs
 from infovae.sweeps.engines import check_launcher, install
 from infovae.sweeps.jobs import Job, launch, outcome
 from infovae.sweeps.objectives import STOPPED, Objective
@@ -69,6 +72,9 @@ class OptunaStudy(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
+        for name in ("n_trials", "n_jobs"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise UserError(f"hydra.sweeper.{name}={getattr(self, name)}: accepted are whole numbers of at least 1")
         self.config = config
         self.hydra_context = hydra_context
         self.launcher = Plugins.instance().instantiate_launcher(
@@ -91,16 +97,20 @@ class OptunaStudy(Sweeper):
                 "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME, or sweeps as "
                 "'model.lambda_=tag(log,interval(1,1000))'"
             )
-        sweep_dir = Path(self.config.hydra.sweep.dir)
-        with claimed(sweep_dir, "hydra.sweep.dir"):
-            self._search(sweep_dir, shared, space)
+        check_jobs(self.hydra_context.config_loader, self.config, [shared])
+        sweep_dir, start = Path(self.config.hydra.sweep.dir), time.time()
+        try:
+            with claimed(sweep_dir, "hydra.sweep.dir"):
+                self._search(sweep_dir, shared, space)
+        except UserError:
+            leave_no_trace(sweep_dir.absolute(), since=start)
+            raise
 
     def _search(self, sweep_dir: Path, shared: Sequence[str], space: "Space") -> None:
         import optuna
 
         assert self.config is not None
         assert self.launcher is not None
-        OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             study = optuna.create_study(
@@ -112,8 +122,12 @@ class OptunaStudy(Sweeper):
             )
         except Exception as error:  # of a storage's own kind
             reason = " ".join(str(error).split())
-            raise UserError(f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}") from error
+            raise UserError(
+                f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}; accepted are URLs of "
+                "databases, as sqlite:///FILE"
+            ) from error
 
+        OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
         jobs = self._cut_off(study, sweep_dir, [entry for entry in shared if entry.startswith("sweep.resume=")])
         left = self.n_trials - len(jobs) - len(_own(study, sweep_dir, "COMPLETE", "PRUNED"))
         log.info("sweep folder: %s (%d trials to run)", sweep_dir, left + len(jobs))

@@ -9,7 +9,7 @@ import torch
 from infovae.callbacks.random_streams import evaluation_mode, isolated_stream
 from infovae.codes import Codes
 from infovae.data.loader import Batch
-from infovae.data.module import image_data
+from infovae.data.module import ImageData, image_data
 from infovae.errors import UserError
 from infovae.metrics.metric import Metric, make_metric
 from infovae.module import InfoVAE
@@ -32,10 +32,17 @@ class AggregatePosterior(pl.Callback):
         self._metrics: dict[str, list[Metric]] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        module = cast(InfoVAE, pl_module)
+        self.prepare(cast(InfoVAE, pl_module), image_data(trainer))
+
+    def prepare(self, module: InfoVAE, data: ImageData) -> None:
+        """Make the metrics of every split.
+
+        Raises:
+            UserError: one that this model or data doesn't allow, or that isn't measured while training.
+        """
         for split in ("train", "test", *module.splits):
             made = [
-                make_metric(name, factory, prior=module.prior, model=module, data=image_data(trainer))
+                make_metric(name, factory, prior=module.prior, model=module, data=data)
                 for name, factory in self.factories.items()
             ]
             for metric in made:

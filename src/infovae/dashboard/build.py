@@ -22,6 +22,8 @@ def build(settings: Settings) -> None:
         UserError: no run is found, or the file can't be written, or the address can't be listened on.
     """
     check_patterns(settings.runs)
+    if not settings.serve and settings.output.is_dir():
+        raise UserError(f"output={settings.output}: is a folder; accepted is a file's path")
     watch = Watch(settings)
     watch.refresh()
     if settings.serve:

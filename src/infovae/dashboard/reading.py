@@ -3,14 +3,14 @@
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
+from infovae.safe_yaml import safe_yaml
 
 LIMITS = {"config.yaml": 2**20, ".hydra/hydra.yaml": 2**20, "metrics.csv": 2**28, "summary.json": 2**22}
 DEFAULT_LIMIT = 2**22
-DEPTH = 50
 
 
 class UnreadableError(Exception):
@@ -64,28 +64,7 @@ def read_yaml(folder: Path, name: str) -> dict[Any, Any] | None:
     Raises:
         UnreadableError: it isn't one.
     """
-    text = read_text(folder, name)
-    if text is None:
-        return None
-    try:
-        _check_events(text, name)
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise UnreadableError(f"{name}: not valid YAML ({_first_line(error)})") from error
-    if not isinstance(content, dict):
-        raise UnreadableError(f"{name}: not a mapping")
-    return content
-
-
-def _check_events(text: str, name: str) -> None:
-    # Before any structure is built: libyaml recurses until the stack ends, and aliases multiply without bound.
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise UnreadableError(f"{name}: has aliases, which no config written by a run has")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEPTH:
-            raise UnreadableError(f"{name}: nested deeper than {DEPTH} levels")
+    return _read_mapping(folder, name, safe_yaml, "YAML")
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any] | None:
@@ -94,15 +73,19 @@ def read_json(folder: Path, name: str) -> dict[str, Any] | None:
     Raises:
         UnreadableError: it isn't one.
     """
+    return _read_mapping(folder, name, json.loads, "JSON")
+
+
+def _read_mapping(folder: Path, name: str, parse: Callable[[str], Any], kind: str) -> dict[Any, Any] | None:
     text = read_text(folder, name)
     if text is None:
         return None
     try:
-        content = json.loads(text)
+        content = parse(text)
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"{name}: not valid JSON ({_first_line(error)})") from error
+        raise UnreadableError(f"{name}: not valid {kind} ({_first_line(error)})") from error
     if not isinstance(content, dict):
-        raise UnreadableError(f"{name}: not an object")
+        raise UnreadableError(f"{name}: not a mapping")
     return content
 
 

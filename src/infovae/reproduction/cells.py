@@ -12,8 +12,11 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.errors import UserError
+from infovae.mistakes import OVERRIDES
 from infovae.objective import Objective
 from infovae.saved_run import SavedRun, load
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
@@ -68,6 +71,19 @@ def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
     """Overrides of which the later ones win, key by key; a key that appears twice would make each cell twice."""
     keys = {_key(entry) for entry in given}
     return [*(entry for entry in overrides if _key(entry) not in keys), *given]
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuse what train.py couldn't read.
+
+    Raises:
+        UserError: names the one.
+    """
+    for override in overrides:
+        try:
+            OverridesParser.create().parse_override(override)
+        except HydraException as error:
+            raise UserError(f"cells=[{override}]: can't be read; accepted are {OVERRIDES}") from error
 
 
 def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:

@@ -14,9 +14,10 @@ from infovae.assembly import build_chosen
 from infovae.callbacks.drawing import save
 from infovae.config import check
 from infovae.errors import UserError
-from infovae.reproduction.cells import Cell, cells_of, finished, laid_over, run_cells
+from infovae.reproduction.cells import Cell, cells_of, check_overrides, finished, laid_over, run_cells
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
+from infovae.run_folder import check_writable
 from infovae.sweeps.jobs import Job
 
 TOP_LEVEL: dict[str, Any] = {
@@ -39,10 +40,14 @@ def reproduce(cfg: DictConfig) -> None:
         UserError: the config is refused, or cells of a figure didn't finish. What is finished has then been drawn.
     """
     check(cfg, TOP_LEVEL)
+    check_writable(Path(cfg.runs), "runs")
+    check_writable(Path(cfg.output), "output")
+    check_overrides(cfg.cells)
     figures: dict[str, Figure] = build_chosen(cfg, "figure")
     incomplete = [name for name, figure in figures.items() if not _make(name, figure, cfg)]
     if incomplete:
-        raise UserError(f"{', '.join(incomplete)}: cells are missing; the same command runs them")
+        command = "the same command" if cfg.train else "the same command with train=true"
+        raise UserError(f"{', '.join(incomplete)}: cells are missing; {command} runs them")
 
 
 def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:

@@ -1,0 +1,92 @@
+"""What went wrong with a command, in one line that names the key and what would be accepted."""
+
+import re
+import sys
+from pathlib import Path
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+    SearchPathException,
+)  # fmt: skip
+from omegaconf import DictConfig
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)  # fmt: skip
+
+from infovae.errors import UserError
+
+CONF = Path(__file__).parents[2] / "conf"
+
+OVERRIDES = "KEY=VALUE, GROUP=OPTION, KEY=[VALUE,VALUE], +KEY=VALUE to add a key and ~KEY to take one away"
+
+
+def one_line(error: Exception) -> str:
+    """What went wrong, and what would be accepted where that is known."""
+    return re.sub(r"\s+", " ", _told(error)).strip()
+
+
+def _told(error: Exception) -> str:
+    cause = error.__cause__
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: can't be read; accepted are {OVERRIDES}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
+        return _unknown_option(error, str(error.missing_cfg_file))
+    if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
+        accepted = ", ".join(sorted(key for key in map(str, cause.parent_node) if not key.startswith("_")))
+        key = cause.full_key
+        return f"{_as_given(key)}: unknown key; accepted are {accepted or 'none'}, or +{key}=VALUE to add it"
+    if isinstance(error, ConfigCompositionException) and (several := re.search(r"argument '(.*)'", str(error))):
+        key, _, values = several[1].partition("=")
+        return f"{several[1]}: several values; accepted are one, a list as {key}=[{values}], or -m for a run of each"
+    if isinstance(error, ConfigCompositionException) and (group := re.search(r"must specify '(.*?)'", str(error))):
+        return f"{group[1]}: no option is chosen; accepted are {', '.join(_options(group[1]))}"
+    if isinstance(error, SearchPathException):
+        return f"--config-dir: {error}; accepted is a folder of configs"
+    if isinstance(error, ConfigAttributeError | ConfigKeyError) and cause is None:
+        return f"{error.full_key}: it was taken away, and is needed"
+    if isinstance(error, InterpolationResolutionError):
+        reason = str(error).partition("\n")[0]
+        return f"{_interpolating(error.full_key)}: {reason}; accepted are keys of the config, as --cfg job prints them"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return f"{error} {cause}" if cause is not None and str(cause) not in str(error) else str(error)
+    if isinstance(error, ValueError) and "Config group override must be a string or a list" in str(error):
+        return _no_option()
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
+    return f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def _unknown_option(error: MissingConfigException, name: str) -> str:
+    group, _, option = name.rpartition("/")
+    options = ", ".join(error.options or _options(group))
+    return f"{group or '--config-name'}={option}: unknown option; accepted are {options}"
+
+
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def _as_given(key: str | None) -> str | None:
+    """The key with the value that it has on the command line, if it is there."""
+    return next((entry for entry in sys.argv[1:] if entry.lstrip("+~").partition("=")[0] == key), key)
+
+
+def _interpolating(key: str | None) -> str | None:
+    """What on the command line interpolates: what it spoils is often another key."""
+    return next((entry for entry in sys.argv[1:] if "${" in entry), key)
+
+
+def _no_option() -> str:
+    for entry in sys.argv[1:]:
+        key, _, value = entry.lstrip("+~").partition("=")
+        if value and (CONF / key).is_dir() and not (CONF / key / f"{value}.yaml").is_file():
+            return f"{entry}: not an option; accepted are {', '.join(_options(key))}"
+    return "an option is neither a name nor a list of names; accepted are GROUP=OPTION and GROUP=[OPTION,OPTION]"

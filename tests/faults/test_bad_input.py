@@ -1,0 +1,114 @@
+"""Every line of the tables in docs/reliability.md, typed: one line, an exit status, and nothing written."""
+
+import contextlib
+import io
+import os
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import hydra._internal.hydra
+import numpy as np
+import pytest
+import torch
+from conftest import PROJECT, Command, composing
+
+from infovae.training import train
+
+SECTION = (PROJECT / "docs" / "reliability.md").read_text().split("\n## Bad input\n")[1].split("\n## ")[0]
+CELL = r"`+ ?((?:\\\||[^|])*?) ?`+"
+ROWS = [
+    (typed, answered.replace(r"\|", "|"))
+    for typed, answered in re.findall(rf"^\| {CELL} \| {CELL} \|$", SECTION, re.MULTILINE)
+]
+SCRIPTS = ("train", "evaluate", "export", "classifier", "reproduce", "dashboard", "wandb_workspace")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the document says is there."""
+    folder = tmp_path_factory.mktemp("typed")
+    small = ["data=digits", "network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "latent_dim=2", "logger=none"]
+    with composing() as composed:
+        train(composed(*small, "trainer.max_epochs=1", "callbacks=checkpoint", "metrics=[]", run_dir=folder / "run"))
+    for name in ("torn_run", "odd_run", "strange_run"):
+        shutil.copytree(folder / "run", folder / name)
+    content = (folder / "run" / "checkpoints" / "last.ckpt").read_bytes()
+    for name in ("torn.ckpt", "torn_run/checkpoints/last.ckpt"):
+        (folder / name).write_bytes(content[: len(content) // 2])
+    (folder / "odd_run" / "config.yaml").write_text("seed: [")
+    config = folder / "strange_run" / "config.yaml"
+    config.write_text(config.read_text().replace("infovae.likelihoods.bernoulli.Bernoulli", "os.system"))
+    weights = torch.load(folder / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    torch.save({"state_dict": weights}, folder / "weights.ckpt")
+    np.save(folder / "objects.npy", np.array([{}]), allow_pickle=True)
+    np.save(folder / "floats.npy", np.full((20, 8, 8), 3.0))
+    np.save(folder / "flat.npy", np.zeros((20, 64), np.uint8))
+    (folder / "torn.npz").write_bytes(b"PK\x03\x04torn")
+    (folder / "notes.txt").write_text("no run\n")
+    (folder / "empty").mkdir()
+    return folder
+
+
+def content_of(folder: Path) -> dict[str, bytes | None]:
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def typed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """In the folder, with no W&B key, as a process that has just started."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setenv("INFOVAE_FULL_ERROR", "0")
+    monkeypatch.setenv("NETRC", "nowhere")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    # Hydra composes twice, first to learn whether hydra.mode is set. It isn't: half of the time is saved.
+    monkeypatch.setattr(hydra._internal.hydra.Hydra, "get_mode", lambda *_, **__: None)
+    before = content_of(folder)
+    yield folder
+    assert content_of(folder) == before
+
+
+def test_the_tables_cover_every_command() -> None:
+    assert len(ROWS) >= 60
+    assert len(ROWS) == SECTION.count("\n| `")  # none was passed over
+    assert {row[0].split(".py")[0] for row in ROWS} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize(("line", "answered"), ROWS, ids=[row[0] for row in ROWS])
+def test_the_answer_is_the_documented_line(
+    line: str, answered: str, typed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, *arguments = shlex.split(line)
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), pytest.raises(SystemExit) as ending:
+        runpy.run_path(str(PROJECT / script), run_name="__main__")
+    assert ending.value.code == 1
+    (answer,) = errors.getvalue().splitlines()
+    assert re.fullmatch("error: " + ".*".join(map(re.escape, answered.split("…"))), answer)
+    assert "Traceback" not in output.getvalue()
+
+
+@pytest.mark.parametrize("line", ["train.py data=digits model.lambda_=0.5", "train.py -m seed=1,abc", "export.py"])
+def test_a_process_answers_alike(line: str, command: Command, tmp_path: Path) -> None:
+    answer = command(*shlex.split(line))
+    assert answer.returncode == 1
+    (told,) = answer.stderr.splitlines()
+    documented = dict(ROWS)[line]
+    assert told == f"error: {documented}"
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("mistake", ["seed=abc", "model.lambda_=0.5", "ckpt_path=torn.ckpt", "data.batch_size=1"])
+def test_a_refused_run_leaves_an_earlier_one_as_it_was(
+    mistake: str, typed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py", "data=digits", "hydra.run.dir=run", mistake])
+    with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        runpy.run_path(str(PROJECT / "train.py"), run_name="__main__")
