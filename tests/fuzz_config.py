@@ -43,7 +43,7 @@ GROUPS = ("model", "divergence", "prior", "posterior", "likelihood", "network", 
 GROUPS += ("callbacks", "trainer", "logger", "experiment", "divergence/kernel", "data")
 PROCESSES = ("trainer.devices", "trainer.num_nodes", "trainer.strategy")  # would start this script once more
 SLOW = {"annealed_importance", "inference_gap", "inception_fid", "ddp_cpu"}  # take long when right, so left out
-LOCAL = {"digits", "two_points", "gaussian_mixture_2d", "sprites", "tensor", "image_folder"}  # nothing to download
+LOCAL = {"digits", "two_points", "gaussian_mixture_2d", "tensor", "image_folder"}  # nothing to download, and small
 OPTIONS = {
     group: sorted(path.stem for path in (CONF / group).glob("*.yaml") if path.stem not in SLOW) for group in GROUPS
 }

@@ -83,7 +83,10 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
 
     partial = command("reproduce.py", "figure=contours", cells, "train=false")
     assert partial.returncode == 1
-    assert partial.stderr.splitlines()[-1] == "error: contours: cells are missing; the same command runs them"
+    assert (
+        partial.stderr.splitlines()[-1]
+        == "error: contours: cells are missing; the same command with train=true runs them"
+    )
     page = tmp_path / "docs" / "results" / "contours.md"
     assert "1 of 2 cells are missing: " in page.read_text()
 

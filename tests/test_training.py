@@ -21,6 +21,7 @@ from infovae.assembly import build_data, build_module
 from infovae.callbacks.progress_bar import ProgressBar
 from infovae.config import build
 from infovae.errors import UserError
+from infovae.module import InfoVAE
 from infovae.pictures.canvas import BETWEEN, GAP
 from infovae.training import train
 
@@ -295,13 +296,21 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_was_logged(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
 
 
-def test_a_failed_run_says_so_in_its_folder(composed: Compose, tmp_path: Path) -> None:
-    cfg = composed(*SMALL, "data.validation_size=0", run_dir=tmp_path)
-    with pytest.raises(UserError, match=r"data.validation_size=0: ModelCheckpoint watches validation/loss"):
-        train(cfg)
+def test_a_failed_run_says_so_in_its_folder(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise UserError("x=1: no")
+
+    monkeypatch.setattr(InfoVAE, "training_step", fail)
+    with pytest.raises(UserError, match=r"^x=1: no$"):
+        train(composed(*SMALL, run_dir=tmp_path))
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["status"] == "failed"
-    assert "data.validation_size=0" in summary["error"]
+    assert (summary["status"], summary["error"]) == ("failed", "UserError: x=1: no")
+
+
+def test_a_refused_run_writes_nothing(composed: Compose, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data.validation_size=0: ModelCheckpoint watches validation/loss"):
+        train(composed(*SMALL, "data.validation_size=0", run_dir=tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("overrides", [["data.batch_size=1"], ["data.train_size=1"]])

@@ -72,8 +72,9 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
 
 
 def build_chosen(cfg: DictConfig, group: str) -> dict[str, Any]:
-    """The built nodes, by name, of a group from which any number can be chosen."""
-    return {str(name): build(node, f"{group}.{name}") for name, node in (cfg.get(group) or {}).items()}
+    """The built nodes, by name, of a group from which any number can be chosen; one that is null is left out."""
+    nodes = {str(name): node for name, node in (cfg.get(group) or {}).items() if node is not None}
+    return {name: build(node, f"{group}.{name}") for name, node in nodes.items()}
 
 
 def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
@@ -82,6 +83,7 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
     return [
         build(node, f"callbacks.{name}", **given.get(str(name), {}))
         for name, node in (cfg.get("callbacks") or {}).items()
+        if node is not None
     ]
 
 

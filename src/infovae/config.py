@@ -143,10 +143,22 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
         return
     try:
-        adapter.validate_python(value)
+        read = adapter.validate_python(value)
     except ValidationError as error:
         reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         raise UserError(f"{key}={value}: {'; or '.join(reasons)}") from error
+    if _is_other(value, read):
+        raise UserError(f"{key}={value!r}: it is {type(value).__name__}; accepted is {read!r}")
+
+
+def _is_other(value: Any, read: Any) -> bool:
+    """Whether what passed the check isn't what is handed on: text for a number, 1e3 for a whole number."""
+    if isinstance(value, list) and isinstance(read, list | tuple):
+        return any(map(_is_other, value, read))
+    plain = (bool, int, float, str)
+    if not isinstance(value, plain) or not isinstance(read, plain):
+        return False
+    return type(value) is not type(read) and (type(value), type(read)) != (int, float)
 
 
 def _holds_target(value: Any) -> bool:

@@ -77,9 +77,13 @@ def test_what_ended_the_run_is_told_where_even_the_summary_has_no_room(
     def full(path: Path, record: dict[str, Any]) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
+    def fail(*_: Any) -> None:
+        raise UserError("x=1: no")
+
     monkeypatch.setattr(training, "write_record", full)
-    with pytest.raises(UserError, match=r"^model.lambda_=0.5"):
-        train(composed(*QUICK, "model.lambda_=0.5", run_dir=tmp_path))
+    monkeypatch.setattr(training.InfoVAE, "training_step", fail)
+    with pytest.raises(UserError, match=r"^x=1: no$"):
+        train(composed(*QUICK, run_dir=tmp_path))
     assert "summary.json couldn't be written" in caplog.text
 
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.claim import claimed
 from infovae.errors import UserError
-from infovae.sweeps.checked import check_jobs
+from infovae.sweep_check import check_jobs
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.report import report

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from infovae.claim import claimed
 from infovae.errors import UserError
 from infovae.run_folder import leave_no_trace
-from infovae.sweeps.checked import check_jobs
+from infovae.sweep_check import check_jobs
 from infovae.sweeps.engines import check_launcher, install
 from infovae.sweeps.jobs import Job, launch, outcome
 from infovae.sweeps.objectives import STOPPED, Objective
