@@ -15,7 +15,7 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         [
-            ["codes", "observed", "objective", "rate", "errors", "shards", "progress", "devices"],
+            ["codes", "observed", "objective", "rate", "errors", "claim", "shards", "progress", "devices"],
             ["priors", "posteriors", "likelihoods", "networks"],
             ["model"],
             ["divergences", "metrics", "data", "classifier"],

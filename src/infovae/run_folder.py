@@ -20,11 +20,10 @@ def write_origin(run_dir: Path) -> None:
 
     Not by Hydra itself, which does so before a run has claimed its folder.
     """
-    folder, config = run_dir / ".hydra", HydraConfig.instance().cfg
-    assert config is not None
+    folder, hydra = run_dir / ".hydra", HydraConfig.get()
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.masked_copy(config, "hydra"), folder / "hydra.yaml")
-    OmegaConf.save(config.hydra.overrides.task, folder / "overrides.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": hydra}), folder / "hydra.yaml")
+    OmegaConf.save(hydra.overrides.task, folder / "overrides.yaml")
 
 
 def write_config(cfg: DictConfig, run_dir: Path) -> None:
