@@ -21,6 +21,7 @@ LAYERS = {
                 "objective",
                 "rate",
                 "errors",
+                "claim",
                 "shards",
                 "progress",
                 "devices",

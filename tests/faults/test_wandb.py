@@ -1,4 +1,4 @@
-"""Weights & Biases that is down, silent or refuses, and a full disk under it: no run is stopped, and nothing is lost."""
+"""Weights & Biases that is down, silent or refuses, and a full disk under it: no run stops, nothing is lost."""
 
 import json
 import logging
@@ -163,7 +163,8 @@ def test_a_run_ends_well_whatever_the_server_does(tmp_path: Path, fault: str, fa
         url = server.url if fault != "refuse" else REFUSED
         answer = trained(tmp_path, url, "logger.wandb.seconds_to_upload=5")
     check_whole(tmp_path / "run", answer)
-    assert answer.stdout.count("logger=wandb: ") == 1
+    assert answer.stdout.count("logger=wandb: ") <= 1
+    assert "wandb sync" in answer.stdout + answer.stderr
     losses = [row["validation/loss"] for row in brought_in(tmp_path / "run") if "validation/loss" in row]
     assert len(losses) == EPOCHS
 

@@ -68,7 +68,7 @@ def wandb_server(fault: str | None = None, faultless: int = 0) -> Iterator[Serve
             self.end_headers()
             self.wfile.write(answer)
 
-        do_GET = do_PUT = do_POST
+        do_GET = do_PUT = do_POST  # noqa: N815
 
         def log_message(self, format: str, *arguments: Any) -> None:
             pass
