@@ -59,6 +59,8 @@ def _told(error: Exception) -> str:
         return f"{error} {cause}" if cause is not None and str(cause) not in str(error) else str(error)
     if isinstance(error, ValueError) and "Config group override must be a string or a list" in str(error):
         return _no_option()
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return f"not enough memory for what was asked for ({str(error).partition('memory: ')[2] or 'MemoryError'})"
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
     return f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
