@@ -80,7 +80,7 @@ def mmd_squared_to_standard_normal(
     def compute(z: Tensor, wants_gradient: bool) -> ValueAndGradient:
         pairs, pull = pair_sums(z, wants_gradient, z[:0], kernel, squared_bandwidth, weights, estimator == "v")
         to_prior, slope = kernel.normal_mean_derivatives(z.square().sum(dim=1), dimension, squared_bandwidth)
-        value = pairs.add_(to_prior.mean(), alpha=-2).add_(within_prior)
+        value = pairs.add_(to_prior.sum(), alpha=-2 / n).add_(within_prior)
         return value, pull if pull is None else pull.addcmul_(z, slope[:, None], value=-4 / n)
 
     return value_with_gradient(z, compute)

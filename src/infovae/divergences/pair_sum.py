@@ -12,6 +12,7 @@ A batch of 128 is one tile, and what it costs is the number of operations. So di
 kernel would multiply them by (:meth:`Kernel.distance_scale`), and weights are numbers that products take along.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -34,14 +35,15 @@ def row_blocks(rows: int, columns: int) -> list[slice]:
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def tiles(count: int) -> list[slice]:
-    """Slices that cover all points, any two of which make about :data:`BLOCK` pairs."""
-    return row_blocks(count, math.isqrt(BLOCK))
+def tiles(start: int, stop: int) -> list[slice]:
+    """Slices that cover the points from start to stop, any two of which make about :data:`BLOCK` pairs."""
+    parts = row_blocks(stop - start, math.isqrt(BLOCK))
+    return [slice(start + part.start, start + part.stop) for part in parts]
 
 
 def triangle(parts: list[slice]) -> Iterator[tuple[slice, slice]]:
     """Each pair of slices in one order, and each slice with itself."""
-    return ((rows, columns) for i, rows in enumerate(parts) for columns in parts[i:])
+    return itertools.combinations_with_replacement(parts, 2)
 
 
 class Sides(NamedTuple):
@@ -113,41 +115,36 @@ def pair_sums(
         return value, gradient if gradient is None else gradient * unit
     n, m = len(x), len(y)
     within_x, between, within_y = weights
-    # About the mean of x, so that distances within x stay exact however far away y is.
-    sides = distance_sides(torch.cat([x, y]) - x.mean(dim=0))
-    scale = kernel.distance_scale(squared_bandwidth)
+    # About the mean of x, and y once more about its own: distances within either stay exact however far the other is.
+    centre = x.mean(dim=0)
+    sides = distance_sides(torch.cat([x - centre, y - centre, y - y.mean(dim=0)] if m else [x - centre]))
+    scale = -2 * kernel.distance_scale(squared_bandwidth)
     # In double precision: there are as many terms as tiles, and they nearly cancel.
     total = x.new_full((), 0.0 if self_pairs else -kernel.height * (n * within_x + m * within_y), dtype=torch.float64)
-    columns_of = sides.left.T
-    pull = torch.zeros_like(columns_of[:, :n])
+    points = sides.left.T
+    pulls = torch.zeros_like(points[:, :n])
 
-    def add(rows: slice, columns: slice, weight: float) -> None:
-        same = rows == columns
-        scaled = sides.product(columns, rows, -2 * scale)
-        if same:
+    def add(columns: slice, rows: slice, weight: float, wants_slope: bool) -> tuple[Tensor, float]:
+        scaled = sides.product(columns, rows, scale)
+        if rows == columns:
             scaled.fill_diagonal_(0)
-        value, slope, factor = kernel.on_scaled(scaled, squared_bandwidth, wants_gradient)
-        within = columns.start < n
-        total.add_(value.sum(), alpha=weight if same or not within else 2 * weight)
-        if wants_gradient:
-            # A point within x is on both sides of its pairs.
-            strength = -2 * weight * factor * (2 if within else 1)
-            pull[:, rows].addmm_(columns_of[:, columns], slope, alpha=strength)
-            if within and not same:
-                pull[:, columns].addmm_(columns_of[:, rows], slope.T, alpha=strength)
+        value, slope, factor = kernel.on_scaled(scaled, squared_bandwidth, wants_slope)
+        total.add_(value.sum(), alpha=weight)
+        return slope, -2 * weight * factor
 
-    for rows, columns in triangle(tiles(n)):
-        add(rows, columns, within_x)
-    for rows in tiles(n):
-        for columns in tiles(m):
-            add(rows, slice(n + columns.start, n + columns.stop), between)
-    gradient = torch.addcmul(pull[:-2], sides.right[:-2, :n], pull[-1], value=-1).T if wants_gradient else None
-    if m:
-        sides = distance_sides(y - y.mean(dim=0))
-        for rows, columns in triangle(tiles(m)):
-            scaled = sides.product(columns, rows, -2 * scale)
-            if rows == columns:
-                scaled.fill_diagonal_(0)
-            value, _, _ = kernel.on_scaled(scaled, squared_bandwidth, False)
-            total.add_(value.sum(), alpha=within_y if rows == columns else 2 * within_y)
+    for rows, columns in triangle(tiles(0, n)):
+        # A pair within x moves both of its points; those of a tile with itself come in both orders.
+        slope, strength = add(columns, rows, within_x if rows == columns else 2 * within_x, wants_gradient)
+        if wants_gradient and rows == columns:
+            pulls[:, rows].addmm_(points[:, rows], slope, alpha=2 * strength)
+        elif wants_gradient:
+            pulls[:, rows].addmm_(points[:, columns], slope, alpha=strength)
+            pulls[:, columns].addmm_(points[:, rows], slope.T, alpha=strength)
+    for rows, columns in itertools.product(tiles(0, n), tiles(n, n + m)):
+        slope, strength = add(columns, rows, between, wants_gradient)
+        if wants_gradient:
+            pulls[:, rows].addmm_(points[:, columns], slope, alpha=strength)
+    for rows, columns in triangle(tiles(n + m, n + 2 * m)):
+        add(columns, rows, within_y if rows == columns else 2 * within_y, False)
+    gradient = torch.addcmul(pulls[:-2], sides.right[:-2, :n], pulls[-1], value=-1).T if wants_gradient else None
     return total.to(x.dtype), gradient
