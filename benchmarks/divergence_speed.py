@@ -4,7 +4,7 @@ python benchmarks/divergence_speed.py               prints two tables; about two
 python benchmarks/divergence_speed.py --large       the first alone
 
 The usual implementations expand to an (n, m, d) tensor of differences and leave gradients to autograd. Each has a
-process of its own, and so has each of ours; they take turns, on the same data. Times are CPU times, medians over windows.
+process of its own, and so has each of ours; they take turns, on the same data. Times are CPU times, medians of windows.
 Memory is the rise of a fresh process's peak resident size over one forward and backward (Linux only).
 """
 
