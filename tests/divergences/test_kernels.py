@@ -98,6 +98,16 @@ def test_derivatives_are_autograds(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=name)
+def test_scaled_distances_give_the_same_kernel(kernel: Kernel) -> None:
+    s = torch.linspace(0.1, 20, 40, dtype=torch.float64)
+    value, slope, factor = kernel.on_scaled(s * kernel.distance_scale(2.0), 2.0, wants_slope=True)
+    torch.testing.assert_close([value, slope * factor], kernel.derivatives(s, 2.0, order=1))
+    # What rounding has put on the other side of 0 is at distance 0.
+    value, _, _ = kernel.on_scaled(torch.full((1,), -0.1) * kernel.distance_scale(2.0), 2.0, wants_slope=False)
+    assert value.item() == pytest.approx(kernel.height, abs=1e-18)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=name)
 def test_derivatives_exist_in_inference_mode(kernel: Kernel) -> None:
     expected = kernel.derivatives(torch.linspace(1, 2, 5), 1.0, order=2)
     with torch.inference_mode():

@@ -121,6 +121,19 @@ def test_exact_prior_terms_are_the_limit_of_sampled_ones(kernel: Gaussian | Gaus
     assert abs(exact - mean) <= 5 * error
 
 
+@pytest.mark.parametrize("kernel", [Gaussian(), GaussianSum()], ids=name)
+@pytest.mark.parametrize("estimator", ["u", "v"])
+def test_exact_gradient_is_autograds(kernel: Gaussian | GaussianSum, estimator: str) -> None:
+    z = 1.5 * torch.randn(9, 3, dtype=torch.float64, requires_grad=True) + 0.4
+    found = mmd_squared_to_standard_normal(z, kernel, 3.0, estimator)  # type: ignore[arg-type]
+    pairs = kernel.evaluate((z[:, None] - z).square().sum(dim=2), 3.0)
+    within = pairs.mean() if estimator == "v" else (pairs.sum() - pairs.trace()) / 72
+    expected = within - 2 * kernel.normal_mean(z, 3.0).mean() + kernel.normal_mean_mean(3, 3.0)
+    torch.testing.assert_close(found, expected)
+    (gradient,), (expected_gradient,) = torch.autograd.grad(found, z), torch.autograd.grad(expected, z)
+    torch.testing.assert_close(gradient, expected_gradient)
+
+
 def test_energy_kernel_gives_scipys_energy_distance() -> None:
     torch.manual_seed(0)
     z_q, z_p = 2 * torch.randn(50, 1, dtype=torch.float64) + 1, torch.randn(70, 1, dtype=torch.float64)

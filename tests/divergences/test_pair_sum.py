@@ -1,11 +1,18 @@
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 import torch
 from test_kernels import KERNELS, name
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from infovae.divergences import pair_sum
 from infovae.divergences.kernels import Energy, Gaussian, Kernel, squared_distances
-from infovae.divergences.pair_sum import row_blocks, weighted_pair_sums
+from infovae.divergences.mmd import mmd_squared, mmd_squared_to_standard_normal
+from infovae.divergences.pair_sum import row_blocks, tiles, triangle, weighted_pair_sums
+from infovae.divergences.stein import ksd_squared, stein_direction
 
 WEIGHTS = (0.7, -1.3, 0.4)
 
@@ -108,3 +115,75 @@ def test_row_blocks_cover_each_row_once(monkeypatch: pytest.MonkeyPatch) -> None
     for rows, columns in [(1, 1), (7, 3), (10, 1), (5, 100), (3, 0), (0, 4)]:
         covered = [row for part in row_blocks(rows, columns) for row in range(rows)[part]]
         assert covered == list(range(rows))
+
+
+def test_tiles_meet_each_pair_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_sum, "BLOCK", 9)
+    for start, stop in [(0, 1), (2, 11), (0, 3), (4, 4)]:
+        parts = tiles(start, stop)
+        met = sorted((i, j) for one, other in triangle(parts) for i in members(one) for j in members(other) if i <= j)
+        assert met == [(i, j) for i in range(start, stop) for j in range(i, stop)]
+
+
+def members(part: slice) -> Iterable[int]:
+    return range(part.start, part.stop)
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("kernel", KERNELS, ids=name)
+def test_bandwidth_may_be_a_tensor(kernel: Kernel) -> None:
+    x = torch.randn(9, 3, dtype=torch.float64, requires_grad=True)
+    y = torch.randn(7, 3, dtype=torch.float64)
+    values = [weighted_pair_sums(x, y, kernel, a, WEIGHTS) for a in (1.7, torch.tensor(1.7, dtype=torch.float64))]
+    torch.testing.assert_close(values[0], values[1])
+    gradients = [torch.autograd.grad(value, x)[0] for value in values]
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=name)
+def test_self_pairs_can_be_left_out(kernel: Kernel) -> None:
+    x, y = torch.randn(8, 2, dtype=torch.float64), torch.randn(6, 2, dtype=torch.float64)
+    without = weighted_pair_sums(x, y, kernel, 1.0, WEIGHTS, self_pairs=False)
+    each = kernel.height * (8 * WEIGHTS[0] + 6 * WEIGHTS[2])
+    torch.testing.assert_close(without, weighted_pair_sums(x, y, kernel, 1.0, WEIGHTS) - each)
+
+
+class Watch(TorchDispatchMode):
+    """Counts operations and the entries of the largest tensor that one gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations, self.largest = 0, 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        self.operations += 1
+        self.largest = max([self.largest, *(leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, Tensor))])
+        return result
+
+
+def watch(n: int) -> dict[str, Watch]:
+    z, y = torch.randn(n, 3, requires_grad=True), torch.randn(n, 3)
+    watches = {what: Watch() for what in ("sampled", "exact", "direction", "discrepancy")}
+    with watches["sampled"]:
+        mmd_squared(z, y, Gaussian(), 3.0).backward()
+    with watches["exact"]:
+        mmd_squared_to_standard_normal(z, Gaussian(), 3.0).backward()
+    with watches["direction"]:
+        stein_direction(z.detach(), y, Gaussian(), 3.0)
+    with watches["discrepancy"]:
+        ksd_squared(z.detach(), y, Gaussian(), 3.0)
+    return watches
+
+
+def test_no_tensor_holds_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_sum, "BLOCK", 64**2)
+    for watched in watch(300).values():
+        assert watched.largest <= 3 * 300 * (3 + 2)  # of both samples, one of them twice
+
+
+def test_a_small_batch_is_a_few_operations() -> None:
+    """Of which, at n = 128, each costs as much as its arithmetic: more than these should be for a reason."""
+    counts = {what: watched.operations for what, watched in watch(20).items()}
+    most = {"sampled": 65, "exact": 52, "direction": 36, "discrepancy": 52}
+    assert all(counts[what] <= most[what] for what in most), counts

@@ -16,7 +16,8 @@ from infovae.codes import Codes
 from infovae.divergences.bandwidths import squared_bandwidth
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Gaussian, Kernel, NormalMeanKernel
-from infovae.divergences.pair_sum import weighted_pair_sums
+from infovae.divergences.pair_sum import pair_sums, weighted_pair_sums
+from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
 
@@ -46,8 +47,8 @@ def mmd_squared(
     """
     n, m = len(z_q), len(z_p)
     within_q, within_p = _pair_weight(n, estimator), _pair_weight(m, estimator)
-    total = weighted_pair_sums(z_q, z_p, kernel, squared_bandwidth, (within_q, -2 / (n * m), within_p))
-    return total - kernel.height * (n * within_q + m * within_p) if estimator == "u" else total
+    weights = (within_q, -2 / (n * m), within_p)
+    return weighted_pair_sums(z_q, z_p, kernel, squared_bandwidth, weights, self_pairs=estimator == "v")
 
 
 def _pair_weight(n: int, estimator: Estimator) -> float:
@@ -72,13 +73,17 @@ def mmd_squared_to_standard_normal(
     Raises:
         ValueError: the U-statistic of fewer than two points.
     """
-    n = len(z)
-    weight = _pair_weight(n, estimator)
-    pairs = weighted_pair_sums(z, z[:0].detach(), kernel, squared_bandwidth, (weight, 0.0, 0.0))
-    if estimator == "u":
-        pairs = pairs - kernel.height * n * weight
-    to_prior = kernel.normal_mean(z, squared_bandwidth).mean()
-    return pairs - 2 * to_prior + kernel.normal_mean_mean(z.shape[1], squared_bandwidth)
+    n, dimension = z.shape
+    weights = (_pair_weight(n, estimator), 0.0, 0.0)
+    within_prior = kernel.normal_mean_mean(dimension, squared_bandwidth)
+
+    def compute(z: Tensor, wants_gradient: bool) -> ValueAndGradient:
+        pairs, pull = pair_sums(z, wants_gradient, z[:0], kernel, squared_bandwidth, weights, estimator == "v")
+        to_prior, slope = kernel.normal_mean_derivatives(z.square().sum(dim=1), dimension, squared_bandwidth)
+        value = pairs.add_(to_prior.sum(), alpha=-2 / n).add_(within_prior)
+        return value, pull if pull is None else pull.addcmul_(z, slope[:, None], value=-4 / n)
+
+    return value_with_gradient(z, compute)
 
 
 class MMD(Divergence):

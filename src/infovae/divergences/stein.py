@@ -27,8 +27,9 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.divergences.bandwidths import Bandwidth, squared_bandwidth, squared_number
 from infovae.divergences.divergence import Divergence
-from infovae.divergences.kernels import Gaussian, Kernel, squared_distances
-from infovae.divergences.pair_sum import row_blocks
+from infovae.divergences.kernels import Gaussian, Kernel
+from infovae.divergences.pair_sum import Sides, distance_sides, tiles, triangle
+from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.priors.prior import Prior
 
 DEFAULT_KERNEL = Gaussian("median")
@@ -49,13 +50,19 @@ def stein_direction(
         kernel: a smooth radial kernel.
         squared_bandwidth: its sigma^2.
     """
-    z = z - z.mean(dim=0)
-    phi = torch.empty_like(z)
-    for rows in row_blocks(len(z), len(z)):
-        value, slope = kernel.derivatives(squared_distances(z[rows], z), squared_bandwidth, order=1)
+    distances = distance_sides(z - z.mean(dim=0))
+    points, scores = distances.left.T, score.T
+    pulls = torch.zeros_like(points)
+    for rows, columns in triangle(tiles(0, len(z))):
+        squared_distance = distances.product(columns, rows, -2).clamp_min_(0)
+        value, slope = kernel.derivatives(squared_distance, squared_bandwidth, order=1)
         # grad_{z_j} k = 2 k'(s) (z_j - z_i)
-        phi[rows] = value @ score + 2 * (slope @ z - slope.sum(dim=1, keepdim=True) * z[rows])
-    return phi / len(z)
+        pulls[:, rows].addmm_(points[:, columns], slope, alpha=2)
+        pulls[:-2, rows].addmm_(scores[:, columns], value)
+        if rows != columns:
+            pulls[:, columns].addmm_(points[:, rows], slope.T, alpha=2)
+            pulls[:-2, columns].addmm_(scores[:, rows], value.T)
+    return torch.addcmul(pulls[:-2], points[:-2], pulls[-1], value=-1).T / len(z)
 
 
 @torch.no_grad()
@@ -81,14 +88,14 @@ def ksd_squared(
     n = len(z)
     if estimator == "u" and n < 2:
         raise ValueError(f"a U-statistic needs at least 2 points, not {n}; estimator=v has no such limit")
-    blocks = row_blocks(n, n)
-    terms = z.new_empty(len(blocks))
-    for term, rows in zip(terms, blocks, strict=True):
-        u = stein_kernel(z[rows], score[rows], z, score, kernel, squared_bandwidth)
-        if estimator == "u":
-            u.diagonal(rows.start).zero_()
-        term.copy_(u.sum())
-    return terms.sum() / (n**2 if estimator == "v" else n * (n - 1))
+    sides = _sides(z - z.mean(dim=0), score)
+    total = z.new_zeros((), dtype=torch.float64)
+    for rows, columns in triangle(tiles(0, n)):
+        u = _of_sides([side.product(columns, rows) for side in sides], kernel, squared_bandwidth)
+        if rows == columns and estimator == "u":
+            u.fill_diagonal_(0)
+        total.add_(u.sum(), alpha=1 if rows == columns else 2)
+    return total.div_(n**2 if estimator == "v" else n * (n - 1)).to(z.dtype)
 
 
 def stein_kernel(
@@ -100,14 +107,28 @@ def stein_kernel(
     squared_bandwidth: float | Float[Tensor, ""],
 ) -> Float[Tensor, "n m"]:
     """u(x_i, y_j). With s = ||x - y||^2, grad_x k = 2 k' (x - y) = -grad_y k and the trace is -2 d k' - 4 s k''."""
-    shift = y.mean(dim=0)
-    x, y = x - shift, y - shift
-    squared_distance = squared_distances(x, y)
+    centre, n = y.mean(dim=0), len(x)
+    sides = _sides(torch.cat([x, y]) - centre, torch.cat([score_x, score_y]))
+    pairs = [side.product(slice(0, n), slice(n, None)) for side in sides]
+    return _of_sides(pairs, kernel, squared_bandwidth)
+
+
+def _sides(z: Float[Tensor, "n d"], score: Float[Tensor, "n d"]) -> tuple[Sides, Sides, Sides]:
+    """Of -||x - y||^2 / 2, of <s(x), s(y)>, and of <s(x) - s(y), x - y> + d."""
+    inner = (score * z).sum(dim=1, keepdim=True) + z.shape[1] / 2
+    ones = torch.ones_like(inner)
+    left, right = torch.cat([score, z, inner, ones], dim=1), torch.cat([-z, -score, ones, inner], dim=1)
+    return distance_sides(z), Sides(score, score.T), Sides(left, right.T)
+
+
+def _of_sides(
+    pairs: list[Float[Tensor, "n m"]], kernel: Kernel, squared_bandwidth: float | Float[Tensor, ""]
+) -> Float[Tensor, "n m"]:
+    """u, of what :func:`_sides` are the sides of; overwrites it."""
+    squared_distance, scores, agreement = pairs
+    squared_distance.mul_(-2).clamp_min_(0)
     value, slope, curvature = kernel.derivatives(squared_distance, squared_bandwidth, order=2)
-    # <s(x) - s(y), x - y> for all pairs
-    agreement = (score_x * x).sum(dim=1)[:, None] + (score_y * y).sum(dim=1) - score_x @ y.T - x @ score_y.T
-    trace = -2 * x.shape[1] * slope - 4 * squared_distance * curvature
-    return value * (score_x @ score_y.T) - 2 * slope * agreement + trace
+    return scores.mul_(value).addcmul_(slope, agreement, value=-2).addcmul_(curvature, squared_distance, value=-4)
 
 
 class Stein(Divergence):
@@ -147,9 +168,12 @@ class Stein(Divergence):
         return 2 if self.estimator == "u" else 1
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
-        z = codes.z.detach()
-        score = prior.score(z)
-        phi = stein_direction(z, score, self.kernel, squared_bandwidth(self.kernel.bandwidth, z))
-        value = ksd_squared(z, score, self.kernel, squared_bandwidth(self.value_bandwidth, z), self.estimator)
-        surrogate = -(phi * codes.z).sum(dim=1).mean()
-        return value + surrogate - surrogate.detach()
+        def compute(z: Tensor, wants_gradient: bool) -> ValueAndGradient:
+            score = prior.score(z)
+            value = ksd_squared(z, score, self.kernel, squared_bandwidth(self.value_bandwidth, z), self.estimator)
+            if not wants_gradient:
+                return value, None
+            phi = stein_direction(z, score, self.kernel, squared_bandwidth(self.kernel.bandwidth, z))
+            return value, -phi / len(z)
+
+        return value_with_gradient(codes.z, compute)

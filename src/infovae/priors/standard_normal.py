@@ -22,5 +22,8 @@ class StandardNormal(Prior):
     def distribution(self) -> Distribution:
         return Independent(Normal(self.mean, self.scale, validate_args=False), 1, validate_args=False)
 
+    def sample(self, n: int) -> Float[Tensor, "n d"]:
+        return torch.randn(n, self.latent_dim, dtype=self.mean.dtype, device=self.mean.device)
+
     def score(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         return -z.detach()

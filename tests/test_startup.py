@@ -1,0 +1,40 @@
+"""What a command doesn't use it doesn't import: told by the modules that are there at its end, not by the clock."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+UNUSED_BY_ANY_ANSWER = {"torch", "pytorch_lightning", "wandb", "matplotlib", "sklearn", "scipy", "plotly", "optuna",
+                        "joblib", "submitit", "ray"}  # fmt: skip
+
+
+def imported(folder: Path, *arguments: str) -> set[str]:
+    """Top-level packages that train.py has imported when it ends."""
+    script = (
+        "import atexit, runpy, sys\n"
+        "tell = lambda: print('\\nimported', *sorted({name.partition('.')[0] for name in list(sys.modules)}))\n"
+        "atexit.register(tell)\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script, str(PROJECT / "train.py"), *arguments],
+        cwd=folder,
+        env=os.environ | {"HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    names = set(answer.stdout.rpartition("\nimported ")[2].split())
+    assert {"hydra", "infovae"} <= names
+    return names
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--cfg", "job")], ids=["help", "cfg"])
+def test_answers_need_no_torch(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert not imported(tmp_path, *arguments) & UNUSED_BY_ANY_ANSWER
