@@ -54,6 +54,7 @@ def peer(name: str, network: str, examples: int, epochs: int) -> list[str]:
 def environment(threads: int) -> dict[str, str]:
     """Of every contender."""
     return {
+        **os.environ,
         "OMP_NUM_THREADS": str(threads),
         "WANDB_MODE": "offline",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(HERE)]),
@@ -97,8 +98,7 @@ def commands_table(network: str, threads: int, examples: int, rounds: int, epoch
                     else ours(network, examples, Path(folder), [*OPTIONS[network][name], f"trainer.max_epochs={epochs}"])
                 )
                 start = perf_counter()
-                given = {**os.environ, **environment(threads)}
-                subprocess.run(command, env=given, cwd=ROOT, check=True, capture_output=True)
+                subprocess.run(command, env=environment(threads), cwd=ROOT, check=True, capture_output=True)
                 taken.append(perf_counter() - start)
     print(f"\n{network}, {threads} thread(s): whole commands of {epochs} epochs of {examples} images, start to exit")
     print("| | seconds |\n|---|---|")

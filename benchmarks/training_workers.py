@@ -55,7 +55,7 @@ def bare(network: str, examples: int, epochs: int) -> Iterator[float]:
     kernel, turn = Gaussian(), Turn()
     torch.manual_seed(1 ^ 0x5DEECE66)
     for epoch in range(epochs):
-        turn()
+        turn.begin()
         order.set_epoch(epoch)
         steps = len(images) // BATCH
         total = torch.zeros(())
@@ -72,7 +72,7 @@ def bare(network: str, examples: int, epochs: int) -> Iterator[float]:
             optimizer.step()
             total += loss.detach()
         yield float(total) / steps
-    turn()
+    turn.end()
 
 
 def usual_mmd(z: Tensor, y: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def tutorial(network: str, examples: int, epochs: int) -> Iterator[float]:
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     turn = Turn()
     for _ in range(epochs):
-        turn()
+        turn.begin()
         total = 0.0
         for x, _ in loader:
             mean, log_variance = encoder(x).chunk(2, dim=1)
@@ -112,7 +112,7 @@ def tutorial(network: str, examples: int, epochs: int) -> Iterator[float]:
             optimizer.step()
             total += loss.item()
         yield total / len(loader)
-    turn()
+    turn.end()
 
 
 def pythae(network: str, examples: int, epochs: int) -> Iterator[float]:
@@ -151,7 +151,7 @@ def pythae(network: str, examples: int, epochs: int) -> Iterator[float]:
 
     class Turns(TrainingCallback):
         def on_epoch_begin(self, training_config: BaseTrainerConfig, **given: object) -> None:
-            turn()
+            turn.begin()
 
         def on_log(self, training_config: BaseTrainerConfig, logs: dict[str, float], **given: object) -> None:
             losses.append(logs["train_epoch_loss"])
@@ -178,7 +178,7 @@ def pythae(network: str, examples: int, epochs: int) -> Iterator[float]:
             callbacks=[Turns()],
         )  # fmt: skip
         trainer.train()
-    turn()
+    turn.end()
     yield from losses
 
 

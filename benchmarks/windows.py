@@ -29,26 +29,33 @@ class Window(NamedTuple):
 
 
 class Turn:
-    """A worker's side: waits for its turn, and says what it took since the last one. Without a parent it does nothing.
-
-    The arguments of the parent's message end the worker where there are no more windows.
-    """
+    """A worker's side: waits for its turn, works, and says what that took. Without a parent it does nothing."""
 
     def __init__(self) -> None:
         pipes = os.environ.get(PIPES)
         self._pipes = tuple(map(int, pipes.split(","))) if pipes else None
         self._start: tuple[float, float] | None = None
+        self._say(None)
 
-    def __call__(self) -> None:
-        """The end of a window, if one was under way; returns when the next one is to begin."""
+    def begin(self) -> None:
+        """Returns when a window is to begin; a window that is under way ends first."""
         if self._pipes is None:
             return
-        took = None if self._start is None else [perf_counter() - self._start[0], process_time() - self._start[1]]
-        reading, writing = self._pipes
-        os.write(writing, (json.dumps(took) + "\n").encode())
-        if os.read(reading, 1) != b"g":
-            os._exit(0)
+        self.end()
+        if os.read(self._pipes[0], 1) != b"g":
+            os._exit(0)  # there are no more windows
         self._start = perf_counter(), process_time()
+
+    def end(self) -> None:
+        """The end of a window, if one is under way."""
+        if self._start is not None:
+            wall, cpu = self._start
+            self._say([perf_counter() - wall, process_time() - cpu])
+            self._start = None
+
+    def _say(self, took: list[float] | None) -> None:
+        if self._pipes is not None:
+            os.write(self._pipes[1], (json.dumps(took) + "\n").encode())
 
 
 class Worker:
@@ -65,7 +72,7 @@ class Worker:
             stdout=inside,
             stderr=inside,
             pass_fds=(to_worker, from_worker),
-            env={**os.environ, **environment, PIPES: f"{to_worker},{from_worker}"},
+            env={**environment, PIPES: f"{to_worker},{from_worker}"},
             cwd=ROOT,
         )
         for descriptor in (to_worker, from_worker, inside):
@@ -102,7 +109,7 @@ def alternate(
 
     Args:
         commands: by the worker's name.
-        environment: what theirs has beside this process's own.
+        environment: theirs.
         folder: for what they print.
         rounds: windows of each.
     """
