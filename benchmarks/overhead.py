@@ -5,14 +5,13 @@
     python benchmarks/overhead.py --losses             # instead: the losses of both, side by side, epoch by epoch
 
 A window is the steps of an epoch, of either in a process of its own, in turns. The bare loop
-(training_workers.py) has no callback, no log, no look at the numbers; it draws the same batches and the same noise from the same
-weights, so that its losses agree.
+(training_workers.py) has no callback, no log, no look at the numbers; from the same weights it draws the same batches
+and the same noise, so that its losses agree.
 """
 
 import argparse
 import csv
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 

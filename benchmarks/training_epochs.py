@@ -95,7 +95,9 @@ def commands_table(network: str, threads: int, examples: int, rounds: int, epoch
                 command = (
                     peer(name, network, examples, epochs)
                     if name in PEERS
-                    else ours(network, examples, Path(folder), [*OPTIONS[network][name], f"trainer.max_epochs={epochs}"])
+                    else ours(
+                        network, examples, Path(folder), [*OPTIONS[network][name], f"trainer.max_epochs={epochs}"]
+                    )
                 )
                 start = perf_counter()
                 subprocess.run(command, env=environment(threads), cwd=ROOT, check=True, capture_output=True)

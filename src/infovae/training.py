@@ -20,6 +20,7 @@ from infovae.callbacks.metrics_file import MetricsFile
 from infovae.checkpoints import newest_sound, read_checkpoint
 from infovae.config import check
 from infovae.data.module import ImageData
+from infovae.devices import remember_missing_gpu
 from infovae.disk import check_space, told_in_one_line
 from infovae.errors import INTERRUPTED, TERMINATED, UserError
 from infovae.loggers import wandb
@@ -47,6 +48,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
+    remember_missing_gpu()
     with termination_notice() as notice:
         return _train(cfg, notice)
 

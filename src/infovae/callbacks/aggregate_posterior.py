@@ -43,7 +43,9 @@ class AggregatePosterior(pl.Callback):
                     raise UserError(
                         f"metrics: {type(metric).__name__} compares splits; accepted is measuring it by evaluate.py"
                     )
-            self._metrics[split] = [metric for metric in made if metric.of_any_split or split != "train"]
+            self._metrics[split] = [
+                metric.to(trainer.strategy.root_device) for metric in made if metric.of_any_split or split != "train"
+            ]
 
     def on_validation_batch_end(
         self,
@@ -76,8 +78,10 @@ class AggregatePosterior(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = cast(InfoVAE, pl_module)
-        loader = image_data(trainer).evaluation_loader("train")
         weighted = module.objective.divergence_weight != 0
+        if weighted and not self._metrics["train"]:
+            return
+        loader = image_data(trainer).evaluation_loader("train")
         divergence, count = torch.zeros((), device=module.device), 0
         with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
             for batch in loader:
@@ -93,7 +97,7 @@ class AggregatePosterior(pl.Callback):
 
     def _observe(self, split: str, observed: Observed) -> None:
         for metric in self._metrics[split]:
-            metric.to(observed.codes.z.device).observe(observed)
+            metric.observe(observed)
 
     def _log(self, module: pl.LightningModule, split: str) -> None:
         for metric in self._metrics[split]:

@@ -37,7 +37,8 @@ class Coins(BernoulliDistribution):
 class _LogProbability(torch.autograd.Function):
     """x l - max(l, 0) - log(1 + exp(-|l|)) for logits l.
 
-    On a CPU torch's log1p takes ten times as long as its log. With u = 1 + y rounded, log(1 + y) is log(u) + (y - (u - 1)) / u.
+    On a CPU torch's log1p takes ten times as long as its log. With u = 1 + y rounded, log(1 + y) is
+    log(u) + (y - (u - 1)) / u.
     """
 
     @staticmethod
