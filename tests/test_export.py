@@ -1,5 +1,6 @@
 """export.py as a user runs it."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL, Command, composing
+from conftest import CONF, SMALL, Command, composing
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 
 from infovae.errors import UserError
-from infovae.export import check_equal, parts
+from infovae.export import check_equal, export, parts
 from infovae.saved_run import load
 from infovae.training import train
 
@@ -35,6 +38,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def configured(run: Path) -> DictConfig:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("export", overrides=[f"run={run}"])
+
+
 def test_programs_run_without_this_package(command: Command, run: Path, tmp_path: Path) -> None:
     answer = command("export.py", "run=run")
     assert answer.returncode == 0, answer.stderr
@@ -50,6 +58,27 @@ def test_another_function_is_refused(run: Path) -> None:
     part = parts(load(run))["decoder"]
     with torch.no_grad(), pytest.raises(UserError, match="nothing written; mean is off by"):
         check_equal("decoder.pt2", lambda z: (part.network(z)[0] + 1e-4,), part)
+
+
+def test_a_model_whose_outputs_are_not_finite_is_refused(run: Path) -> None:
+    part = parts(load(run))["encoder"]
+    with torch.no_grad():
+        next(part.network.parameters()).fill_(torch.nan)
+        with pytest.raises(UserError, match=r"encoder.pt2: nothing written; the model's own mean is not finite"):
+            check_equal("encoder.pt2", part.network, part)
+
+
+def test_a_missing_extra_is_named_before_the_model_is_loaded(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"onnx and onnxscript: not installed.*pip install '\.\[export\]'"):
+        export(configured(run))
+
+
+def test_a_foreign_part_is_refused_unless_trusted(run: Path) -> None:
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("infovae.likelihoods.bernoulli.Bernoulli", "os.getcwd"))
+    with pytest.raises(UserError, match=r"os\.getcwd.*trust=true"):
+        export(configured(run))
 
 
 @pytest.mark.parametrize(

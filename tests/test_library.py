@@ -1,4 +1,4 @@
-"""docs/library.md, as written, and what importing costs."""
+"""The Python of README.md and docs/library.md, as written, and what importing costs."""
 
 import re
 import shutil
@@ -9,7 +9,9 @@ from pathlib import Path
 from conftest import PROJECT
 from test_export import trained as trained  # a fixture
 
-SNIPPETS = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "library.md").read_text(), re.S)
+
+def snippets(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (PROJECT / page).read_text(), re.S)
 
 
 def run(code: str, folder: Path) -> str:
@@ -20,11 +22,16 @@ def run(code: str, folder: Path) -> str:
 
 def test_the_snippets_run_as_written(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "RUN")
-    functions, lightning, folder = SNIPPETS
+    functions, folder = snippets("docs/library.md")
     assert run(functions, tmp_path).count("tensor(") == 3
-    assert "hydra" not in lightning
-    assert "torch.Size([4, 1, 8, 8])" in run(lightning, tmp_path)
     assert run(folder, tmp_path).startswith("tensor([[")
+
+
+def test_the_lightning_module_works_without_hydra_in_ten_lines(tmp_path: Path) -> None:
+    (lightning,) = snippets("README.md")
+    assert len(lightning.partition("\n\n")[2].splitlines()) <= 10, "below its imports"
+    answer = run(f"{lightning}\nimport sys; print('hydra' in sys.modules)", tmp_path)
+    assert answer.splitlines()[-2:] == ["torch.Size([4, 1, 8, 8])", "False"]
 
 
 def test_importing_the_package_does_not_wait_for_torch(tmp_path: Path) -> None:

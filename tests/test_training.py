@@ -18,6 +18,7 @@ from conftest import CONF, PROJECT, SMALL, Command, Compose
 from PIL import Image
 
 from infovae.assembly import build_data, build_module
+from infovae.callbacks.progress_bar import ProgressBar
 from infovae.config import build
 from infovae.errors import UserError
 from infovae.pictures.canvas import BETWEEN, GAP
@@ -320,3 +321,11 @@ def test_trainer_keys_work_as_lightning_users_expect(composed: Compose, tmp_path
     assert rows_of(tmp_path)[-1]["step"] == 3
     trainer = build(composed(*SMALL, "trainer.fast_dev_run=true").trainer, "trainer", logger=False)
     assert trainer.fast_dev_run == 1
+
+
+@pytest.mark.parametrize(("max_epochs", "described"), [(5, "Epoch 3/5"), (-1, "Epoch 3"), (None, "Epoch 3")])
+def test_the_progress_bar_counts_epochs_from_1(max_epochs: int | None, described: str) -> None:
+    bar = ProgressBar()
+    bar._trainer = pl.Trainer(max_steps=9, logger=False, enable_checkpointing=False, callbacks=[bar])
+    bar.trainer.fit_loop.max_epochs = max_epochs
+    assert bar._get_train_description(2).rstrip() == described

@@ -32,6 +32,14 @@ from infovae.shards import is_first_process
 
 log = logging.getLogger(__name__)
 
+NO_NEWS = (
+    "Tip: For seamless cloud",
+    "GPU available: False",
+    "TPU available: False",
+    "`Trainer.fit` stopped: `max_epochs",
+)
+"""What Lightning logs that tells a user nothing."""
+
 
 def train(cfg: DictConfig) -> dict[str, float]:
     """Train, test and record one run.
@@ -122,14 +130,14 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=r"Checkpoint directory .* exists and is not empty")  # so it is on resume
     # What is logged at an epoch's end has been brought together before, and is the same on all processes.
     warnings.filterwarnings("ignore", message=r"It is recommended to use `self.log\(.*sync_dist=True")
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_no_advertisement)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_news)
     if not is_first_process():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
 
 
-def _is_no_advertisement(record: logging.LogRecord) -> bool:
-    return "Tip: For seamless cloud" not in record.getMessage()
+def _is_news(record: logging.LogRecord) -> bool:
+    return not any(text in record.getMessage() for text in NO_NEWS)
 
 
 def _name_multirun_job(cfg: DictConfig) -> None:

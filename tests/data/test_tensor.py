@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from infovae.data import memory
+from infovae.data.image_array import BLOCK, ImageArray, to_bytes
 from infovae.data.images import ImageSets
-from infovae.data.tensor import channels_first, tensor, to_bytes
+from infovae.data.memory import Streaming
+from infovae.data.tensor import channels_first, tensor
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 3, 5, 7), dtype=np.uint8)
 LABELS = np.arange(10)
@@ -15,7 +18,7 @@ LABELS = np.arange(10)
 
 def ordered(sets: ImageSets) -> tuple[np.ndarray, np.ndarray]:
     """Both splits, in the file's order, which the first pixels tell."""
-    images = torch.cat([part.images for part in sets[:2]]).numpy()
+    images = torch.cat([part.images[torch.arange(len(part.images))] for part in sets[:2]]).numpy()
     labels = torch.cat([part.labels for part in sets[:2]]).numpy()
     position = [[image.tobytes() for image in PIXELS].index(image.tobytes()) for image in images]
     order = np.argsort(position)
@@ -25,7 +28,10 @@ def ordered(sets: ImageSets) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("suffix", ["npy", "npz", "pt"])
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_files_are_read_in_any_layout_and_type(tmp_path: Path, suffix: str, layout: str, dtype: str) -> None:
+@pytest.mark.parametrize("streaming", ["never", "always"])
+def test_files_are_read_in_any_layout_and_type(
+    tmp_path: Path, suffix: str, layout: str, dtype: str, streaming: Streaming
+) -> None:
     path = tmp_path / f"images.{suffix}"
     array = PIXELS if layout == "nchw" else PIXELS.transpose(0, 2, 3, 1)
     array = array if dtype == "uint8" else array.astype(dtype) / 255
@@ -35,8 +41,9 @@ def test_files_are_read_in_any_layout_and_type(tmp_path: Path, suffix: str, layo
         np.savez(path, images=array, labels=LABELS, other=np.zeros(3))
     else:
         torch.save({"images": torch.tensor(array), "labels": torch.tensor(LABELS)}, path)
-    sets = tensor(str(path))
+    sets = tensor(str(path), streaming=streaming)
     assert (len(sets.train.images), len(sets.test.images)) == (9, 1)
+    assert isinstance(sets.train.images, ImageArray) == (streaming == "always" and suffix != "npz")
     images, labels = ordered(sets)
     np.testing.assert_array_equal(images, PIXELS)
     np.testing.assert_array_equal(labels, LABELS * (suffix != "npy"))
@@ -75,11 +82,12 @@ def test_the_layout_decides_where_shapes_do_not() -> None:
         (np.array(["a", "b"]), "can't be read as .npy"),
     ],
 )
-def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, told: str) -> None:
+@pytest.mark.parametrize("streaming", ["never", "always"])
+def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, told: str, streaming: Streaming) -> None:
     path = tmp_path / "images.npy"
     np.save(path, array, allow_pickle=True)
     with pytest.raises(OSError, match=told) as refusal:
-        tensor(str(path))
+        tensor(str(path), streaming=streaming)
     assert str(refusal.value).startswith(f"data.path={path}: ")
     assert "\n" not in str(refusal.value)
 
@@ -93,7 +101,8 @@ def test_other_labels_are_refused(tmp_path: Path, labels: np.ndarray) -> None:
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "pt"])
 @pytest.mark.parametrize("damage", ["empty", "text", "cut"])
-def test_damaged_files_are_one_clear_line(tmp_path: Path, suffix: str, damage: str) -> None:
+@pytest.mark.parametrize("streaming", ["never", "always"])
+def test_damaged_files_are_one_clear_line(tmp_path: Path, suffix: str, damage: str, streaming: Streaming) -> None:
     path = tmp_path / f"images.{suffix}"
     if suffix == "pt":
         torch.save(torch.tensor(PIXELS), path)
@@ -102,7 +111,7 @@ def test_damaged_files_are_one_clear_line(tmp_path: Path, suffix: str, damage: s
     content = path.read_bytes()
     path.write_bytes({"empty": b"", "text": b"not an array\n", "cut": content[: len(content) // 2]}[damage])
     with pytest.raises(OSError, match=rf"can't be read as \.{suffix} \(.*accepted are plain arrays") as refusal:
-        tensor(str(path))
+        tensor(str(path), streaming=streaming)
     assert "\n" not in str(refusal.value)
 
 
@@ -117,7 +126,8 @@ class Payload:
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "pt"])
-def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("streaming", ["never", "always"])
+def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str, streaming: Streaming) -> None:
     path, trace = tmp_path / f"images.{suffix}", tmp_path / "executed"
     if suffix == "pt":
         torch.save({"images": Payload(trace)}, path)
@@ -127,7 +137,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("images.npy", pickle.dumps(Payload(trace)))
     with pytest.raises(OSError, match=r"data.path="):
-        tensor(str(path))
+        tensor(str(path), streaming=streaming)
     assert not trace.exists()
 
 
@@ -139,3 +149,39 @@ def test_missing_and_foreign_names_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", x=PIXELS)
     with pytest.raises(OSError, match="it holds x; accepted is an array named images"):
         tensor(str(tmp_path / "other.npz"))
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "pt"])
+def test_what_does_not_fit_in_memory_stays_in_its_file(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"images.{suffix}"
+    if suffix == "pt":
+        torch.save(torch.tensor(PIXELS), path)
+    else:
+        (np.save if suffix == "npy" else np.savez)(path, PIXELS)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
+    refused = "accepted are sets that fit in memory, or "
+    if suffix == "npz":
+        with pytest.raises(OSError, match=refused + "an .npy or .pt file, which is streamed"):
+            tensor(str(path))
+    else:
+        assert isinstance(tensor(str(path)).train.images, ImageArray)
+        with pytest.raises(OSError, match=refused + "data.streaming=auto"):
+            tensor(str(path), streaming="never")
+
+
+def test_a_late_number_out_of_range_is_found_before_a_streamed_run_starts(tmp_path: Path) -> None:
+    array = np.zeros((BLOCK + 2, 1, 1), np.float32)
+    array[-1] = 7
+    np.save(tmp_path / "images.npy", array)
+    with pytest.raises(OSError, match="hold floats from 0 to 7; accepted are"):
+        tensor(str(tmp_path / "images.npy"), streaming="always")
+
+
+def test_another_process_gets_the_place_and_not_the_array(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.zeros((1000, 28, 28), np.uint8))
+    images = tensor(str(tmp_path / "images.npy"), streaming="always").test.images
+    sent = pickle.dumps(images)
+    assert len(sent) < 5000
+    assert pickle.loads(sent)[torch.arange(3)].shape == (3, 1, 28, 28)

@@ -1,5 +1,6 @@
 """When pictures are drawn while training, and where they go."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -55,6 +56,9 @@ class Drawing(pl.Callback):
             self._batches = first_batches(image_data(trainer).evaluation_loader("test", shared=False), self.pictures)
         with evaluation_mode(module), torch.no_grad():
             drawn = draw(self.pictures, module, self._batches, module.device)
+        # A figure, its texts and its canvas of megabytes hold each other. Left to Python, which looks for such cycles
+        # only when much else has been made, a long run's memory doubles.
+        gc.collect()
         for name, picture in drawn.items():
             save(picture, self.folder / f"{name}-{epoch:04d}.png")
             save(picture, self.folder / f"{name}.png")

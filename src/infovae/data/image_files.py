@@ -1,4 +1,4 @@
-"""Images that stay in their files until they are asked for."""
+"""Images in a file each, read when they are asked for."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,12 +10,14 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from infovae.data.stored_images import StoredImages
+
 BLOCK = 10_000
 """How many files are handed to the threads at a time: bookkeeping for a million at once would fill memory itself."""
 
 
-class ImageFiles:
-    """What a tensor of images would be, were it held: it has a shape, and indexing reads.
+class ImageFiles(StoredImages):
+    """Images in a file each.
 
     Args:
         folder: where the files are.
@@ -31,35 +33,19 @@ class ImageFiles:
         read: Callable[[Path], UInt8[Tensor, "c h w"]],
         image_shape: tuple[int, int, int],
     ) -> None:
+        super().__init__(image_shape)
         self.folder = folder
         # An array, not a list: workers that only look at it then don't copy it page by page.
         self.names = np.asarray(names, dtype=np.str_)
         self.read = read
-        self.image_shape = image_shape
 
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(n, channels, height, width)."""
-        return (len(self), *self.image_shape)
-
-    @property
-    def nbytes(self) -> int:
-        """What they would take in memory."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
     def take(self, positions: Int64[Tensor, " m"]) -> "ImageFiles":
-        """Some of them, still in their files."""
         return ImageFiles(self.folder, self.names[positions.cpu().numpy()], self.read, self.image_shape)
 
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
-        """Read some of them.
-
-        Raises:
-            OSError: names the first that can't be read.
-        """
         images = torch.empty(len(positions), *self.image_shape, dtype=torch.uint8)
         for place, position in enumerate(positions.tolist()):
             path = self.folder / self.names[position]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from infovae.data.image_files import ImageFiles
+from infovae.data.stored_images import StoredImages
 
 
 class LabelledImages(NamedTuple):
@@ -14,13 +14,13 @@ class LabelledImages(NamedTuple):
     The images are in memory or still in their files.
     """
 
-    images: UInt8[Tensor, "n c h w"] | ImageFiles
+    images: UInt8[Tensor, "n c h w"] | StoredImages
     labels: Int64[Tensor, " n"]
     factors: Int64[Tensor, "n k"] | None = None
 
     def take(self, positions: Int64[Tensor, " m"]) -> "LabelledImages":
         """The examples at these positions; what is in files stays there."""
-        images = self.images.take(positions) if isinstance(self.images, ImageFiles) else self.images[positions]
+        images = self.images[positions] if isinstance(self.images, Tensor) else self.images.take(positions)
         factors = None if self.factors is None else self.factors[positions]
         return LabelledImages(images, self.labels[positions], factors)
 

@@ -7,9 +7,9 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from infovae.data.image_files import ImageFiles
 from infovae.data.images import LabelledImages
 from infovae.data.loader import LabelledPixels
+from infovae.data.stored_images import StoredImages
 from infovae.errors import UserError
 
 
@@ -61,7 +61,7 @@ class StreamedImages:
 class _Reader(Dataset[UInt8[Tensor, "n c h w"] | str]):
     """Reads a batch; what goes wrong is its value, for an error loses its words on the way between processes."""
 
-    def __init__(self, images: UInt8[Tensor, "n c h w"] | ImageFiles) -> None:
+    def __init__(self, images: UInt8[Tensor, "n c h w"] | StoredImages) -> None:
         self.images = images
 
     def __getitem__(self, positions: Int64[Tensor, " n"]) -> UInt8[Tensor, "n c h w"] | str:

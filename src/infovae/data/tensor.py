@@ -1,23 +1,34 @@
 """A user's own images, from a file of arrays."""
 
+import logging
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor
 
 from infovae.data.held_out import hold_out
+from infovae.data.image_array import ImageArray, to_bytes
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.memory import check_fits
+from infovae.data.memory import Streaming, check_fits, is_held
+
+log = logging.getLogger(__name__)
 
 Layout = Literal["auto", "nchw", "nhwc"]
 
 CHANNELS = (1, 3)
 
 
-def tensor(path: str, layout: Layout = "auto", test_fraction: float = 0.1, test_seed: int = 1) -> ImageSets:
+def tensor(
+    path: str,
+    layout: Layout = "auto",
+    test_fraction: float = 0.1,
+    test_seed: int = 1,
+    streaming: Streaming = "auto",
+) -> ImageSets:
     """Images from an ``.npy``, ``.npz`` or ``.pt`` file; nothing in the file is executed.
 
     A file holds one array of images, of shape (n, h, w), (n, h, w, c) or (n, c, h, w), with c 1 or 3: bytes, booleans,
@@ -29,14 +40,28 @@ def tensor(path: str, layout: Layout = "auto", test_fraction: float = 0.1, test_
         layout: where the channels of a four-dimensional array are; ``auto`` tells by which axis has 1 or 3 entries.
         test_fraction: of the images, held out at random.
         test_seed: of that choice; not the run's, so that all runs are tested alike.
+        streaming: ``auto`` holds the images where the file fits in memory, and otherwise leaves them in it; ``always``
+            leaves them there, ``never`` refuses more than memory holds. An ``.npz`` file is always held.
 
     Raises:
-        OSError: the file can't be read, holds no such images, or more than memory does.
+        OSError: the file can't be read, holds no such images, or more than memory does and isn't to be streamed.
         ValueError: a test split without images.
     """
     try:
-        arrays = _read(Path(path))
-        images = to_bytes(channels_first(arrays["images"], layout))
+        size = _size(Path(path))
+        if path.endswith(".npz"):
+            check_fits(f"data.path={path}", size, ", or an .npy or .pt file, which is streamed")
+            held = True
+        else:
+            held = is_held(f"data.path={path}", size, streaming)
+        arrays = _read(Path(path), mapped=not held)
+        images: Tensor | ImageArray
+        if held:
+            images = to_bytes(channels_first(arrays["images"], layout))
+        else:
+            images = ImageArray(partial(_mapped_images, Path(path), layout))
+            log.info("data.path=%s: looking through %d images", path, len(images))
+            images.check()
         labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
     except ValueError as error:
         raise OSError(f"data.path={path}: {error}") from error
@@ -65,25 +90,6 @@ def channels_first(images: Tensor, layout: Layout) -> Tensor:
     return images if chosen == ["nchw"] else images.permute(0, 3, 1, 2)
 
 
-def to_bytes(images: Tensor) -> UInt8[Tensor, "n c h w"]:
-    """Booleans and floats in [0, 1] to 0 to 255; bytes stay.
-
-    Raises:
-        ValueError: another type, or floats out of range.
-    """
-    if images.dtype == torch.uint8:
-        return images.contiguous()
-    if images.dtype == torch.bool:
-        return images.to(torch.uint8).mul_(255).contiguous()
-    if not images.is_floating_point():
-        raise ValueError(f"its images are {images.dtype}; accepted are uint8, bool, or floats in [0, 1]")
-    # Written so that a NaN is refused too.
-    if not bool(((images >= 0) & (images <= 1)).all()):
-        low, high = images.min().item(), images.max().item()
-        raise ValueError(f"its images hold floats from {low:g} to {high:g}; accepted are uint8, or floats in [0, 1]")
-    return (images.float() * 255).round_().to(torch.uint8).contiguous()
-
-
 def to_labels(labels: Tensor, n: int) -> Int64[Tensor, " n"]:
     """Class numbers.
 
@@ -102,23 +108,35 @@ def _one_class(n: int) -> Int64[Tensor, " n"]:
     return torch.zeros(n, dtype=torch.int64)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The arrays of a file, as tensors by name.
+def _mapped_images(path: Path, layout: Layout) -> Tensor:
+    return channels_first(_read(path, mapped=True)["images"], layout)
+
+
+def _size(path: Path) -> int:
+    """Of a file that may hold arrays, in bytes.
 
     Raises:
-        OSError: more than memory holds.
-        ValueError: any other reason why a file gives none.
+        ValueError: no such file, or of another kind.
     """
     if path.suffix not in (".npy", ".npz", ".pt"):
         raise ValueError("accepted are files named .npy, .npz or .pt")
     if not path.is_file():
         raise ValueError("no such file; accepted is an .npy, .npz or .pt file")
-    check_fits(f"data.path={path}", path.stat().st_size)
+    return path.stat().st_size
+
+
+def _read(path: Path, mapped: bool) -> dict[str, Tensor]:
+    """The arrays of a file, as tensors by name.
+
+    Raises:
+        ValueError: any reason why a file gives none.
+    """
     try:
         content: Any = (
-            torch.load(path, map_location="cpu", weights_only=True)
+            torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
             if path.suffix == ".pt"
-            else np.load(path, allow_pickle=False)
+            # Copied on write: torch has no tensors that can't be written to.
+            else np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)
         )
         # An .npz file is read array by array, here.
         arrays = dict(content) if hasattr(content, "keys") else {"images": content}

@@ -1,56 +1,60 @@
-"""Weights & Biases that never asks, never stops a run, and works without an account."""
+"""Weights & Biases that never asks, never stops or delays a run, and works without an account."""
 
 import logging
-import netrc
 import os
-import socket
+import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlparse
-from urllib.request import getproxies
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
 from pytorch_lightning.loggers import WandbLogger
 
+from infovae.loggers.bounded import bounded
+from infovae.loggers.wandb_server import key_is_configured, trouble
+
+if TYPE_CHECKING:  # it may be absent
+    import wandb
+
 log = logging.getLogger(__name__)
 
 Mode = Literal["auto", "online", "offline"]
 
-
-SECONDS_TO_REACH = 3.0
 SECONDS_TO_START = 20.0
+SECONDS_TO_UPLOAD = 60.0
+SECONDS_TO_CLOSE = 15.0
+"""Beyond those to upload, for wandb's own process to end."""
+
+LEFT = "logger=wandb: not uploaded in %g seconds; `wandb sync --include-online %s` brings the rest in"
 
 
-def server() -> tuple[str, int]:
-    """Host and port of the W&B server."""
-    url = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
-    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+class PatientWandbLogger(WandbLogger):
+    """May lose what it is given, as where its disk is full, but never stops the run that gives it."""
 
+    def __init__(self, experiment: Any, save_dir: str) -> None:
+        super().__init__(experiment=experiment, save_dir=save_dir)
+        self._told = False
 
-def server_answers() -> bool:
-    """Whether the server takes connections: wandb itself would wait a minute and a half to find out."""
-    if getproxies():
-        return True  # only the proxy knows
-    try:
-        socket.create_connection(server(), timeout=SECONDS_TO_REACH).close()
-    except OSError:
-        return False
-    return True
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        self._attempt(super().log_hyperparams, params)
 
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self._attempt(super().log_metrics, metrics, step)
 
-def key_is_configured() -> bool:
-    """Whether a W&B key lies in the environment or in the netrc file."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    host, _ = server()
-    try:
-        entry = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
-        return entry is not None and bool(entry[2])
-    except (OSError, netrc.NetrcParseError):
-        return False
+    def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
+        self._attempt(super().log_image, key, images, step, **kwargs)
+
+    def _attempt(self, work: Callable[..., None], *arguments: Any, **keywords: Any) -> None:
+        try:
+            work(*arguments, **keywords)
+        except Exception as error:
+            if not self._told:
+                self._told = True
+                log.warning("logger=wandb: misses something (%s); the run folder holds everything", _line(error))
 
 
 def choose_mode(mode: Mode) -> str:
@@ -69,6 +73,7 @@ def wandb_logger(
     job_type: str | None = None,
     tags: Sequence[str] = (),
     mode: Mode = "auto",
+    seconds_to_upload: float = SECONDS_TO_UPLOAD,
 ) -> WandbLogger | None:
     """A W&B run whose files lie in the run folder.
 
@@ -84,6 +89,8 @@ def wandb_logger(
         job_type: of the run.
         tags: of the run.
         mode: see :func:`choose_mode`.
+        seconds_to_upload: how long the end of a run waits for what the server hasn't got yet. After that it is left to
+            ``wandb sync``.
     """
     try:
         import wandb
@@ -92,14 +99,17 @@ def wandb_logger(
         log.warning("logger=wandb: wandb is not installed; the run folder holds everything")
         return None
 
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # wandb's reports about itself: noise where they fail
     chosen = choose_mode(mode)
-    if chosen == "online" and not server_answers():
-        log.warning("logger=wandb: %s can't be reached; going on offline, `wandb sync` brings the run in", server()[0])
+    if chosen == "online" and (reason := trouble()):
+        log.warning("logger=wandb: %s; going on offline, `wandb sync` brings the run in", reason)
         chosen = "offline"
+    identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)  # of both attempts
     for attempt in dict.fromkeys([chosen, "offline"]):
         try:
             run = wandb.init(
                 dir=run_dir,
+                id=identity,
                 name=name,
                 project=project,
                 entity=entity,
@@ -107,14 +117,17 @@ def wandb_logger(
                 job_type=job_type,
                 tags=list(tags),
                 mode=attempt,  # type: ignore[arg-type]
-                settings=wandb.Settings(console="off", silent=True, init_timeout=SECONDS_TO_START),
+                settings=_settings(seconds_to_upload),
             )
-        except (wandb.errors.Error, OSError, ValueError) as error:
-            log.warning("logger=wandb: mode %s failed (%s)", attempt, " ".join(str(error).split()))
+        except Exception as error:
+            log.warning("logger=wandb: mode %s failed (%s)", attempt, _line(error))
+            _end(exit_code=1, seconds=SECONDS_TO_CLOSE)  # else the identity would still be in use
             continue
+        for handler in logging.getLogger("wandb").handlers:  # its own diary, on a disk that may fill up
+            handler.handleError = lambda record: None  # type: ignore[method-assign]
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-        return WandbLogger(experiment=run, save_dir=run_dir)
+        return PatientWandbLogger(experiment=run, save_dir=run_dir)
     log.warning("logger=wandb: going on without it; the run folder holds everything")
     return None
 
@@ -138,20 +151,56 @@ def log_evaluation(
             dir=run_dir,
             id=earlier[0].name.rpartition("-")[2],
             resume="allow",
-            mode="offline" if earlier[0].name.startswith("offline") or not server_answers() else "online",
-            settings=wandb.Settings(console="off", silent=True, init_timeout=SECONDS_TO_START),
+            mode="offline" if earlier[0].name.startswith("offline") or trouble() else "online",
+            settings=_settings(SECONDS_TO_UPLOAD),
         ) as run:
             images = {name: wandb.Image(pixels) for name, pixels in pictures.items()}
             run.summary.update({f"evaluation/{name}": value for name, value in {**values, **images}.items()})
     except Exception as error:  # a tracker must not lose what was measured: it is in the folder already
-        log.warning("logger=wandb: could not add the evaluation (%s)", " ".join(str(error).split()))
+        log.warning("logger=wandb: could not add the evaluation (%s)", _line(error))
 
 
 def finish(exit_code: int) -> None:
-    """Close this process's W&B run, if any: jobs of a multirun would otherwise share it."""
+    """Close this process's W&B run, if any, and wandb's own process; jobs of a multirun would otherwise share them."""
     wandb = sys.modules.get("wandb")
-    if wandb is not None and wandb.run is not None:
-        try:
-            wandb.finish(exit_code=exit_code)
-        except Exception as error:  # a tracker's last word must not turn a good run into a failed one
-            log.warning("logger=wandb: could not close the run (%s)", " ".join(str(error).split()))
+    if wandb is None or wandb.run is None:
+        return
+    folder, seconds = Path(wandb.run.dir).parent, wandb.run.settings.finish_timeout
+    if not _end(exit_code, seconds + SECONDS_TO_CLOSE):
+        log.warning(LEFT, seconds, folder)
+
+
+def _end(exit_code: int, seconds: float) -> bool:
+    """End the run, and wandb's own process; whether that was done in time."""
+    try:
+        bounded(partial(_close, exit_code), seconds)
+    except TimeoutError:
+        return False
+    except BaseException as problem:  # a tracker's last word must not turn a good run into a failed one
+        log.warning("logger=wandb: could not close the run (%s)", _line(problem))
+    return True
+
+
+def _close(exit_code: int) -> None:
+    import wandb
+
+    try:
+        wandb.finish(exit_code=exit_code)
+    finally:
+        wandb.teardown(exit_code)  # here, and not while Python ends, when nothing bounds it
+
+
+def _settings(seconds_to_upload: float) -> "wandb.Settings":
+    import wandb
+
+    return wandb.Settings(
+        console="off",
+        silent=True,
+        init_timeout=SECONDS_TO_START,
+        finish_timeout=seconds_to_upload,
+        finish_timeout_raises=True,
+    )
+
+
+def _line(problem: BaseException) -> str:
+    return " ".join(str(problem).split()) or type(problem).__name__

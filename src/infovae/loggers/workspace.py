@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from infovae.errors import UserError
-from infovae.loggers.wandb import key_is_configured, server, server_answers
+from infovae.loggers.wandb_server import key_is_configured, trouble
 from infovae.sweeps.engines import install
 
 if TYPE_CHECKING:  # an extra
@@ -81,8 +81,8 @@ def save_workspace(project: str, entity: str | None) -> str:
     """
     if not key_is_configured():
         raise UserError("no W&B key is configured; accepted are `wandb login` or the environment's WANDB_API_KEY")
-    if not server_answers():
-        raise UserError(f"{server()[0]} can't be reached")
+    if reason := trouble():
+        raise UserError(reason)
     import wandb
 
     try:

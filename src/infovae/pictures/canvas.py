@@ -116,6 +116,6 @@ def number(value: float, decimals: int) -> str:
 
 def _width(text: str) -> int:
     """Of a text in pixels, with some air."""
-    figure = Figure()
+    figure = Figure(figsize=(1 / DPI, 1 / DPI))  # one pixel: the text is measured, not drawn
     renderer = FigureCanvasAgg(figure).get_renderer()
     return round(figure.text(0, 0, text).get_window_extent(renderer).width) + 2 * GAP
