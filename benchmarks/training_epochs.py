@@ -29,7 +29,9 @@ QUICK = {"mlp": 25600, "conv": 2560}
 OPTIONS = {
     "mlp": {
         "train.py": [],
+        "train.py, compiled": ["compile=true"],
         "train.py, bf16": ["trainer.precision=bf16-mixed"],
+        "train.py, bf16, compiled": ["trainer.precision=bf16-mixed", "compile=true"],
     },
     "conv": {"train.py": [], "train.py, bf16": ["trainer.precision=bf16-mixed"]},
 }

@@ -23,7 +23,7 @@ LAYERS = {
             ["module", "adapters"],
             ["callbacks", "loggers", "sweeps", "checkpoints", "preemption", "disk", "run_folder"],
             ["config", "assembly"],
-            ["saved_run", "measure"],
+            ["saved_run", "measure", "computation"],
             ["training", "cli", "dashboard"],
             ["evaluation", "classifier_training", "export", "reproduction"],
         ]

@@ -16,8 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
+from infovae.callbacks.kept_computation import Computation
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.checkpoints import newest_sound, read_checkpoint
+from infovae.computation import choose, is_auto, settle
 from infovae.config import check
 from infovae.data.module import ImageData
 from infovae.devices import remember_missing_gpu
@@ -69,7 +71,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
     try:
         if is_first_process():
             forget_summary(run_dir)
-        check(cfg)
+        check(settle(cfg, Computation("32-true", False)))  # Lightning doesn't know auto
         _name_multirun_job(cfg)
         _go_on(cfg)
         if is_first_process():
@@ -77,9 +79,17 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = build_data(cfg)
         module = build_module(cfg, data)
+        checkpoint = None
         if cfg.ckpt_path is not None:
             path = Path(cfg.ckpt_path)
-            load_weights(module, read_checkpoint(path, f"ckpt_path={path}")["state_dict"], path)
+            checkpoint = read_checkpoint(path, f"ckpt_path={path}")
+            load_weights(module, checkpoint["state_dict"], path)
+        if is_auto(cfg):
+            cfg = settle(cfg, choose(cfg, data, checkpoint))
+            if is_first_process():
+                write_config(cfg, run_dir)
+        if cfg.compile:
+            module.compile_training()
         _tell(module)
         trainer = build_trainer(cfg)
         if is_first_process():
