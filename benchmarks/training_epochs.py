@@ -2,7 +2,7 @@
 
     pip install -r requirements-bench.txt
     python benchmarks/training_epochs.py              # both networks, one and two threads; half an hour on two cores
-    python benchmarks/training_epochs.py --quick      # less of the data, 3 windows; 5 minutes
+    python benchmarks/training_epochs.py --quick      # less of the data, 3 windows; 6 minutes
     python benchmarks/training_epochs.py --networks mlp --threads 1 --command
 
 An epoch of train.py is all that its defaults bring: the steps, validation and test, q(z) of the training set, the W&B
@@ -25,7 +25,7 @@ from windows import ROOT, alternate, load_told, rates
 
 HERE = Path(__file__).parent
 EXAMPLES = {"mlp": 55000, "conv": 12800}
-QUICK = {"mlp": 25600, "conv": 2560}
+QUICK = {"mlp": 12800, "conv": 2560}
 OPTIONS = {
     "mlp": {
         "train.py": [],

@@ -83,9 +83,12 @@ class AggregatePosterior(pl.Callback):
             return
         loader = image_data(trainer).evaluation_loader("train")
         divergence, count = torch.zeros((), device=module.device), 0
+        in_precision = trainer.precision_plugin.forward_context  # as in validation and test
         with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
             for batch in loader:
-                own = module.codes(module.encode(batch.images), len(loader.dataset), batch.global_size)
+                with in_precision():
+                    posterior = module.encode(batch.images)
+                own = module.codes(posterior, len(loader.dataset), batch.global_size)
                 codes = module.gather(own, batch.global_size)
                 self._observe("train", _observed(batch, codes))
                 if not weighted:
