@@ -35,27 +35,25 @@ class Turn:
         pipes = os.environ.get(PIPES)
         self._pipes = tuple(map(int, pipes.split(","))) if pipes else None
         self._start: tuple[float, float] | None = None
-        self._say(None)
+        self._took: list[float] | None = None
 
     def begin(self) -> None:
-        """Returns when a window is to begin; a window that is under way ends first."""
+        """Hand the turn on, and return when the next window is to begin; one that is under way ends first."""
         if self._pipes is None:
             return
         self.end()
-        if os.read(self._pipes[0], 1) != b"g":
+        reading, writing = self._pipes
+        os.write(writing, (json.dumps(self._took) + "\n").encode())
+        if os.read(reading, 1) != b"g":
             os._exit(0)  # there are no more windows
         self._start = perf_counter(), process_time()
 
     def end(self) -> None:
-        """The end of a window, if one is under way."""
+        """The end of a window, if one is under way. The turn is kept: what follows isn't measured."""
         if self._start is not None:
             wall, cpu = self._start
-            self._say([perf_counter() - wall, process_time() - cpu])
+            self._took = [perf_counter() - wall, process_time() - cpu]
             self._start = None
-
-    def _say(self, took: list[float] | None) -> None:
-        if self._pipes is not None:
-            os.write(self._pipes[1], (json.dumps(took) + "\n").encode())
 
 
 class Worker:
