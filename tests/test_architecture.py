@@ -45,7 +45,7 @@ LAYERS = {
                 "sweeps",
             ],
             ["config", "assembly", "sweep_check"],
-            ["saved_run", "measure"],
+            ["saved_run", "measure", "computation"],
             ["training", "cli", "dashboard"],
             ["evaluation", "classifier_training", "export", "reproduction"],
         ]

@@ -15,6 +15,7 @@ from torch import nn
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.early_end import EarlyEnd
 from infovae.callbacks.finite_steps import FiniteSteps
+from infovae.callbacks.kept_computation import Computation, KeptComputation
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.callbacks.random_streams import RandomStreams
 from infovae.callbacks.throughput import Throughput
@@ -102,6 +103,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
         RandomStreams(cfg.seed),
         FiniteSteps(cfg.run_dir, cfg.on_nan),
         EarlyEnd(goes_on(cfg)),
+        KeptComputation(Computation(str(cfg.trainer.get("precision", "32-true")), bool(cfg.compile))),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows

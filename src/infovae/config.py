@@ -19,6 +19,7 @@ TOP_LEVEL: dict[str, Any] = {
     "latent_dim": Annotated[int, Field(ge=1)],
     "ckpt_path": str | None,
     "resume": Literal["never", "auto"],
+    "compile": bool | Literal["auto"],
     "on_nan": Literal["stop", "skip"],
     "name": str,
     "group": str | None,

@@ -1,5 +1,7 @@
 """Which device a command runs on."""
 
+import os
+
 import torch
 
 from infovae.errors import UserError
@@ -17,3 +19,13 @@ def chosen_device(name: str) -> torch.device:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device={name}: not there; accepted are auto, cpu, and cuda where there is a GPU") from error
+
+
+def remember_missing_gpu() -> None:
+    """Where there is no GPU, say so where torch looks first.
+
+    Its optimisers ask at each step whether there is one, and by the way that Lightning chooses for that, each answer
+    loads NVIDIA's library, or looks for it, anew: 3 % of a step of the main job.
+    """
+    if not torch.cuda.is_available():
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")

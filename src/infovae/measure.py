@@ -7,13 +7,12 @@ from time import perf_counter
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from infovae.callbacks import drawing
 from infovae.callbacks.random_streams import isolated_stream
 from infovae.data.module import ImageData
 from infovae.metrics.metric import Metric, make_metric
-from infovae.model import Model, sample_codes
+from infovae.model import Model
 from infovae.observed import Observed
 from infovae.pictures.picture import Picture, Pixels
 from infovae.progress import progress
@@ -119,11 +118,6 @@ def observe(
     noise = torch.randn(n, model.prior.latent_dim, generator=generator)
     start = 0
     for batch in progress(loader, f"encoding the {split} split"):
-        images = batch.images.to(device)
-        codes = sample_codes(model, images, noise[start : start + len(images)], n)
-        start += len(images)
-        yield Observed(images, batch.labels.to(device), codes, _to(batch.factors, device))
-
-
-def _to(tensor: Tensor | None, device: torch.device | str) -> Tensor | None:
-    return None if tensor is None else tensor.to(device)
+        stop = start + len(batch.images)
+        yield drawing.observe_batch(model, batch, noise[start:stop], n, device)
+        start = stop

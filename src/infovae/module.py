@@ -32,6 +32,10 @@ class StepTerms(NamedTuple):
     weight: float
 
 
+Inference = Callable[[Batch, int], tuple[Codes, Tensor, Tensor]]
+"""A batch and the size of its data set, to codes, reconstruction and rate."""
+
+
 class InfoVAE(pl.LightningModule):
     """A variational autoencoder at a point of the InfoVAE family.
 
@@ -102,6 +106,7 @@ class InfoVAE(pl.LightningModule):
         self.splits = splits
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
+        self._compiled_inference: Inference | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
 
     def attach_prior(self, images: Images) -> None:
@@ -151,8 +156,20 @@ class InfoVAE(pl.LightningModule):
             divergence: Tensor = self.divergence(codes, self.prior)
         return divergence
 
+    def compile_training(self) -> None:
+        """Let training steps run encoder, decoder and both densities as one compiled function.
+
+        It draws the noise that it would draw anyway. Evaluation stays as it is: its batches differ in size.
+        """
+        torch.compiler.reset()  # one process may train many models, of which torch would keep the code of the first few
+        self._compiled_inference = torch.compile(self._infer, dynamic=False, options={"fallback_random": True})
+
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
-        own, reconstruction, rate = self._infer(batch, self._dataset_size(self.trainer.train_dataloader))
+        return self.step(batch, self._dataset_size(self.trainer.train_dataloader))
+
+    def step(self, batch: Batch, dataset_size: int) -> Float[Tensor, ""]:
+        """The loss of a training batch, with gradient; its terms are kept in ``step_terms``."""
+        own, reconstruction, rate = (self._compiled_inference or self._infer)(batch, dataset_size)
         divergence = None
         if self.objective.divergence_weight:
             codes = self.gather(own, batch.global_size)

@@ -18,17 +18,20 @@ from rich.table import Table
 
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.callbacks.kept_computation import Computation
 from infovae.callbacks.metrics_file import MetricsFile
 from infovae.checkpoints import newest_sound, read_checkpoint
 from infovae.claim import claimed
+from infovae.computation import choose, is_auto, settle
 from infovae.config import check
 from infovae.data.module import ImageData
+from infovae.devices import remember_missing_gpu
 from infovae.disk import check_space, told_in_one_line
 from infovae.errors import INTERRUPTED, TERMINATED, UserError
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
 from infovae.preemption import Notice, requeue, termination_notice
-from infovae.run_folder import begin, write_record
+from infovae.run_folder import begin, write_config, write_record
 from infovae.saved_run import load_weights
 from infovae.shards import is_first_process
 
@@ -59,6 +62,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
+    remember_missing_gpu()
     claim = claimed(Path(cfg.run_dir), "hydra.run.dir") if is_first_process() else nullcontext()
     with termination_notice() as notice, claim:
         return _train(cfg, notice)
@@ -71,7 +75,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
     trainer: pl.Trainer | None = None
     is_first, has_begun = is_first_process(), False
     try:
-        check(cfg)
+        check(settle(cfg, Computation("32-true", False)))  # Lightning doesn't know auto
         _name_multirun_job(cfg)
         _go_on(cfg)
         if is_first and _is_sweep():  # which goes on by what its jobs leave, also those that are refused
@@ -80,8 +84,15 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = build_data(cfg)
         module = build_module(cfg, data)
+        checkpoint = None
         if cfg.ckpt_path is not None:
-            _check_start(Path(cfg.ckpt_path), module)
+            checkpoint = _checkpoint_to_start_from(Path(cfg.ckpt_path), module)
+        if is_auto(cfg):
+            cfg = settle(cfg, choose(cfg, data, checkpoint))
+            if has_begun:
+                write_config(cfg, run_dir)
+        if cfg.compile:
+            module.compile_training()
         _tell(module)
         trainer = build_trainer(cfg)
         if is_first:
@@ -167,7 +178,8 @@ def _go_on(cfg: DictConfig) -> None:
         cfg.ckpt_path = str(checkpoint)
 
 
-def _check_start(path: Path, module: InfoVAE) -> None:
+def _checkpoint_to_start_from(path: Path, module: InfoVAE) -> dict[str, Any]:
+    """Its content; the module has its weights then."""
     checkpoint = read_checkpoint(path, f"ckpt_path={path}")
     load_weights(module, checkpoint["state_dict"], path)
     missing = [name for name in ("epoch", "global_step", "loops", "optimizer_states") if name not in checkpoint]
@@ -176,6 +188,7 @@ def _check_start(path: Path, module: InfoVAE) -> None:
             f"ckpt_path={path}: holds weights, but lacks {', '.join(missing)}, with which training goes on; accepted "
             "is a checkpoint, as RUN/checkpoints/last.ckpt"
         )
+    return checkpoint
 
 
 def _record(summary: dict[str, Any], run_dir: Path) -> None:

@@ -50,7 +50,9 @@ class AggregatePosterior(pl.Callback):
                     raise UserError(
                         f"metrics: {type(metric).__name__} compares splits; accepted is measuring it by evaluate.py"
                     )
-            self._metrics[split] = [metric for metric in made if metric.of_any_split or split != "train"]
+            self._metrics[split] = [
+                metric.to(trainer.strategy.root_device) for metric in made if metric.of_any_split or split != "train"
+            ]
 
     def on_validation_batch_end(
         self,
@@ -83,12 +85,17 @@ class AggregatePosterior(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = cast(InfoVAE, pl_module)
-        loader = image_data(trainer).evaluation_loader("train")
         weighted = module.objective.divergence_weight != 0
+        if weighted and not self._metrics["train"]:
+            return
+        loader = image_data(trainer).evaluation_loader("train")
         divergence, count = torch.zeros((), device=module.device), 0
+        in_precision = trainer.precision_plugin.forward_context  # as in validation and test
         with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
             for batch in loader:
-                own = module.codes(module.encode(batch.images), len(loader.dataset), batch.global_size)
+                with in_precision():
+                    posterior = module.encode(batch.images)
+                own = module.codes(posterior, len(loader.dataset), batch.global_size)
                 codes = module.gather(own, batch.global_size)
                 self._observe("train", _observed(batch, codes))
                 if not weighted:
@@ -100,7 +107,7 @@ class AggregatePosterior(pl.Callback):
 
     def _observe(self, split: str, observed: Observed) -> None:
         for metric in self._metrics[split]:
-            metric.to(observed.codes.z.device).observe(observed)
+            metric.observe(observed)
 
     def _log(self, module: pl.LightningModule, split: str) -> None:
         for metric in self._metrics[split]:

@@ -7,8 +7,10 @@ from typing import cast
 
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from torch import Tensor
 
 from infovae.callbacks.random_streams import EVALUATION_SEED, evaluation_mode, isolated_stream
 from infovae.codes import Codes
@@ -112,18 +114,25 @@ def save(picture: Pixels, path: Path) -> None:
     Image.fromarray(picture).save(path)
 
 
+def observe_batch(
+    model: Model, batch: Batch, noise: Float[Tensor, "n d"], dataset_size: int, device: torch.device | str
+) -> Observed:
+    """A batch as a model sees it; noise and dataset_size as for :func:`infovae.model.sample_codes`."""
+    images = batch.images.to(device)
+    factors = None if batch.factors is None else batch.factors.to(device)
+    return Observed(images, batch.labels.to(device), sample_codes(model, images, noise, dataset_size), factors)
+
+
 def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Observed:
-    """All batches as one, with their codes; encoded batch by batch, as memory allows."""
+    """All batches as one; encoded batch by batch, as memory allows."""
     sizes = [len(batch.images) for batch in batches]
     noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
-    codes = [
-        sample_codes(model, batch.images.to(device), own, sum(sizes)) for batch, own in zip(batches, noise, strict=True)
-    ]
-    z, mean, variance = (torch.cat([getattr(part, name) for part in codes]) for name in ("z", "mean", "variance"))
-    factors = [batch.factors for batch in batches if batch.factors is not None]
+    parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]
+    z, mean, variance = (torch.cat([getattr(part.codes, name) for part in parts]) for name in ("z", "mean", "variance"))
+    factors = [part.factors for part in parts if part.factors is not None]
     return Observed(
-        images=torch.cat([batch.images for batch in batches]).to(device),
-        labels=torch.cat([batch.labels for batch in batches]).to(device),
+        images=torch.cat([part.images for part in parts]),
+        labels=torch.cat([part.labels for part in parts]),
         codes=Codes(z, mean, variance, sum(sizes)),
-        factors=torch.cat(factors).to(device) if factors else None,
+        factors=torch.cat(factors) if factors else None,
     )

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
@@ -68,6 +69,10 @@ class FiniteSteps(pl.Callback):
         self._batch: tuple[Batch, int] | None = None
         self._before: dict[str, Any] = {}
         self._unread: Step | None = None
+        self._parameters: list[nn.Parameter] = []
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._parameters = list(pl_module.parameters())  # looked up once: that takes longer than the look at them
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -79,11 +84,11 @@ class FiniteSteps(pl.Callback):
     def on_after_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = cast(InfoVAE, pl_module)
         assert self._batch is not None
-        step = _step(trainer, module, *self._batch)
         if self.on_nan == "stop" and not answers_at_once(module.device):
             self._read(trainer, module)
-            self._unread = step
-        elif step.is_finite:
+            self._unread = _step(trainer, module, *self._batch)
+            return
+        if self._is_finite(trainer, module) or (step := _step(trainer, module, *self._batch)).is_finite:
             self._in_a_row = 0
         elif self.on_nan == "stop":
             self._stop(trainer, module, step, broken_parts(module, step))
@@ -117,6 +122,15 @@ class FiniteSteps(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.skipped, self._in_a_row = state_dict["skipped"], state_dict["in_a_row"]
+
+    def _is_finite(self, trainer: pl.Trainer, module: InfoVAE) -> bool:
+        """Whether the loss and all gradients are, in one number; what a :class:`Step` adds, only a broken one needs."""
+        assert module.step_terms is not None
+        seen = module.step_terms.loss
+        if not _scales_gradients(trainer):
+            gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+            seen = seen + torch.nn.utils.get_total_norm(gradients)
+        return math.isfinite(seen)
 
     def _read(self, trainer: pl.Trainer, module: InfoVAE) -> None:
         """What became of the step before, whose optimiser has stepped since."""

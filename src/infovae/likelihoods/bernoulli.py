@@ -1,9 +1,13 @@
 """Pixels as coins."""
 
+from typing import Any
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
+from torch.nn import functional
 
 from infovae.likelihoods.likelihood import Likelihood
 
@@ -16,4 +20,39 @@ class Bernoulli(Likelihood):
     """
 
     def forward(self, parameters: Float[Tensor, "n c h w"]) -> Distribution:
-        return Independent(BernoulliDistribution(logits=parameters, validate_args=False), 3, validate_args=False)
+        return Independent(Coins(logits=parameters, validate_args=False), 3, validate_args=False)
+
+
+class Coins(BernoulliDistribution):
+    """torch's Bernoulli, whose log_prob takes a fifth of the time on a CPU."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        logits, value = torch.broadcast_tensors(self.logits, value)
+        if logits.device.type != "cpu":
+            return -functional.binary_cross_entropy_with_logits(logits, value, reduction="none")
+        log_probability: Tensor = _LogProbability.apply(logits, value)
+        return log_probability
+
+
+class _LogProbability(torch.autograd.Function):
+    """x l - max(l, 0) - log(1 + exp(-|l|)) for logits l.
+
+    On a CPU torch's log1p takes ten times as long as its log. With u = 1 + y rounded, log(1 + y) is
+    log(u) + (y - (u - 1)) / u.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, value: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, value)
+        decay = logits.abs().neg_().exp_()
+        rounded = decay + 1
+        lost = decay.sub_(rounded - 1).div_(rounded)
+        return (value * logits).sub_(rounded.log_().add_(lost)).sub_(logits.clamp_min(0))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        logits, value = ctx.saved_tensors
+        (gradient,) = gradients
+        to_logits = gradient * (value - logits.sigmoid()) if ctx.needs_input_grad[0] else None
+        to_value = gradient * logits if ctx.needs_input_grad[1] else None
+        return to_logits, to_value

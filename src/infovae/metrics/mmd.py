@@ -1,20 +1,48 @@
 """One fixed ruler for the distance of q(z) from the prior, whatever divergence trained it."""
 
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.divergences.kernels import Gaussian, squared_distances
+from infovae.divergences.kernels import Gaussian, Kernel, squared_distances
+from infovae.divergences.pair_sum import row_blocks
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
 
 
+@runtime_checkable
+class Pairs(Protocol):
+    """A matrix of k(z_i, z_j) that gives rows at a time; a tensor is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice) -> Float[Tensor, "rows n"]: ...
+
+
+@dataclass(frozen=True)
+class KernelPairs:
+    """The matrix of a kernel over points, whose rows are made when they are asked for."""
+
+    z: Float[Tensor, "n d"]
+    kernel: Kernel
+    squared_bandwidth: float
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, rows: slice) -> Float[Tensor, "rows n"]:
+        return self.kernel.evaluate(squared_distances(self.z[rows], self.z), self.squared_bandwidth)
+
+
 def one_sample_mmd_squared(
-    pairs: Float[Tensor, "n n"], to_prior: Float[Tensor, " n"], within_prior: Float[Tensor, ""]
+    pairs: Pairs, to_prior: Float[Tensor, " n"], within_prior: Float[Tensor, ""]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """The unbiased MMD^2 of a sample from a known distribution, and its standard error.
+    """The unbiased MMD^2 of a sample from a known distribution, and its standard error; a block of rows at a time.
 
     It is the U-statistic of h(z, z') = k(z, z') - m(z) - m(z') + c with m(z) = E_y k(z, y), c = E k(y, y'), of variance
     4 (n - 2) / (n (n - 1)) var h_1 + 2 / (n (n - 1)) var h (Hoeffding 1948), with h_1 the mean over one argument,
@@ -26,14 +54,18 @@ def one_sample_mmd_squared(
         to_prior: m(z_i).
         within_prior: c.
     """
-    n = len(pairs)
-    h = pairs - to_prior[:, None] - to_prior + within_prior
-    off_diagonal = ~torch.eye(n, dtype=torch.bool, device=h.device)
-    values = h[off_diagonal].reshape(n, n - 1)
-    mean = values.mean()
-    variance = values.var() if n > 2 else values.square().mean()
-    projected = (values.mean(dim=1).var() - variance / (n - 1)).clamp_min(0)
-    squared_error = 4 * (n - 2) / (n * (n - 1)) * projected + 2 / (n * (n - 1)) * variance
+    n = len(to_prior)
+    count = n * (n - 1)
+    row_sums, squares = torch.empty_like(to_prior), to_prior.new_zeros(())
+    for rows in row_blocks(n, n):
+        h = (pairs[rows] - to_prior[rows, None]).sub_(to_prior).add_(within_prior)
+        h.diagonal(rows.start).zero_()
+        row_sums[rows] = h.sum(dim=1)
+        squares += h.square_().sum()
+    mean = row_sums.sum() / count
+    variance = ((squares - count * mean.square()) / (count - 1)).clamp_min(0) if n > 2 else mean.square()
+    projected = ((row_sums / (n - 1)).var() - variance / (n - 1)).clamp_min(0)
+    squared_error = 4 * (n - 2) / count * projected + 2 / count * variance
     return mean, squared_error.sqrt()
 
 
@@ -72,7 +104,7 @@ class MMDToPrior(CodeMetric):
             missing = torch.tensor(torch.nan)
             return {"mmd": missing, "mmd_standard_error": missing}
         kernel = Gaussian()
-        pairs = kernel.evaluate(squared_distances(z, z), self.bandwidth)
+        pairs = KernelPairs(z, kernel, self.bandwidth)
         if isinstance(self.prior, StandardNormal):
             to_prior = kernel.normal_mean(z, self.bandwidth)
             within_prior = torch.as_tensor(kernel.normal_mean_mean(z.shape[1], self.bandwidth))
@@ -86,6 +118,11 @@ class MMDToPrior(CodeMetric):
         with torch.random.fork_rng(devices):
             torch.manual_seed(0)
             y = self.prior.sample(self.prior_samples).double()
-        to_prior = kernel.evaluate(squared_distances(z, y), self.bandwidth).mean(dim=1)
+        to_prior = torch.cat(
+            [
+                kernel.evaluate(squared_distances(z[rows], y), self.bandwidth).mean(dim=1)
+                for rows in row_blocks(len(z), len(y))
+            ]
+        )
         first, second = y.chunk(2)
         return to_prior, kernel.evaluate(squared_distances(first, second), self.bandwidth).mean()

@@ -1,0 +1,84 @@
+"""Goal 2: what train.py costs beside a bare loop that does the same arithmetic on the same bytes.
+
+    python benchmarks/overhead.py                      # both networks, one and two threads; 15 minutes on two cores
+    python benchmarks/overhead.py --quick              # less of the data, 3 windows; 3 minutes
+    python benchmarks/overhead.py --losses             # instead: the losses of both, side by side, epoch by epoch
+
+A window is the steps of an epoch, of either in a process of its own, in turns. The bare loop
+(training_workers.py) has no callback, no log, no look at the numbers; from the same weights it draws the same batches
+and the same noise, so that its losses agree.
+"""
+
+import argparse
+import csv
+import subprocess
+import tempfile
+from pathlib import Path
+
+from training_epochs import environment, ours, peer
+from training_workers import BATCH, NETWORKS
+from windows import ROOT, alternate, load_told, rates
+
+EXAMPLES = {"mlp": 55000, "conv": 6400}
+QUICK = {"mlp": 25600, "conv": 2560}
+GOALS = {"mlp": 0.9, "conv": 0.95}
+
+
+def ratio(network: str, threads: int, examples: int, rounds: int) -> None:
+    """Alternate, and print what came out."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        turns = ["+callbacks.turns._target_=turns.Turns", "+callbacks.turns.steps_alone=true"]
+        commands = {
+            "train.py": ours(network, examples, folder / "run", [*turns, "trainer.max_epochs=100000"]),
+            "bare loop": peer("bare", network, examples, 100000),
+        }
+        windows = alternate(commands, environment(threads), folder, rounds)
+    images = examples // BATCH * BATCH
+    table = rates(windows, images)
+    print(f"\n{network}, {threads} thread(s), {images // BATCH} steps, medians of {rounds} windows (lowest-highest)")
+    print("| | images/s | by CPU time | ms a step |\n|---|---|---|---|")
+    for option, (rate, low, high, by_cpu) in table.items():
+        print(f"| {option} | {rate:,.0f} ({low:,.0f}-{high:,.0f}) | {by_cpu:,.0f} | {1000 * BATCH / rate:.2f} |")
+    by_clock, by_cpu = (table["train.py"][column] / table["bare loop"][column] for column in (0, 3))
+    print(f"{by_clock:.2f} of the bare loop by the clock, {by_cpu:.2f} by CPU time (goal {GOALS[network]})", flush=True)
+
+
+def losses(network: str, examples: int, epochs: int) -> None:
+    """Print the training losses of both."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for command in (
+            ours(network, examples, folder / "run", [f"trainer.max_epochs={epochs}"]),
+            peer("bare", network, examples, epochs),
+        ):
+            done = subprocess.run(command, env=environment(1), cwd=ROOT, check=True, capture_output=True, text=True)
+        bare = [float(line.split()[-1]) for line in done.stdout.splitlines() if line.startswith("epoch")]
+        with (folder / "run" / "metrics.csv").open() as file:
+            kept = [float(row["train/loss"]) for row in csv.DictReader(file)]
+    print(f"\n{network}: training loss by epoch\n| epoch | train.py | bare loop |\n|---|---|---|")
+    for epoch, (one, other) in enumerate(zip(kept, bare, strict=True)):
+        print(f"| {epoch + 1} | {one:.4f} | {other:.4f} |", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--losses", action="store_true")
+    arguments = parser.parse_args()
+    examples = QUICK if arguments.quick else EXAMPLES
+    with load_told():
+        for network in arguments.networks:
+            if arguments.losses:
+                losses(network, examples[network], epochs=3)
+                continue
+            for threads in arguments.threads:
+                ratio(network, threads, examples[network], arguments.rounds or (3 if arguments.quick else 5))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""What train.py is measured against, a worker each, epoch by epoch: a bare loop, the tutorial's loop, and pythae.
+
+    python benchmarks/training_workers.py bare|tutorial|pythae mlp|conv EXAMPLES [EPOCHS]
+
+All train InfoVAE with MMD (alpha = 0, lambda = 100) and 10 latent dimensions on the same bytes with the same networks,
+Adam at 1e-3 and batches of 128. Without windows.alternate as its parent a worker trains EPOCHS and prints its losses.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+
+import torch
+from hydra import compose, initialize_config_dir
+from torch import Tensor, nn
+from torch.nn import functional
+from windows import ROOT, Turn
+
+from infovae.assembly import build_data, build_module
+from infovae.data.loader import EpochOrder
+from infovae.data.module import ImageData
+from infovae.divergences.kernels import Gaussian
+from infovae.divergences.mmd import mmd_squared_to_standard_normal
+from infovae.module import InfoVAE
+
+BATCH = 128
+DIVERGENCE_WEIGHT = 99.0
+NETWORKS = {
+    "mlp": ["network=mlp", "network.encoder.hidden=[400]", "network.decoder.hidden=[400]"],
+    "conv": ["network=conv"],
+}
+"""Overrides of train.py for the networks of reference: 784-400-20-400-784, and the paper's convolutions."""
+
+
+def settings(network: str, examples: int) -> list[str]:
+    """Overrides of train.py that every contender keeps to."""
+    return [*NETWORKS[network], f"data.train_size={examples}", f"data.root={ROOT / 'data'}", "model.lambda_=100"]
+
+
+def build(network: str, examples: int) -> tuple[ImageData, InfoVAE]:
+    """The images and the networks that train.py would start from."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        cfg = compose("config", [*settings(network, examples), "name=benchmark", "run_dir=nowhere"])
+    torch.manual_seed(cfg.seed)
+    return (data := build_data(cfg)), build_module(cfg, data)
+
+
+def bare(network: str, examples: int, epochs: int) -> Iterator[float]:
+    """One loop and nothing else, over a tensor of bytes in memory, with fused Adam; it draws what train.py draws."""
+    data, module = build(network, examples)
+    images = data.splits["train"].images
+    assert isinstance(images, Tensor)
+    encoder, decoder, order = module.encoder, module.decoder, EpochOrder(len(images), 1, shuffle=True)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
+    kernel, turn = Gaussian(), Turn()
+    torch.manual_seed(1 ^ 0x5DEECE66)
+    for epoch in range(epochs):
+        turn.begin()
+        order.set_epoch(epoch)
+        steps = len(images) // BATCH
+        total = torch.zeros(())
+        for chosen in order.positions()[: steps * BATCH].split(BATCH):
+            x = images[chosen].float().div_(255)
+            mean, log_variance = encoder(x).chunk(2, dim=1)
+            z = torch.addcmul(mean, (0.5 * log_variance).exp(), torch.randn_like(mean))
+            reconstruction = functional.binary_cross_entropy_with_logits(decoder(z), x, reduction="sum") / BATCH
+            rate = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / BATCH
+            divergence = mmd_squared_to_standard_normal(z, kernel, float(z.shape[1]))
+            loss = reconstruction + rate + DIVERGENCE_WEIGHT * divergence
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.detach()
+        yield float(total) / steps
+    turn.end()
+
+
+def usual_mmd(z: Tensor, y: Tensor) -> Tensor:
+    """Expand, exponentiate, average: what tutorials do."""
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        return torch.exp(-(a[:, None] - b[None]).square().mean(dim=2) / 2)
+
+    return kernel(z, z).mean() + kernel(y, y).mean() - 2 * kernel(z, y).mean()
+
+
+def tutorial(network: str, examples: int, epochs: int) -> Iterator[float]:
+    """torchvision's MNIST through ToTensor and a DataLoader, as the field's tutorials have it."""
+    from torchvision.datasets import MNIST
+    from torchvision.transforms import ToTensor
+
+    data, module = build(network, examples)
+    images, labels, _ = data.splits["train"]
+    assert isinstance(images, Tensor)
+    dataset = MNIST(str(ROOT / "data"), transform=ToTensor())
+    dataset.data, dataset.targets = images.squeeze(1), labels
+    loader = torch.utils.data.DataLoader(dataset, BATCH, shuffle=True, drop_last=True)
+    encoder, decoder = module.encoder, nn.Sequential(module.decoder, nn.Sigmoid())
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    turn = Turn()
+    for _ in range(epochs):
+        turn.begin()
+        total = 0.0
+        for x, _ in loader:
+            mean, log_variance = encoder(x).chunk(2, dim=1)
+            z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+            reconstruction = functional.binary_cross_entropy(decoder(z), x, reduction="sum") / len(x)
+            rate = -0.5 * torch.sum(1 + log_variance - mean.pow(2) - log_variance.exp()) / len(x)
+            loss = reconstruction + rate + DIVERGENCE_WEIGHT * usual_mmd(z, torch.randn_like(z))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+        yield total / len(loader)
+    turn.end()
+
+
+def pythae(network: str, examples: int, epochs: int) -> Iterator[float]:
+    """Its BaseTrainer on its INFOVAE_MMD, with the Gaussian kernel, the faster of its two.
+
+    As in its tutorials it evaluates on a validation split after each epoch, the one that train.py has.
+    """
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import INFOVAE_MMD, INFOVAE_MMD_Config
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+    from pythae.trainers.training_callbacks import TrainingCallback
+
+    data, module = build(network, examples)
+
+    class Encoder(BaseEncoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = module.encoder
+
+        def forward(self, x: Tensor) -> ModelOutput:
+            mean, log_variance = self.layers(x).chunk(2, dim=1)
+            return ModelOutput(embedding=mean, log_covariance=log_variance)
+
+    class Decoder(BaseDecoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = module.decoder
+
+        def forward(self, z: Tensor) -> ModelOutput:
+            return ModelOutput(reconstruction=self.layers(z).sigmoid())
+
+    losses: list[float] = []
+    turn = Turn()
+
+    class Turns(TrainingCallback):
+        def on_epoch_begin(self, training_config: BaseTrainerConfig, **given: object) -> None:
+            turn.begin()
+
+        def on_log(self, training_config: BaseTrainerConfig, logs: dict[str, float], **given: object) -> None:
+            losses.append(logs["train_epoch_loss"])
+
+    def dataset(split: str) -> BaseDataset:
+        images, labels, _ = data.splits[split]
+        assert isinstance(images, Tensor)
+        return BaseDataset(images.float() / 255, labels)
+
+    model = INFOVAE_MMD(
+        INFOVAE_MMD_Config(
+            input_dim=(1, 28, 28), latent_dim=10, reconstruction_loss="bce", kernel_choice="rbf",
+            alpha=0, lbd=DIVERGENCE_WEIGHT + 1,
+        ),
+        encoder=Encoder(), decoder=Decoder(),
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = BaseTrainer(
+            model, dataset("train"), dataset("validation"),
+            BaseTrainerConfig(
+                output_dir=folder, num_epochs=epochs, learning_rate=1e-3, per_device_train_batch_size=BATCH,
+                per_device_eval_batch_size=BATCH, no_cuda=not torch.cuda.is_available(),
+            ),
+            callbacks=[Turns()],
+        )  # fmt: skip
+        trainer.train()
+    turn.end()
+    yield from losses
+
+
+WORKERS: dict[str, Callable[[str, int, int], Iterator[float]]] = {"bare": bare, "tutorial": tutorial, "pythae": pythae}
+
+
+def main() -> None:
+    """Train as one of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("worker", choices=WORKERS)
+    parser.add_argument("network", choices=NETWORKS)
+    parser.add_argument("examples", type=int)
+    parser.add_argument("epochs", type=int, nargs="?", default=1000)
+    arguments = parser.parse_args()
+    for epoch, loss in enumerate(WORKERS[arguments.worker](arguments.network, arguments.examples, arguments.epochs)):
+        print(f"epoch {epoch + 1}: loss {loss:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
