@@ -8,15 +8,11 @@ from infovae.reproduction.cells import Cell
 from infovae.reproduction.figure import Figure, Findings
 
 
-class Search(Figure):
-    """What was tried."""
+class BeyondTheAuthors(Figure):
+    """The paper's point, stopped by the validation split, and at the end of its budget."""
 
-    title = "The search"
+    title = "Beyond the authors: log det Cov[q(z)] near 0 on seen and unseen digits alike"
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
-        data = [{"name": cell.cfg.name, **row} for cell in cells for row in cell.rows]
-        return Findings(np.zeros((10, 10, 3), dtype=np.uint8), data, "| a |")
-
-
-class BeyondTheAuthors(Search):
-    """The paper's point and the chosen setting."""
+        data = [{"seed": cell.cfg.seed, **row} for cell in cells for row in cell.rows]
+        return Findings(np.zeros((10, 10, 3), dtype=np.uint8), data, "")
