@@ -1,7 +1,7 @@
 """Train the classifier whose features and classes judge samples, once per data set.
 
 python classifier.py data=mnist
-python classifier.py data=cifar10 steps=10000 augmentation.binarized=0
+python classifier.py data=cifar10 steps=10000 data.augmentation.binarized=0
 python classifier.py --help
 """
 

@@ -44,7 +44,6 @@ def train_classifier(cfg: DictConfig) -> None:
     _check_whole(cfg)
     check_writable(Path(cfg.folder), "folder")
     device = chosen_device(cfg.device)
-    augmentation = build(cfg.augmentation, "augmentation")
     data = build_data(cfg)
     key = data_hash(data.splits["test"])
     path = weights_path(cfg.folder, key)
@@ -58,7 +57,7 @@ def train_classifier(cfg: DictConfig) -> None:
     ).to(device)
     start = perf_counter()
     log.info("training on %d images for %d steps", len(data.splits["train"].images), cfg.steps)
-    fit(classifier, data, augmentation, cfg.steps, cfg.learning_rate, torch.Generator().manual_seed(cfg.seed))
+    fit(classifier, data, cfg.steps, cfg.learning_rate)
     seconds = perf_counter() - start
     right = _accuracies(classifier, data)
     save(classifier, right["none"], key, path)

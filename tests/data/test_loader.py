@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infovae.data.augmentation import Augmentation
 from infovae.data.images import LabelledImages
 from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
 
@@ -17,11 +18,17 @@ def dataset(n: int) -> TensorImages:
 
 
 def batches(
-    n: int, batch_size: int, training: bool, rank: int = 0, world_size: int = 1, binarization: str = "none"
+    n: int,
+    batch_size: int,
+    training: bool,
+    rank: int = 0,
+    world_size: int = 1,
+    binarization: str = "none",
+    augmentation: Augmentation | None = None,
 ) -> list[Batch]:
     order = EpochOrder(n, seed=3, shuffle=training)
     order.set_epoch(2)
-    return list(ImageLoader(dataset(n), order, batch_size, binarization, training, rank, world_size))
+    return list(ImageLoader(dataset(n), order, batch_size, binarization, training, rank, world_size, augmentation))
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
@@ -52,12 +59,15 @@ def test_without_shuffling_all_epochs_are_alike() -> None:
     world_size=st.integers(1, 4),
     training=st.booleans(),
     binarization=st.sampled_from(["none", "threshold", "stochastic"]),
+    augmentation=st.sampled_from([None, Augmentation()]),
 )
 def test_processes_together_have_the_batches_of_one(
-    n: int, batch_size: int, world_size: int, training: bool, binarization: str
+    n: int, batch_size: int, world_size: int, training: bool, binarization: str, augmentation: Augmentation | None
 ) -> None:
-    alone = batches(n, batch_size, training, binarization=binarization)
-    shares = [batches(n, batch_size, training, rank, world_size, binarization) for rank in range(world_size)]
+    alone = batches(n, batch_size, training, binarization=binarization, augmentation=augmentation)
+    shares = [
+        batches(n, batch_size, training, rank, world_size, binarization, augmentation) for rank in range(world_size)
+    ]
     assert {len(share) for share in shares} == {len(alone)}
     for whole, *parts in zip(alone, *shares, strict=True):
         assert len(whole.images) == whole.global_size

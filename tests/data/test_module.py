@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from infovae.data.augmentation import Augmentation
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.module import ImageData
 
@@ -43,6 +44,27 @@ def test_a_fraction_is_held_out_for_validation() -> None:
         "validation": 22,
         "test": 220,
     }
+
+
+def test_training_alone_sees_augmented_images() -> None:
+    def source() -> ImageSets:
+        images = torch.arange(12 * 64, dtype=torch.float64).mul(256 / (12 * 64)).to(torch.uint8).view(12, 1, 8, 8)
+        return ImageSets(LabelledImages(images, torch.arange(12) % 2), LabelledImages(images, torch.arange(12) % 2))
+
+    plain = ImageData(source, validation_size=4)
+    moved = ImageData(source, validation_size=4, augmentation=Augmentation())
+    for name in ("train", "validation", "test"):
+        one, other = (next(iter(module.evaluation_loader(name))) for module in (plain, moved))
+        assert torch.equal(one.images, other.images)
+    loaders = [module.train_dataloader() for module in (plain, moved, moved)]
+    one, other, again = (next(iter(loader)) for loader in loaders)
+    assert torch.equal(one.labels, other.labels)
+    assert not torch.equal(one.images, other.images)
+    assert torch.equal(other.images, again.images)
+    loaders[1].sampler.set_epoch(1)
+    later = next(iter(loaders[1]))
+    order = [batch.labels.argsort(stable=True) for batch in (other, later)]
+    assert not torch.equal(other.images[order[0]], later.images[order[1]])
 
 
 @pytest.mark.parametrize("name", ["root", "path"])

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization, binarize
 from infovae.data.images import LabelledImages
 
@@ -133,6 +134,7 @@ class ImageLoader:
         drop_last: whether for training.
         rank: this process's.
         world_size: how many processes share each batch.
+        augmentation: of whole batches of images, for training; none where null.
         steps: how many batches make an epoch, be it a part of a pass through the set or several: the batches are
             the same, in the same order, wherever epochs end. With null, an epoch is a pass.
     """
@@ -146,6 +148,7 @@ class ImageLoader:
         drop_last: bool,
         rank: int = 0,
         world_size: int = 1,
+        augmentation: Augmentation | None = None,
         steps: int | None = None,
     ) -> None:
         if batch_size < 1:
@@ -159,6 +162,7 @@ class ImageLoader:
         self.drop_last = drop_last
         self.rank = rank
         self.world_size = world_size
+        self.augmentation = augmentation
         n = len(sampler)
         self._in_a_pass = n // self.batch_size if drop_last else -(-n // self.batch_size)
         self._steps = self._in_a_pass if steps is None else steps
@@ -185,10 +189,12 @@ class ImageLoader:
         generator = order.generator(device, start)
         own = slice(self.rank, None, self.world_size)
         whole = self._cut(order, device)[start:stop]
-        # Coins are tossed for the global batch, so that they fall alike on any number of processes.
-        tossed = self.binarization == "stochastic"
+        # Chance rules over the global batch, so that it rules alike on any number of processes.
+        tossed = self.binarization == "stochastic" or self.augmentation is not None
         chosen = whole if tossed else [batch[own] for batch in whole]
         for batch, (images, labels, factors) in zip(whole, self.dataset.batches(chosen), strict=True):
+            if self.augmentation is not None:
+                images = self.augmentation(images, generator)
             images = binarize(images, self.binarization, generator)
             if tossed:
                 images, labels, factors = images[own], labels[own], None if factors is None else factors[own]

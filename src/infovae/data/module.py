@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization
 from infovae.data.images import ImageSets
 from infovae.data.loader import EpochOrder, ImageLoader, ServedImages, TensorImages
@@ -32,7 +33,8 @@ class ImageData(pl.LightningDataModule):
         validation_size: how many of the set's training examples to hold out, or, with a point, which fraction; with
             null, the validation split is the set's own.
         binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).
-        seed: of the split, the subset, the order of batches and the binarisation.
+        augmentation: of training's images, anew each time one is served; measured is always what the set holds.
+        seed: of the split, the subset, the order of batches, the binarisation and the augmentation.
         streaming: ``always`` and ``never`` decide what ``auto`` decides by size: whether the set is streamed through
             workers. Either way training sees the same batches in the same order.
         workers: how many processes stream it; with null, one for each core, and at most 8.
@@ -52,6 +54,7 @@ class ImageData(pl.LightningDataModule):
         steps_per_epoch: int | None = None,
         validation_size: int | float | None = 5000,
         binarization: Binarization = "none",
+        augmentation: Augmentation | None = None,
         seed: int = 1,
         streaming: Streaming = "auto",
         workers: int | None = None,
@@ -80,6 +83,7 @@ class ImageData(pl.LightningDataModule):
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch
         self.binarization = binarization
+        self.augmentation = augmentation
         self.seed = seed
         self.streaming = streaming
         self.workers = min(8, os.cpu_count() or 1) if workers is None else workers
@@ -149,6 +153,7 @@ class ImageData(pl.LightningDataModule):
             drop_last=training,
             rank=rank,
             world_size=world_size,
+            augmentation=self.augmentation if training else None,
             steps=self.steps_per_epoch if training else None,
         )
 

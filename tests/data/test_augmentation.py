@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from infovae.classifier.augmentation import Augmentation
+from infovae.data.augmentation import Augmentation
 
 
 def augmented(augmentation: Augmentation, images: Tensor, seed: int = 0) -> Tensor:

@@ -1,4 +1,4 @@
-"""What images a classifier is trained on besides those of its data set."""
+"""What images training sees besides those of its data set."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from infovae.data.binarization import binarize
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Turns, zooms and shifts each image a little, and binarises some, so that black and white digits are digits too.
+    """Turns, zooms and shifts each image a little, anew each time, and may binarise some batches.
 
     Args:
         rotation: degrees, at most, either way.
@@ -28,7 +28,7 @@ class Augmentation:
     rotation: float = 10.0
     zoom: float = 0.1
     shift: float = 0.07
-    binarized: float = 0.2
+    binarized: float = 0.0
 
     def __post_init__(self) -> None:
         for name, most in (("rotation", 180), ("zoom", 0.5), ("shift", 0.5), ("binarized", 1)):
