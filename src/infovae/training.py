@@ -241,7 +241,7 @@ def _check_monitors(trainer: pl.Trainer, data: ImageData) -> None:
 def _check_metrics(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
     for callback in getattr(trainer, "callbacks", []):
         if isinstance(callback, AggregatePosterior):
-            callback.prepare(module, data)
+            callback.prepare(module, data, trainer.strategy.root_device)
 
 
 def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:

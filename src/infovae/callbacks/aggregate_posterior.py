@@ -32,10 +32,10 @@ class AggregatePosterior(pl.Callback):
         self._metrics: dict[str, list[Metric]] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self.prepare(cast(InfoVAE, pl_module), image_data(trainer))
+        self.prepare(cast(InfoVAE, pl_module), image_data(trainer), trainer.strategy.root_device)
 
-    def prepare(self, module: InfoVAE, data: ImageData) -> None:
-        """Make the metrics of every split.
+    def prepare(self, module: InfoVAE, data: ImageData, device: torch.device) -> None:
+        """Make the metrics of every split, on the device that training is on.
 
         Raises:
             UserError: one that this model or data doesn't allow, or that isn't measured while training.
@@ -50,9 +50,7 @@ class AggregatePosterior(pl.Callback):
                     raise UserError(
                         f"metrics: {type(metric).__name__} compares splits; accepted is measuring it by evaluate.py"
                     )
-            self._metrics[split] = [
-                metric.to(trainer.strategy.root_device) for metric in made if metric.of_any_split or split != "train"
-            ]
+            self._metrics[split] = [metric.to(device) for metric in made if metric.of_any_split or split != "train"]
 
     def on_validation_batch_end(
         self,
