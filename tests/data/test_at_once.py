@@ -77,7 +77,8 @@ def test_an_archive_is_unpacked(
 def test_a_set_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            if "Method" not in self.headers:  # with it, torchvision only looks where the address leads
+                asked.append(self.path)
             sleep(0.2)  # that the others come while a file is being fetched
             super().do_GET()
 

@@ -35,6 +35,8 @@ with claimed(Path(sys.argv[1]), "hydra.run.dir"):
     time.sleep(600)
 """
 JOBS = 50
+STARTED = int(os.environ.get("STARTED", "16"))
+"""Processes started at once: each takes half a gigabyte."""
 
 
 @contextmanager
@@ -72,9 +74,8 @@ def test_the_command_answers_in_one_line_before_it_writes(command: Command, tmp_
     with held(tmp_path / "run"):
         answer = command("train.py", *QUICK, "hydra.run.dir=run")
     assert answer.returncode == 1
-    assert answer.stderr.splitlines() == [
-        "error: hydra.run.dir=run: another process is writing there; accepted is another folder, or waiting for its end"
-    ] or answer.stderr.startswith(f"error: hydra.run.dir={tmp_path}/run: another process is writing there; ")
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith(f"error: hydra.run.dir={tmp_path / 'run'}: another process is writing there; accepted is")
     assert set(content(tmp_path / "run")) <= {".lock", "train.log"}  # Hydra opens a log, and has nothing to say in it
 
 
@@ -108,7 +109,7 @@ def test_runs_that_start_in_the_same_second_have_folders_of_their_own(composed: 
 
 
 @pytest.mark.slow
-def test_fifty_runs_at_once_all_finish(tmp_path: Path) -> None:
+def test_runs_started_at_once_all_finish(tmp_path: Path) -> None:
     """The default folders, W&B offline, MNIST to be unpacked first: nothing is told apart by hand."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mnist").symlink_to(PROJECT / "data" / "mnist")
@@ -119,14 +120,14 @@ def test_fifty_runs_at_once_all_finish(tmp_path: Path) -> None:
         subprocess.Popen(
             [*command, f"seed={seed}"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        for seed in range(JOBS)
+        for seed in range(STARTED)
     ]
     errors = [process.communicate(timeout=3000)[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0] * JOBS, errors
+    assert [process.returncode for process in processes] == [0] * STARTED, errors
     runs = [path.parent for path in tmp_path.glob("outputs/*/*/summary.json")]
-    assert {OmegaConf.load(run / "config.yaml").seed for run in runs} == set(range(JOBS))
+    assert {OmegaConf.load(run / "config.yaml").seed for run in runs} == set(range(STARTED))
     assert all(outcome(run).finished and len((run / "metrics.csv").read_text().splitlines()) == 3 for run in runs)
-    assert len(list(tmp_path.glob("outputs/*/*/wandb/offline-run-*/*.wandb"))) == JOBS
+    assert len(list(tmp_path.glob("outputs/*/*/wandb/offline-run-*/*.wandb"))) == STARTED
 
 
 @pytest.mark.slow
