@@ -43,6 +43,17 @@ SMALLER = {
     "samples": [*NETWORK, *DIGITS],
     "log_det_cov": [*NETWORK, *DIGITS, "data.train_size=100,200"],
     "scale_bias": [*NETWORK, *DIGITS, "data.source.factor=4,2", "metrics.aggregate_information.queries=10"],
+    "information_preference": [
+        *DIGITS,
+        "data.source.factor=4",
+        "network.encoder.channels=[4,8]",
+        "network.encoder.hidden=8",
+        "network.decoder.depth=2",
+        "network.decoder.width=4",
+        "metrics.aggregate_information.queries=10",
+        "metrics.importance_weighted.images=2",
+        "metrics.importance_weighted.samples=2",
+    ],
 }
 
 
