@@ -1,6 +1,7 @@
 """reproduce.py: a figure's cells trained where they are missing, and the figure drawn from those that are done."""
 
 import csv
+import json
 import platform
 import shlex
 from collections.abc import Sequence
@@ -48,13 +49,14 @@ def reproduce(cfg: DictConfig) -> None:
 def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     """Run, draw and write one figure; whether it is complete."""
     folder = Path(cfg.runs) / cfg.scale / name
-    jobs: list[Job] = []
+    by_identity: dict[tuple[str, ...], Job] = {}  # what every cell is given can make two arms one
     for arm in figure.arms.values():
         own = [*figure.cells, *arm, *EVERY_CELL]
         overrides = laid_over(laid_over(own, figure.scales[cfg.scale]), cfg.cells)
         if cfg.train:
             run_cells(folder, overrides, _launcher())
-        jobs += cells_of(folder, overrides)
+        by_identity |= {job.identity: job for job in cells_of(folder, overrides)}
+    jobs = list(by_identity.values())
     done = finished(jobs)
     if done:
         findings = figure.draw(done)
@@ -77,7 +79,7 @@ def _launcher() -> list[str]:
 def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], cfg: DictConfig) -> str:
     command = ["python", "reproduce.py", f"figure={name}", f"scale={cfg.scale}"]
     if cfg.cells:
-        command.append(f"cells=[{','.join(cfg.cells)}]")
+        command.append(f"cells={json.dumps(list(cfg.cells))}")
     minutes = sum(cell.summary["wall_seconds"] for cell in done) / 60
     lines = [
         f"![{name}]({name}.png)",
