@@ -15,7 +15,7 @@ from infovae.assembly import build_chosen
 from infovae.callbacks.drawing import save
 from infovae.config import check
 from infovae.errors import UserError
-from infovae.reproduction.cells import Cell, cells_of, finished, laid_over, run_cells
+from infovae.reproduction.cells import Cell, cells_of, distinct, finished, laid_over, run_cells
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
 from infovae.sweeps.jobs import Job
@@ -49,14 +49,14 @@ def reproduce(cfg: DictConfig) -> None:
 def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     """Run, draw and write one figure; whether it is complete."""
     folder = Path(cfg.runs) / cfg.scale / name
-    by_identity: dict[tuple[str, ...], Job] = {}  # what every cell is given can make two arms one
+    jobs: list[Job] = []
     for arm in figure.arms.values():
         own = [*figure.cells, *arm, *EVERY_CELL]
         overrides = laid_over(laid_over(own, figure.scales[cfg.scale]), cfg.cells)
         if cfg.train:
             run_cells(folder, overrides, _launcher())
-        by_identity |= {job.identity: job for job in cells_of(folder, overrides)}
-    jobs = list(by_identity.values())
+        jobs += cells_of(folder, overrides)
+    jobs = distinct(jobs)
     done = finished(jobs)
     if done:
         findings = figure.draw(done)
