@@ -3,12 +3,14 @@
 import csv
 import json
 import math
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import CONF, PROJECT, Command, Compose
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -17,7 +19,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 from infovae.config import build
 from infovae.metrics.inference_gap import InferenceGap
 from infovae.priors.standard_normal import StandardNormal
-from infovae.reproduction.cells import Cell, cells_of, laid_over
+from infovae.reproduction.cells import Cell, cells_of, distinct, laid_over
 from infovae.reproduction.command import EVERY_CELL
 from infovae.reproduction.figure import Figure
 from infovae.reproduction.page import write_page
@@ -43,6 +45,17 @@ SMALLER = {
     "samples": [*NETWORK, *DIGITS],
     "log_det_cov": [*NETWORK, *DIGITS, "data.train_size=100,200"],
     "scale_bias": [*NETWORK, *DIGITS, "data.source.factor=4,2", "metrics.aggregate_information.queries=10"],
+    "information_preference": [
+        *DIGITS,
+        "data.source.factor=4",
+        "network.encoder.channels=[4,8]",
+        "network.encoder.hidden=8",
+        "network.decoder.depth=2",
+        "network.decoder.width=4",
+        "metrics.aggregate_information.queries=10",
+        "metrics.importance_weighted.images=2",
+        "metrics.importance_weighted.samples=2",
+    ],
 }
 
 
@@ -94,6 +107,9 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
     assert "missing" not in page.read_text()
     assert kept.read_bytes() == before
     assert lost.is_file()
+    shown = next(line for line in page.read_text().splitlines() if line.startswith("`python reproduce.py"))
+    (again,) = OverridesParser.create().parse_overrides(shlex.split(shown.split("`")[1])[4:])
+    assert again.value() == [*TINY, *SMALLER["contours"]]
     with page.with_suffix(".csv").open() as file:
         assert len({row["objective"] for row in csv.DictReader(file)}) == 2
 
@@ -162,6 +178,17 @@ def test_the_inference_gap_is_refused_off_the_line() -> None:
 
 def test_later_overrides_win_key_by_key() -> None:
     assert laid_over(["a=1,2", "+b=3", "c=4"], ["b=5", "a=6"]) == ["c=4", "b=5", "a=6"]
+
+
+def test_two_arms_that_come_to_the_same_are_one(tmp_path: Path) -> None:
+    first = cells_of(tmp_path, ["model=vae", "seed=1,2"])
+    second = cells_of(tmp_path, ["seed=2,3", "model=vae"])
+    assert distinct([*first, *first]) == first
+    assert [job.identity for job in distinct([*first, *second])] == [
+        ("model=vae", "seed=1"),
+        ("model=vae", "seed=2"),
+        ("model=vae", "seed=3"),
+    ]
 
 
 def test_estimates_show_as_many_digits_as_their_error_allows() -> None:

@@ -93,6 +93,11 @@ def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:
     return number_jobs(folder, combinations, recorded_jobs(folder))
 
 
+def distinct(jobs: Iterable[Job]) -> list[Job]:
+    """Each once: what every cell is given can make two arms one."""
+    return list({job.identity: job for job in jobs}.values())
+
+
 def finished(jobs: Iterable[Job]) -> list[Cell]:
     """Those that are done."""
     return [Cell(job.folder) for job in jobs if outcome(job.folder).finished]

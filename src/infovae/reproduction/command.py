@@ -1,6 +1,7 @@
 """reproduce.py: a figure's cells trained where they are missing, and the figure drawn from those that are done."""
 
 import csv
+import json
 import platform
 import shlex
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from infovae.assembly import build_chosen
 from infovae.callbacks.drawing import save
 from infovae.config import check
 from infovae.errors import UserError
-from infovae.reproduction.cells import Cell, cells_of, check_overrides, finished, laid_over, run_cells
+from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct, finished, laid_over, run_cells
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
 from infovae.run_folder import check_writable
@@ -60,6 +61,7 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
         if cfg.train:
             run_cells(folder, overrides, _launcher())
         jobs += cells_of(folder, overrides)
+    jobs = distinct(jobs)
     done = finished(jobs)
     if done:
         findings = figure.draw(done)
@@ -82,7 +84,7 @@ def _launcher() -> list[str]:
 def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], cfg: DictConfig) -> str:
     command = ["python", "reproduce.py", f"figure={name}", f"scale={cfg.scale}"]
     if cfg.cells:
-        command.append(f"cells=[{','.join(cfg.cells)}]")
+        command.append(f"cells={json.dumps(list(cfg.cells))}")
     minutes = sum(cell.summary["wall_seconds"] for cell in done) / 60
     lines = [
         f"![{name}]({name}.png)",

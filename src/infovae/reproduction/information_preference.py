@@ -1,0 +1,153 @@
+"""Information preference: what codes tell a decoder that could model the data without them.
+
+Where p(x|z) can be p_D(x) for every z, the ELBO is optimal with q(z|x) = p(z), hence I_q(x;z) = 0 (Zhao, Song, Ermon
+2017, section 2).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from infovae.measure import draw
+from infovae.metrics.log_weights import bits_per_dimension
+from infovae.pictures.canvas import rendered, style
+from infovae.pictures.picture import Pixels
+from infovae.pictures.samples_given_code import SamplesGivenCode
+from infovae.reproduction.cells import Cell
+from infovae.reproduction.colours import colours_of
+from infovae.reproduction.figure import Figure, Findings, Row
+from infovae.reproduction.tables import estimate, grouped, markdown, measured
+
+BITS = "bits/dim"
+WEIGHTED = "test/importance_weighted_log_likelihood_bits_per_dimension"
+BOUND = "test/mutual_information_bound"
+COLUMNS = {
+    WEIGHTED: "bits/dim by importance weights, first test images",
+    "test/mutual_information": "I_q(x;z), test (nats)",
+    "train/mutual_information": "train",
+    "test/reconstruction": "−E log p(x given z), test (nats)",
+    "test/rate": "rate, test (nats)",
+    "test/aggregate_kl": "KL(q(z) ‖ p(z)), test (nats)",
+    "test/active_units": "active units, test",
+    "test/log_det_covariance": "log det Cov[q(z)], test",
+    "test/mmd": "MMD²(q(z), p(z)), test",
+}
+ROWS, SAMPLES = 6, 5
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The cells of one objective on one data set.
+
+    Attributes:
+        cells: a seed each.
+        dimensions: pixels times channels of an image.
+        samples: of the first seed's model, several draws for each of several codes.
+    """
+
+    cells: list[Cell]
+    dimensions: int
+    samples: Pixels
+
+    @classmethod
+    def of(cls, cells: list[Cell]) -> "Arm":
+        """The arm that these cells are."""
+        run = cells[0].load()
+        drawn = draw(run.module, run.data, {"samples": SamplesGivenCode(rows=ROWS, samples=SAMPLES)})
+        return cls(cells, math.prod(run.data.image_shape), drawn["samples"])
+
+    def bits(self, measurements: dict[str, float]) -> float:
+        """What a test image takes to store, at most, in bits for each pixel and channel: by the ELBO."""
+        elbo = torch.tensor(measurements["test/elbo"], dtype=torch.float64)
+        return float(bits_per_dimension(elbo, self.dimensions))
+
+    def curve(self, cell: Cell, key: str) -> tuple[list[float], list[float]]:
+        """Steps, and a measurement after each of them."""
+        values = [self.bits(row) if key == BITS else row[key] for row in cell.rows]
+        return [row["step"] for row in cell.rows], values
+
+
+Arms = dict[tuple[str, str], Arm]
+
+
+class InformationPreference(Figure):
+    """I_q(x;z) and bits/dim while training, and draws for one code by the first seed's models."""
+
+    title = "Information preference: what codes tell a decoder that sees pixels"
+
+    def draw(self, cells: Sequence[Cell]) -> Findings:
+        groups = grouped(cells, lambda cell: (data_of(cell), cell.objective))
+        arms = {key: Arm.of(group) for key, group in groups.items()}
+        rows = [
+            [
+                f"{objective}, {data}",
+                estimate([arm.bits(cell.metrics) for cell in arm.cells]),
+                *(measured(arm.cells, key) for key in COLUMNS),
+            ]
+            for (data, objective), arm in arms.items()
+        ]
+        table = markdown(["objective, data", f"{BITS} by the ELBO, test", *COLUMNS.values()], rows)
+        bound = max(cell.metrics[BOUND] for cell in cells)
+        notes = f"± is the standard error over seeds. I_q(x;z) can't be measured above {bound:.2f} nats, log N."
+        return Findings(_drawn(arms), _rows(arms), f"{notes}\n\n{table}")
+
+
+def data_of(cell: Cell) -> str:
+    """The cell's data as a label."""
+    name = cell.cfg.data.source["_target_"].rpartition(".")[2]
+    return f"{name}, {'256 levels' if cell.cfg.data.binarization == 'none' else 'black and white'}"
+
+
+def _rows(arms: Arms) -> list[Row]:
+    return [
+        {"data": data, "objective": objective, "seed": cell.cfg.seed, "step": row["step"], BITS: arm.bits(row)}
+        | {key: row[key] for key in (*COLUMNS, BOUND)}
+        for (data, objective), arm in arms.items()
+        for cell in arm.cells
+        for row in cell.rows
+    ]
+
+
+def _drawn(arms: Arms) -> Pixels:
+    sets = list(dict.fromkeys(data for data, _ in arms))
+    colours = colours_of(objective for _, objective in arms)
+    objectives = [name for name in colours if any(objective == name for _, objective in arms)]
+    with style():
+        canvas = Canvas(figsize=(2.8 * (2 + len(objectives)), 3 * len(sets)))
+        panels = canvas.subplots(len(sets), 2 + len(objectives), squeeze=False)
+        for (information, bits, *pictures), data in zip(panels, sets, strict=True):
+            of_this = {objective: arm for (name, objective), arm in arms.items() if name == data}
+            for axes, key in ((information, "test/mutual_information"), (bits, BITS)):
+                _draw_curves(axes, of_this, key, colours)
+            _draw_bound(information, of_this)
+            information.set(title=f"{data}\nI_q(x;z), test (nats)", xlabel="step")
+            bits.set(title=f"{BITS} by the ELBO, test", xlabel="step")
+            for axes, objective in zip(pictures, objectives, strict=True):
+                _draw_samples(axes, objective, of_this.get(objective))
+        return rendered(canvas)
+
+
+def _draw_curves(axes: Axes, arms: dict[str, Arm], key: str, colours: dict[str, str]) -> None:
+    """A line a seed."""
+    for objective, arm in arms.items():
+        for position, cell in enumerate(arm.cells):
+            label = None if position else objective
+            axes.plot(*arm.curve(cell, key), color=colours[objective], marker=".", label=label)
+
+
+def _draw_bound(axes: Axes, arms: dict[str, Arm]) -> None:
+    bounds = [row[BOUND] for arm in arms.values() for cell in arm.cells for row in cell.rows]
+    axes.axhline(max(bounds), color="0.3", linewidth=0.8, linestyle="dashed", label="log N")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+
+
+def _draw_samples(axes: Axes, objective: str, arm: Arm | None) -> None:
+    axes.set_axis_off()
+    if arm is not None:
+        axes.imshow(arm.samples, interpolation="antialiased")
+        axes.set_title(objective)
