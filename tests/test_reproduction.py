@@ -48,12 +48,11 @@ SMALLER = {
 
 def tiny_overrides(name: str) -> list[list[str]]:
     """Of each tiny cell of a figure, from the figure's own config."""
-    node = OmegaConf.load(CONF / "figure" / f"{name}.yaml")[name]
+    figure: Figure = build(OmegaConf.load(CONF / "figure" / f"{name}.yaml")[name], "figure")
     overrides = []
-    for arm in node.arms.values():
-        own = laid_over([*node.cells, *arm, *EVERY_CELL], list(node.quick))
-        jobs = cells_of(Path("nowhere"), laid_over(laid_over(own, TINY), SMALLER[name]))
-        overrides += [list(job.overrides) for job in jobs]
+    for arm in figure.arms:
+        tiny = laid_over(laid_over(figure.overrides(arm, "quick", EVERY_CELL), TINY), SMALLER[name])
+        overrides += [list(job.overrides) for job in cells_of(Path("nowhere"), tiny)]
     return overrides
 
 

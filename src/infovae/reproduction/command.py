@@ -49,9 +49,8 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     """Run, draw and write one figure; whether it is complete."""
     folder = Path(cfg.runs) / cfg.scale / name
     jobs: list[Job] = []
-    for arm in figure.arms.values():
-        own = [*figure.cells, *arm, *EVERY_CELL]
-        overrides = laid_over(laid_over(own, figure.scales[cfg.scale]), cfg.cells)
+    for arm in figure.arms:
+        overrides = figure.overrides(arm, cfg.scale, laid_over(EVERY_CELL, cfg.cells))
         if cfg.train:
             run_cells(folder, overrides, _launcher())
         jobs += cells_of(folder, overrides)
