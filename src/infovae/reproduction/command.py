@@ -15,6 +15,7 @@ from infovae.callbacks.drawing import save
 from infovae.config import check
 from infovae.errors import UserError
 from infovae.reproduction.cells import Cell, cells_of, finished, laid_over, run_cells
+from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
 from infovae.sweeps.jobs import Job
@@ -55,6 +56,10 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
             run_cells(folder, overrides, _launcher())
         jobs += cells_of(folder, overrides)
     done = finished(jobs)
+    if evaluation := figure.evaluation.get(cfg.scale):
+        if cfg.train:
+            evaluate_cells(done, evaluation, figure.classifier)
+        done = evaluated(done, evaluation)
     if done:
         findings = figure.draw(done)
         output = Path(cfg.output)

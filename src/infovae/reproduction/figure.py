@@ -33,17 +33,29 @@ class Figure(ABC):
             combination of their values is a cell.
         quick: overrides that make the cells fit two cores and twenty minutes.
         paper: overrides for the full protocol.
+        evaluation: by scale, the overrides with which evaluate.py measures finished cells; none: it doesn't.
+        classifier: the data set whose classifier that needs; classifier.py trains it.
     """
 
     title: str
 
-    def __init__(self, cells: list[str], arms: dict[str, list[str]], quick: list[str], paper: list[str]) -> None:
+    def __init__(
+        self,
+        cells: list[str],
+        arms: dict[str, list[str]],
+        quick: list[str],
+        paper: list[str],
+        evaluation: dict[str, list[str]] | None = None,
+        classifier: str | None = None,
+    ) -> None:
         self.cells = cells
         self.arms = arms
         self.scales = {"quick": quick, "paper": paper}
+        self.evaluation = evaluation or {}
+        self.classifier = classifier
 
     def overrides(self, arm: str, scale: Literal["quick", "paper"], last: Sequence[str]) -> list[str]:
-        """Of an arm's cells, key by key: its own win over those of all cells, the scale's over both, the last over all."""
+        """Of an arm's cells; key by key, its own win over the figure's, the scale's over both, the last over all."""
         overrides = self.cells
         for layer in (self.arms[arm], self.scales[scale], last):
             overrides = laid_over(overrides, layer)
