@@ -69,9 +69,7 @@ class Comparison(Figure):
         header = ["objective", "divergence", *COLUMNS.values()]
         table = markdown(header, [[*arm, *values.values()] for arm, values in found.items()])
         real = estimate([values["test/real_class_mismatch"] for values in numbers.values()]).mean
-        note = (
-            f"± is the standard error over seeds. Test digits in place of samples have class mismatch {real:.5f}."
-        )
+        note = f"± is the standard error over seeds. Test digits in place of samples have class mismatch {real:.5f}."
         shown = {folder: {key: values[key] for key in COLUMNS} for folder, values in numbers.items()}
         rows: list[Row] = [_labels(cell) | shown[cell.folder] for cell in cells]
         rows += [_labels(cell) | point for cell in cells for point in _course(cell)]
