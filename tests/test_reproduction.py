@@ -5,6 +5,7 @@ import json
 import math
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,11 +17,12 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from infovae.config import build
+from infovae.config import build, check
 from infovae.metrics.inference_gap import InferenceGap
 from infovae.priors.standard_normal import StandardNormal
 from infovae.reproduction.cells import Cell, cells_of, distinct, laid_over
 from infovae.reproduction.command import EVERY_CELL
+from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure
 from infovae.reproduction.page import write_page
 from infovae.reproduction.scale_bias import cost_of_shift
@@ -56,27 +58,46 @@ SMALLER = {
         "metrics.importance_weighted.images=2",
         "metrics.importance_weighted.samples=2",
     ],
+    "comparison": [*NETWORK, *DIGITS, "data.train_size=1050", "data.steps_per_epoch=1"],
 }
+ARMS = {"comparison": ["elbo", "beta_vae", "sinkhorn"]}
+"""Where all would take too long."""
+EVALUATION = [
+    "metrics.annealed_importance.images=2",
+    "metrics.annealed_importance.chains=2",
+    "metrics.annealed_importance.temperatures=2",
+    "metrics.few_labels.draws=1",
+    "metrics.sample_quality.samples=100",
+    "metrics.sample_quality.subset_size=50",
+]
 
 
-def tiny_overrides(name: str) -> list[list[str]]:
+def figure_of(name: str) -> Figure:
+    figure: Figure = build(OmegaConf.load(CONF / "figure" / f"{name}.yaml")[name], "figure")
+    return figure
+
+
+def tiny_overrides(name: str, figure: Figure) -> list[list[str]]:
     """Of each tiny cell of a figure, from the figure's own config."""
-    node = OmegaConf.load(CONF / "figure" / f"{name}.yaml")[name]
     overrides = []
-    for arm in node.arms.values():
-        own = laid_over([*node.cells, *arm, *EVERY_CELL], list(node.quick))
-        jobs = cells_of(Path("nowhere"), laid_over(laid_over(own, TINY), SMALLER[name]))
-        overrides += [list(job.overrides) for job in jobs]
+    for arm in ARMS.get(name, figure.arms):
+        tiny = laid_over(laid_over(figure.overrides(arm, "quick", EVERY_CELL), TINY), SMALLER[name])
+        overrides += [list(job.overrides) for job in cells_of(Path("nowhere"), tiny)]
     return overrides
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_each_figure_is_drawn_from_tiny_cells(composed: Compose, name: str, tmp_path: Path) -> None:
-    cells = []
-    for position, overrides in enumerate(tiny_overrides(name)):
+    figure, cells = figure_of(name), []
+    for position, overrides in enumerate(tiny_overrides(name, figure)):
         train(composed(*overrides, run_dir=tmp_path / str(position)))
         cells.append(Cell(tmp_path / str(position)))
-    figure: Figure = build(OmegaConf.load(CONF / "figure" / f"{name}.yaml")[name], "figure")
+    if figure.evaluation:
+        evaluation = laid_over(figure.evaluation["quick"], EVALUATION)
+        assert evaluated(cells, evaluation) == []
+        evaluate_cells(cells, evaluation, classifier=None)
+        assert evaluated(cells, evaluation) == cells
+        assert evaluated(cells, figure.evaluation["quick"]) == []
     picture, data, tables = figure.draw(cells)
     objectives = {cell.objective for cell in cells}
     assert "ELBO" in objectives
@@ -84,6 +105,21 @@ def test_each_figure_is_drawn_from_tiny_cells(composed: Compose, name: str, tmp_
     assert {row["objective"] for row in data if "objective" in row} == objectives
     assert all(f"| {objective}" in tables for objective in objectives)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+def test_each_arm_of_a_figure_composes(composed: Compose, name: str, scale: Literal["quick", "paper"]) -> None:
+    figure = figure_of(name)
+    for arm in figure.arms:
+        for job in cells_of(Path("nowhere"), figure.overrides(arm, scale, EVERY_CELL))[:1]:
+            check(composed(*job.overrides))
+
+
+def test_an_arm_s_values_win_over_the_figure_s_and_the_command_s_over_all() -> None:
+    figure = figure_of("log_det_cov")
+    assert "data.train_size=500,5000,50000" in figure.overrides("infovae_50", "quick", [])
+    assert len(cells_of(Path("nowhere"), figure.overrides("infovae_50", "quick", ["seed=4"]))) == 3
 
 
 def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Command, tmp_path: Path) -> None:
@@ -115,10 +151,10 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
 
 
 def test_a_figure_that_is_not_there_is_one_line_that_lists_those_that_are(command: Command) -> None:
-    answer = command("reproduce.py", "figure=comparison")
+    answer = command("reproduce.py", "figure=comparisons")
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
-        f"error: figure=comparison: unknown option; accepted are {', '.join(['all', *FIGURES])}"
+        f"error: figure=comparisons: unknown option; accepted are {', '.join(['all', *FIGURES])}"
     ]
 
 

@@ -58,6 +58,8 @@ class Cell:
     @property
     def objective(self) -> str:
         """Its point of the family, as a label."""
+        if "beta" in self.cfg.model:
+            return f"β-VAE (β = {self.cfg.model.beta:g})"
         alpha, lambda_ = float(self.cfg.model.alpha), float(self.cfg.model.lambda_)
         elbo = Objective(alpha, lambda_) == Objective(0.0, 1.0)
         return "ELBO" if elbo else f"InfoVAE (α = {alpha:g}, λ = {lambda_:g})"

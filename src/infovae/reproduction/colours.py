@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from infovae.pictures.canvas import CLASS_COLOURS
 
 ELBO_COLOUR = CLASS_COLOURS[2]
-OTHERS = (CLASS_COLOURS[0], CLASS_COLOURS[1], CLASS_COLOURS[4], CLASS_COLOURS[5], CLASS_COLOURS[8], CLASS_COLOURS[9])
+OTHERS = tuple(CLASS_COLOURS[position] for position in (0, 1, 4, 5, 8, 9, 3, 6, 7))
 
 
 def colours_of(objectives: Iterable[str]) -> dict[str, str]:

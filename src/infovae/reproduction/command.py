@@ -16,6 +16,7 @@ from infovae.callbacks.drawing import save
 from infovae.config import check
 from infovae.errors import UserError
 from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct, finished, laid_over, run_cells
+from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
 from infovae.run_folder import check_writable
@@ -55,14 +56,17 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     """Run, draw and write one figure; whether it is complete."""
     folder = Path(cfg.runs) / cfg.scale / name
     jobs: list[Job] = []
-    for arm in figure.arms.values():
-        own = [*figure.cells, *arm, *EVERY_CELL]
-        overrides = laid_over(laid_over(own, figure.scales[cfg.scale]), cfg.cells)
+    for arm in figure.arms:
+        overrides = figure.overrides(arm, cfg.scale, laid_over(EVERY_CELL, cfg.cells))
         if cfg.train:
             run_cells(folder, overrides, _launcher())
         jobs += cells_of(folder, overrides)
     jobs = distinct(jobs)
     done = finished(jobs)
+    if evaluation := figure.evaluation.get(cfg.scale):
+        if cfg.train:
+            evaluate_cells(done, evaluation, figure.classifier)
+        done = evaluated(done, evaluation)
     if done:
         findings = figure.draw(done)
         output = Path(cfg.output)

@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from infovae.pictures.picture import Pixels
-from infovae.reproduction.cells import Cell
+from infovae.reproduction.cells import Cell, laid_over
 
 Row = Mapping[str, float | str]
 
@@ -29,18 +29,37 @@ class Figure(ABC):
 
     Args:
         cells: overrides of train.py, as experiment=NAME and seed=1,2,3.
-        arms: by name, the overrides that name an objective or several. Every combination of an arm's and the cells'
-            values is a cell.
+        arms: by name, the overrides that name an objective or several, which win over those of all cells. Every
+            combination of their values is a cell.
         quick: overrides that make the cells fit two cores and twenty minutes.
         paper: overrides for the full protocol.
+        evaluation: by scale, the overrides with which evaluate.py measures finished cells; none: it doesn't.
+        classifier: the data set whose classifier that needs; classifier.py trains it.
     """
 
     title: str
 
-    def __init__(self, cells: list[str], arms: dict[str, list[str]], quick: list[str], paper: list[str]) -> None:
+    def __init__(
+        self,
+        cells: list[str],
+        arms: dict[str, list[str]],
+        quick: list[str],
+        paper: list[str],
+        evaluation: dict[str, list[str]] | None = None,
+        classifier: str | None = None,
+    ) -> None:
         self.cells = cells
         self.arms = arms
         self.scales = {"quick": quick, "paper": paper}
+        self.evaluation = evaluation or {}
+        self.classifier = classifier
+
+    def overrides(self, arm: str, scale: Literal["quick", "paper"], last: Sequence[str]) -> list[str]:
+        """Of an arm's cells; key by key, its own win over the figure's, the scale's over both, the last over all."""
+        overrides = self.cells
+        for layer in (self.arms[arm], self.scales[scale], last):
+            overrides = laid_over(overrides, layer)
+        return overrides
 
     @abstractmethod
     def draw(self, cells: Sequence[Cell]) -> Findings:

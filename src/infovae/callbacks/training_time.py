@@ -1,0 +1,38 @@
+"""What training itself costs, whatever else runs on the machine."""
+
+from time import perf_counter, process_time
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+
+class TrainingTime(pl.Callback):
+    """Logs ``train/seconds`` of each epoch: the steps alone, without evaluation and drawing.
+
+    On a CPU those that this process was given, summed over its threads, so that what others compute meanwhile doesn't
+    count; on a GPU those of the clock.
+    """
+
+    def __init__(self) -> None:
+        self._start = 0.0
+        self._seconds = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start = _now(pl_module.device)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.is_last_batch:
+            self._seconds = _now(pl_module.device) - self._start
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.log("train/seconds", self._seconds)
+
+
+def _now(device: torch.device) -> float:
+    if device.type != "cuda":
+        return process_time()
+    torch.cuda.synchronize(device)
+    return perf_counter()

@@ -1,0 +1,128 @@
+"""The divergences side by side: what each makes of q(z), of samples and of the code, and what it costs."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from infovae.pictures.canvas import rendered, style
+from infovae.pictures.picture import Pixels
+from infovae.reproduction.cells import Cell
+from infovae.reproduction.colours import colours_of
+from infovae.reproduction.evaluations import evaluations
+from infovae.reproduction.figure import Figure, Findings, Row
+from infovae.reproduction.tables import Estimate, estimate, grouped, markdown
+
+COLUMNS = {
+    "train/log_det_covariance": "log det Cov[q(z)], train",
+    "test/log_det_covariance": "test",
+    "test/mmd": "MMD²(q(z), p(z)), test",
+    "test/class_mismatch": "class mismatch",
+    "test/annealed_log_likelihood": "log p(x) by AIS, test (nats)",
+    "test/simulated_gap": "AIS: upper − lower bound on simulated images",
+    "test/error_linear_svm_with_1000_labels": "error with 1,000 labels, linear SVM",
+    "test/error_self_trained_svm_with_1000_labels": "self-trained SVM",
+    "test/reconstruction": "−E log p(x given z), test (nats)",
+    "test/rate": "rate, test (nats)",
+    "seconds": "seconds an epoch",
+}
+SHOWN = (
+    "test/log_det_covariance",
+    "test/mmd",
+    "test/class_mismatch",
+    "test/annealed_log_likelihood",
+    "test/error_linear_svm_with_1000_labels",
+)
+
+Course = list[dict[str, float]]
+"""What was measured after each epoch."""
+
+
+class Arm(NamedTuple):
+    """An objective, and the divergence where that has a weight."""
+
+    objective: str
+    divergence: str
+
+    def __str__(self) -> str:
+        if self.divergence == "–":
+            return self.objective
+        return f"{self.divergence}, λ{self.objective.partition('λ')[2].rstrip(')')}"
+
+
+class Comparison(Figure):
+    """MMD on validation over the time that training took, and numbers of the final weights."""
+
+    title = "Divergences side by side, with the ELBO and the β-VAE"
+
+    def draw(self, cells: Sequence[Cell]) -> Findings:
+        numbers = {cell.folder: _numbers(cell) for cell in cells}
+        groups = grouped(cells, arm_of)
+        found = {
+            arm: {key: estimate([numbers[cell.folder][key] for cell in group]) for key in COLUMNS}
+            for arm, group in groups.items()
+        }
+        courses = {arm: [_course(cell) for cell in group] for arm, group in groups.items()}
+        header = ["objective", "divergence", *COLUMNS.values()]
+        table = markdown(header, [[*arm, *values.values()] for arm, values in found.items()])
+        real = estimate([values["test/real_class_mismatch"] for values in numbers.values()]).mean
+        note = f"± is the standard error over seeds. Test digits in place of samples have class mismatch {real:.5f}."
+        shown = {folder: {key: values[key] for key in COLUMNS} for folder, values in numbers.items()}
+        rows: list[Row] = [_labels(cell) | shown[cell.folder] for cell in cells]
+        rows += [_labels(cell) | point for cell in cells for point in _course(cell)]
+        return Findings(_drawn(found, courses), rows, f"{note}\n\n{table}")
+
+
+def arm_of(cell: Cell) -> Arm:
+    """What a cell was trained with."""
+    weighted = cell.objective.startswith("InfoVAE")
+    return Arm(cell.objective, str(cell.cfg.name).partition("-")[2] if weighted else "–")
+
+
+def _labels(cell: Cell) -> dict[str, float | str]:
+    return arm_of(cell)._asdict() | {"seed": cell.cfg.seed}
+
+
+def _numbers(cell: Cell) -> dict[str, float]:
+    """Of the final weights, as evaluate.py found them, else as the run itself did."""
+    seconds = float(np.mean([row["train/seconds"] for row in cell.rows]))
+    return cell.metrics | evaluations(cell) | {"seconds": seconds}
+
+
+def _course(cell: Cell) -> Course:
+    spent = accumulate(row["train/seconds"] for row in cell.rows)
+    names = ("step", "validation/mmd", "validation/log_det_covariance", "validation/elbo")
+    return [
+        {"training_seconds": seconds} | {name: row[name] for name in names}
+        for row, seconds in zip(cell.rows, spent, strict=True)
+    ]
+
+
+def _drawn(found: dict[Arm, dict[str, Estimate]], courses: dict[Arm, list[Course]]) -> Pixels:
+    colours = colours_of(map(str, found))
+    with style():
+        canvas = Canvas(figsize=(11, 6))
+        panels = canvas.subplots(2, 3)
+        _draw_courses(panels[0, 0], courses, colours)
+        for position, (key, axes) in enumerate(zip(SHOWN, panels.flat[1:], strict=True)):
+            for height, (arm, values) in enumerate(found.items()):
+                mean, error = values[key]
+                axes.errorbar(mean, -height, xerr=np.nan_to_num(error), color=colours[str(arm)], marker=".", capsize=2)
+            named = list(map(str, found)) if position in (0, 2) else [""] * len(found)
+            axes.set_yticks([-height for height in range(len(found))], named)
+            axes.set_title(COLUMNS[key] if key != "test/log_det_covariance" else "log det Cov[q(z)], test")
+        panels[0, 1].axvline(0, color="0.3", linewidth=0.8)
+        return rendered(canvas)
+
+
+def _draw_courses(axes: Axes, courses: dict[Arm, list[Course]], colours: dict[str, str]) -> None:
+    for arm, runs in courses.items():
+        for position, run in enumerate(runs):
+            seconds, mmd = ([point[key] for point in run] for key in ("training_seconds", "validation/mmd"))
+            axes.plot(seconds, mmd, color=colours[str(arm)], linewidth=0.9, label=None if position else str(arm))
+    axes.set_yscale("symlog", linthresh=1e-3)
+    axes.set(xlabel="seconds of training", title="MMD²(q(z), p(z)), validation")
+    axes.legend(fontsize=6, ncols=2)

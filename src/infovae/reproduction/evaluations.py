@@ -1,0 +1,49 @@
+"""What evaluate.py finds of a figure's cells; kept in their folders, so that none is measured twice."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from infovae.reproduction.cells import Cell
+
+PROJECT = Path(__file__).parents[3]
+
+
+def evaluations(cell: Cell) -> dict[str, float]:
+    """Numbers by ``split/name``."""
+    return {name: float(value) for name, value in _record(cell)["metrics"].items() if not isinstance(value, list)}
+
+
+def evaluated(cells: Iterable[Cell], overrides: Sequence[str]) -> list[Cell]:
+    """Those that evaluate.py has measured with these overrides."""
+    return [cell for cell in cells if set(overrides) <= set(_record(cell).get("command", ()))]
+
+
+def evaluate_cells(cells: Sequence[Cell], overrides: Sequence[str], classifier: str | None) -> None:
+    """Have evaluate.py measure what isn't measured yet; what was found is to be read in the cells' folders.
+
+    Args:
+        cells: finished ones.
+        overrides: as evaluate.py takes them.
+        classifier: the data set whose classifier judges samples; classifier.py trains it where it isn't there.
+    """
+    done = {cell.folder for cell in evaluated(cells, overrides)}
+    missing = [str(cell.folder.resolve()) for cell in cells if cell.folder not in done]
+    if not missing:
+        return
+    if classifier is not None:
+        _run("classifier.py", f"data={classifier}")
+    _run("evaluate.py", f"run={json.dumps(missing)}", *overrides)
+
+
+def _run(script: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, str(PROJECT / script), *arguments], check=False)
+
+
+def _record(cell: Cell) -> dict[str, Any]:
+    path = cell.folder / "evaluation.json"
+    record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return record
