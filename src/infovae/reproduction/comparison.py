@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from omegaconf import DictConfig
 
 from infovae.pictures.canvas import rendered, style
 from infovae.pictures.picture import Pixels
@@ -78,8 +79,16 @@ class Comparison(Figure):
 
 def arm_of(cell: Cell) -> Arm:
     """What a cell was trained with."""
-    weighted = cell.objective.startswith("InfoVAE")
-    return Arm(cell.objective, str(cell.cfg.name).partition("-")[2] if weighted else "–")
+    if not cell.objective.startswith("InfoVAE"):
+        return Arm(cell.objective, "–")
+    divergence = _module(cell.cfg.divergence)
+    kernel = _module(cell.cfg.divergence.kernel) if divergence == "mmd" else "gaussian"
+    return Arm(cell.objective, divergence if kernel == "gaussian" else f"{divergence} ({kernel})")
+
+
+def _module(node: DictConfig) -> str:
+    """The file that a node's target is in, by its name: one for each option."""
+    return str(node["_target_"]).split(".")[-2]
 
 
 def _labels(cell: Cell) -> dict[str, float | str]:
