@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from omegaconf import DictConfig
 
 from infovae.pictures.canvas import rendered, style
 from infovae.pictures.picture import Pixels
@@ -81,14 +80,9 @@ def arm_of(cell: Cell) -> Arm:
     """What a cell was trained with."""
     if not cell.objective.startswith("InfoVAE"):
         return Arm(cell.objective, "–")
-    divergence = _module(cell.cfg.divergence)
-    kernel = _module(cell.cfg.divergence.kernel) if divergence == "mmd" else "gaussian"
-    return Arm(cell.objective, divergence if kernel == "gaussian" else f"{divergence} ({kernel})")
-
-
-def _module(node: DictConfig) -> str:
-    """The file that a node's target is in, by its name: one for each option."""
-    return str(node["_target_"]).split(".")[-2]
+    divergence = str(cell.cfg.divergence["_target_"]).split(".")[-2]  # its file, one for each but for the kernel
+    kernel = str(cell.cfg.divergence.kernel["_target_"]).split(".")[-1] if divergence == "mmd" else "Gaussian"
+    return Arm(cell.objective, divergence if kernel == "Gaussian" else f"{divergence} ({kernel})")
 
 
 def _labels(cell: Cell) -> dict[str, float | str]:
