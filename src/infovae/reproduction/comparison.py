@@ -78,8 +78,11 @@ class Comparison(Figure):
 
 def arm_of(cell: Cell) -> Arm:
     """What a cell was trained with."""
-    weighted = cell.objective.startswith("InfoVAE")
-    return Arm(cell.objective, str(cell.cfg.name).partition("-")[2] if weighted else "–")
+    if not cell.objective.startswith("InfoVAE"):
+        return Arm(cell.objective, "–")
+    divergence = str(cell.cfg.divergence["_target_"]).split(".")[-2]  # its file, one for each but for the kernel
+    kernel = str(cell.cfg.divergence.kernel["_target_"]).split(".")[-1] if divergence == "mmd" else "Gaussian"
+    return Arm(cell.objective, divergence if kernel == "Gaussian" else f"{divergence} ({kernel})")
 
 
 def _labels(cell: Cell) -> dict[str, float | str]:
