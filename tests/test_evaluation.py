@@ -89,42 +89,6 @@ def test_a_model_trained_elsewhere_meets_the_same_ruler(command: Command, run: P
         assert theirs[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "run: missing; accepted is one of run=FOLDER"),
-        (["run=run", "ckpt=run/checkpoints/last.ckpt"], "run and ckpt: together"),
-        (["run=nowhere"], "run=nowhere: no config.yaml there"),
-        (["run=run", "data=digits"], "data: a run brings its own"),
-        (["run=[run,run]", "output=x"], "output=x: 2 runs can't share it"),
-        (["run=run", "split=all"], "split=all: "),
-        (["run=run", "batch_size=0"], "batch_size=0: "),
-        (["run=run", "checkpoint=third"], "checkpoint=third: no such file"),
-        (["run=run", "device=abacus"], "device=abacus: not there; accepted are auto, cpu"),
-        (["run=run", "metrics=[beauty]"], "metrics=beauty: unknown option; accepted are active_units"),
-        (["run=run", "metrics.mmd.samples=1"], "metrics.mmd.samples=1: accepted are"),
-        (["run=run", "+override.data.train_size=0"], "train_size=0: accepted are"),
-        (["run=run", "colour=red"], "colour: unknown key"),
-        (["adapter=encode_decode", "adapter.model._target_=os.getcwd"], "data: missing"),
-        (
-            ["adapter=encode_decode", "adapter.model._target_=os.getcwd", "data=digits", "output=x", "latent_dim=2"],
-            "adapter.model=str: no method decode",
-        ),
-        (["ckpt=run/config.yaml"], "no config.yaml there"),
-    ],
-)
-def test_mistakes_are_one_line_and_write_nothing(
-    command: Command, run: Path, tmp_path: Path, arguments: list[str], message: str
-) -> None:
-    answer = command("evaluate.py", *arguments)
-    assert answer.returncode == 1
-    (line,) = answer.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert message in line
-    assert not (run / "evaluation.json").exists()
-    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["run"]
-
-
 def test_help_names_the_commands(command: Command) -> None:
     answer = command("evaluate.py", "--help")
     assert answer.returncode == 0

@@ -79,24 +79,3 @@ def test_a_foreign_part_is_refused_unless_trusted(run: Path) -> None:
     config.write_text(config.read_text().replace("infovae.likelihoods.bernoulli.Bernoulli", "os.getcwd"))
     with pytest.raises(UserError, match=r"os\.getcwd.*trust=true"):
         export(configured(run))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "run: missing; accepted is run=FOLDER"),
-        (["run=nowhere"], "run=nowhere: no config.yaml there"),
-        (["run=run", "checkpoint=third"], "checkpoint=third: no such file"),
-        (["run=run", "output=run/config.yaml"], "output=run/config.yaml: is a file"),
-        (["run=run", "colour=red"], "colour: unknown key"),
-    ],
-)
-def test_mistakes_are_one_line_and_write_nothing(
-    command: Command, run: Path, arguments: list[str], message: str
-) -> None:
-    answer = command("export.py", *arguments)
-    assert answer.returncode == 1
-    (line,) = answer.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert message in line
-    assert not (run / "export").exists()

@@ -54,7 +54,14 @@ def claimed(folder: Path, key: str) -> Iterator[None]:
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Wait until no other process is in here with the same path; where it can't be written to, don't."""
+    """Wait until no other process is in here with the same path; where it can't be written to, don't.
+
+    Args:
+        path: of a file to lock; made, but not its folder.
+    """
+    if not path.parent.is_dir():
+        yield
+        return
     lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()

@@ -1,5 +1,6 @@
 """The configs of a sweep's jobs, held against the signatures of what they name before anything is written."""
 
+import copy
 from collections.abc import Sequence
 
 from hydra.core.config_loader import ConfigLoader
@@ -29,7 +30,7 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
             with read_write(cfg), open_dict(cfg):
                 cfg.hydra.runtime.output_dir = config.hydra.sweep.dir
                 cfg.hydra.job.id, cfg.hydra.job.num = "unknown", 0
-                singleton.set_config(cfg)
+                singleton.set_config(copy.deepcopy(cfg))  # as Hydra does for a job
                 del cfg["hydra"]
             check(cfg)
     finally:

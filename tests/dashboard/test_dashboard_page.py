@@ -121,19 +121,11 @@ def defaults() -> DictConfig:
     return cfg
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["runs=nowhere"], "runs=nowhere: no such folder; accepted are"),
-        (["folder=x"], "folder: unknown key; accepted are"),
-        (["runs=ok", "--serve", "host=203.0.113.1"], "host=203.0.113.1 port=8765: "),
-    ],
-)
-def test_a_mistake_is_one_line(command: Command, tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_an_address_of_another_machine_is_refused_in_one_line(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "ok")
-    answer = command("dashboard.py", *arguments, timeout=60)
+    answer = command("dashboard.py", "runs=ok", "--serve", "host=203.0.113.1", timeout=60)
     assert answer.returncode == 1
-    assert message in answer.stderr
+    assert "host=203.0.113.1 port=8765: " in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
 
 

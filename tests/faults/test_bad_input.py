@@ -19,7 +19,7 @@ from conftest import PROJECT, Command, composing
 
 from infovae.training import train
 
-SECTION = (PROJECT / "docs" / "reliability.md").read_text().split("\n## Bad input\n")[1].split("\n## ")[0]
+SECTION = (PROJECT / "docs" / "reliability.md").read_text().split("\n## Bad input\n")[1].split("\n### ")[0]
 CELL = r"`+ ?((?:\\\||[^|])*?) ?`+"
 ROWS = [
     (typed, answered.replace(r"\|", "|"))

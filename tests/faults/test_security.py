@@ -112,7 +112,7 @@ def test_no_secret_of_the_environment_reaches_a_run_folder_or_the_dashboard(
         monkeypatch.setenv(name, value)
     run = tmp_path / "runs" / "run"
     train(composed(*SMALLEST, "logger=[wandb_offline,csv,tensorboard]", run_dir=run))
-    monkeypatch.setattr(wandb, "server_answers", lambda: False)
+    monkeypatch.setattr(wandb, "trouble", lambda: "down")
     wandb.log_evaluation(run, {"test/mmd": 1.0}, {})
     assert len(list((run / "wandb").glob("offline-run-*"))) == 2
     page = tmp_path / "page.html"

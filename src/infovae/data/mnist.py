@@ -36,6 +36,8 @@ def mnist(root: str, download: bool = True) -> ImageSets:
     """
     raw = Path(root) / "MNIST" / "raw"
     if _bad(root, raw):
+        if download:
+            Path(root).mkdir(parents=True, exist_ok=True)
         with one_at_a_time(Path(root) / ".MNIST.lock"):
             if bad := _bad(root, raw):
                 _download(root, raw, bad, download)
