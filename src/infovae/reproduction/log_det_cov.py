@@ -72,7 +72,7 @@ def _drawn(curves: Curves) -> Pixels:
                 label=f"the authors' {objective}, {split}",
             )
         axes.axhline(0, color="0.3", linewidth=0.8)
-        axes.set(xscale="log", ylim=(None, 15), xlabel="training examples", ylabel="log det Cov[$q(z)$], ideal 0")
+        axes.set(xscale="log", ylim=(None, 12), xlabel="training examples", ylabel="log det Cov[$q(z)$], ideal 0")
         axes.legend(ncols=2, fontsize=6)
         return rendered(canvas)
 
