@@ -114,3 +114,11 @@ def test_weights_that_are_nan_are_shown_not_crashed_on(command: Command, run: Pa
     assert answer.returncode == 0, answer.stderr
     found = json.loads((run / "evaluation.json").read_text())["metrics"]
     assert found["test/log_det_covariance"] == found["test/elbo"] == found["test/mmd_p_value"] == "nan"
+
+
+def test_a_foreign_model_that_can_not_decode_is_refused_in_one_line(command: Command, tmp_path: Path) -> None:
+    foreign = ["adapter=encode_decode", "adapter.model._target_=os.getcwd", "data=digits", "latent_dim=2", "output=x"]
+    answer = command("evaluate.py", *foreign)
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == ["error: adapter.model=str: no method decode; accepted has encode and decode"]
+    assert not (tmp_path / "x").exists()
