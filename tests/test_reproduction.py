@@ -120,7 +120,9 @@ def test_a_run_is_stopped_by_training_and_validation_digits_and_never_by_test_di
         "3,0.4,0.0,0.0",
     ]
     (tmp_path / "metrics.csv").write_text("\n".join(lines))
-    assert Stopped(Cell(tmp_path), end={}).chosen["step"] == 2
+    assert Stopped(Cell(tmp_path), end={}).chosen["step"] == 2  # none is near enough, this is the nearest
+    (tmp_path / "metrics.csv").write_text("\n".join([*lines[:3], "3,0.2,-0.2,9.0", "4,0.0,0.3,0.0"]))
+    assert Stopped(Cell(tmp_path), end={}).chosen["step"] == 3  # the last of those that are
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -14,6 +14,9 @@ from infovae.reproduction.tables import estimate, grouped, markdown
 WITHIN = 0.3
 """Of 0, for log det Cov[q(z)] on both splits: what is looked for."""
 
+CHOSEN_WITHIN = 0.25
+"""What is asked of training and validation digits: 5,000 of the latter place it to a standard error of 0.05."""
+
 SIZE, RECONSTRUCTION = "log_det_covariance", "reconstruction"
 LINES = {"train": "dotted", "validation": "dashed", "test": "solid"}
 
@@ -32,11 +35,12 @@ class Stopped:
 
     @property
     def chosen(self) -> Mapping[str, float]:
-        """Where training and validation digits are both nearest to the prior's size; test digits have no say."""
-        return min(
-            self.cell.rows,
-            key=lambda row: max(abs(row[f"{split}/{SIZE}"]) for split in ("train", "validation")),
-        )
+        """The last measurement by which training and validation digits have the prior's size, else the nearest to it.
+
+        The last, since reconstruction gains by every step. Test digits have no say.
+        """
+        allowed = [row for row in self.cell.rows if _error(row) < CHOSEN_WITHIN]
+        return allowed[-1] if allowed else min(self.cell.rows, key=_error)
 
 
 class BeyondTheAuthors(Figure):
@@ -51,6 +55,10 @@ class BeyondTheAuthors(Figure):
             if (stopped := _paired(group))
         }
         return Findings(_drawn(sizes), _rows(sizes), _table(sizes))
+
+
+def _error(row: Mapping[str, float]) -> float:
+    return max(abs(row[f"{split}/{SIZE}"]) for split in ("train", "validation"))
 
 
 def _paired(cells: Sequence[Cell]) -> list[Stopped]:
@@ -140,7 +148,7 @@ def _table(sizes: Mapping[int, Sequence[Stopped]]) -> str:
         "seeds with both within 0.3",
     ]
     note = (
-        "± is the standard error over seeds. Stopped: at the measurement whose larger |log det Cov[q(z)]| of train and "
-        "validation is smallest."
+        "± is the standard error over seeds. Stopped: after the last measurement with |log det Cov[q(z)]| below "
+        f"{CHOSEN_WITHIN} on training and validation digits, or, where there is none, the one nearest to it."
     )
     return f"{note}\n\n{markdown([*header, '−E log p(x given z), test (nats)'], rows)}"
