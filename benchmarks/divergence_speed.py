@@ -137,12 +137,12 @@ def _peak(method: str, n: int, d: int) -> float:
     step(method, *samples(8, d))  # loads what any step needs
     z_q, z_p = samples(n, d)
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
-    before = _peak_kilobytes()
+    before = peak_kilobytes()
     step(method, z_q, z_p)
-    return (_peak_kilobytes() - before) / 1024
+    return (peak_kilobytes() - before) / 1024
 
 
-def _peak_kilobytes() -> int:
+def peak_kilobytes() -> int:
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from mmd_speed import _peak_kilobytes
+from divergence_speed import peak_kilobytes
 from training_epochs import environment, ours
 from windows import ROOT, load_told
 
@@ -63,10 +63,10 @@ def _metric_cost(name: str, d: int) -> tuple[float, float]:
         for start in range(0, n, BATCH):
             metric.update(codes.take(slice(start, start + BATCH)))
         Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
-        before, begun = _peak_kilobytes(), perf_counter()
+        before, begun = peak_kilobytes(), perf_counter()
         metric.compute()
         seconds = perf_counter() - begun
-    return seconds, (_peak_kilobytes() - before) / 1024
+    return seconds, (peak_kilobytes() - before) / 1024
 
 
 def epoch_parts(network: str, examples: int, overrides: list[str], epochs: int) -> dict[str, float]:

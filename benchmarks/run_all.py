@@ -1,6 +1,6 @@
 """Every benchmark of the goals, one after the other; each says how busy the machine was.
 
-    python benchmarks/run_all.py --quick > results.txt      # 12 minutes on two idle cores
+    python benchmarks/run_all.py --quick > results.txt      # some 20 minutes on two idle cores
     python benchmarks/run_all.py                            # over an hour
 
 A script that fails is told of at the end, and the others run all the same.
@@ -24,6 +24,8 @@ SCRIPTS: list[tuple[str, list[str], list[str]]] = [
     ("training_epochs.py", [], ["--quick"]),
     ("training_epochs.py", ["--command", "--networks", "mlp", "--threads", "1"], ["--command", "--quick", "--networks",
       "mlp", "--threads", "1", "--rounds", "1"]),
+    ("startup.py", [], []),
+    ("divergence_speed.py", [], []),
     ("evaluation_cost.py", [], ["--quick"]),
     ("sweep_throughput.py", ["--rounds", "3"], ["--jobs", "4", "--epochs", "1"]),
     ("precision.py", [], []),
@@ -47,7 +49,7 @@ def main() -> None:
     print(f"{processor()}, Python {platform.python_version()}, {packages}", flush=True)
     failed, begun = [], perf_counter()
     for script, full, quick in SCRIPTS:
-        if arguments.quick and script == "precision.py":
+        if arguments.quick and script in ("precision.py", "divergence_speed.py"):
             continue
         command = [sys.executable, str(HERE / script), *(quick if arguments.quick else full)]
         print(f"\n## {' '.join([script, *command[2:]])}", flush=True)

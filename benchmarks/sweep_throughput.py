@@ -27,7 +27,7 @@ def seconds(jobs: int, epochs: int, launcher: list[str]) -> float:
         command = [
             sys.executable, str(ROOT / "train.py"), "-m", "network=mlp", f"trainer.max_epochs={epochs}", "logger=none",
             f"seed=range({jobs})", f"hydra.sweep.dir={folder}", "trainer.enable_progress_bar=false",
-            "trainer.accelerator=cpu", f"data.source.root={ROOT / 'data'}", *launcher,
+            "trainer.accelerator=cpu", f"data.root={ROOT / 'data'}", *launcher,
         ]  # fmt: skip
         start = perf_counter()
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
