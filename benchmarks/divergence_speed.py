@@ -143,6 +143,7 @@ def _peak(method: str, n: int, d: int) -> float:
 
 
 def peak_kilobytes() -> int:
+    """Of this process's resident size so far (Linux only)."""
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
