@@ -151,19 +151,21 @@ def test_a_run_that_is_killed_leaves_its_folder_to_the_same_command(tmp_path: Pa
 
     run = tmp_path / "run"
     first = start("trainer.max_epochs=100000")
-    while not (run / "checkpoints" / "previous.ckpt").exists():
+    try:
+        while not (run / "checkpoints" / "previous.ckpt").exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        origin = (run / ".hydra" / "overrides.yaml").read_bytes()
+        second = start("seed=2")
+        assert b"another process is writing there" in second.communicate(timeout=600)[1]
+        assert second.returncode == 1
+        assert (run / ".hydra" / "overrides.yaml").read_bytes() == origin
         assert first.poll() is None
-        time.sleep(0.05)
-    origin = (run / ".hydra" / "overrides.yaml").read_bytes()
-    second = start("seed=2")
-    assert b"another process is writing there" in second.communicate(timeout=120)[1]
-    assert second.returncode == 1
-    assert (run / ".hydra" / "overrides.yaml").read_bytes() == origin
-    assert first.poll() is None
-    first.kill()
-    first.wait()
+    finally:
+        first.kill()
+        first.wait()
     epochs = len((run / "metrics.csv").read_text().splitlines()) + 1
     third = start(f"trainer.max_epochs={epochs}")
-    third.communicate(timeout=120)
+    third.communicate(timeout=600)
     assert third.returncode == 0
     assert outcome(run).finished
