@@ -90,3 +90,12 @@ def command(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _no_ended_wandb_process() -> Iterator[None]:
+    """An environment put back as it was before a test may name wandb's process of then, which has ended since."""
+    wandb = sys.modules.get("wandb")
+    if wandb is None or wandb.run is None:
+        os.environ.pop("WANDB_SERVICE", None)
+    return

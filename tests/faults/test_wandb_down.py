@@ -37,6 +37,8 @@ RUN = [
 @pytest.fixture(autouse=True)
 def _account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("WANDB") or name.lower().endswith("_proxy")]:
+        if name == "WANDB_SERVICE":  # restored after the test, it would name a process that has ended
+            continue
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WANDB_API_KEY", KEY)
