@@ -43,7 +43,7 @@ def run(command: str, folder: Path) -> str:
 
 
 def test_a_part_named_on_the_command_line(folder: Path) -> None:
-    run(f"{COMMANDS[0]} {SHORT} data.root={PROJECT / 'data'} data.train_size=500 data.validation_size=100", folder)
+    run(f"{COMMANDS[0]} {SHORT} data.train_size=500 data.validation_size=100", folder)
     config = (folder / "run" / "config.yaml").read_text()
     assert "    _target_: mine.networks.LinearEncoder\n" in config
     assert "    bias: false\n" in config
