@@ -49,7 +49,7 @@ def _account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def history(server: Server) -> list[dict[str, Any]]:
     """The rows that a server was sent."""
     parts = [
-        json.loads(body)["files"].get("wandb-history.jsonl", {}).get("content", [])
+        json.loads(body).get("files", {}).get("wandb-history.jsonl", {}).get("content", [])
         for path, body in server.asked
         if path.endswith("/file_stream")
     ]
