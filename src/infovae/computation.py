@@ -34,14 +34,14 @@ WORTH_COMPILING = 60.0
 
 
 class Timing(NamedTuple):
-    """Seconds of a first step, which is when compiling happens, and of each later one."""
+    """Seconds of compiling, which happens in the first step, and of a step."""
 
-    first: float
-    later: float
+    compiling: float
+    step: float
 
     def total(self, steps: float) -> float:
         """Of so many steps."""
-        return self.first + (steps - 1) * self.later
+        return self.compiling + steps * self.step
 
 
 def is_auto(cfg: DictConfig) -> bool:
@@ -86,14 +86,18 @@ def choose(cfg: DictConfig, data: ImageData, checkpoint: dict[str, Any] | None) 
     for precision in _precisions(cfg):
         for compiled in [cfg.compile] if cfg.compile != AUTO else [False]:
             timings[Computation(precision, compiled)] = measure(cfg, data, device, precision, compiled)
-    if cfg.compile == AUTO and min(timing.total(steps) for timing in timings.values()) > WORTH_COMPILING:
+    seconds = min(timing.total(steps) for timing in timings.values())
+    if cfg.compile == AUTO and seconds <= WORTH_COMPILING:
+        log.info("compile=auto: not tried for %.0f s of steps; it is from %.0f s on", seconds, WORTH_COMPILING)
+    elif cfg.compile == AUTO:
         for precision in _precisions(cfg):
             try:
                 timings[Computation(precision, True)] = measure(cfg, data, device, precision, compiled=True)
             except Exception as error:  # no C++ compiler, or a network that torch can't compile: of many kinds
                 log.info("compile=auto: can't be compiled here (%s)", type(error).__name__)
     fastest = min(timings, key=lambda computation: timings[computation].total(steps))
-    log.info("trainer.precision=%s, compile=%s: fastest over %s steps, %s", *fastest, steps, _told(timings.items()))
+    told = _told(timings.items())
+    log.info("trainer.precision=%s, compile=%s: fastest over %s steps; a step takes %s", *fastest, steps, told)
     return fastest
 
 
@@ -112,7 +116,8 @@ def measure(cfg: DictConfig, data: ImageData, device: torch.device, precision: s
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             seconds.append(perf_counter() - start)
-    return Timing(seconds[0], statistics.median(seconds[1:]))
+    step = statistics.median(seconds[1:])
+    return Timing(seconds[0] - step if compiled else 0.0, step)
 
 
 def _step(module: InfoVAE, optimizer: torch.optim.Optimizer, batch: Batch, n: int, precision: str) -> None:
@@ -151,7 +156,7 @@ def _device(accelerator: str) -> torch.device:
 
 def _told(timings: Iterable[tuple[Computation, Timing]]) -> str:
     return ", ".join(
-        f"{precision}{' compiled' if compiled else ''} {1000 * timing.later:.1f} ms"
-        f"{f' after {timing.first:.0f} s' if compiled else ''}"
+        f"{precision}{' compiled' if compiled else ''} {1000 * timing.step:.1f} ms"
+        f"{f' after {timing.compiling:.0f} s' if compiled else ''}"
         for (precision, compiled), timing in timings
     )

@@ -1,0 +1,60 @@
+"""Promise 2 of docs/reliability.md: training is as quick where W&B's server fails as without W&B.
+
+    python benchmarks/failing_wandb.py              # 7 windows of each, some 3 minutes on two idle cores
+    python benchmarks/failing_wandb.py --rounds 3
+
+Epochs of the main job (`mlp`, one thread) in turns: without a logger, logged offline, and logged online to a server on
+127.0.0.1 that falls silent, or answers 500, once the run has begun.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from training_epochs import environment, ours
+from windows import ROOT, alternate, load_told, rates
+
+sys.path.append(str(ROOT / "tests" / "faults"))
+from wandb_server import wandb_server
+
+EXAMPLES = 25600
+FAULTS = {"silent": "hang", "answers 500": "500"}
+FAULTLESS = 2
+"""Requests that a server still answers: those by which a run begins."""
+
+
+def main() -> None:
+    """Print images per second of each, and their ratios to none."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="windows of each")
+    rounds = parser.parse_args().rounds
+    turns = ["+callbacks.turns._target_=turns.Turns", "trainer.max_epochs=100000"]
+    with ExitStack() as stack, load_told():
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+        def training(name: str, overrides: list[str], variables: dict[str, str]) -> list[str]:
+            set_ = [f"{key}={value}" for key, value in variables.items()]
+            return ["env", *set_, *ours("mlp", EXAMPLES, folder / name, [*overrides, *turns])]
+
+        commands = {
+            "none": training("none", ["logger=none"], {}),
+            "offline": training("offline", ["logger=wandb_offline"], {}),
+        }
+        for name, fault in FAULTS.items():
+            server = stack.enter_context(wandb_server(fault, FAULTLESS))
+            account = {"WANDB_MODE": "online", "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "0" * 40}
+            commands[name] = training(name.replace(" ", "_"), ["logger=wandb"], account)
+        table = rates(alternate(commands, environment(1) | {"HOME": str(folder)}, folder, rounds), EXAMPLES)
+        begun_online = [path.parent.parent.name for path in folder.glob("*/wandb/run-*")]
+    print(f"\nmlp, 1 thread, epochs of {EXAMPLES} images, medians of {rounds} windows (lowest-highest)")
+    print("| W&B | images/s | by CPU time | against none |\n|---|---|---|---|")
+    for name, (rate, low, high, by_cpu) in table.items():
+        print(f"| {name} | {rate:,.0f} ({low:,.0f}-{high:,.0f}) | {by_cpu:,.0f} | {rate / table['none'][0]:.2f} |")
+    print(f"begun online: {', '.join(sorted(begun_online))}; {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
