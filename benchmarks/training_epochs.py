@@ -4,6 +4,7 @@
     python benchmarks/training_epochs.py              # both networks, one and two threads; half an hour on two cores
     python benchmarks/training_epochs.py --quick      # less of the data, 3 windows; 6 minutes
     python benchmarks/training_epochs.py --networks mlp --threads 1 --command
+    python benchmarks/training_epochs.py --networks mlp --threads 1 --models vae aae
 
 An epoch of train.py is all that its defaults bring: the steps, validation and test, q(z) of the training set, the W&B
 logger (offline), the progress bar on a terminal, and checkpoints. One of pythae is the steps and its validation; one of
@@ -17,10 +18,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 
-from training_workers import BATCH, NETWORKS, settings
+from training_workers import BATCH, MODELS, NETWORKS, settings
 from windows import ROOT, alternate, load_told, rates
 
 HERE = Path(__file__).parent
@@ -35,22 +37,25 @@ OPTIONS = {
     },
     "conv": {"train.py": [], "train.py, bf16": ["trainer.precision=bf16-mixed"]},
 }
-PEERS = ("pythae", "tutorial")
+PEERS = {"infovae": ("pythae", "tutorial"), "vae": ("pythae", "tutorial"), "aae": ("pythae",)}
 GOALS = {"mlp": {"pythae": (1.5, 2.0), "tutorial": (4.0, 4.0)}, "conv": {"pythae": (1.05, 1.8), "tutorial": (2.5, 2.5)}}
 """Times as fast: in plain float32, and with bfloat16 or compilation where that is faster."""
 
 
-def ours(network: str, examples: int, folder: Path, overrides: list[str]) -> list[str]:
+def ours(network: str, examples: int, folder: Path, overrides: list[str], model: str = "infovae") -> list[str]:
     """The command of a user, in a folder of its own."""
     return [
-        sys.executable, str(ROOT / "train.py"), "model=infovae", "divergence=mmd", *settings(network, examples),
-        *overrides, f"hydra.run.dir={folder}",
+        sys.executable, str(ROOT / "train.py"), *settings(network, examples, model), *overrides,
+        f"hydra.run.dir={folder}",
     ]  # fmt: skip
 
 
-def peer(name: str, network: str, examples: int, epochs: int) -> list[str]:
+def peer(name: str, network: str, examples: int, epochs: int, model: str = "infovae") -> list[str]:
     """A worker's command."""
-    return [sys.executable, str(HERE / "training_workers.py"), name, network, str(examples), str(epochs)]
+    return [
+        sys.executable, str(HERE / "training_workers.py"), name, network, str(examples), str(epochs),
+        f"--model={model}",
+    ]  # fmt: skip
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -63,48 +68,53 @@ def environment(threads: int) -> dict[str, str]:
     }
 
 
-def epochs_table(network: str, threads: int, examples: int, rounds: int) -> None:
+def epochs_table(model: str, network: str, threads: int, examples: int, rounds: int) -> None:
     """Alternate epochs, and print what came out."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         turns = ["+callbacks.turns._target_=turns.Turns", "trainer.max_epochs=100000"]
         commands = {
-            option: ours(network, examples, folder / str(i), [*overrides, *turns])
+            option: ours(network, examples, folder / str(i), [*overrides, *turns], model)
             for i, (option, overrides) in enumerate(OPTIONS[network].items())
         }
-        commands |= {name: peer(name, network, examples, 100000) for name in PEERS}
+        commands |= {name: peer(name, network, examples, 100000, model) for name in PEERS[model]}
         windows = alternate(commands, environment(threads), folder, rounds)
     images = examples // BATCH * BATCH
     table = rates(windows, images)
-    print(f"\n{network}, {threads} thread(s), epochs of {images} images, medians of {rounds} windows (lowest-highest)")
-    print("| | images/s | by CPU time | against pythae | against the tutorial |\n|---|---|---|---|---|")
+    print(f"\n{model}, {network}, {threads} thread(s), epochs of {images} images, medians of {rounds} (lowest-highest)")
+    print(f"| | images/s | by CPU time |{''.join(f' against {name} |' for name in PEERS[model])}")
+    print(f"|---|---|---|{'---|' * len(PEERS[model])}")
     for option, (rate, low, high, by_cpu) in table.items():
-        ratios = " | ".join(f"{rate / table[name][0]:.2f}" for name in PEERS)
+        ratios = " | ".join(f"{rate / table[name][0]:.2f}" for name in PEERS[model])
         print(f"| {option} | {rate:,.0f} ({low:,.0f}-{high:,.0f}) | {by_cpu:,.0f} | {ratios} |", flush=True)
     fastest = max(OPTIONS[network], key=lambda option: table[option][0])
-    for name in PEERS:
+    for name in PEERS[model]:
         plain, best = (table[option][0] / table[name][0] for option in ("train.py", fastest))
         wanted = GOALS[network][name]
         print(f"against {name}: float32 {plain:.2f} (goal {wanted[0]}), {fastest} {best:.2f} (goal {wanted[1]})")
 
 
-def commands_table(network: str, threads: int, examples: int, rounds: int, epochs: int) -> None:
+def commands_table(model: str, network: str, threads: int, examples: int, rounds: int, epochs: int) -> None:
     """Seconds of whole commands, in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in (*OPTIONS[network], *PEERS)}
+    seconds: dict[str, list[float]] = {name: [] for name in (*OPTIONS[network], *PEERS[model])}
     for _ in range(rounds):
         for name, taken in seconds.items():
             with tempfile.TemporaryDirectory() as folder:
                 command = (
-                    peer(name, network, examples, epochs)
-                    if name in PEERS
+                    peer(name, network, examples, epochs, model)
+                    if name in PEERS[model]
                     else ours(
-                        network, examples, Path(folder), [*OPTIONS[network][name], f"trainer.max_epochs={epochs}"]
+                        network,
+                        examples,
+                        Path(folder),
+                        [*OPTIONS[network][name], f"trainer.max_epochs={epochs}"],
+                        model,
                     )
                 )
                 start = perf_counter()
                 subprocess.run(command, env=environment(threads), cwd=ROOT, check=True, capture_output=True)
                 taken.append(perf_counter() - start)
-    print(f"\n{network}, {threads} thread(s): whole commands of {epochs} epochs of {examples} images, start to exit")
+    print(f"\n{model}, {network}, {threads} thread(s): commands of {epochs} epochs of {examples} images, start to exit")
     print("| | seconds |\n|---|---|")
     for name, taken in seconds.items():
         print(f"| {name} | {statistics.median(taken):.1f} ({min(taken):.1f}-{max(taken):.1f}) |", flush=True)
@@ -113,6 +123,7 @@ def commands_table(network: str, threads: int, examples: int, rounds: int, epoch
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["infovae"])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, help="windows of each contender")
@@ -123,12 +134,11 @@ def main() -> None:
     examples = QUICK if arguments.quick else EXAMPLES
     rounds = arguments.rounds or (3 if arguments.quick or arguments.command else 5)
     with load_told():
-        for network in arguments.networks:
-            for threads in arguments.threads:
-                if arguments.command:
-                    commands_table(network, threads, examples[network], rounds, arguments.epochs)
-                else:
-                    epochs_table(network, threads, examples[network], rounds)
+        for model, network, threads in product(arguments.models, arguments.networks, arguments.threads):
+            if arguments.command:
+                commands_table(model, network, threads, examples[network], rounds, arguments.epochs)
+            else:
+                epochs_table(model, network, threads, examples[network], rounds)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """What train.py is measured against, a worker each, epoch by epoch: a bare loop, the tutorial's loop, and pythae.
 
-    python benchmarks/training_workers.py bare|tutorial|pythae mlp|conv EXAMPLES [EPOCHS]
+    python benchmarks/training_workers.py bare|tutorial|pythae mlp|conv EXAMPLES [EPOCHS] [--model infovae|vae|aae]
 
-All train InfoVAE with MMD (alpha = 0, lambda = 100) and 10 latent dimensions on the same bytes with the same networks,
-Adam at 1e-3 and batches of 128. Without windows.alternate as its parent a worker trains EPOCHS and prints its losses.
+All train InfoVAE with MMD (alpha = 0, lambda = 100), or the VAE, or the adversarial autoencoder, with 10 latent
+dimensions on the same bytes with the same networks, Adam at 1e-3 and batches of 128. Without windows.alternate as its
+parent a worker trains EPOCHS and prints its losses.
 """
 
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -19,11 +21,13 @@ from windows import ROOT, Turn
 from infovae.assembly import build_data, build_module
 from infovae.data.loader import EpochOrder
 from infovae.data.module import ImageData
+from infovae.divergences.critic import CriticDivergence
 from infovae.divergences.kernels import Gaussian
 from infovae.divergences.mmd import mmd_squared_to_standard_normal
 from infovae.module import InfoVAE
 
 BATCH = 128
+LATENT_DIM = 10
 DIVERGENCE_WEIGHT = 99.0
 NETWORKS = {
     "mlp": ["network=mlp", "network.encoder.hidden=[400]", "network.decoder.hidden=[400]"],
@@ -31,22 +35,30 @@ NETWORKS = {
 }
 """Overrides of train.py for the networks of reference: 784-400-20-400-784, and the paper's convolutions."""
 
+MODELS = {
+    "infovae": ["model=infovae", "divergence=mmd", f"model.lambda_={DIVERGENCE_WEIGHT + 1:.0f}"],
+    "vae": ["model=vae"],
+    "aae": ["model=aae"],
+}
+"""Overrides of train.py for the objectives."""
 
-def settings(network: str, examples: int) -> list[str]:
+
+def settings(network: str, examples: int, model: str = "infovae") -> list[str]:
     """Overrides of train.py that every contender keeps to."""
-    return [*NETWORKS[network], f"data.train_size={examples}", f"data.root={ROOT / 'data'}", "model.lambda_=100"]
+    return [*MODELS[model], *NETWORKS[network], f"data.train_size={examples}", f"data.root={ROOT / 'data'}"]
 
 
-def build(network: str, examples: int) -> tuple[ImageData, InfoVAE]:
+def build(network: str, examples: int, model: str = "infovae") -> tuple[ImageData, InfoVAE]:
     """The images and the networks that train.py would start from."""
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        cfg = compose("config", [*settings(network, examples), "name=benchmark", "run_dir=nowhere"])
+        cfg = compose("config", [*settings(network, examples, model), "name=benchmark", "run_dir=nowhere"])
     torch.manual_seed(cfg.seed)
     return (data := build_data(cfg)), build_module(cfg, data)
 
 
-def bare(network: str, examples: int, epochs: int) -> Iterator[float]:
+def bare(network: str, examples: int, epochs: int, model: str) -> Iterator[float]:
     """One loop and nothing else, over a tensor of bytes in memory, with fused Adam; it draws what train.py draws."""
+    _check(model, "infovae")
     data, module = build(network, examples)
     images = data.splits["train"].images
     assert isinstance(images, Tensor)
@@ -84,12 +96,13 @@ def usual_mmd(z: Tensor, y: Tensor) -> Tensor:
     return kernel(z, z).mean() + kernel(y, y).mean() - 2 * kernel(z, y).mean()
 
 
-def tutorial(network: str, examples: int, epochs: int) -> Iterator[float]:
+def tutorial(network: str, examples: int, epochs: int, model: str) -> Iterator[float]:
     """torchvision's MNIST through ToTensor and a DataLoader, as the field's tutorials have it."""
     from torchvision.datasets import MNIST
     from torchvision.transforms import ToTensor
 
-    data, module = build(network, examples)
+    _check(model, "infovae", "vae")
+    data, module = build(network, examples, model)
     images, labels, _ = data.splits["train"]
     assert isinstance(images, Tensor)
     dataset = MNIST(str(ROOT / "data"), transform=ToTensor())
@@ -106,7 +119,9 @@ def tutorial(network: str, examples: int, epochs: int) -> Iterator[float]:
             z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
             reconstruction = functional.binary_cross_entropy(decoder(z), x, reduction="sum") / len(x)
             rate = -0.5 * torch.sum(1 + log_variance - mean.pow(2) - log_variance.exp()) / len(x)
-            loss = reconstruction + rate + DIVERGENCE_WEIGHT * usual_mmd(z, torch.randn_like(z))
+            loss = reconstruction + rate
+            if model == "infovae":
+                loss = loss + DIVERGENCE_WEIGHT * usual_mmd(z, torch.randn_like(z))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -115,19 +130,19 @@ def tutorial(network: str, examples: int, epochs: int) -> Iterator[float]:
     turn.end()
 
 
-def pythae(network: str, examples: int, epochs: int) -> Iterator[float]:
-    """Its BaseTrainer on its INFOVAE_MMD, with the Gaussian kernel, the faster of its two.
+def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[float]:
+    """Its trainers on its INFOVAE_MMD, with the Gaussian kernel, the faster of its two, its VAE and its Adversarial_AE.
 
     As in its tutorials it evaluates on a validation split after each epoch, the one that train.py has.
     """
     from pythae.data.datasets import BaseDataset
-    from pythae.models import INFOVAE_MMD, INFOVAE_MMD_Config
+    from pythae.models import INFOVAE_MMD, VAE, Adversarial_AE, Adversarial_AE_Config, INFOVAE_MMD_Config, VAEConfig
     from pythae.models.base.base_utils import ModelOutput
-    from pythae.models.nn import BaseDecoder, BaseEncoder
-    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+    from pythae.models.nn import BaseDecoder, BaseDiscriminator, BaseEncoder
+    from pythae.trainers import AdversarialTrainer, AdversarialTrainerConfig, BaseTrainer, BaseTrainerConfig
     from pythae.trainers.training_callbacks import TrainingCallback
 
-    data, module = build(network, examples)
+    data, module = build(network, examples, model)
 
     class Encoder(BaseEncoder):
         def __init__(self) -> None:
@@ -135,8 +150,8 @@ def pythae(network: str, examples: int, epochs: int) -> Iterator[float]:
             self.layers = module.encoder
 
         def forward(self, x: Tensor) -> ModelOutput:
-            mean, log_variance = self.layers(x).chunk(2, dim=1)
-            return ModelOutput(embedding=mean, log_covariance=log_variance)
+            mean, *log_variance = self.layers(x).split(LATENT_DIM, dim=1)
+            return ModelOutput(embedding=mean, log_covariance=log_variance[0] if log_variance else mean)
 
     class Decoder(BaseDecoder):
         def __init__(self) -> None:
@@ -145,6 +160,14 @@ def pythae(network: str, examples: int, epochs: int) -> Iterator[float]:
 
         def forward(self, z: Tensor) -> ModelOutput:
             return ModelOutput(reconstruction=self.layers(z).sigmoid())
+
+    class Discriminator(BaseDiscriminator):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = cast(CriticDivergence, module.divergence).critic.requires_grad_(True)
+
+        def forward(self, z: Tensor) -> ModelOutput:
+            return ModelOutput(embedding=self.layers(z).sigmoid())
 
     losses: list[float] = []
     turn = Turn()
@@ -161,28 +184,43 @@ def pythae(network: str, examples: int, epochs: int) -> Iterator[float]:
         assert isinstance(images, Tensor)
         return BaseDataset(images.float() / 255, labels)
 
-    model = INFOVAE_MMD(
-        INFOVAE_MMD_Config(
-            input_dim=(1, 28, 28), latent_dim=10, reconstruction_loss="bce", kernel_choice="rbf",
-            alpha=0, lbd=DIVERGENCE_WEIGHT + 1,
-        ),
-        encoder=Encoder(), decoder=Decoder(),
-    )  # fmt: skip
+    shape = {"input_dim": (1, 28, 28), "latent_dim": LATENT_DIM, "reconstruction_loss": "bce"}
     with tempfile.TemporaryDirectory() as folder:
-        trainer = BaseTrainer(
-            model, dataset("train"), dataset("validation"),
-            BaseTrainerConfig(
-                output_dir=folder, num_epochs=epochs, learning_rate=1e-3, per_device_train_batch_size=BATCH,
-                per_device_eval_batch_size=BATCH, no_cuda=not torch.cuda.is_available(),
-            ),
-            callbacks=[Turns()],
-        )  # fmt: skip
+        training = {
+            "output_dir": folder, "num_epochs": epochs, "per_device_train_batch_size": BATCH,
+            "per_device_eval_batch_size": BATCH, "no_cuda": not torch.cuda.is_available(),
+        }  # fmt: skip
+        given = dataset("train"), dataset("validation")
+        if model == "aae":
+            adversarial = Adversarial_AE_Config(**shape, deterministic_posterior=True)
+            rates = {"autoencoder_learning_rate": 1e-3, "discriminator_learning_rate": 1e-3}
+            trainer = AdversarialTrainer(
+                Adversarial_AE(adversarial, Encoder(), Decoder(), Discriminator()), *given,
+                AdversarialTrainerConfig(**training, **rates), callbacks=[Turns()],
+            )  # fmt: skip
+        else:
+            weights = {"kernel_choice": "rbf", "alpha": 0, "lbd": DIVERGENCE_WEIGHT + 1}
+            parts = Encoder(), Decoder()
+            trained = (
+                INFOVAE_MMD(INFOVAE_MMD_Config(**shape, **weights), *parts)
+                if model == "infovae"
+                else VAE(VAEConfig(**shape), *parts)
+            )
+            config = BaseTrainerConfig(**training, learning_rate=1e-3)
+            trainer = BaseTrainer(trained, *given, config, callbacks=[Turns()])
         trainer.train()
     turn.end()
     yield from losses
 
 
-WORKERS: dict[str, Callable[[str, int, int], Iterator[float]]] = {"bare": bare, "tutorial": tutorial, "pythae": pythae}
+def _check(model: str, *known: str) -> None:
+    if model not in known:
+        raise SystemExit(f"--model {model}: this worker trains {', '.join(known)}")
+
+
+WORKERS: dict[str, Callable[[str, int, int, str], Iterator[float]]] = {
+    "bare": bare, "tutorial": tutorial, "pythae": pythae,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -192,8 +230,11 @@ def main() -> None:
     parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("examples", type=int)
     parser.add_argument("epochs", type=int, nargs="?", default=1000)
+    parser.add_argument("--model", choices=MODELS, default="infovae")
     arguments = parser.parse_args()
-    for epoch, loss in enumerate(WORKERS[arguments.worker](arguments.network, arguments.examples, arguments.epochs)):
+    train = WORKERS[arguments.worker]
+    losses = train(arguments.network, arguments.examples, arguments.epochs, arguments.model)
+    for epoch, loss in enumerate(losses):
         print(f"epoch {epoch + 1}: loss {loss:.4f}", flush=True)
 
 

@@ -38,3 +38,10 @@ def imported(folder: Path, *arguments: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [("--help",), ("--cfg", "job")], ids=["help", "cfg"])
 def test_answers_need_no_torch(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert not imported(tmp_path, *arguments) & UNUSED_BY_ANY_ANSWER
+
+
+def test_a_run_imports_what_it_uses(tmp_path: Path) -> None:
+    run = ("data=digits", "logger=none", "callbacks=none", "trainer.max_epochs=1", "trainer.accelerator=cpu")
+    names = imported(tmp_path, *run, "hydra.run.dir=run")
+    # matplotlib comes with torchmetrics, joblib with scikit-learn's digits.
+    assert not names & {"wandb", "plotly", "pandas", "optuna", "submitit", "ray", "tensorboard", "onnx", "IPython"}
