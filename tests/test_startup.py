@@ -9,7 +9,7 @@ import pytest
 from conftest import PROJECT
 
 UNUSED_BY_ANY_ANSWER = {"torch", "pytorch_lightning", "wandb", "matplotlib", "sklearn", "scipy", "plotly", "optuna",
-                        "joblib", "submitit", "ray"}  # fmt: skip
+                        "joblib", "submitit", "ray", "pydantic"}  # fmt: skip
 
 
 def imported(folder: Path, *arguments: str) -> set[str]:
