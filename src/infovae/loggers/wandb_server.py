@@ -13,6 +13,8 @@ from infovae.loggers.bounded import bounded
 
 SECONDS_TO_ANSWER = 5.0
 
+SILENT = "{} doesn't answer"
+
 
 def url() -> str:
     """Of the W&B server."""
@@ -46,7 +48,7 @@ def trouble() -> str | None:
     try:
         return bounded(_trouble, SECONDS_TO_ANSWER)
     except TimeoutError:
-        return f"{host()} doesn't answer"
+        return SILENT.format(host())
 
 
 def _trouble() -> str | None:
@@ -61,5 +63,7 @@ def _trouble() -> str | None:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, ssl.SSLCertVerificationError):
             return None  # wandb may know the certificate
+        if isinstance(reason, TimeoutError):
+            return SILENT.format(host())
         return f"{host()} can't be reached ({reason})"
     return None
