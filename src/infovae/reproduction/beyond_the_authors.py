@@ -129,8 +129,8 @@ def _table(sizes: Mapping[int, Sequence[Pair]]) -> str:
         "seeds with both within 0.3",
     ]
     note = (
-        "± is the standard error over seeds. Stopped: what `callbacks/near_prior` left, the weights of the latest measurement "
-        "with |log det Cov[q(z)]| below its tolerance on training and validation digits, or, where there was none, of the "
-        "nearest."
+        "± is the standard error over seeds. Stopped: what `callbacks/near_prior` left, the weights of the latest "
+        "measurement with |log det Cov[q(z)]| below its tolerance on training and validation digits, or, where there "
+        "was none, of the nearest."
     )
     return f"{note}\n\n{markdown([*header, '−E log p(x given z), test (nats)'], rows)}"
