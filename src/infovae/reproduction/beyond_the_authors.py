@@ -18,16 +18,16 @@ SIZE, RECONSTRUCTION = "log_det_covariance", "reconstruction"
 LINES = {"train": "dotted", "validation": "dashed", "test": "solid"}
 
 
-class Pair(NamedTuple):
-    """Two runs of one seed.
+class Runs(NamedTuple):
+    """Those of one number of digits.
 
     Attributes:
-        stopped: by :class:`infovae.callbacks.near_prior.NearPrior`.
-        end: with the whole budget.
+        stopped: by :class:`infovae.callbacks.near_prior.NearPrior`, or to be.
+        ends: what was measured after the last step of each run that took the whole budget.
     """
 
-    stopped: Cell
-    end: Cell
+    stopped: list[Cell]
+    ends: list[Mapping[str, float]]
 
 
 class BeyondTheAuthors(Figure):
@@ -36,37 +36,29 @@ class BeyondTheAuthors(Figure):
     title = "Beyond the authors: log det Cov[q(z)] near 0 on seen and unseen digits alike"
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
-        sizes = {
-            size: pairs
-            for size, group in grouped(cells, lambda cell: int(cell.cfg.data.train_size)).items()
-            if (pairs := _paired(group))
-        }
+        groups = grouped(cells, lambda cell: int(cell.cfg.data.train_size))
+        sizes = {size: _runs(group) for size, group in groups.items()}
         return Findings(_drawn(sizes), _rows(sizes), _table(sizes))
 
 
-def _paired(cells: Sequence[Cell]) -> list[Pair]:
-    """The two cells of each seed of a size; seeds without both are left out."""
-    seeds = grouped(cells, lambda cell: int(cell.cfg.seed))
-    pairs = []
-    for _, group in sorted(seeds.items()):
-        stopped = [cell for cell in group if cell.cfg.callbacks.near_prior is not None]
-        end = [cell for cell in group if cell not in stopped]
-        pairs += [Pair(*pair) for pair in zip(stopped, end, strict=False)]
-    return pairs
+def _runs(cells: Sequence[Cell]) -> Runs:
+    stopped = [cell for cell in cells if cell.cfg.callbacks.near_prior is not None]
+    ends = [cell.rows[-1] for cell in cells if len(cell.rows) == cell.cfg.trainer.max_epochs]
+    return Runs(stopped, ends)
 
 
-def _drawn(sizes: Mapping[int, Sequence[Pair]]) -> Pixels:
+def _drawn(sizes: Mapping[int, Runs]) -> Pixels:
     with style():
         canvas = Canvas(figsize=(3.2 * max(1, len(sizes)), 3.4))
         for position, (size, runs) in enumerate(sizes.items(), start=1):
             axes = canvas.add_subplot(1, len(sizes), position)
             axes.axhspan(-WITHIN, WITHIN, color="0.9")
-            for run, colour in zip(runs, CLASS_COLOURS, strict=False):
-                steps = [row["step"] for row in run.stopped.rows]
+            for cell, colour in zip(runs.stopped, CLASS_COLOURS, strict=False):
+                steps = [row["step"] for row in cell.rows]
                 for split in ("train", "test"):
-                    values = [row[f"{split}/{SIZE}"] for row in run.stopped.rows]
+                    values = [row[f"{split}/{SIZE}"] for row in cell.rows]
                     axes.plot(steps, values, color=colour, linestyle=LINES[split], linewidth=0.9)
-                kept = run.stopped.final_row
+                kept = cell.final_row
                 axes.plot(kept["step"], kept[f"test/{SIZE}"], color=colour, marker="o", markersize=4)
             for split, line in LINES.items():
                 if split != "validation":
@@ -79,32 +71,28 @@ def _drawn(sizes: Mapping[int, Sequence[Pair]]) -> Pixels:
         return rendered(canvas)
 
 
-def _rows(sizes: Mapping[int, Sequence[Pair]]) -> list[Row]:
-    names = [f"{split}/{name}" for split in LINES for name in (SIZE, RECONSTRUCTION)]
-    return [
-        {
-            "train_size": size,
-            "seed": run.stopped.cfg.seed,
-            "step": row["step"],
-            "is": label,
-            **{name: row[name] for name in names},
-        }
-        for size, runs in sizes.items()
-        for run in runs
-        for label, row in (
-            *(("kept" if row is run.stopped.final_row else "passed", row) for row in run.stopped.rows),
-            ("end", run.end.final_row),
-        )
-    ]
+def _rows(sizes: Mapping[int, Runs]) -> list[Row]:
+    names = ["step", *(f"{split}/{name}" for split in LINES for name in (SIZE, RECONSTRUCTION))]
+    rows: list[Row] = []
+    for size, runs in sizes.items():
+        for cell in runs.stopped:
+            labels = {"train_size": size, "seed": int(cell.cfg.seed)}
+            for row in cell.rows:
+                label = "kept" if row is cell.final_row else "passed"
+                rows.append(labels | {"is": label} | {name: row[name] for name in names})
+        rows += [{"train_size": size, "is": "end"} | {name: end[name] for name in names} for end in runs.ends]
+    return rows
 
 
-def _table(sizes: Mapping[int, Sequence[Pair]]) -> str:
+def _table(sizes: Mapping[int, Runs]) -> str:
     rows: list[list[object]] = []
     for size, runs in sizes.items():
         for label, measurements in (
-            ("stopped", [run.stopped.final_row for run in runs]),
-            ("end of the budget", [run.end.final_row for run in runs]),
+            ("stopped", [cell.final_row for cell in runs.stopped]),
+            ("end of the budget", runs.ends),
         ):
+            if not measurements:
+                continue
             values = {split: [row[f"{split}/{SIZE}"] for row in measurements] for split in ("train", "test")}
             inside = sum(max(map(abs, pair)) < WITHIN for pair in zip(values["train"], values["test"], strict=True))
             rows.append(
@@ -115,7 +103,7 @@ def _table(sizes: Mapping[int, Sequence[Pair]]) -> str:
                     estimate(values["train"]),
                     estimate(values["test"]),
                     f"{max(map(abs, values['test'])):.2f}",
-                    f"{inside} of {len(runs)}",
+                    f"{inside} of {len(measurements)}",
                     estimate([row[f"test/{RECONSTRUCTION}"] for row in measurements]),
                 ]
             )
