@@ -27,7 +27,7 @@ class Runs(NamedTuple):
     """
 
     stopped: list[Cell]
-    ends: list[Mapping[str, float]]
+    ends: Sequence[Mapping[str, float]]
 
 
 class BeyondTheAuthors(Figure):
@@ -76,11 +76,12 @@ def _rows(sizes: Mapping[int, Runs]) -> list[Row]:
     rows: list[Row] = []
     for size, runs in sizes.items():
         for cell in runs.stopped:
-            labels = {"train_size": size, "seed": int(cell.cfg.seed)}
             for row in cell.rows:
                 label = "kept" if row is cell.final_row else "passed"
-                rows.append(labels | {"is": label} | {name: row[name] for name in names})
-        rows += [{"train_size": size, "is": "end"} | {name: end[name] for name in names} for end in runs.ends]
+                values = {name: row[name] for name in names}
+                rows.append({"train_size": size, "seed": int(cell.cfg.seed), "is": label, **values})
+        for end in runs.ends:
+            rows.append({"train_size": size, "is": "end", **{name: end[name] for name in names}})
     return rows
 
 
