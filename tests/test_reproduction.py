@@ -20,7 +20,6 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 from infovae.config import build, check
 from infovae.metrics.inference_gap import InferenceGap
 from infovae.priors.standard_normal import StandardNormal
-from infovae.reproduction.beyond_the_authors import Stopped
 from infovae.reproduction.cells import Cell, cells_of, distinct, laid_over
 from infovae.reproduction.command import EVERY_CELL
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
@@ -62,7 +61,7 @@ SMALLER = {
     "comparison": [*NETWORK, *DIGITS, "data.train_size=1050", "data.steps_per_epoch=1"],
     "beyond_the_authors": [*NETWORK, *DIGITS, "seed=1,2"],
 }
-ARMS = {"comparison": ["elbo", "beta_vae", "sinkhorn"], "beyond_the_authors": ["watched_500"]}
+ARMS = {"comparison": ["elbo", "beta_vae", "sinkhorn"]}
 """Where all would take too long."""
 EVALUATION = [
     "metrics.annealed_importance.images=2",
@@ -109,20 +108,6 @@ def test_each_figure_is_drawn_from_tiny_cells(composed: Compose, name: str, tmp_
         assert {row["objective"] for row in data if "objective" in row} == objectives
     assert data
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
-
-
-def test_a_run_is_stopped_by_training_and_validation_digits_and_never_by_test_digits(tmp_path: Path) -> None:
-    name = "log_det_covariance"
-    lines = [
-        f"step,train/{name},validation/{name},test/{name}",
-        "1,0.1,-0.9,0.0",
-        "2,0.3,-0.2,5.0",
-        "3,0.4,0.0,0.0",
-    ]
-    (tmp_path / "metrics.csv").write_text("\n".join(lines))
-    assert Stopped(Cell(tmp_path), end={}).chosen["step"] == 2  # none is near enough, this is the nearest
-    (tmp_path / "metrics.csv").write_text("\n".join([*lines[:3], "3,0.2,-0.2,9.0", "4,0.0,0.3,0.0"]))
-    assert Stopped(Cell(tmp_path), end={}).chosen["step"] == 3  # the last of those that are
 
 
 @pytest.mark.parametrize("name", FIGURES)

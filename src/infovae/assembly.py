@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.callbacks.drawing import Drawing
 from infovae.callbacks.early_end import EarlyEnd
 from infovae.callbacks.finite_steps import FiniteSteps
 from infovae.callbacks.kept_computation import Computation, KeptComputation
@@ -96,7 +97,8 @@ def goes_on(cfg: DictConfig) -> bool:
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     run_dir = Path(cfg.run_dir)
-    configured = build_callbacks(cfg)
+    # What is drawn at the end are the weights that the other callbacks leave.
+    configured = sorted(build_callbacks(cfg), key=lambda callback: isinstance(callback, Drawing))
     if not cfg.trainer.get("enable_progress_bar", True):
         configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [

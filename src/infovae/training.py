@@ -20,6 +20,7 @@ from infovae.assembly import build_data, build_loggers, build_module, build_trai
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.kept_computation import Computation
 from infovae.callbacks.metrics_file import MetricsFile
+from infovae.callbacks.near_prior import NearPrior
 from infovae.checkpoints import newest_sound, read_checkpoint
 from infovae.claim import claimed
 from infovae.computation import choose, is_auto, settle
@@ -128,6 +129,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
             "name": cfg.name,
             "wall_seconds": perf_counter() - start,
             "images_per_second": _images_per_second(trainer),
+            "epoch": _final_row(trainer).get("epoch"),
             "metrics": metrics,
         }
         if has_begun or (is_first and _is_sweep()):
@@ -236,12 +238,26 @@ def _check_monitors(trainer: pl.Trainer, data: ImageData) -> None:
                 f"data.validation_size=0: {type(callback).__name__} watches {monitor}; accepted are sizes of at least "
                 "1, or a callbacks.*.monitor of another split, as test/loss or null"
             )
+        if monitor and monitor.startswith("validation/") and trainer.limit_val_batches == 0:
+            raise UserError(
+                f"trainer.limit_val_batches=0: {type(callback).__name__} watches {monitor}; accepted are null, numbers "
+                "above 0, or a callbacks.*.monitor of null"
+            )
 
 
 def _check_metrics(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
+    measured: list[str] = []
     for callback in getattr(trainer, "callbacks", []):
         if isinstance(callback, AggregatePosterior):
             callback.prepare(module, data, trainer.strategy.root_device)
+            measured = list(callback.factories)
+    for callback in getattr(trainer, "callbacks", []):
+        needed = getattr(callback, "needs", None)
+        if needed and needed not in measured:
+            raise UserError(
+                f"metrics=[{','.join(measured)}]: {type(callback).__name__} goes by {needed}; accepted are lists with "
+                f"it, as metrics=[{','.join([*measured, needed])}]"
+            )
 
 
 def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
@@ -286,12 +302,19 @@ def _flat(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _final_metrics(trainer: pl.Trainer) -> dict[str, float]:
-    """The last epoch's on the validation set, for choosing among runs; those of the test just done."""
-    last_row = next(reversed(_rows(trainer)), {})
-    validation = {name: value for name, value in last_row.items() if name.startswith("validation/")}
+    """The final weights' on the validation set, for choosing among runs; those of the test just done."""
+    final_row = _final_row(trainer)
+    validation = {name: value for name, value in final_row.items() if name.startswith("validation/")}
     return dict(sorted(validation.items())) | {
         name: float(value) for name, value in sorted(trainer.callback_metrics.items())
     }
+
+
+def _final_row(trainer: pl.Trainer | None) -> dict[str, float]:
+    """What was measured of the weights that a run ends with: those of its last epoch, unless a callback kept others."""
+    rows = _rows(trainer)
+    kept = [callback.epoch for callback in getattr(trainer, "callbacks", []) if isinstance(callback, NearPrior)]
+    return next((row for row in rows if row["epoch"] in kept), rows[-1] if rows else {})
 
 
 def _images_per_second(trainer: pl.Trainer | None) -> float | None:

@@ -38,18 +38,17 @@ class Drawing(pl.Callback):
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs
         self._batches: list[Batch] | None = None
-        self._drawn_epoch = -1
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if (trainer.current_epoch + 1) % self.every_n_epochs == 0:
-            self._keep(trainer, cast(InfoVAE, pl_module), trainer.current_epoch + 1)
+        epoch = trainer.current_epoch + 1
+        is_last = trainer.should_stop or epoch == trainer.max_epochs  # with other weights perhaps, once training ends
+        if epoch % self.every_n_epochs == 0 and not is_last:
+            self._keep(trainer, cast(InfoVAE, pl_module), epoch)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._drawn_epoch != trainer.current_epoch:
-            self._keep(trainer, cast(InfoVAE, pl_module), trainer.current_epoch)
+        self._keep(trainer, cast(InfoVAE, pl_module), trainer.current_epoch)
 
     def _keep(self, trainer: pl.Trainer, module: InfoVAE, epoch: int) -> None:
-        self._drawn_epoch = epoch
         if not trainer.is_global_zero:
             return
         if self._batches is None:

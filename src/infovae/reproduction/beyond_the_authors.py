@@ -1,7 +1,7 @@
 """An aggregate posterior that has the prior's size on unseen digits too."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from matplotlib.figure import Figure as Canvas
 
@@ -14,83 +14,56 @@ from infovae.reproduction.tables import estimate, grouped, markdown
 WITHIN = 0.3
 """Of 0, for log det Cov[q(z)] on both splits: what is looked for."""
 
-CHOSEN_WITHIN = 0.25
-"""What is asked of training and validation digits: 5,000 of the latter place it to a standard error of 0.05."""
-
 SIZE, RECONSTRUCTION = "log_det_covariance", "reconstruction"
 LINES = {"train": "dotted", "validation": "dashed", "test": "solid"}
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """A run that could have been stopped at any of its measurements, beside one with the whole budget.
+class Runs(NamedTuple):
+    """Those of one number of digits.
 
     Attributes:
-        cell: measured often.
-        end: the last measurement of the same seed with the whole budget.
+        stopped: by :class:`infovae.callbacks.near_prior.NearPrior`, or to be.
+        ends: what was measured after the last step of each run that took the whole budget.
     """
 
-    cell: Cell
-    end: Mapping[str, float]
-
-    @property
-    def chosen(self) -> Mapping[str, float]:
-        """The last measurement by which training and validation digits have the prior's size, else the nearest to it.
-
-        The last, since reconstruction gains by every step. Test digits have no say.
-        """
-        allowed = [row for row in self.cell.rows if _error(row) < CHOSEN_WITHIN]
-        return allowed[-1] if allowed else min(self.cell.rows, key=_error)
+    stopped: list[Cell]
+    ends: Sequence[Mapping[str, float]]
 
 
 class BeyondTheAuthors(Figure):
-    """The paper's point, stopped by the validation split, and at the end of its budget."""
+    """The paper's point, stopped by training and validation digits, and at the end of its budget."""
 
     title = "Beyond the authors: log det Cov[q(z)] near 0 on seen and unseen digits alike"
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
-        sizes = {
-            size: stopped
-            for size, group in grouped(cells, lambda cell: int(cell.cfg.data.train_size)).items()
-            if (stopped := _paired(group))
-        }
+        groups = grouped(cells, lambda cell: int(cell.cfg.data.train_size))
+        sizes = {size: _runs(group) for size, group in groups.items()}
         return Findings(_drawn(sizes), _rows(sizes), _table(sizes))
 
 
-def _error(row: Mapping[str, float]) -> float:
-    return max(abs(row[f"{split}/{SIZE}"]) for split in ("train", "validation"))
+def _runs(cells: Sequence[Cell]) -> Runs:
+    stopped = [cell for cell in cells if cell.cfg.callbacks.near_prior is not None]
+    ends = [cell.rows[-1] for cell in cells if len(cell.rows) == cell.cfg.trainer.max_epochs]
+    return Runs(stopped, ends)
 
 
-def _paired(cells: Sequence[Cell]) -> list[Stopped]:
-    """The watched cells of a size, each with the end of its seed; those without one are left out."""
-    ends = {cell.cfg.seed: cell.rows[-1] for cell in sorted(cells, key=_budget)}
-    full = max(map(_budget, cells))
-    watched = {cell.cfg.seed: cell for cell in sorted(cells, key=lambda cell: -int(cell.cfg.data.steps_per_epoch))}
-    complete = {cell.cfg.seed for cell in cells if _budget(cell) == full}
-    return [Stopped(cell, ends[seed]) for seed, cell in sorted(watched.items()) if seed in complete]
-
-
-def _budget(cell: Cell) -> int:
-    """Steps."""
-    return int(cell.cfg.data.steps_per_epoch) * int(cell.cfg.trainer.max_epochs)
-
-
-def _drawn(sizes: Mapping[int, Sequence[Stopped]]) -> Pixels:
+def _drawn(sizes: Mapping[int, Runs]) -> Pixels:
     with style():
         canvas = Canvas(figsize=(3.2 * max(1, len(sizes)), 3.4))
         for position, (size, runs) in enumerate(sizes.items(), start=1):
             axes = canvas.add_subplot(1, len(sizes), position)
             axes.axhspan(-WITHIN, WITHIN, color="0.9")
-            for run, colour in zip(runs, CLASS_COLOURS, strict=False):
-                steps = [row["step"] for row in run.cell.rows]
+            for cell, colour in zip(runs.stopped, CLASS_COLOURS, strict=False):
+                steps = [row["step"] for row in cell.rows]
                 for split in ("train", "test"):
-                    values = [row[f"{split}/{SIZE}"] for row in run.cell.rows]
+                    values = [row[f"{split}/{SIZE}"] for row in cell.rows]
                     axes.plot(steps, values, color=colour, linestyle=LINES[split], linewidth=0.9)
-                axes.plot(run.chosen["step"], run.chosen[f"test/{SIZE}"], color=colour, marker="o", markersize=4)
+                kept = cell.final_row
+                axes.plot(kept["step"], kept[f"test/{SIZE}"], color=colour, marker="o", markersize=4)
             for split, line in LINES.items():
                 if split != "validation":
                     axes.plot([], [], color="0.3", linestyle=line, label=split)
-            axes.plot([], [], color="0.3", marker="o", linewidth=0, markersize=4, label="stopped by validation")
+            axes.plot([], [], color="0.3", marker="o", linewidth=0, markersize=4, label="kept")
             axes.set(title=f"{size:,} digits", xlabel="steps", ylim=(-3, 3))
             if position == 1:
                 axes.set_ylabel("log det Cov[$q(z)$], ideal 0")
@@ -98,32 +71,29 @@ def _drawn(sizes: Mapping[int, Sequence[Stopped]]) -> Pixels:
         return rendered(canvas)
 
 
-def _rows(sizes: Mapping[int, Sequence[Stopped]]) -> list[Row]:
-    names = [f"{split}/{name}" for split in LINES for name in (SIZE, RECONSTRUCTION)]
-    return [
-        {
-            "train_size": size,
-            "seed": run.cell.cfg.seed,
-            "step": row["step"],
-            "is": label,
-            **{name: row[name] for name in names},
-        }
-        for size, runs in sizes.items()
-        for run in runs
-        for label, row in (
-            *(("stopped" if row is run.chosen else "passed", row) for row in run.cell.rows),
-            ("end", run.end),
-        )
-    ]
+def _rows(sizes: Mapping[int, Runs]) -> list[Row]:
+    names = ["step", *(f"{split}/{name}" for split in LINES for name in (SIZE, RECONSTRUCTION))]
+    rows: list[Row] = []
+    for size, runs in sizes.items():
+        for cell in runs.stopped:
+            for row in cell.rows:
+                label = "kept" if row is cell.final_row else "passed"
+                values = {name: row[name] for name in names}
+                rows.append({"train_size": size, "seed": int(cell.cfg.seed), "is": label, **values})
+        for end in runs.ends:
+            rows.append({"train_size": size, "is": "end", **{name: end[name] for name in names}})
+    return rows
 
 
-def _table(sizes: Mapping[int, Sequence[Stopped]]) -> str:
+def _table(sizes: Mapping[int, Runs]) -> str:
     rows: list[list[object]] = []
     for size, runs in sizes.items():
         for label, measurements in (
-            ("stopped by validation", [run.chosen for run in runs]),
-            ("end of the budget", [run.end for run in runs]),
+            ("stopped", [cell.final_row for cell in runs.stopped]),
+            ("end of the budget", runs.ends),
         ):
+            if not measurements:
+                continue
             values = {split: [row[f"{split}/{SIZE}"] for row in measurements] for split in ("train", "test")}
             inside = sum(max(map(abs, pair)) < WITHIN for pair in zip(values["train"], values["test"], strict=True))
             rows.append(
@@ -134,7 +104,7 @@ def _table(sizes: Mapping[int, Sequence[Stopped]]) -> str:
                     estimate(values["train"]),
                     estimate(values["test"]),
                     f"{max(map(abs, values['test'])):.2f}",
-                    f"{inside} of {len(runs)}",
+                    f"{inside} of {len(measurements)}",
                     estimate([row[f"test/{RECONSTRUCTION}"] for row in measurements]),
                 ]
             )
@@ -148,7 +118,8 @@ def _table(sizes: Mapping[int, Sequence[Stopped]]) -> str:
         "seeds with both within 0.3",
     ]
     note = (
-        "± is the standard error over seeds. Stopped: after the last measurement with |log det Cov[q(z)]| below "
-        f"{CHOSEN_WITHIN} on training and validation digits, or, where there is none, the one nearest to it."
+        "± is the standard error over seeds. Stopped: what `callbacks/near_prior` left, the weights of the latest "
+        "measurement with |log det Cov[q(z)]| below its tolerance on training and validation digits, or, where there "
+        "was none, of the nearest."
     )
     return f"{note}\n\n{markdown([*header, '−E log p(x given z), test (nats)'], rows)}"

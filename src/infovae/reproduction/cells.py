@@ -39,9 +39,14 @@ class Cell:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """The last epoch's measurements by ``split/name``; of the test split, those made with the final weights."""
-        last = {name: value for name, value in self.rows[-1].items() if name.startswith("train/")}
-        return last | outcome(self.folder).metrics
+        """Measurements of the final weights by ``split/name``."""
+        train = {name: value for name, value in self.final_row.items() if name.startswith("train/")}
+        return train | outcome(self.folder).metrics
+
+    @property
+    def final_row(self) -> dict[str, float]:
+        """That of the epoch whose weights the run ended with; of a run from before this was recorded, the last."""
+        return self.rows[int(self.summary.get("epoch", len(self.rows))) - 1]
 
     @cached_property
     def rows(self) -> list[dict[str, float]]:

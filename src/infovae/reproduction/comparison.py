@@ -109,15 +109,16 @@ def _drawn(found: dict[Arm, dict[str, Estimate]], courses: dict[Arm, list[Course
     with style():
         canvas = Canvas(figsize=(11, 6))
         panels = canvas.subplots(2, 3)
-        _draw_courses(panels[0, 0], courses, colours)
-        for position, (key, axes) in enumerate(zip(SHOWN, panels.flat[1:], strict=True)):
+        for position, (key, axes) in enumerate(zip(SHOWN, panels.flat[:-1], strict=True)):
             for height, (arm, values) in enumerate(found.items()):
                 mean, error = values[key]
                 axes.errorbar(mean, -height, xerr=np.nan_to_num(error), color=colours[str(arm)], marker=".", capsize=2)
-            named = list(map(str, found)) if position in (0, 2) else [""] * len(found)
+            named = list(map(str, found)) if position % 3 == 0 else [""] * len(found)
             axes.set_yticks([-height for height in range(len(found))], named)
             axes.set_title(COLUMNS[key] if key != "test/log_det_covariance" else "log det Cov[q(z)], test")
-        panels[0, 1].axvline(0, color="0.3", linewidth=0.8)
+        panels[0, 0].axvline(0, color="0.3", linewidth=0.8)
+        _draw_courses(panels[1, 2], courses, colours)
+        canvas.legend(*panels[1, 2].get_legend_handles_labels(), loc="outside lower center", ncols=5)
         return rendered(canvas)
 
 
@@ -128,4 +129,3 @@ def _draw_courses(axes: Axes, courses: dict[Arm, list[Course]], colours: dict[st
             axes.plot(seconds, mmd, color=colours[str(arm)], linewidth=0.9, label=None if position else str(arm))
     axes.set_yscale("symlog", linthresh=1e-3)
     axes.set(xlabel="seconds of training", title="MMD²(q(z), p(z)), validation")
-    axes.legend(fontsize=6, ncols=2)

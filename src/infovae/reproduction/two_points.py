@@ -146,8 +146,9 @@ def _drawn(densities: dict[str, Densities], courses: dict[str, list[list[Row]]])
         for row, label in enumerate(("density of $z$", "density of $x$, given $z$")):
             panels[row, 0].set_ylabel(label)
             panels[row, 0].legend(loc="upper left", fontsize=7)
+        panels_below = below.subplots(1, 3)
         for axes, (key, label) in zip(
-            below.subplots(1, 3),
+            panels_below,
             {
                 "elbo": "ELBO, nats",
                 "inference_gap": "$KL(q(z|x)\\,\\|\\,p(z|x))$, nats",
@@ -157,6 +158,7 @@ def _drawn(densities: dict[str, Densities], courses: dict[str, list[list[Row]]])
         ):
             _draw_course(axes, courses, key)
             axes.set(xlabel="steps", title=label)
+        below.legend(*panels_below[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(courses))
         return rendered(canvas)
 
 
@@ -187,7 +189,6 @@ def _draw_course(axes: Axes, courses: dict[str, list[list[Row]]], key: str) -> N
         axes.set_yscale("log")
     if key == "elbo":
         axes.set_yscale("symlog", linthresh=5)
-        axes.legend(fontsize=6)
 
 
 def _table(courses: dict[str, list[list[Row]]]) -> str:
