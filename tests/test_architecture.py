@@ -26,6 +26,7 @@ LAYERS = {
                 "progress",
                 "devices",
                 "ranges",
+                "signatures",
                 "safe_yaml",
             ],
             ["priors", "posteriors", "likelihoods", "networks"],

@@ -20,6 +20,7 @@ from omegaconf.errors import (
 )  # fmt: skip
 
 from infovae.errors import UserError
+from infovae.signatures import signature_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -31,6 +32,17 @@ def one_line(error: Exception) -> str:
     return re.sub(r"\s+", " ", _told(error)).strip()
 
 
+def is_group(key: str) -> bool:
+    """Whether a key's content is chosen by an option of a group."""
+    return (CONF / key.replace(".", "/")).is_dir()
+
+
+def choice(key: str) -> str:
+    """How the content of such a key is chosen."""
+    group = key.replace(".", "/")
+    return f"{group}=OPTION, of {', '.join(_options(group))}"
+
+
 def _told(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, UserError):
@@ -40,9 +52,7 @@ def _told(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         return _unknown_option(error, str(error.missing_cfg_file))
     if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
-        accepted = ", ".join(sorted(key for key in map(str, cause.parent_node) if not key.startswith("_")))
-        key = cause.full_key
-        return f"{_as_given(key)}: unknown key; accepted are {accepted or 'none'}, or +{key}=VALUE to add it"
+        return _unknown_key(cause, cause.parent_node)
     if isinstance(error, ConfigCompositionException) and (several := re.search(r"argument '(.*)'", str(error))):
         key, _, values = several[1].partition("=")
         return f"{several[1]}: several values; accepted are one, a list as {key}=[{values}], or -m for a run of each"
@@ -64,6 +74,25 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
     return f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def _unknown_key(cause: OmegaConfBaseException, node: DictConfig) -> str:
+    accepted = ", ".join(sorted(key for key in map(str, node) if not key.startswith("_"))) or "none"
+    key = str(cause.full_key)
+    parent = key.rpartition(".")[0]
+    if not node and is_group(parent):
+        return f"{_as_given(key)}: no option of {parent} is chosen; accepted is {choice(parent)}"
+    advice = f", or +{key}=VALUE to add it" if _can_be_added(key, node) else ""
+    return f"{_as_given(key)}: unknown key; accepted are {accepted}{advice}"
+
+
+def _can_be_added(key: str, node: DictConfig) -> bool:
+    """Whether what the node names takes the key; a node that names nothing is open to any."""
+    parent, _, name = key.rpartition(".")
+    try:
+        return "_target_" not in node or signature_of(node["_target_"], parent).takes(name)
+    except UserError:
+        return False
 
 
 def _unknown_option(error: MissingConfigException, name: str) -> str:
