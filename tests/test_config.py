@@ -1,6 +1,8 @@
 """Every option of every group composes and builds; every mistake is one line."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CONF, SMALL, Command, Compose
@@ -38,12 +40,25 @@ def overrides_for(option: str) -> list[str]:
     return [option, *small, *COMPANIONS.get(option, [])]
 
 
+def asked_for(node: Any, key: str) -> Iterator[str]:
+    """The keys that are ??? in a node."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from asked_for(value, f"{key}.{name}")
+    elif node == "???":
+        yield key
+
+
 def test_every_value_that_is_asked_for_is_described() -> None:
-    asked_for = set()
-    for path in CONF.rglob("*.yaml"):
-        group = path.parent.name if path.parent != CONF else ""
-        asked_for |= {f"{group}.{key}" for key in OmegaConf.missing_keys(OmegaConf.load(path)) if group}
-    assert asked_for == set(NEEDED)
+    options = [path for path in CONF.rglob("*.yaml") if path.parent != CONF]
+    found = {
+        key
+        for path in options
+        for key in asked_for(
+            OmegaConf.to_container(OmegaConf.load(path)), ".".join(path.parent.relative_to(CONF).parts)
+        )
+    }
+    assert found == set(NEEDED)
 
 
 @pytest.mark.parametrize("option", OPTIONS)

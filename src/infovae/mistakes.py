@@ -11,7 +11,7 @@ from hydra.errors import (
     OverrideParseException,
     SearchPathException,
 )  # fmt: skip
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -25,6 +25,9 @@ from infovae.signatures import signature_of
 CONF = Path(__file__).parents[2] / "conf"
 
 OVERRIDES = "KEY=VALUE, GROUP=OPTION, KEY=[VALUE,VALUE], +KEY=VALUE to add a key and ~KEY to take one away"
+
+SUBJECTS = {"evaluate": "run", "export": "run", "dashboard": "runs", "classifier": "data", "reproduce": "figure"}
+"""The key that says what a script is about, which is easily left out."""
 
 
 def one_line(error: Exception) -> str:
@@ -48,14 +51,15 @@ def _told(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: can't be read; accepted are {OVERRIDES}"
+        return _unreadable(str(error.override))
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         return _unknown_option(error, str(error.missing_cfg_file))
     if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
         return _unknown_key(cause, cause.parent_node)
     if isinstance(error, ConfigCompositionException) and (several := re.search(r"argument '(.*)'", str(error))):
         key, _, values = several[1].partition("=")
-        return f"{several[1]}: several values; accepted are one, a list as {key}=[{values}], or -m for a run of each"
+        sweep = ", or -m for a run of each" if _sweeps() else ""
+        return f"{several[1]}: several values; accepted are one, a list as {key}=[{values}]{sweep}"
     if isinstance(error, ConfigCompositionException) and (group := re.search(r"must specify '(.*?)'", str(error))):
         return f"{group[1]}: no option is chosen; accepted are {', '.join(_options(group[1]))}"
     if isinstance(error, SearchPathException):
@@ -74,6 +78,22 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
     return f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def _unreadable(override: str) -> str:
+    subject = SUBJECTS.get(_script())
+    meant = f"{subject}={override}, " if subject and "=" not in override else ""
+    return f"{override}: can't be read; accepted are {meant}{OVERRIDES}"
+
+
+def _script() -> str:
+    return Path(sys.argv[0]).stem
+
+
+def _sweeps() -> bool:
+    """Whether this command does several runs with -m; those that do say where their folders go."""
+    config = CONF / f"{_script()}.yaml"
+    return not config.is_file() or "sweep" in OmegaConf.load(config).hydra
 
 
 def _unknown_key(cause: OmegaConfBaseException, node: DictConfig) -> str:

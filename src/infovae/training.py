@@ -96,7 +96,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
         _tell(module)
         trainer = build_trainer(cfg)
         if is_first:
-            check_space(run_dir, module)
+            check_space(run_dir, module, _place(run_dir))
         check_clipping(cfg, trainer)
         _check_batch(module, data)
         _check_monitors(trainer, data)
@@ -116,7 +116,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
         status = "interrupted"
         raise SystemExit(TERMINATED if notice.received else INTERRUPTED) from interruption
     except Exception as problem:
-        told = told_in_one_line(problem, run_dir)
+        told = told_in_one_line(problem, run_dir, _place(run_dir))
         error = f"{type(told).__name__}: {told}"
         if told is problem:
             raise
@@ -160,6 +160,11 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 def _is_sweep() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def _place(run_dir: Path) -> str:
+    """By which key this folder was chosen, with its value."""
+    return f"hydra.sweep.dir={HydraConfig.get().sweep.dir}" if _is_sweep() else f"hydra.run.dir={run_dir}"
 
 
 def _name_multirun_job(cfg: DictConfig) -> None:
