@@ -192,10 +192,10 @@ def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The runs below a folder that is none itself, as those of a day or of a sweep are."""
-    if (folder / "config.yaml").is_file():
-        return []
-    return sorted(path.parent for pattern in ("*", "*/*") for path in folder.glob(f"{pattern}/config.yaml"))
+    """The runs below a folder that is none itself, as those of a day or of a sweep are; the nearest alone."""
+    patterns = ("config.yaml", "[!.]*/config.yaml", "[!.]*/[!.]*/config.yaml")
+    nearest = next((found for pattern in patterns if (found := sorted(folder.glob(pattern)))), [])
+    return [path.parent for path in nearest if path.parent != folder]
 
 
 def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:
