@@ -9,7 +9,6 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig
 from pydantic import Field
-from rich.console import Console
 from rich.table import Column, Table
 
 from infovae.assembly import build_chosen, build_data
@@ -25,6 +24,7 @@ from infovae.model import Model
 from infovae.pictures.picture import Picture
 from infovae.run_folder import check_writable, write_record
 from infovae.saved_run import load, read_config, runs_in
+from infovae.tables import print_table
 from infovae.training import quieten
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,9 @@ def _report(name: str, measured: Measured, path: Path) -> None:
             cells = [_cell(measured, f"{split}/{entry}") for split in splits]
             if any(cells):
                 table.add_row(entry, *cells)
-    Console().print(table)
+    print_table(table)
+    for metric, reason in measured.reasons.items():
+        print(f"nan: {metric}: {reason}")
     print(f"results: {path}")
 
 

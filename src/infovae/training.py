@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -34,6 +33,7 @@ from infovae.preemption import Notice, requeue, termination_notice
 from infovae.run_folder import begin, write_config, write_record
 from infovae.saved_run import load_weights
 from infovae.shards import is_first_process
+from infovae.tables import print_table
 
 log = logging.getLogger(__name__)
 
@@ -311,14 +311,13 @@ def _rows(trainer: pl.Trainer | None) -> list[dict[str, float]]:
 
 
 def _report(summary: dict[str, Any], run_dir: Path) -> None:
-    console = Console()
     if summary["metrics"]:
         table = Table("metric (losses in nats per example)", "test", title=escape(summary["name"]))
         for name, value in summary["metrics"].items():
             if name.startswith("test/"):
                 table.add_row(name.removeprefix("test/"), f"{value:.4g}")
-        console.print(table)
-    console.print(f"{summary['status']} after {summary['wall_seconds']:.0f} s", highlight=False)
+        print_table(table)
+    print(f"{summary['status']} after {summary['wall_seconds']:.0f} s")
     # Printed plainly: a path must survive copying, whatever the terminal's width.
     print(f"run folder: {run_dir}")
     for picture in sorted((run_dir / "figures").glob("*[!0-9].png")):

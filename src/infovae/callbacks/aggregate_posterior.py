@@ -1,6 +1,9 @@
 """Measures q(z) on every split at the end of each epoch."""
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -17,6 +20,12 @@ from infovae.observed import Observed
 from infovae.shards import gather_rows
 
 
+log = logging.getLogger(__name__)
+
+TOLD_FROM = 2.0
+"""Seconds an epoch that metrics may take without a word."""
+
+
 class AggregatePosterior(pl.Callback):
     """Feeds the metrics of ``conf/metrics/`` with each whole split and logs the numbers, not the vectors, they find.
 
@@ -30,6 +39,8 @@ class AggregatePosterior(pl.Callback):
     def __init__(self, metrics: Mapping[str, Callable[..., Metric]]) -> None:
         self.factories = metrics
         self._metrics: dict[str, list[Metric]] = {}
+        self._seconds: Counter[str] = Counter()
+        self._told = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self.prepare(cast(InfoVAE, pl_module), image_data(trainer), trainer.strategy.root_device)
@@ -51,6 +62,11 @@ class AggregatePosterior(pl.Callback):
                         f"metrics: {type(metric).__name__} compares splits; accepted is measuring it by evaluate.py"
                     )
             self._metrics[split] = [metric.to(device) for metric in made if metric.of_any_split or split != "train"]
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._seconds.clear()
+        if self.factories:
+            log.info("measured at the end of each epoch: %s", ", ".join(self.factories))
 
     def on_validation_batch_end(
         self,
@@ -85,6 +101,7 @@ class AggregatePosterior(pl.Callback):
         module = cast(InfoVAE, pl_module)
         weighted = module.objective.divergence_weight != 0
         if weighted and not self._metrics["train"]:
+            self._tell_cost()
             return
         loader = image_data(trainer).evaluation_loader("train")
         divergence, count = torch.zeros((), device=module.device), 0
@@ -102,6 +119,7 @@ class AggregatePosterior(pl.Callback):
             self._log(module, "train")
         if not weighted:
             module.log("train/divergence", divergence / count)
+        self._tell_cost()
 
     def _observe(self, split: str, observed: Observed) -> None:
         for metric in self._metrics[split]:
@@ -109,10 +127,24 @@ class AggregatePosterior(pl.Callback):
 
     def _log(self, module: pl.LightningModule, split: str) -> None:
         for metric in self._metrics[split]:
+            start = perf_counter()
             for name, value in metric.compute().items():
                 if value.ndim == 0:
                     module.log(f"{split}/{name}", value.to(torch.float32))
             metric.reset()
+            self._seconds[type(metric).__name__] += perf_counter() - start
+
+    def _tell_cost(self) -> None:
+        """Once, after the first epoch, where computing takes long."""
+        total = self._seconds.total()
+        if total > TOLD_FROM and not self._told:
+            slowest = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self._seconds.most_common(3))
+            log.info(
+                "the metrics took %.0f s of the first epoch (%s); cheaper are fewer, as metrics=[mmd], fewer examples, "
+                "as metrics.NAME.examples=1000, or measuring once at the end, by evaluate.py",
+                total, slowest,
+            )  # fmt: skip
+        self._told = True
 
 
 def _observed(batch: Batch, codes: Codes) -> Observed:
