@@ -1,6 +1,7 @@
 """Every combination of the values on the command line."""
 
 import logging
+import sys
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -13,7 +14,7 @@ from infovae.errors import UserError
 from infovae.sweep_check import check_jobs
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
-from infovae.sweeps.report import report
+from infovae.sweeps.report import report, resuming
 
 log = logging.getLogger(__name__)
 
@@ -58,5 +59,9 @@ class Grid(BasicSweeper):
         log.info("sweep folder: %s (%d of %d jobs to run)", sweep_dir, len(left), len(jobs))
         size = self.max_batch_size or max(1, len(left))
         for start in range(0, len(left), size):
-            launch(self.launcher, left[start : start + size])
+            try:
+                launch(self.launcher, left[start : start + size])
+            except KeyboardInterrupt:
+                print(f"interrupted; {resuming(sweep_dir)} goes on", file=sys.stderr)
+                raise
         report(jobs, sweep_dir)

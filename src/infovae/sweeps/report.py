@@ -21,7 +21,9 @@ def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
         own = " ".join(entry for entry in job.identity if entry not in shared)
         print(f"job {job.folder.name} ({own}): {ended}", file=sys.stderr)
     if unfinished:
-        raise UserError(
-            f"{len(unfinished)} of {len(jobs)} jobs didn't finish; "
-            f"python {sys.argv[0]} -m sweep.resume={sweep_dir} runs them again"
-        )
+        raise UserError(f"{len(unfinished)} of {len(jobs)} jobs didn't finish; {resuming(sweep_dir)} runs them again")
+
+
+def resuming(sweep_dir: Path) -> str:
+    """The command by which a sweep goes on."""
+    return f"python {sys.argv[0]} -m sweep.resume={sweep_dir}"
