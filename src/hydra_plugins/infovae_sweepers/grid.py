@@ -1,7 +1,6 @@
 """Every combination of the values on the command line."""
 
 import logging
-import sys
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -14,7 +13,7 @@ from infovae.errors import UserError
 from infovae.sweep_check import check_jobs
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
-from infovae.sweeps.report import report, resuming
+from infovae.sweeps.report import report, report_interruption
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +61,6 @@ class Grid(BasicSweeper):
             try:
                 launch(self.launcher, left[start : start + size])
             except KeyboardInterrupt:
-                print(f"interrupted; {resuming(sweep_dir)} goes on", file=sys.stderr)
+                report_interruption(sweep_dir)
                 raise
         report(jobs, sweep_dir)

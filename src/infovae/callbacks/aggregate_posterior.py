@@ -141,7 +141,7 @@ class AggregatePosterior(pl.Callback):
             slowest = max(self._seconds, key=lambda name: self._seconds[name])
             log.info(
                 "the metrics took %.1f s of the first epoch, %s alone %.1f; cheaper are fewer of them, as "
-                "metrics=[mmd], fewer examples, as metrics.mig.examples=1000, or measuring once, at the end, by evaluate.py",
+                "metrics=[mmd], fewer examples, as metrics.mig.examples=1000, or measuring once, by evaluate.py",
                 total, slowest, self._seconds[slowest],
             )  # fmt: skip
         self._told = True
