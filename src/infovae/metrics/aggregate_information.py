@@ -166,7 +166,7 @@ class AggregateInformation(CodeMetric):
             terms = self.terms()
             if not bool(torch.cat(list(self.variance)).all()):
                 self.reason = "a deterministic q(z|x) has no density"
-            elif terms.divergence_by_dimension.isnan().any():
+            elif terms.divergence.isfinite().all() and terms.divergence_by_dimension.isnan().any():
                 self.reason = "the dimensions of this prior aren't independent: no dimension-wise KL"
         else:
             empty = torch.full((1, self.prior.latent_dim), torch.nan, dtype=torch.float64, device=self.device)
