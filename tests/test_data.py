@@ -75,6 +75,15 @@ def test_damaged_archives_are_one_clear_line(root: Path, damage: str) -> None:
         with pytest.raises(OSError, match=f"data.root=.*missing or damaged: {name}.*accepted are") as refusal:
             mnist(str(root), download=download)
         assert "\n" not in str(refusal.value)
+        assert not (root / ".MNIST.lock").exists()
+
+
+@pytest.mark.parametrize("download", [False, True])
+@pytest.mark.usefixtures("no_network")
+def test_a_refusal_leaves_nothing(tmp_path: Path, download: bool) -> None:
+    with pytest.raises(OSError, match="MNIST is missing"):
+        mnist(str(tmp_path / "data"), download=download)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_archive_is_downloaded_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

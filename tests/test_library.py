@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 from conftest import PROJECT
+from test_export import configured
 from test_export import trained as trained  # a fixture
+
+from infovae.export import export
 
 
 def snippets(page: str) -> list[str]:
@@ -22,9 +25,22 @@ def run(code: str, folder: Path) -> str:
 
 def test_the_snippets_run_as_written(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "RUN")
-    functions, folder = snippets("docs/library.md")
+    functions, folder, _, _ = snippets("docs/library.md")
     assert run(functions, tmp_path).count("tensor(") == 3
     assert run(folder, tmp_path).startswith("tensor([[")
+
+
+def test_exported_programs_run_as_written(trained: Path, tmp_path: Path) -> None:
+    """A program runs where this package is not."""
+    shutil.copytree(trained, tmp_path / "RUN")
+    export(configured(tmp_path / "RUN"))
+    _, _, pt2, onnx = snippets("docs/library.md")
+    own = "\nimport sys; print('infovae' in sys.modules, 'torch' in sys.modules)"
+    assert run(pt2 + own, tmp_path).splitlines() == [
+        "torch.Size([5, 3]) torch.Size([5, 1, 28, 28])",
+        "False True",
+    ]
+    assert run(onnx + own, tmp_path).splitlines() == ["(5, 3) (5, 1, 28, 28)", "False False"]
 
 
 def test_the_lightning_module_works_without_hydra_in_ten_lines(tmp_path: Path) -> None:

@@ -104,6 +104,11 @@ def test_images_labels_codes_and_factors_stay_together() -> None:
     )
 
 
+def test_why_a_number_is_nan_is_told(subject: tuple[InfoVAE, ImageData]) -> None:
+    metrics = {"beyond": partial(FewLabels, labels=[401], draws=1), "within": METRICS["few_labels"]}
+    assert measure(*subject, metrics).reasons == {"beyond": "the training split has 400 examples"}
+
+
 def test_a_metric_is_given_what_it_names(subject: tuple[InfoVAE, ImageData]) -> None:
     class Curious(Metric):
         def __init__(self, data: ImageData, model: InfoVAE, size: int = 3) -> None:

@@ -3,7 +3,8 @@
 import errno
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -57,20 +58,34 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     """Wait until no other process is in here with the same path; where it can't be written to, don't.
 
     Args:
-        path: of a file to lock; made, but not its folder.
+        path: of a file to lock; made, but not its folder, and gone at the end.
     """
     if not path.parent.is_dir():
         yield
         return
     lock = FileLock(path, timeout=0, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        log.info("waits for another process (%s)", path)
-        lock.acquire(timeout=-1)
-    except (OSError, NotImplementedError):
-        pass
+    with suppress(OSError, NotImplementedError):
+        try:
+            lock.acquire()
+        except Timeout:
+            log.info("waits for another process (%s)", path)
+            lock.acquire(timeout=-1)
     try:
         yield
     finally:
+        if lock.is_locked:
+            path.unlink(missing_ok=True)  # whoever waits for it sees that it is gone, and makes another
         lock.release()
+
+
+@contextmanager
+def no_empty_folders(folder: Path) -> Iterator[None]:
+    """Take away, where nothing was put into them meanwhile, a folder and those above it that weren't there before."""
+    absent = list(takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it holds something, or was never made
+            for path in absent:
+                if path.exists():
+                    path.rmdir()

@@ -1,18 +1,18 @@
 """Checks of a composed config against the signatures of what it names, before anything is built."""
 
-import inspect
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Annotated, Any, Literal
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from infovae.errors import UserError
-from infovae.ranges import ranges_of
+from infovae.mistakes import choice, is_group
 from infovae.secrets import refuse_secrets
+from infovae.signatures import Signature, signature_of
 
 TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
@@ -26,6 +26,13 @@ TOP_LEVEL: dict[str, Any] = {
     "tags": list[str],
 }
 """Keys of train.py that belong to no group, with their types."""
+
+NEEDED = {
+    "data.path": "FILE, an .npy, .npz or .pt file of yours",
+    "data.root": "FOLDER, a folder of images of yours",
+    "adapter.model._target_": "MODULE.NAME, a function or class of yours that gives the model",
+}
+"""What is accepted for each ``???`` of conf/."""
 
 HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
@@ -43,7 +50,7 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
     """
     refuse_secrets(OmegaConf.to_container(cfg))
     for missing in sorted(OmegaConf.missing_keys(cfg)):
-        raise UserError(f"{missing}: it has no value; accepted is {missing}=VALUE")
+        raise UserError(f"{missing}: it has no value; accepted is {missing}={NEEDED.get(missing, 'VALUE')}")
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     for key, annotation in top_level.items():
@@ -69,8 +76,10 @@ def build(node: DictConfig, key: str, **arguments: Any) -> Any:
     """Instantiate a node; what its constructor refuses is told with the full key.
 
     Raises:
-        UserError: a constructor raised ValueError or OSError.
+        UserError: the node names nothing, or a constructor raised ValueError or OSError.
     """
+    if "_target_" not in node:
+        raise _names_nothing(key, node)
     try:
         if not arguments:
             return instantiate(node, _convert_="all")
@@ -100,37 +109,17 @@ def _check_node(key: str, node: Any) -> None:
             _check_node(f"{key}[{position}]", value)
     if not isinstance(node, dict):
         return
-    annotations, open_ended = _signature(key, node["_target_"]) if "_target_" in node else ({}, True)
+    signature = signature_of(node["_target_"], key) if "_target_" in node else Signature({}, open_ended=True)
     for name, value in node.items():
         if name in HYDRA_KEYS:
             continue
-        if name not in annotations and not open_ended:
-            accepted = ", ".join(sorted(annotations))
+        if not signature.takes(name):
+            accepted = ", ".join(sorted(signature.annotations)) or "none"
             raise UserError(f"{key}.{name}={value}: unknown key; accepted are {accepted}")
-        if isinstance(value, dict) and ("_target_" in value or name not in annotations):
+        if isinstance(value, dict) and ("_target_" in value or name not in signature.annotations):
             _check_node(f"{key}.{name}", value)
-        elif name in annotations:
-            _check_value(f"{key}.{name}", value, annotations[name])
-
-
-def _signature(key: str, target: str) -> tuple[dict[str, Any], bool]:
-    """Annotations by parameter, and whether other keywords are taken too."""
-    try:
-        function: Callable[..., Any] = get_object(target)
-        parameters = inspect.signature(function).parameters.values()
-    except (ImportError, ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise UserError(
-            f"{key}._target_={target}: can't be imported ({reason}); accepted is the dotted path of a class or function"
-        ) from error
-    try:
-        hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
-    except (NameError, TypeError, AttributeError):
-        hints = {}
-    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    annotations = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
-    ranges = {name: annotation for name, annotation in ranges_of(target).items() if name in annotations}
-    return annotations | ranges, open_ended
+        elif name in signature.annotations:
+            _check_value(f"{key}.{name}", value, signature.annotations[name])
 
 
 def _check_value(key: str, value: Any, annotation: Any) -> None:
@@ -139,6 +128,8 @@ def _check_value(key: str, value: Any, annotation: Any) -> None:
 
 
 def _validate(key: str, value: Any, annotation: Any) -> None:
+    if is_dataclass(annotation):  # a part, which a target makes; pydantic would read its fields
+        raise _names_nothing(key, value)
     try:
         adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
@@ -146,10 +137,26 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     try:
         read = adapter.validate_python(value)
     except ValidationError as error:
+        if is_group(key):
+            raise _names_nothing(key, value) from error
         reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         raise UserError(f"{key}={value}: {'; or '.join(reasons)}") from error
+    if _became_object(value, read):
+        raise _names_nothing(key, value)
     if _is_other(value, read):
         raise UserError(f"{key}={value!r}: it is {type(value).__name__}; accepted is {read!r}")
+
+
+def _became_object(value: Any, read: Any) -> bool:
+    """Whether a mapping, somewhere in a value, passed for the fields of a class: it would be handed on as a mapping."""
+    if isinstance(value, dict):
+        return not isinstance(read, Mapping) or any(_became_object(value[name], read.get(name)) for name in value)
+    return isinstance(value, list) and isinstance(read, list | tuple) and any(map(_became_object, value, read))
+
+
+def _names_nothing(key: str, value: Any) -> UserError:
+    accepted = choice(key) if is_group(key) else f"{key}._target_=CLASS, beside what that takes"
+    return UserError(f"{key}={value}: doesn't say what is to be made; accepted is {accepted}")
 
 
 def _is_other(value: Any, read: Any) -> bool:

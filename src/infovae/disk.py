@@ -19,8 +19,13 @@ COPIES = 3
 """Of each weight in a checkpoint: the weight and Adam's two moments."""
 
 
-def check_space(run_dir: Path, module: nn.Module) -> None:
+def check_space(run_dir: Path, module: nn.Module, place: str) -> None:
     """Refuse a folder with less room than a run's checkpoints take; pictures and loggers come on top.
+
+    Args:
+        run_dir: the folder.
+        module: whose weights the checkpoints hold.
+        place: the key by which the folder was chosen, with its value.
 
     Raises:
         UserError: there is too little.
@@ -30,15 +35,21 @@ def check_space(run_dir: Path, module: nn.Module) -> None:
     needed, free = FILES * COPIES * weights, shutil.disk_usage(run_dir).free
     if free < needed:
         raise UserError(
-            f"run_dir={run_dir}: {free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}; "
-            "accepted is a folder with room, by hydra.run.dir=FOLDER"
+            f"{place}: {free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}; "
+            "accepted is a folder with room"
         )
 
 
-def told_in_one_line(problem: Exception, run_dir: Path) -> Exception:
-    """What is wrong with the disk, and what is left; an error of another kind stays as it is."""
+def told_in_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
+    """What is wrong with the disk, and what is left; an error of another kind stays as it is.
+
+    Args:
+        problem: what ended the run.
+        run_dir: its folder.
+        place: the key by which the folder was chosen, with its value.
+    """
     if not isinstance(problem, OSError) or problem.errno not in REFUSALS:
         return problem
     last = run_dir / "checkpoints" / "last.ckpt"
     left = f"the last good checkpoint is {last}" if last.is_file() else "no checkpoint was written"
-    return UserError(f"{problem.filename or f'run_dir={run_dir}'}: {problem.strerror}; {left}")
+    return UserError(f"{problem.filename or place}: {problem.strerror}; {left}")

@@ -9,7 +9,6 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig
 from pydantic import Field
-from rich.console import Console
 from rich.table import Column, Table
 
 from infovae.assembly import build_chosen, build_data
@@ -24,7 +23,8 @@ from infovae.metrics.metric import Metric
 from infovae.model import Model
 from infovae.pictures.picture import Picture
 from infovae.run_folder import check_writable, write_record
-from infovae.saved_run import load, read_config
+from infovae.saved_run import load, read_config, runs_in
+from infovae.tables import print_table
 from infovae.training import quieten
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ def evaluate(cfg: DictConfig) -> None:
     metrics, pictures = build_chosen(cfg, "metrics"), build_chosen(cfg, "pictures")
     device = chosen_device(cfg.device)
     for folder in _folders(cfg):
+        _refuse_runs_below(folder)
         read_config(folder, cfg.override)
     for folder in [Path(cfg.output)] if cfg.output is not None else _folders(cfg):
         check_writable(folder, "output" if cfg.output is not None else "run")
@@ -159,6 +160,16 @@ def _folders(cfg: DictConfig) -> list[Path]:
     return [Path(run) for run in runs if run is not None]
 
 
+def _refuse_runs_below(folder: Path) -> None:
+    runs = runs_in(folder)
+    if len(runs) > 1:
+        several = ",".join(map(str, runs[:2]))
+        raise UserError(
+            f"run={folder}: {len(runs)} runs are below it; accepted are one, as run={runs[0]}, and a list, as "
+            f"run=[{several}]"
+        )
+
+
 def _report(name: str, measured: Measured, path: Path) -> None:
     """A row a number, a column a split; standard errors beside what they belong to."""
     splits = list(dict.fromkeys(key.partition("/")[0] for key in measured.values))
@@ -169,7 +180,9 @@ def _report(name: str, measured: Measured, path: Path) -> None:
             cells = [_cell(measured, f"{split}/{entry}") for split in splits]
             if any(cells):
                 table.add_row(entry, *cells)
-    Console().print(table)
+    print_table(table)
+    for metric, reason in measured.reasons.items():
+        print(f"nan: {metric}: {reason}")
     print(f"results: {path}")
 
 

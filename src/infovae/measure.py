@@ -27,10 +27,12 @@ class Measured(NamedTuple):
 
     Attributes:
         values: by ``split/name``; vectors as lists.
+        reasons: why numbers of a metric are nan, by its name, where that is known.
         seconds: that each metric took, by its name, on all splits together.
     """
 
     values: dict[str, Value]
+    reasons: dict[str, str]
     seconds: dict[str, float]
 
 
@@ -57,6 +59,7 @@ def measure(
         device: where the model is.
     """
     values: dict[str, Value] = {}
+    reasons: dict[str, str] = {}
     seconds = dict.fromkeys(metrics, 0.0)
 
     @contextmanager
@@ -73,6 +76,8 @@ def measure(
             log.info("measuring %s on the %s split", key, name)
             with timed(key), isolated_stream(torch.device(device), seed):
                 values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
+            if metric.reason is not None:
+                reasons[key] = metric.reason
 
     measured = {key: make(key) for key in metrics}
     trained_on = {key: make(key) for key, metric in measured.items() if metric.of_any_split and split != "train"}
@@ -91,7 +96,7 @@ def measure(
                 metric.observe(observed)
     compute(split, measured)
     compute("train", trained_on)
-    return Measured(values, seconds)
+    return Measured(values, reasons, seconds)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from hydra.errors import (
     OverrideParseException,
     SearchPathException,
 )  # fmt: skip
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -20,10 +20,14 @@ from omegaconf.errors import (
 )  # fmt: skip
 
 from infovae.errors import UserError
+from infovae.signatures import signature_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
 OVERRIDES = "KEY=VALUE, GROUP=OPTION, KEY=[VALUE,VALUE], +KEY=VALUE to add a key and ~KEY to take one away"
+
+SUBJECTS = {"evaluate": "run", "export": "run", "dashboard": "runs", "classifier": "data", "reproduce": "figure"}
+"""The key that says what a script is about, which is easily left out."""
 
 
 def one_line(error: Exception) -> str:
@@ -31,21 +35,31 @@ def one_line(error: Exception) -> str:
     return re.sub(r"\s+", " ", _told(error)).strip()
 
 
+def is_group(key: str) -> bool:
+    """Whether a key's content is chosen by an option of a group."""
+    return (CONF / key.replace(".", "/")).is_dir()
+
+
+def choice(key: str) -> str:
+    """How the content of such a key is chosen."""
+    group = key.replace(".", "/")
+    return f"{group}=OPTION, of {', '.join(_options(group))}"
+
+
 def _told(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: can't be read; accepted are {OVERRIDES}"
+        return _unreadable(str(error.override))
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         return _unknown_option(error, str(error.missing_cfg_file))
     if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
-        accepted = ", ".join(sorted(key for key in map(str, cause.parent_node) if not key.startswith("_")))
-        key = cause.full_key
-        return f"{_as_given(key)}: unknown key; accepted are {accepted or 'none'}, or +{key}=VALUE to add it"
+        return _unknown_key(cause, cause.parent_node)
     if isinstance(error, ConfigCompositionException) and (several := re.search(r"argument '(.*)'", str(error))):
         key, _, values = several[1].partition("=")
-        return f"{several[1]}: several values; accepted are one, a list as {key}=[{values}], or -m for a run of each"
+        sweep = ", or -m for a run of each" if _sweeps() else ""
+        return f"{several[1]}: several values; accepted are one, a list as {key}=[{values}]{sweep}"
     if isinstance(error, ConfigCompositionException) and (group := re.search(r"must specify '(.*?)'", str(error))):
         return f"{group[1]}: no option is chosen; accepted are {', '.join(_options(group[1]))}"
     if isinstance(error, SearchPathException):
@@ -64,6 +78,41 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
     return f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def _unreadable(override: str) -> str:
+    subject = SUBJECTS.get(_script())
+    meant = f"{subject}={override}, " if subject and "=" not in override else ""
+    return f"{override}: can't be read; accepted are {meant}{OVERRIDES}"
+
+
+def _script() -> str:
+    return Path(sys.argv[0]).stem
+
+
+def _sweeps() -> bool:
+    """Whether this command does several runs with -m; those that do say where their folders go."""
+    config = CONF / f"{_script()}.yaml"
+    return not config.is_file() or "sweep" in OmegaConf.load(config).hydra
+
+
+def _unknown_key(cause: OmegaConfBaseException, node: DictConfig) -> str:
+    accepted = ", ".join(sorted(key for key in map(str, node) if not key.startswith("_"))) or "none"
+    key = str(cause.full_key)
+    parent = key.rpartition(".")[0]
+    if not node and is_group(parent):
+        return f"{_as_given(key)}: no option of {parent} is chosen; accepted is {choice(parent)}"
+    advice = f", or +{key}=VALUE to add it" if _can_be_added(key, node) else ""
+    return f"{_as_given(key)}: unknown key; accepted are {accepted}{advice}"
+
+
+def _can_be_added(key: str, node: DictConfig) -> bool:
+    """Whether what the node names takes the key; a node that names nothing is open to any."""
+    parent, _, name = key.rpartition(".")
+    try:
+        return "_target_" not in node or signature_of(node["_target_"], parent).takes(name)
+    except UserError:
+        return False
 
 
 def _unknown_option(error: MissingConfigException, name: str) -> str:

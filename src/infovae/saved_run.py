@@ -161,7 +161,11 @@ def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
     """
     path = folder / "config.yaml"
     if not path.is_file():
-        raise UserError(f"run={folder}: no config.yaml there; accepted is the folder of a run, as train.py prints it")
+        told = "no config.yaml there; accepted is the folder of a run, as train.py prints it"
+        inside = runs_in(folder)
+        raise UserError(
+            f"run={folder}: {f'runs are below it; accepted is one, as run={inside[0]}' if inside else told}"
+        )
     try:
         if path.stat().st_size > LONGEST:
             raise ValueError(f"longer than {LONGEST} bytes")
@@ -185,6 +189,13 @@ def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
     if unknown:
         raise UserError(f"override.{unknown[0]}: unknown key; accepted are {', '.join(keys)}")
     return cfg
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The runs below a folder that is none itself, as those of a day or of a sweep are; the nearest alone."""
+    patterns = ("config.yaml", "[!.]*/config.yaml", "[!.]*/[!.]*/config.yaml")
+    nearest = next((found for pattern in patterns if (found := sorted(folder.glob(pattern)))), [])
+    return [path.parent for path in nearest if path.parent != folder]
 
 
 def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:

@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -35,6 +34,7 @@ from infovae.preemption import Notice, requeue, termination_notice
 from infovae.run_folder import begin, write_config, write_record
 from infovae.saved_run import load_weights
 from infovae.shards import is_first_process
+from infovae.tables import print_table
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
         _tell(module)
         trainer = build_trainer(cfg)
         if is_first:
-            check_space(run_dir, module)
+            check_space(run_dir, module, _place(run_dir))
         check_clipping(cfg, trainer)
         _check_batch(module, data)
         _check_monitors(trainer, data)
@@ -117,7 +117,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
         status = "interrupted"
         raise SystemExit(TERMINATED if notice.received else INTERRUPTED) from interruption
     except Exception as problem:
-        told = told_in_one_line(problem, run_dir)
+        told = told_in_one_line(problem, run_dir, _place(run_dir))
         error = f"{type(told).__name__}: {told}"
         if told is problem:
             raise
@@ -162,6 +162,11 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 def _is_sweep() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def _place(run_dir: Path) -> str:
+    """By which key this folder was chosen, with its value."""
+    return f"hydra.sweep.dir={HydraConfig.get().sweep.dir}" if _is_sweep() else f"hydra.run.dir={run_dir}"
 
 
 def _name_multirun_job(cfg: DictConfig) -> None:
@@ -329,14 +334,13 @@ def _rows(trainer: pl.Trainer | None) -> list[dict[str, float]]:
 
 
 def _report(summary: dict[str, Any], run_dir: Path) -> None:
-    console = Console()
     if summary["metrics"]:
         table = Table("metric (losses in nats per example)", "test", title=escape(summary["name"]))
         for name, value in summary["metrics"].items():
             if name.startswith("test/"):
                 table.add_row(name.removeprefix("test/"), f"{value:.4g}")
-        console.print(table)
-    console.print(f"{summary['status']} after {summary['wall_seconds']:.0f} s", highlight=False)
+        print_table(table)
+    print(f"{summary['status']} after {summary['wall_seconds']:.0f} s")
     # Printed plainly: a path must survive copying, whatever the terminal's width.
     print(f"run folder: {run_dir}")
     for picture in sorted((run_dir / "figures").glob("*[!0-9].png")):

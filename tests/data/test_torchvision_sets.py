@@ -76,6 +76,8 @@ def test_nothing_there_names_every_file_and_its_folder(name: str, written: Writt
     line = refusal(name, elsewhere, download=False)
     assert "missing" in line
     assert "data.source.download=true" in line
+    assert "download=True" not in line
+    assert not elsewhere.exists()
     for file in written.files:
         assert file.name in line
         assert str(elsewhere / file.parent.relative_to(tmp_path)) in line
@@ -83,6 +85,7 @@ def test_nothing_there_names_every_file_and_its_folder(name: str, written: Writt
 
 def test_a_failed_download_says_so(name: str, tmp_path: Path) -> None:
     line = refusal(name, tmp_path / "elsewhere", download=True)
+    assert not list(tmp_path.iterdir())
     assert "the download failed: " in line
     assert ("'gdown' is required" if name == "celeba" else "unreachable") in line
 
@@ -92,6 +95,7 @@ def test_one_missing_file_is_named(name: str, written: Written, tmp_path: Path) 
         content = file.read_bytes()
         file.unlink()
         assert f"missing ({file.name})" in refusal(name, tmp_path, download=False)
+        assert not list(tmp_path.glob(".*")), "a lock"
         file.write_bytes(content)
 
 

@@ -48,7 +48,7 @@ def fill_at(monkeypatch: pytest.MonkeyPatch, step: int, limit: int) -> None:
 def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint_whole(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    refusal = f"^run_dir={tmp_path}: File too large; the last good checkpoint is "
+    refusal = f"^hydra.run.dir={tmp_path}: File too large; the last good checkpoint is "
     with monkeypatch.context() as patch:
         fill_at(patch, STEPS + 2, limit)
         with pytest.raises(UserError, match=refusal) as told:

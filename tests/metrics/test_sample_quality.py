@@ -121,6 +121,9 @@ def test_a_missing_classifier_is_one_line_with_the_command(tmp_path: Path, caplo
     assert all(math.isnan(value) for value in found.values())  # type: ignore[arg-type]
     (line,) = caplog.messages
     assert line.endswith(f"python classifier.py data=digits folder={tmp_path}")
+    data = ImageData(digits, validation_size=0)
+    metric = SampleQuality(Replayed(digit_images("test")), data, classifiers=str(tmp_path))
+    assert line == f"sample_quality is nan: {metric.reason}"
 
 
 def test_a_set_without_classes_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ from infovae.claim import claimed
 from infovae.errors import UserError
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
-from infovae.sweeps.report import report
+from infovae.sweeps.report import report, report_interruption
 
 log = logging.getLogger(__name__)
 
@@ -59,5 +59,9 @@ class Grid(BasicSweeper):
         log.info("sweep folder: %s (%d of %d jobs to run)", sweep_dir, len(left), len(jobs))
         size = self.max_batch_size or max(1, len(left))
         for start in range(0, len(left), size):
-            launch(self.launcher, left[start : start + size])
+            try:
+                launch(self.launcher, left[start : start + size])
+            except KeyboardInterrupt:
+                report_interruption(sweep_dir)
+                raise
         report(jobs, sweep_dir)

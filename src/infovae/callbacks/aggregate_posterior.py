@@ -1,6 +1,8 @@
 """Measures q(z) on every split at the end of each epoch."""
 
+import logging
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -16,6 +18,11 @@ from infovae.module import InfoVAE
 from infovae.observed import Observed
 from infovae.shards import gather_rows
 
+log = logging.getLogger(__name__)
+
+TOLD_FROM = 2.0
+"""Seconds an epoch that metrics may take without a word."""
+
 
 class AggregatePosterior(pl.Callback):
     """Feeds the metrics of ``conf/metrics/`` with each whole split and logs the numbers, not the vectors, they find.
@@ -29,7 +36,9 @@ class AggregatePosterior(pl.Callback):
 
     def __init__(self, metrics: Mapping[str, Callable[..., Metric]]) -> None:
         self.factories = metrics
-        self._metrics: dict[str, list[Metric]] = {}
+        self._metrics: dict[str, dict[str, Metric]] = {}
+        self._seconds = dict.fromkeys(metrics, 0.0)
+        self._told = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self.prepare(cast(InfoVAE, pl_module), image_data(trainer), trainer.strategy.root_device)
@@ -41,16 +50,23 @@ class AggregatePosterior(pl.Callback):
             UserError: one that this model or data doesn't allow, or that isn't measured while training.
         """
         for split in ("train", "test", *module.splits):
-            made = [
-                make_metric(name, factory, prior=module.prior, model=module, data=data)
+            made = {
+                name: make_metric(name, factory, prior=module.prior, model=module, data=data)
                 for name, factory in self.factories.items()
-            ]
-            for metric in made:
+            }
+            for metric in made.values():
                 if metric.compares_with_training:
                     raise UserError(
                         f"metrics: {type(metric).__name__} compares splits; accepted is measuring it by evaluate.py"
                     )
-            self._metrics[split] = [metric.to(device) for metric in made if metric.of_any_split or split != "train"]
+            self._metrics[split] = {
+                name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
+            }
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._seconds = dict.fromkeys(self.factories, 0.0)
+        if self.factories:
+            log.info("measured at the end of each epoch: %s", ", ".join(self.factories))
 
     def on_validation_batch_end(
         self,
@@ -85,6 +101,7 @@ class AggregatePosterior(pl.Callback):
         module = cast(InfoVAE, pl_module)
         weighted = module.objective.divergence_weight != 0
         if weighted and not self._metrics["train"]:
+            self._tell_cost()
             return
         loader = image_data(trainer).evaluation_loader("train")
         divergence, count = torch.zeros((), device=module.device), 0
@@ -102,17 +119,32 @@ class AggregatePosterior(pl.Callback):
             self._log(module, "train")
         if not weighted:
             module.log("train/divergence", divergence / count)
+        self._tell_cost()
 
     def _observe(self, split: str, observed: Observed) -> None:
-        for metric in self._metrics[split]:
+        for metric in self._metrics[split].values():
             metric.observe(observed)
 
     def _log(self, module: pl.LightningModule, split: str) -> None:
-        for metric in self._metrics[split]:
-            for name, value in metric.compute().items():
+        for name, metric in self._metrics[split].items():
+            start = perf_counter()
+            for entry, value in metric.compute().items():
                 if value.ndim == 0:
-                    module.log(f"{split}/{name}", value.to(torch.float32))
+                    module.log(f"{split}/{entry}", value.to(torch.float32))
             metric.reset()
+            self._seconds[name] += perf_counter() - start
+
+    def _tell_cost(self) -> None:
+        """Once, after the first epoch, where computing takes long."""
+        total = sum(self._seconds.values())
+        if total > TOLD_FROM and not self._told:
+            slowest = max(self._seconds, key=lambda name: self._seconds[name])
+            log.info(
+                "the metrics took %.1f s of the first epoch, %s alone %.1f; cheaper are fewer of them, as "
+                "metrics=[mmd], fewer examples, as metrics.mig.examples=1000, or measuring once, by evaluate.py",
+                total, slowest, self._seconds[slowest],
+            )  # fmt: skip
+        self._told = True
 
 
 def _observed(batch: Batch, codes: Codes) -> Observed:

@@ -39,7 +39,10 @@ def build(settings: Settings) -> None:
         aside.write_text(content, encoding="utf-8")
         os.replace(aside, settings.output)
     except OSError as error:
-        raise UserError(f"output={settings.output}: {error.strerror}; accepted is a file's path") from error
+        raise UserError(
+            f"output={settings.output}: can't be written ({error.strerror}); accepted is a file's path, in a folder "
+            "that can be written to"
+        ) from error
     print(f"{settings.output}: {len(watch.watched)} runs, {len(content) / MEGABYTE:.1f} MB")
 
 

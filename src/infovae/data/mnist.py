@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torchvision.datasets import MNIST
 
-from infovae.claim import one_at_a_time
 from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.torchvision_sets import fetching
 
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -36,9 +36,7 @@ def mnist(root: str, download: bool = True) -> ImageSets:
     """
     raw = Path(root) / "MNIST" / "raw"
     if _bad(root, raw):
-        if download:
-            Path(root).mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(Path(root) / ".MNIST.lock"):
+        with fetching(root, raw, "MNIST", download):
             if bad := _bad(root, raw):
                 _download(root, raw, bad, download)
     return ImageSets(_read(root, train=True), _read(root, train=False))
@@ -84,7 +82,7 @@ def _unpack(root: Path, raw: Path, name: str) -> bool:
 
 
 def _download(root: str, raw: Path, bad: list[str], download: bool) -> None:
-    reason = "and download=false"
+    reason = "and data.source.download=false"
     if download:
         try:
             for name in bad:

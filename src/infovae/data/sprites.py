@@ -1,5 +1,6 @@
 """Sprites with known factors, after dSprites (Matthey, Higgins, Hassabis, Lerchner 2017); generated, not read."""
 
+import logging
 import math
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ from torch import Tensor
 from infovae.data.held_out import cut_positions
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import check_fits
+from infovae.progress import progress
+
+log = logging.getLogger(__name__)
 
 SHAPES = ("square", "ellipse", "heart")
 REACH = 0.2
@@ -125,12 +129,13 @@ def sprites(
     grid = Grid(shapes, scales, rotations, xs, ys)
     n = math.prod(grid)
     check_fits(f"data.source: a grid of {' x '.join(map(str, grid))}", n * size * size)
+    log.info("drawing %d sprites of %d x %d pixels; fewer by data.source.rotations, xs and ys", n, size, size)
     train, test = (_images(index, grid, size) for index in cut_positions(n, test_fraction, test_seed))
     return ImageSets(train, test)
 
 
 def _images(index: Int64[Tensor, " n"], grid: Grid, size: int) -> LabelledImages:
     # In chunks that stay in the processor's cache: five times as fast as in one piece.
-    images = [render(factor_values(chunk, grid), size) for chunk in index.split(CHUNK)]
+    images = [render(factor_values(chunk, grid), size) for chunk in progress(index.split(CHUNK), "drawing sprites")]
     values = factors(index, grid)
     return LabelledImages(torch.cat(images), values[:, 0], values)

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infovae.claim import one_at_a_time
+from infovae.claim import no_empty_folders, one_at_a_time
 from infovae.data.images import LabelledImages
 
 Array = np.ndarray | Tensor
 Sets = TypeVar("Sets")
+
+TORCHVISIONS_ADVICE = "You can use download=True to download it"
+"""Which names none of our keys."""
 
 
 def labelled(images: Array, labels: Array | Sequence[int]) -> LabelledImages:
@@ -54,11 +57,25 @@ def read_sets(
     """
     with suppress(Exception):  # damaged bytes can make a reader raise anything, and so can those still being written
         return read(False)
-    with _told(name, root, folder, files, download), _confined_archives():
+    with _told(name, root, folder, files, download), _confined_archives(), fetching(root, folder, name, download):
+        return read(True)
+
+
+@contextmanager
+def fetching(root: str, folder: Path, name: str, download: bool) -> Iterator[None]:
+    """Be the one process that fetches or unpacks a set; a failure leaves neither a lock nor empty folders.
+
+    Args:
+        root: the folder of data sets; made where something may be downloaded.
+        folder: of the set.
+        name: of the set.
+        download: whether the network may be tried.
+    """
+    with no_empty_folders(folder):
         if download:
             Path(root).mkdir(parents=True, exist_ok=True)
         with one_at_a_time(Path(root) / f".{name}.lock"):
-            return read(True)
+            yield
 
 
 @contextmanager
@@ -67,13 +84,15 @@ def _told(name: str, root: str, folder: Path, files: Sequence[str], download: bo
         yield
     except Exception as error:
         missing = [file for file in files if not (folder / file).exists()]
-        state = f"missing ({', '.join(missing)})" if missing else "damaged"
-        reason = " ".join(str(error).split()) or type(error).__name__
-        tried = f"the download failed: {reason}" if download and missing else reason
-        advice = "" if download else "; data.source.download=true fetches what is missing"
+        reason = (" ".join(str(error).split()) or type(error).__name__).replace(TORCHVISIONS_ADVICE, "").rstrip(". ")
+        if not missing:
+            state, tried, expected = "damaged", f" ({reason})", f"sound files {', '.join(files)}"
+        else:
+            state, expected = f"missing ({', '.join(missing)})", "these files"
+            tried = f" (the download failed: {reason})" if download else ", and data.source.download=false"
+        advice = "" if download else ", or data.source.download=true, which fetches what is missing"
         raise OSError(
-            f"data.root={root}: {name} is {state} in {folder} ({tried.rstrip('.')}); "
-            f"accepted are sound files {', '.join(files)} there{advice}"
+            f"data.root={root}: {name} is {state} in {folder}{tried}; accepted are {expected} there{advice}"
         ) from error
 
 

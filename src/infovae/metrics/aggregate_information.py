@@ -164,6 +164,10 @@ class AggregateInformation(CodeMetric):
         count = sum(len(z) for z in self.z)
         if count:
             terms = self.terms()
+            if not bool(torch.cat(list(self.variance)).all()):
+                self.reason = "a deterministic q(z|x) has no density"
+            elif terms.divergence.isfinite().all() and terms.divergence_by_dimension.isnan().any():
+                self.reason = "the dimensions of this prior aren't independent: no dimension-wise KL"
         else:
             empty = torch.full((1, self.prior.latent_dim), torch.nan, dtype=torch.float64, device=self.device)
             terms = AggregateTerms(empty[:, 0], empty[:, 0], empty[:, 0], empty)

@@ -59,6 +59,7 @@ class FactorMetric(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         if not sum(map(len, self.mean)) or not all(bool(part.isfinite().all()) for part in self.mean):
+            self.reason = "the codes aren't finite, or the split has no examples"
             return {name: torch.tensor(torch.nan, dtype=torch.float64) for name in self.names}
         return self.measured(torch.cat(list(self.mean)).double().cpu(), torch.cat(list(self.factors)).cpu())
 

@@ -92,6 +92,11 @@ class FewLabels(TrainingCodesMetric):
         }
         for count, draw in progress(draws, "few labels"):
             if not usable or count > len(codes):
+                self.reason = (
+                    f"the training split has {len(codes)} examples"
+                    if usable
+                    else "the training split has one class, or codes aren't finite"
+                )
                 continue
             # The same examples at the same seed, whatever else is measured.
             generator = torch.Generator().manual_seed(draw)

@@ -35,6 +35,9 @@ class LinearProbe(TrainingCodesMetric):
             or not known.any()
             or not (np.isfinite(codes).all() and np.isfinite(held_out).all())
         ):
+            self.reason = (
+                "the codes aren't finite, or the training split has no two classes that the measured one has too"
+            )
             missing = torch.tensor(torch.nan, dtype=torch.float64)
             return {"linear_probe_error": missing, "linear_probe_information": missing}
         probe = LogisticRegression(max_iter=1000).fit(codes, classes.numpy())

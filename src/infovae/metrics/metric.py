@@ -31,6 +31,9 @@ class Metric(torchmetrics.Metric, ABC):
     of_any_split: ClassVar[bool] = True
     """Whether it means something on the training split too; evaluate.py then measures both."""
 
+    reason: str | None = None
+    """Why numbers that it gave are nan, where that is known."""
+
     def __init__(self) -> None:
         super().__init__(sync_on_compute=False)
 

@@ -89,7 +89,7 @@ class SampleQuality(Metric):
         self.drawn = are_drawn(pixels, data.binarization)
         self.k = k
         self.subset_size = subset_size
-        self.judge = _find(data, classifiers)
+        self.judge, self.reason = _find(data, classifiers)
         # An attribute of its own, so that it moves with the metric.
         self.classifier = None if self.judge is None else self.judge.classifier
 
@@ -160,19 +160,22 @@ class SampleQuality(Metric):
         return self.classifier.classes
 
 
-def _find(data: ImageData, folder: str) -> Judge | None:
-    """The data set's classifier; where there is none, a line that says what to do."""
+def _find(data: ImageData, folder: str) -> tuple[Judge | None, str | None]:
+    """The data set's classifier; where there is none, why, and what to do."""
     if len(data.splits["test"].labels.unique()) < 2:
-        _tell_once(logging.WARNING, "sample_quality is nan: the images of this data set all have one label")
-        return None
+        return None, _warned("the images of this data set all have one label")
     judge = load(folder, data_hash(data.splits["test"]))
     if judge is None:
         command = training_command(data.source, folder)
-        missing = f"no classifier of this data set in {folder}"
-        _tell_once(logging.WARNING, f"sample_quality is nan: {missing}; to train it once: {command}")
-        return None
+        return None, _warned(f"no classifier of this data set in {folder}; to train it once: {command}")
     _tell_once(logging.INFO, f"sample_quality: {judge.path} is right on {judge.accuracy:.2%} of the test images")
-    return judge
+    return judge, None
+
+
+def _warned(reason: str) -> str:
+    """The reason, told before anything is measured."""
+    _tell_once(logging.WARNING, f"sample_quality is nan: {reason}")
+    return reason
 
 
 @functools.cache

@@ -21,7 +21,13 @@ def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
         own = " ".join(entry for entry in job.identity if entry not in shared)
         print(f"job {job.folder.name} ({own}): {ended}", file=sys.stderr)
     if unfinished:
-        raise UserError(
-            f"{len(unfinished)} of {len(jobs)} jobs didn't finish; "
-            f"python {sys.argv[0]} -m sweep.resume={sweep_dir} runs them again"
-        )
+        raise UserError(f"{len(unfinished)} of {len(jobs)} jobs didn't finish; {_resuming(sweep_dir)} runs them again")
+
+
+def report_interruption(sweep_dir: Path) -> None:
+    """Say how a sweep goes on that Ctrl-C ended."""
+    print(f"interrupted; {_resuming(sweep_dir)} goes on", file=sys.stderr)
+
+
+def _resuming(sweep_dir: Path) -> str:
+    return f"python {sys.argv[0]} -m sweep.resume={sweep_dir}"
