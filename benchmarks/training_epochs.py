@@ -8,8 +8,8 @@
 
 An epoch of train.py is all that its defaults bring: the steps, validation and test, q(z) of the training set, the W&B
 logger (offline), the progress bar on a terminal, and checkpoints. One of pythae is the steps and its validation; one of
-the tutorial the steps alone. Each runs in a process of its own, an epoch at a time, in turns. --command measures
-whole commands, from start to exit, instead.
+the tutorial the steps alone. Where an epoch is part of the training images, so is validation, in proportion. Each runs in
+a process of its own, an epoch at a time, in turns. --command measures whole commands, from start to exit, instead.
 """
 
 import argparse
@@ -22,11 +22,11 @@ from itertools import product
 from pathlib import Path
 from time import perf_counter
 
-from training_workers import BATCH, MODELS, NETWORKS, settings
+from training_workers import ALL, BATCH, MODELS, NETWORKS, settings
 from windows import ROOT, alternate, load_told, rates
 
 HERE = Path(__file__).parent
-EXAMPLES = {"mlp": 55000, "conv": 12800}
+EXAMPLES = {"mlp": ALL, "conv": 12800}
 QUICK = {"mlp": 12800, "conv": 2560}
 OPTIONS = {
     "mlp": {
@@ -45,8 +45,8 @@ GOALS = {"mlp": {"pythae": (1.5, 2.0), "tutorial": (4.0, 4.0)}, "conv": {"pythae
 def ours(network: str, examples: int, folder: Path, overrides: list[str], model: str = "infovae") -> list[str]:
     """The command of a user, in a folder of its own."""
     return [
-        sys.executable, str(ROOT / "train.py"), *settings(network, examples, model), *overrides,
-        f"hydra.run.dir={folder}",
+        sys.executable, str(ROOT / "train.py"), *settings(network, examples, model),
+        f"trainer.limit_val_batches={examples / ALL}", *overrides, f"hydra.run.dir={folder}",
     ]  # fmt: skip
 
 

@@ -27,6 +27,9 @@ from infovae.divergences.mmd import mmd_squared_to_standard_normal
 from infovae.module import InfoVAE
 
 BATCH = 128
+ALL = 55000
+"""Training images of MNIST beside the 5,000 of its validation split."""
+
 LATENT_DIM = 10
 DIVERGENCE_WEIGHT = 99.0
 NETWORKS = {
@@ -133,7 +136,8 @@ def tutorial(network: str, examples: int, epochs: int, model: str) -> Iterator[f
 def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[float]:
     """Its trainers on its INFOVAE_MMD, with the Gaussian kernel, the faster of its two, its VAE and its Adversarial_AE.
 
-    As in its tutorials it evaluates on a validation split after each epoch, the one that train.py has.
+    As in its tutorials it evaluates on a validation split after each epoch: the one that train.py has, or as large a part
+    of it as EXAMPLES is of the training images.
     """
     from pythae.data.datasets import BaseDataset
     from pythae.models import INFOVAE_MMD, VAE, Adversarial_AE, Adversarial_AE_Config, INFOVAE_MMD_Config, VAEConfig
@@ -179,10 +183,11 @@ def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[flo
         def on_log(self, training_config: BaseTrainerConfig, logs: dict[str, float], **given: object) -> None:
             losses.append(logs["train_epoch_loss"])
 
-    def dataset(split: str) -> BaseDataset:
+    def dataset(split: str, share: float = 1.0) -> BaseDataset:
         images, labels, _ = data.splits[split]
         assert isinstance(images, Tensor)
-        return BaseDataset(images.float() / 255, labels)
+        kept = round(share * len(images))
+        return BaseDataset(images[:kept].float() / 255, labels[:kept])
 
     shape = {"input_dim": (1, 28, 28), "latent_dim": LATENT_DIM, "reconstruction_loss": "bce"}
     with tempfile.TemporaryDirectory() as folder:
@@ -190,7 +195,7 @@ def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[flo
             "output_dir": folder, "num_epochs": epochs, "per_device_train_batch_size": BATCH,
             "per_device_eval_batch_size": BATCH, "no_cuda": not torch.cuda.is_available(),
         }  # fmt: skip
-        given = dataset("train"), dataset("validation")
+        given = dataset("train"), dataset("validation", share=examples / ALL)
         if model == "aae":
             adversarial = Adversarial_AE_Config(**shape, deterministic_posterior=True)
             rates = {"autoencoder_learning_rate": 1e-3, "discriminator_learning_rate": 1e-3}
