@@ -8,8 +8,8 @@
 
 An epoch of train.py is all that its defaults bring: the steps, validation and test, q(z) of the training set, the W&B
 logger (offline), the progress bar on a terminal, and checkpoints. One of pythae is the steps and its validation; one of
-the tutorial the steps alone. Where an epoch is part of the training images, so is validation, in proportion. Each runs in
-a process of its own, an epoch at a time, in turns. --command measures whole commands, from start to exit, instead.
+the tutorial the steps alone. Where an epoch is part of the training images, so is validation, in proportion. Each runs
+in a process of its own, an epoch at a time, in turns. --command measures whole commands, from start to exit, instead.
 """
 
 import argparse

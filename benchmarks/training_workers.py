@@ -136,8 +136,8 @@ def tutorial(network: str, examples: int, epochs: int, model: str) -> Iterator[f
 def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[float]:
     """Its trainers on its INFOVAE_MMD, with the Gaussian kernel, the faster of its two, its VAE and its Adversarial_AE.
 
-    As in its tutorials it evaluates on a validation split after each epoch: the one that train.py has, or as large a part
-    of it as EXAMPLES is of the training images.
+    As in its tutorials it evaluates on a validation split after each epoch: the one that train.py has, or as large a
+    part of it as EXAMPLES is of the training images.
     """
     from pythae.data.datasets import BaseDataset
     from pythae.models import INFOVAE_MMD, VAE, Adversarial_AE, Adversarial_AE_Config, INFOVAE_MMD_Config, VAEConfig
