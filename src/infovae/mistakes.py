@@ -20,7 +20,6 @@ from omegaconf.errors import (
 )  # fmt: skip
 
 from infovae.errors import UserError
-from infovae.signatures import signature_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -110,6 +109,8 @@ def _can_be_added(key: str, node: DictConfig) -> bool:
     """Whether what the node names takes the key; a node that names nothing is open to any."""
     parent, _, name = key.rpartition(".")
     try:
+        from infovae.signatures import signature_of  # here: --help answers without waiting for what checks types
+
         return "_target_" not in node or signature_of(node["_target_"], parent).takes(name)
     except UserError:
         return False
