@@ -6,10 +6,11 @@
     python benchmarks/training_epochs.py --networks mlp --threads 1 --command
     python benchmarks/training_epochs.py --networks mlp --threads 1 --models vae aae
 
-An epoch of train.py is all that its defaults bring: the steps, validation and test, q(z) of the training set, the W&B
-logger (offline), the progress bar on a terminal, and checkpoints. One of pythae is the steps and its validation; one of
-the tutorial the steps alone. Where an epoch is part of the training images, so is validation, in proportion. Each runs
-in a process of its own, an epoch at a time, in turns. --command measures whole commands, from start to exit, instead.
+An epoch of train.py is all that its defaults bring: the steps, validation and test, q(z) of 10,000 training images, the
+W&B logger (offline), the progress bar on a terminal, and checkpoints. One of pythae is the steps and its validation;
+one of the tutorial the steps alone. Where an epoch is part of the training images, so is all measuring, in proportion.
+Each runs in a process of its own, an epoch at a time, in turns. --command measures whole commands, from start to exit,
+instead.
 """
 
 import argparse
@@ -27,6 +28,9 @@ from windows import ROOT, alternate, load_told, rates
 
 HERE = Path(__file__).parent
 EXAMPLES = {"mlp": ALL, "conv": 12800}
+MEASURED = 10000
+"""Training images by which train.py measures q(z) after an epoch of all."""
+
 QUICK = {"mlp": 12800, "conv": 2560}
 OPTIONS = {
     "mlp": {
@@ -46,7 +50,8 @@ def ours(network: str, examples: int, folder: Path, overrides: list[str], model:
     """The command of a user, in a folder of its own."""
     return [
         sys.executable, str(ROOT / "train.py"), *settings(network, examples, model),
-        f"trainer.limit_val_batches={examples / ALL}", *overrides, f"hydra.run.dir={folder}",
+        f"trainer.limit_val_batches={examples / ALL}", f"data.measured_train_size={round(MEASURED * examples / ALL)}",
+        *overrides, f"hydra.run.dir={folder}",
     ]  # fmt: skip
 
 

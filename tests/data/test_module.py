@@ -67,6 +67,25 @@ def test_training_alone_sees_augmented_images() -> None:
     assert not torch.equal(other.images[order[0]], later.images[order[1]])
 
 
+def test_a_part_of_the_training_examples_is_measured() -> None:
+    """The same in each epoch, and the first of the order in which all would be."""
+
+    def source() -> ImageSets:
+        images = LabelledImages(torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1), torch.arange(40))
+        return ImageSets(images, images)
+
+    def labels(measured: int | None) -> list[int]:
+        data = ImageData(source, validation_size=10, batch_size=4, measured_train_size=measured)
+        loader = data.measured_train_loader()
+        passes = [torch.cat([batch.labels for batch in loader]).tolist() for _ in range(2)]
+        assert passes[0] == passes[1]
+        return passes[0]
+
+    assert sorted(labels(None)) == sorted(labels(30)) == sorted(labels(31))
+    assert len(set(labels(None))) == 30
+    assert labels(9) == labels(None)[:9]
+
+
 @pytest.mark.parametrize("name", ["root", "path"])
 def test_a_source_gets_its_place_with_the_home_folder_spelt_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")

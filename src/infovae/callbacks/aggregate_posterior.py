@@ -27,8 +27,9 @@ TOLD_FROM = 2.0
 class AggregatePosterior(pl.Callback):
     """Feeds the metrics of ``conf/metrics/`` with each whole split and logs the numbers, not the vectors, they find.
 
-    Validation and test codes come from the evaluation that runs anyway. The training split is encoded once more with
-    the weights that the epoch ended with: codes gathered while the weights still moved would belong to no model.
+    Validation and test codes come from the evaluation that runs anyway. Of the training split as many examples as the
+    data module says are encoded once more with the weights that the epoch ended with: codes gathered while the weights
+    still moved would belong to no model.
 
     Args:
         metrics: for each name, what makes the metric.
@@ -103,7 +104,7 @@ class AggregatePosterior(pl.Callback):
         if weighted and not self._metrics["train"]:
             self._tell_cost()
             return
-        loader = image_data(trainer).evaluation_loader("train")
+        loader = image_data(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         in_precision = trainer.precision_plugin.forward_context  # as in validation and test
         with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):

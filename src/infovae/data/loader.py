@@ -86,12 +86,14 @@ class EpochOrder:
         n: how many examples.
         seed: of the run.
         shuffle: anew each epoch; otherwise one random order for all epochs, in which no class comes first.
+        most: how many of them are taken; all with null.
     """
 
-    def __init__(self, n: int, seed: int, shuffle: bool) -> None:
+    def __init__(self, n: int, seed: int, shuffle: bool, most: int | None = None) -> None:
         self.n = n
         self.seed = seed
         self.shuffle = shuffle
+        self.most = n if most is None else min(n, most)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -100,7 +102,7 @@ class EpochOrder:
 
     def of_pass(self, number: int) -> "EpochOrder":
         """The order of another pass through the examples."""
-        order = EpochOrder(self.n, self.seed, self.shuffle)
+        order = EpochOrder(self.n, self.seed, self.shuffle, self.most)
         order.set_epoch(number)
         return order
 
@@ -110,11 +112,11 @@ class EpochOrder:
         return torch.Generator(device).manual_seed((self.seed * 0x9E3779B1 + self.epoch + (start << 32)) % 2**63)
 
     def positions(self) -> Int64[Tensor, " n"]:
-        """All examples, in order."""
-        return torch.randperm(self.n, generator=self.generator(torch.device("cpu")))
+        """Those taken, in order."""
+        return torch.randperm(self.n, generator=self.generator(torch.device("cpu")))[: self.most]
 
     def __len__(self) -> int:
-        return self.n
+        return self.most
 
 
 class ImageLoader:

@@ -32,6 +32,8 @@ class ImageData(pl.LightningDataModule):
             measured and kept equally often; with null, an epoch goes through the set once.
         validation_size: how many of the set's training examples to hold out, or, with a point, which fraction; with
             null, the validation split is the set's own.
+        measured_train_size: of how many training examples, drawn once, q(z) is measured at each epoch's end; of all
+            with null.
         binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).
         augmentation: of training's images, anew each time one is served; measured is always what the set holds.
         seed: of the split, the subset, the order of batches, the binarisation and the augmentation.
@@ -53,6 +55,7 @@ class ImageData(pl.LightningDataModule):
         train_size: int | None = None,
         steps_per_epoch: int | None = None,
         validation_size: int | float | None = 5000,
+        measured_train_size: int | None = 10000,
         binarization: Binarization = "none",
         augmentation: Augmentation | None = None,
         seed: int = 1,
@@ -63,7 +66,7 @@ class ImageData(pl.LightningDataModule):
         path: str | None = None,
     ) -> None:
         super().__init__()
-        _check(batch_size, steps_per_epoch, workers, prefetch)
+        _check(batch_size, steps_per_epoch, measured_train_size, workers, prefetch)
         places = {name: os.path.expanduser(place) for name, place in (("root", root), ("path", path)) if place}
         self.source = functools.partial(source, **places)
         train, test, own_validation = self.source()
@@ -82,6 +85,7 @@ class ImageData(pl.LightningDataModule):
         }
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch
+        self.measured_train_size = measured_train_size
         self.binarization = binarization
         self.augmentation = augmentation
         self.seed = seed
@@ -137,14 +141,18 @@ class ImageData(pl.LightningDataModule):
                 f"accepted are multiples of {world_size}, or at least batch_size={self.batch_size}"
             )
 
-    def _loader(self, name: str, training: bool, shared: bool = True) -> ImageLoader:
+    def measured_train_loader(self) -> ImageLoader:
+        """The training examples by which an epoch's q(z) is measured, in an order that never changes."""
+        return self._loader("train", training=False, most=self.measured_train_size)
+
+    def _loader(self, name: str, training: bool, shared: bool = True, most: int | None = None) -> ImageLoader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
         if not self._served:
             self._served = self._serve(device)
         dataset = self._served[name]
-        order = EpochOrder(len(dataset), self.seed, shuffle=training)
+        order = EpochOrder(len(dataset), self.seed, shuffle=training, most=most)
         return ImageLoader(
             dataset,
             order,
@@ -174,10 +182,13 @@ class ImageData(pl.LightningDataModule):
         return {name: TensorImages(part, device) for name, part in self.splits.items()}
 
 
-def _check(batch_size: int, steps_per_epoch: int | None, workers: int | None, prefetch: int) -> None:
+def _check(
+    batch_size: int, steps_per_epoch: int | None, measured_train_size: int | None, workers: int | None, prefetch: int
+) -> None:
     least_values = {
         "batch_size": (batch_size, 1),
         "steps_per_epoch": (steps_per_epoch, 1),
+        "measured_train_size": (measured_train_size, 1),
         "workers": (workers, 0),
         "prefetch": (prefetch, 1),
     }
