@@ -25,7 +25,7 @@ from infovae.claim import claimed
 from infovae.computation import choose, is_auto, settle
 from infovae.config import check
 from infovae.data.module import ImageData
-from infovae.devices import remember_missing_gpu
+from infovae.devices import keep_freed_memory, remember_missing_gpu
 from infovae.disk import check_space, told_in_one_line
 from infovae.errors import INTERRUPTED, TERMINATED, UserError
 from infovae.loggers import wandb
@@ -64,6 +64,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     """
     quieten()
     remember_missing_gpu()
+    keep_freed_memory()
     claim = claimed(Path(cfg.run_dir), "hydra.run.dir") if is_first_process() else nullcontext()
     with termination_notice() as notice, claim:
         return _train(cfg, notice)
