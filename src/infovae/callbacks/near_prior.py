@@ -69,8 +69,10 @@ class NearPrior(pl.Callback):
             self._trained = copy.deepcopy(pl_module.state_dict())
             pl_module.load_state_dict(self._kept)
             log.info(
-                "the weights are those of epoch %d, by which |log det Cov[q(z)]| is at most %.2g on training and "
-                "validation examples",
+                "training ended with epoch %d%s; the weights are those of epoch %d, where |log det Cov[q(z)]| is at "
+                "most %.2g on training and validation examples",
+                trainer.current_epoch,
+                f", the last {self._too_wide} too wide" if self._too_wide else "",
                 self.epoch,
                 self._distance,
             )
