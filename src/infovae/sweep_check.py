@@ -7,8 +7,6 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
 
-from infovae.config import check
-
 
 def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequence[str]]) -> None:
     """Compose each job's config, as it is when the job runs, and check it.
@@ -22,6 +20,8 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
         HydraException: one can't be composed.
         UserError: one is refused by :func:`infovae.config.check`.
     """
+    from infovae.config import check  # here: Hydra imports every sweeper, and so this module, for --help too
+
     singleton = HydraConfig.instance()
     before = singleton.cfg
     try:

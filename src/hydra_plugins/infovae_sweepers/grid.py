@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.claim import claimed
 from infovae.errors import UserError
+from infovae.sweep_check import check_jobs
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.report import report, report_interruption
@@ -42,8 +43,6 @@ class Grid(BasicSweeper):
                     f"{override.input_line}: has no end of values; accepted are lists of them, or hydra/sweeper=optuna"
                 )
         (combinations,) = self.split_arguments(overrides, max_batch_size=None)
-        from infovae.sweep_check import check_jobs  # here: Hydra imports every sweeper for --help too
-
         check_jobs(self.hydra_context.config_loader, self.config, combinations)
 
         sweep_dir = Path(self.config.hydra.sweep.dir)

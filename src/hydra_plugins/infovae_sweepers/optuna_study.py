@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from infovae.claim import claimed
 from infovae.errors import UserError
 from infovae.run_folder import leave_no_trace
+from infovae.sweep_check import check_jobs
 from infovae.sweeps.engines import check_launcher, install
 from infovae.sweeps.jobs import Job, launch, outcome
 from infovae.sweeps.objectives import STOPPED, Objective
@@ -96,8 +97,6 @@ class OptunaStudy(Sweeper):
                 "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME, or sweeps as "
                 "'model.lambda_=tag(log,interval(1,1000))'"
             )
-        from infovae.sweep_check import check_jobs  # here: Hydra imports every sweeper for --help too
-
         check_jobs(self.hydra_context.config_loader, self.config, [shared])
         sweep_dir, start = Path(self.config.hydra.sweep.dir), time.time()
         try:
