@@ -13,8 +13,6 @@ from infovae.loggers.bounded import bounded
 
 SECONDS_TO_ANSWER = 5.0
 
-SILENT = "{} doesn't answer"
-
 
 def url() -> str:
     """Of the W&B server."""
@@ -48,7 +46,7 @@ def trouble() -> str | None:
     try:
         return bounded(_trouble, SECONDS_TO_ANSWER)
     except TimeoutError:
-        return SILENT.format(host())
+        return f"{host()} doesn't answer"
 
 
 def _trouble() -> str | None:
@@ -64,6 +62,6 @@ def _trouble() -> str | None:
         if isinstance(reason, ssl.SSLCertVerificationError):
             return None  # wandb may know the certificate
         if isinstance(reason, TimeoutError):
-            return SILENT.format(host())
+            raise reason from error
         return f"{host()} can't be reached ({reason})"
     return None
