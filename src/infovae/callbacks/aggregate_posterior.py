@@ -65,7 +65,6 @@ class AggregatePosterior(pl.Callback):
             }
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._seconds = dict.fromkeys(self.factories, 0.0)
         if self.factories:
             log.info("measured at the end of each epoch: %s", ", ".join(self.factories))
 
@@ -100,10 +99,13 @@ class AggregatePosterior(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = cast(InfoVAE, pl_module)
+        if not module.objective.divergence_weight or self._metrics["train"]:
+            self._measure_training(trainer, module)
+        self._tell_cost()
+
+    def _measure_training(self, trainer: pl.Trainer, module: InfoVAE) -> None:
+        """Log the metrics of the training split, and the divergence where no training step has computed it."""
         weighted = module.objective.divergence_weight != 0
-        if weighted and not self._metrics["train"]:
-            self._tell_cost()
-            return
         loader = image_data(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         in_precision = trainer.precision_plugin.forward_context  # as in validation and test
@@ -120,7 +122,6 @@ class AggregatePosterior(pl.Callback):
             self._log(module, "train")
         if not weighted:
             module.log("train/divergence", divergence / count)
-        self._tell_cost()
 
     def _observe(self, split: str, observed: Observed) -> None:
         for metric in self._metrics[split].values():
