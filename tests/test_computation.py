@@ -1,11 +1,13 @@
 """trainer.precision=auto, compile=auto: what is chosen, that choosing moves nothing, and float32 where it must be."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL, Compose
+from conftest import PROJECT, SMALL, Compose
 from omegaconf import OmegaConf
 
 from infovae import computation
@@ -160,9 +162,42 @@ def test_coins_have_gradients_in_shapes_that_broadcast() -> None:
     assert torch.autograd.gradgradcheck(log_prob, (logits, x))
 
 
+COUNT_GRAPHS = """
+import sys
+import torch
+from infovae.assembly import build_data, build_module
+from infovae.data.loader import Batch
+from hydra import compose, initialize_config_dir
+with initialize_config_dir(sys.argv[1], version_base=None):
+    cfg = compose("config", [*sys.argv[2:], "name=graphs", "run_dir=nowhere"])
+module = build_module(cfg, build_data(cfg))
+module.compile_training()
+batch = Batch(torch.rand(100, 1, 28, 28), torch.zeros(100, dtype=torch.int64), 100)
+explained = torch._dynamo.explain(module._compiled_loss)(batch, 400)
+print(explained.graph_count, explained.break_reasons)
+"""
+
+
 @pytest.mark.slow
-def test_compiled_steps_follow_plain_ones(composed: Compose, tmp_path: Path) -> None:
-    """The same noise and batches: losses differ by rounding alone. Compiling takes a quarter of a minute."""
-    found = [train(composed(*RUN, f"compile={way}", run_dir=tmp_path / way)) for way in ("false", "true")]
+@pytest.mark.parametrize("divergence", ["mmd", "energy", "mmd_fourier", "kl", "stein", "sliced_wasserstein"])
+def test_a_training_step_is_one_graph(divergence: str) -> None:
+    """From the images to the loss: a graph that breaks is slower, and torch gives up on one that breaks in a loop.
+
+    In a process without the suite's checks of shapes, which break graphs themselves.
+    """
+    command = [sys.executable, "-c", COUNT_GRAPHS, str(PROJECT / "conf"), *RUN, f"divergence={divergence}"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["1 []"], done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "divergence",
+    ["mmd", "energy", "mmd_block", "mmd_fourier", "kl", "stein", "sliced_wasserstein", "sinkhorn", "adversarial"],
+)
+def test_compiled_steps_follow_plain_ones(composed: Compose, tmp_path: Path, divergence: str) -> None:
+    """The same noise and batches: losses differ by rounding alone. Compiling takes some seconds for each."""
+    run = [*RUN, f"divergence={divergence}", "model=infovae"]
+    found = [train(composed(*run, f"compile={way}", run_dir=tmp_path / way)) for way in ("false", "true")]
     assert found[0]["test/loss"] == pytest.approx(found[1]["test/loss"], rel=1e-4)
     assert read_checkpoint(tmp_path / "true" / "checkpoints" / "last.ckpt", "")["computation"]["compile"]

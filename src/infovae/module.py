@@ -35,6 +35,9 @@ class StepTerms(NamedTuple):
 Inference = Callable[[Batch, int], tuple[Codes, Tensor, Tensor]]
 """A batch and the size of its data set, to codes, reconstruction and rate."""
 
+Loss = Callable[[Batch, int], tuple[Tensor, Tensor, Tensor, Tensor]]
+"""A batch and the size of its data set, to loss, reconstruction, rate and divergence."""
+
 
 class InfoVAE(pl.LightningModule):
     """A variational autoencoder at a point of the InfoVAE family.
@@ -107,6 +110,7 @@ class InfoVAE(pl.LightningModule):
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
         self._compiled_inference: Inference | None = None
+        self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
 
     def attach_prior(self, images: Images) -> None:
@@ -157,34 +161,27 @@ class InfoVAE(pl.LightningModule):
         return divergence
 
     def compile_training(self) -> None:
-        """Let training steps run encoder, decoder and both densities as one compiled function.
+        """Let training steps run as one compiled function: encoder, decoder, densities, and the divergence if it can.
 
         It draws the noise that it would draw anyway. Evaluation stays as it is: its batches differ in size.
         """
         torch.compiler.reset()  # one process may train many models, of which torch would keep the code of the first few
-        self._compiled_inference = torch.compile(self._infer, dynamic=False, options={"fallback_random": True})
+        self._remember_rate()
+        options = {"fallback_random": True}
+        if self.divergence.compiles:
+            self._compiled_loss = torch.compile(self._loss, dynamic=False, options=options)
+        else:
+            self._compiled_inference = torch.compile(self._infer, dynamic=False, options=options)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         return self.step(batch, self._dataset_size(self.trainer.train_dataloader))
 
     def step(self, batch: Batch, dataset_size: int) -> Float[Tensor, ""]:
         """The loss of a training batch, with gradient; its terms are kept in ``step_terms``."""
-        own, reconstruction, rate = (self._compiled_inference or self._infer)(batch, dataset_size)
-        divergence = None
-        if self.objective.divergence_weight:
-            codes = self.gather(own, batch.global_size)
-            self.divergence.adapt(codes.detach(), self.prior)
-            divergence = self.estimate_divergence(codes)
-        loss = self.objective(reconstruction, rate, divergence)
-        unknown = loss.new_tensor(torch.nan)
-        self.step_terms = StepTerms(
-            loss.detach(),
-            reconstruction.detach(),
-            rate.detach(),
-            unknown if divergence is None else divergence.detach(),
-            _weight(batch),
-        )
-        return loss
+        terms = (self._compiled_loss or self._loss)(batch, dataset_size)
+        loss, reconstruction, rate, divergence = (term.detach() for term in terms)
+        self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _weight(batch))
+        return terms[0]
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.step_terms is not None:  # as where the step was left out
@@ -216,6 +213,17 @@ class InfoVAE(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
 
+    def _loss(self, batch: Batch, dataset_size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The loss of a training batch, and its terms; the divergence is nan where it has no weight."""
+        own, reconstruction, rate = (self._compiled_inference or self._infer)(batch, dataset_size)
+        divergence = None
+        if self.objective.divergence_weight:
+            codes = self.gather(own, batch.global_size)
+            self.divergence.adapt(codes.detach(), self.prior)
+            divergence = self.estimate_divergence(codes)
+        loss = self.objective(reconstruction, rate, divergence)
+        return loss, reconstruction, rate, loss.new_tensor(torch.nan) if divergence is None else divergence
+
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
         """This process's codes, and its share of reconstruction and rate."""
         posterior = self.encode(batch.images)
@@ -223,6 +231,13 @@ class InfoVAE(pl.LightningModule):
         log_likelihood = self.decode(codes.z).log_prob(batch.images)
         rates = rate(posterior, self.prior.distribution(), codes.z)
         return codes, -share_of_mean(log_likelihood, batch.global_size), share_of_mean(rates, batch.global_size)
+
+    def _remember_rate(self) -> None:
+        """Let torch.distributions find the KL of this posterior and prior: the search, done once, can't be compiled."""
+        parameters = torch.zeros(1, self.posterior.parameters_per_dimension * self.prior.latent_dim, device=self.device)
+        with torch.no_grad():
+            posterior: Distribution = self.posterior(parameters)
+            rate(posterior, self.prior.distribution(), posterior.mean)
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
         """Take in a batch; gives the codes of the global batch."""

@@ -19,6 +19,12 @@ class Divergence(nn.Module, ABC):
     needs_posterior_density: ClassVar[bool] = False
     """Whether log q(z|x) is used, which a deterministic posterior doesn't have."""
 
+    compiles: ClassVar[bool] = False
+    """Whether ``compile=true`` compiles it together with the networks: for a fixed sequence of operations on tensors.
+
+    Not for what loops until something is small enough, nor for what learns (:meth:`adapt`); that runs as it is written.
+    """
+
     @property
     def minimum_batch(self) -> int:
         """The smallest batch that the estimate exists for."""

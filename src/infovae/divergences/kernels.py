@@ -267,6 +267,18 @@ class Laplacian(Kernel):
     ) -> Float[Tensor, "*pairs"]:
         return torch.exp(-_distance(squared_distance) / squared_bandwidth**0.5)
 
+    def derivatives(
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
+    ) -> list[Float[Tensor, "*pairs"]]:
+        # 4 s k'' + 2 k' = k / sigma^2, differentiated once and again.
+        terms, inverse = [self.evaluate(squared_distance, squared_bandwidth)], _inverse(squared_distance)
+        if order:
+            terms.append(terms[0] * inverse.sqrt() * (-0.5 / squared_bandwidth**0.5))
+        for previous in range(order - 1):
+            before, last = terms[-2:]
+            terms.append((before / squared_bandwidth - (4 * previous + 2) * last) * inverse / 4)
+        return terms
+
 
 @dataclass(frozen=True)
 class Energy(Kernel):
@@ -284,7 +296,21 @@ class Energy(Kernel):
     ) -> Float[Tensor, "*pairs"]:
         return -_distance(squared_distance) / squared_bandwidth**0.5
 
+    def derivatives(
+        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
+    ) -> list[Float[Tensor, "*pairs"]]:
+        terms, inverse = [self.evaluate(squared_distance, squared_bandwidth)], _inverse(squared_distance)
+        for previous in range(order):
+            terms.append(terms[-1] * inverse * (0.5 - previous))
+        return terms
+
 
 def _distance(squared_distance: Float[Tensor, "*pairs"]) -> Float[Tensor, "*pairs"]:
     """sqrt(s) with gradient 0 at s = 0: its kink, where by symmetry a pair pulls nowhere."""
     return squared_distance.clamp_min(torch.finfo(squared_distance.dtype).tiny).sqrt()
+
+
+def _inverse(squared_distance: Float[Tensor, "*pairs"]) -> Float[Tensor, "*pairs"]:
+    """1 / s, and 0 at s = 0, so that a pair pulls nowhere there."""
+    tiny = torch.finfo(squared_distance.dtype).tiny
+    return torch.where(squared_distance < tiny, 0.0, squared_distance.reciprocal())

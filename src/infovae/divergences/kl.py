@@ -79,6 +79,7 @@ class KL(Divergence):
         estimator: of log q(z): ``stratified`` or ``weighted`` mini-batch sampling.
     """
 
+    compiles = True
     needs = frozenset({"log_prob"})
     needs_posterior_density = True
 

@@ -96,6 +96,8 @@ class MMD(Divergence):
             takes as many prior draws as there are codes, which adds their noise; ``auto`` is exact where it can be.
     """
 
+    compiles = True
+
     def __init__(
         self,
         kernel: Kernel = DEFAULT_KERNEL,

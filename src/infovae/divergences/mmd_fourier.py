@@ -71,6 +71,8 @@ class FourierMMD(Divergence):
         estimator: ``u`` or ``v``.
     """
 
+    compiles = True
+
     def __init__(
         self,
         bandwidth: Bandwidth = "2d",

@@ -48,6 +48,8 @@ class SlicedWasserstein(Divergence):
         p: the power of the ground distance.
     """
 
+    compiles = True
+
     def __init__(self, projections: int = 50, p: float = 2.0) -> None:
         super().__init__()
         if projections < 1:

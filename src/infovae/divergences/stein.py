@@ -143,6 +143,7 @@ class Stein(Divergence):
         estimator: of KSD^2, ``u`` or ``v``.
     """
 
+    compiles = True
     needs = frozenset({"score"})
 
     def __init__(
