@@ -167,7 +167,7 @@ class InfoVAE(pl.LightningModule):
         """
         torch.compiler.reset()  # one process may train many models, of which torch would keep the code of the first few
         self._remember_rate()
-        options = {"fallback_random": True}
+        options: dict[str, Any] = {"fallback_random": True}
         if self.divergence.compiles:
             self._compiled_loss = torch.compile(self._loss, dynamic=False, options=options)
         else:
