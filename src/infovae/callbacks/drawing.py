@@ -12,6 +12,7 @@ from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
 
+from infovae.callbacks.kept_weights import kept_epoch
 from infovae.callbacks.random_streams import EVALUATION_SEED, evaluation_mode, isolated_stream
 from infovae.codes import Codes
 from infovae.data.loader import Batch, ImageLoader
@@ -27,7 +28,8 @@ class Drawing(pl.Callback):
 
     Args:
         pictures: of ``conf/pictures/``, by name.
-        folder: where PNG files go: ``<folder>/<name>-<epoch>.png``, the newest also as ``<folder>/<name>.png``.
+        folder: where PNG files go: ``<folder>/<name>-<epoch>.png``, by the epoch whose weights these are; the newest
+            also as ``<folder>/<name>.png``.
         every_n_epochs: how often.
     """
 
@@ -46,7 +48,7 @@ class Drawing(pl.Callback):
             self._keep(trainer, cast(InfoVAE, pl_module), epoch)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._keep(trainer, cast(InfoVAE, pl_module), trainer.current_epoch)
+        self._keep(trainer, cast(InfoVAE, pl_module), kept_epoch(trainer) or trainer.current_epoch)
 
     def _keep(self, trainer: pl.Trainer, module: InfoVAE, epoch: int) -> None:
         if not trainer.is_global_zero:

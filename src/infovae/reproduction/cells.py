@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
+from infovae.final_row import final_position
 from infovae.mistakes import OVERRIDES
 from infovae.objective import Objective
 from infovae.saved_run import SavedRun, load
@@ -46,7 +47,7 @@ class Cell:
     @property
     def final_row(self) -> dict[str, float]:
         """That of the epoch whose weights the run ended with; of a run from before this was recorded, the last."""
-        return self.rows[int(self.summary.get("epoch", len(self.rows))) - 1]
+        return self.rows[final_position([row["epoch"] for row in self.rows], self.summary.get("epoch"))]
 
     @cached_property
     def rows(self) -> list[dict[str, float]]:
