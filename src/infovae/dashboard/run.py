@@ -8,6 +8,7 @@ from typing import Any
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import Picture, find_pictures
 from infovae.dashboard.reading import UnreadableError, number, read_json, read_rows, read_yaml, strict
+from infovae.final_row import final_position
 
 FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml")
 STATUSES = ("finished", "failed", "interrupted")
@@ -71,7 +72,7 @@ def _fill(run: Run, folder: Path, curve_points: int, stalled_after: float) -> No
     if rows is not None:
         columns, left_out, torn = rows
         run.curves = _thinned(columns, curve_points)
-        run.metrics = _final(columns)
+        run.metrics = _final(columns, number((summary or {}).get("epoch")))
         left_out += torn and summary is not None  # a run that goes on may be writing that line just now
         if left_out:
             run.problems.append(f"metrics.csv: {left_out} unreadable row(s) left out")
@@ -152,9 +153,11 @@ def _scalars(metrics: Any) -> dict[str, float | str | None]:
     return {name: strict(value) for name, value in numbers.items() if value is not None}
 
 
-def _final(columns: dict[str, list[float | None]]) -> dict[str, float | str | None]:
-    last = {name: values[-1] for name, values in columns.items() if values and values[-1] is not None}
-    return {name: strict(value) for name, value in last.items() if name not in ("step", "seconds")}
+def _final(columns: dict[str, list[float | None]], kept: float | None) -> dict[str, float | str | None]:
+    """What was measured of the weights that a run ended with, which may be those of an earlier epoch than the last."""
+    row = final_position(columns.get("epoch", []), kept)
+    final = {name: values[row] for name, values in columns.items() if values and values[row] is not None}
+    return {name: strict(value) for name, value in final.items() if name not in ("step", "seconds")}
 
 
 def _thinned(columns: dict[str, list[float | None]], most: int) -> dict[str, list[float | None]]:

@@ -88,6 +88,16 @@ function showStatus(cell) {
   return shown;
 }
 
+function showEpoch(cell) {
+  const shown = showCell(cell);
+  const last = epochGoneBeyond(state.runs.get(cell.getData().id));
+  if (last !== undefined) {
+    shown.append(element("small", { text: ` of ${last}` }));
+    shown.title = `ended with epoch ${last}; weights and metrics are those of epoch ${shown.title}`;
+  }
+  return shown;
+}
+
 function showRun(cell) {
   const run = state.runs.get(cell.getData().id);
   const link = element("a", { text: cell.getValue(), href: detailsLink(run), title: run.path });
@@ -148,7 +158,7 @@ function tableColumns() {
     column("status", "status", { formatter: showStatus, minWidth: 110 }),
     { title: "command", field: "id", formatter: showCommand, headerSort: false, minWidth: 84 },
     ...config,
-    column("epoch", "epoch", { hozAlign: "right", headerHozAlign: "right", cssClass: "number", minWidth: 70 }),
+    column("epoch", "epoch", { formatter: showEpoch, hozAlign: "right", headerHozAlign: "right", cssClass: "number", minWidth: 70 }),
     ...metrics,
   ];
 }
