@@ -1,16 +1,21 @@
 """What becomes of jobs once an engine has them, whichever sweeper handed them over."""
 
+import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
 from hydra_plugins.infovae_sweepers.grid import Grid
 from hydra_plugins.infovae_sweepers.optuna_study import OptunaStudy
+from infovae.sweeps.jobs import Job
+from infovae.sweeps.launch import launch
 
 
 class Ended(Launcher):
@@ -60,3 +65,26 @@ def test_an_interrupted_sweep_ends_and_says_how_it_goes_on(
     with pytest.raises(type(by)):
         run(by, tmp_path)
     assert capsys.readouterr().err == f"interrupted; python train.py -m sweep.resume={tmp_path} goes on\n"
+
+
+def test_jobs_are_listed_by_the_numbers_of_their_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    basic = "hydra._internal.core_plugins.basic_launcher"
+    monkeypatch.setattr(f"{basic}.run_job", Mock())
+    monkeypatch.setattr(f"{basic}.configure_log", Mock())  # pytest's own handlers stay
+    engine = BasicLauncher()
+    engine.setup(
+        hydra_context=Mock(),
+        task_function=Mock(),
+        config=OmegaConf.create(
+            {"hydra": {"sweep": {"dir": str(tmp_path)}, "hydra_logging": {}, "verbose": False, "job": {}}}
+        ),
+    )
+    engine.hydra_context.config_loader.load_sweep_config.return_value = engine.config
+    with caplog.at_level(logging.INFO, logger="hydra"):
+        launch(engine, [Job(tmp_path / str(number), (f"seed={number}",)) for number in (1, 12, 3)])
+        logging.getLogger("hydra").info("\t#0 : afterwards")
+    assert re.findall(r"#(\d+) : (.*)", caplog.text) == [
+        ("1", "seed=1"), ("12", "seed=12"), ("3", "seed=3"), ("0", "afterwards"),
+    ]  # fmt: skip
