@@ -20,7 +20,7 @@ from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
 from infovae.run_folder import check_writable
-from infovae.sweeps.jobs import Job
+from infovae.sweeps.jobs import Job, told_apart
 
 TOP_LEVEL: dict[str, Any] = {
     "scale": Literal["quick", "paper"],
@@ -119,10 +119,10 @@ def earlier_weights(done: Sequence[Cell], jobs: Sequence[Job]) -> str:
 
 def _listed(told: Mapping[Job, str], jobs: Sequence[Job]) -> str:
     """Some of the cells, each by what sets it apart from the others, and with what is told of it."""
-    shared = set.intersection(*(set(job.identity) for job in jobs))
+    apart = told_apart(jobs)
     seeds: dict[str, list[str]] = {}
     for job, remark in told.items():
-        own = [entry for entry in job.overrides if entry not in shared and not entry.startswith("seed=")]
+        own = [entry for entry in apart[job] if not entry.startswith("seed=")]
         seed = next((entry.removeprefix("seed=") for entry in job.overrides if entry.startswith("seed=")), "")
         seeds.setdefault(" ".join(own), []).append(f"{seed}{remark}")
     return "; ".join(f"{own} with seed {', '.join(values)}".strip() for own, values in seeds.items())

@@ -69,3 +69,9 @@ def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], recorded
         jobs.append(Job(known, job.overrides) if known else job)
         free += known is None
     return jobs
+
+
+def told_apart(jobs: Sequence[Job]) -> dict[Job, list[str]]:
+    """The overrides of each job, at least one of them, that not all have; of a single one, all."""
+    shared = set.intersection(*(set(job.identity) for job in jobs)) if len(jobs) > 1 else set()
+    return {job: [entry for entry in job.identity if entry not in shared] for job in jobs}
