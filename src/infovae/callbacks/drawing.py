@@ -14,7 +14,7 @@ from torch import Tensor
 
 from infovae.callbacks.kept_weights import kept_epoch
 from infovae.callbacks.random_streams import EVALUATION_SEED, evaluation_mode, isolated_stream
-from infovae.codes import Codes
+from infovae.codes import joined
 from infovae.data.loader import Batch, ImageLoader
 from infovae.data.module import image_data
 from infovae.model import Model, sample_codes
@@ -129,11 +129,10 @@ def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Ob
     sizes = [len(batch.images) for batch in batches]
     noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
     parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]
-    z, mean, variance = (torch.cat([getattr(part.codes, name) for part in parts]) for name in ("z", "mean", "variance"))
     factors = [part.factors for part in parts if part.factors is not None]
     return Observed(
         images=torch.cat([part.images for part in parts]),
         labels=torch.cat([part.labels for part in parts]),
-        codes=Codes(z, mean, variance, sum(sizes)),
+        codes=joined([part.codes for part in parts]),
         factors=torch.cat(factors) if factors else None,
     )

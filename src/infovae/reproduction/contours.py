@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from infovae.codes import Codes
+from infovae.codes import joined
 from infovae.measure import observe
 from infovae.pictures.canvas import PRIOR_COLOUR, rendered, style
 from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, plane, prior_density, ticks_of
@@ -57,12 +57,11 @@ class Contours(Figure):
 @torch.no_grad()
 def plane_of(run: SavedRun) -> Plane:
     """The densities of a run's codes of the test split, and of its prior."""
-    codes = [observed.codes for observed in observe(run.module, run.data, "test", seed=0)]
-    z, mean, variance = (torch.cat([getattr(part, name) for part in codes]) for name in ("z", "mean", "variance"))
+    codes = joined([observed.codes for observed in observe(run.module, run.data, "test", seed=0)])
     prior = run.module.prior
-    extent = extent_of(z, prior.sample(10000))
+    extent = extent_of(codes.z, prior.sample(10000))
     ticks, spacing = ticks_of(ROWS, extent), 2 * extent / (ROWS - 1)
-    aggregate = aggregate_density(Codes(z, mean, variance, len(z)), [0, 1], ticks, spacing)
+    aggregate = aggregate_density(codes, [0, 1], ticks, spacing)
     return Plane(extent, aggregate, prior_density(prior, [0, 1], ticks, spacing))
 
 
