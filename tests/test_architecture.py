@@ -21,6 +21,7 @@ LAYERS = {
                 "objective",
                 "rate",
                 "errors",
+                "final_row",
                 "claim",
                 "shards",
                 "progress",

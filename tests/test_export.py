@@ -11,9 +11,10 @@ import torch
 from conftest import CONF, SMALL, Command, composing
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from torch import nn
 
 from infovae.errors import UserError
-from infovae.export import check_equal, export, parts
+from infovae.export import Part, check_equal, export, parts
 from infovae.saved_run import load
 from infovae.training import train
 
@@ -58,6 +59,32 @@ def test_another_function_is_refused(run: Path) -> None:
     part = parts(load(run))["decoder"]
     with torch.no_grad(), pytest.raises(UserError, match="nothing written; mean is off by"):
         check_equal("decoder.pt2", lambda z: (part.network(z)[0] + 1e-4,), part)
+
+
+class Total(nn.Module):
+    """Three numbers added, from the left or from the right."""
+
+    def __init__(self, order: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor]:
+        first, second, third = (inputs[:, [position]] for position in self.order)
+        return (first + second + third,)
+
+
+def test_rounding_that_one_example_is_spared_by_luck_is_granted_to_it() -> None:
+    """2^25 - 2^25 + 1 is 1 from the left and 0 from the right, where 1 - 2^25 is no float32; float64 has it exactly."""
+    lucky = torch.tensor([[2.0**25, -(2.0**25), 1.0]])
+    others = 2.0**25 * torch.randn(63, 3, generator=torch.Generator().manual_seed(0))
+    ours, theirs = Total((0, 1, 2)), Total((2, 1, 0))
+    assert (ours(lucky)[0], theirs(lucky)[0]) == (1, 0)
+    assert ours(lucky)[0] == ours(lucky.double())[0]
+    for examples in (torch.cat([lucky, others]), torch.cat([others, lucky])):
+        part = Part(ours, "x", ("total",), examples)
+        assert check_equal("total.pt2", theirs, part) >= 1
+        with pytest.raises(UserError, match="nothing written; total is off by"):
+            check_equal("total.pt2", lambda x: (theirs(x)[0] + 1000,), part)
 
 
 def test_a_model_whose_outputs_are_not_finite_is_refused(run: Path) -> None:

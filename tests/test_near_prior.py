@@ -1,5 +1,6 @@
 """Training that ends with the weights by which q(z) has the prior's size."""
 
+import copy
 import json
 import math
 from collections.abc import Sequence
@@ -84,8 +85,8 @@ def played(sizes: Sizes, patience: int) -> End:
             break
     last = int(module.weight)
     callback.on_train_end(trainer, module)
-    assert callback.epoch is None or callback.epoch == int(module.weight)
-    return End(callback.epoch, last if trainer.should_stop else None)
+    assert callback.kept_epoch is None or callback.kept_epoch == int(module.weight)
+    return End(callback.kept_epoch, last if trainer.should_stop else None)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_a_split_that_was_not_measured_anew_is_not_looked_at_again() -> None:
     trainer.sanity_checking = True
     callback.on_validation_end(trainer, module)
     callback.on_train_epoch_end(trainer, module)
-    assert callback.epoch is None
+    assert callback.kept_epoch is None
 
 
 SCRIPT = {
@@ -168,8 +169,44 @@ def test_a_run_ends_as_one_that_trained_no_longer_than_to_the_weights_it_keeps(
     assert (len(rows), Cell(tmp_path / "kept").final_row) == (5, rows[1])
     assert_equal(checkpoint_of(tmp_path / "kept")["state_dict"], checkpoint_of(tmp_path / "two")["state_dict"])
     assert_equal(load(tmp_path / "kept").module.state_dict(), load(tmp_path / "two").module.state_dict())
-    pictures = [(tmp_path / name / "figures" / "samples.png").read_bytes() for name in ("kept", "two")]
-    assert pictures[0] == pictures[1]
+    figures = [tmp_path / name / "figures" for name in ("kept", "two")]
+    for name in ("samples.png", "samples-0002.png"):
+        pictures = [(folder / name).read_bytes() for folder in figures]
+        assert pictures[0] == pictures[1]
+    assert sorted(path.name for path in figures[0].iterdir()) == ["samples-0002.png", "samples.png"]
+
+
+class FirstWeights(pl.Callback):
+    """Some other callback that keeps weights: those of the first epoch."""
+
+    kept_epoch: int | None = None
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.kept_epoch is None:
+            self.kept_epoch = trainer.current_epoch + 1
+            self.weights = copy.deepcopy(pl_module.state_dict())
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.load_state_dict(self.weights)
+
+
+def test_whichever_callback_keeps_weights_the_run_is_about_those(composed: Compose, tmp_path: Path) -> None:
+    keeping = "+callbacks.first._target_=test_near_prior.FirstWeights"
+    plain = [*DIGITS, "callbacks.near_prior=null"]
+    kept = train(composed(*plain, keeping, "trainer.max_epochs=3", run_dir=tmp_path / "kept"))
+    assert kept == train(composed(*plain, "trainer.max_epochs=1", run_dir=tmp_path / "one"))
+    cell = Cell(tmp_path / "kept")
+    assert (cell.summary["epoch"], cell.final_row) == (1, cell.rows[0])
+    assert (tmp_path / "kept" / "figures" / "samples-0001.png").is_file()
+
+
+@pytest.mark.parametrize(("summary", "epoch"), [({"epoch": 4}, 4), ({"epoch": 9}, 5), ({"epoch": None}, 5), ({}, 5)])
+def test_the_final_row_is_found_by_its_epoch_not_by_its_place(
+    tmp_path: Path, summary: dict[str, int | None], epoch: int
+) -> None:
+    (tmp_path / "metrics.csv").write_text("epoch,train/loss\n3,30\n4,40\n5,50\n")
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert Cell(tmp_path).final_row == {"epoch": epoch, "train/loss": 10 * epoch}
 
 
 @pytest.mark.usefixtures("scripted")

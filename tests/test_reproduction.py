@@ -21,7 +21,7 @@ from infovae.config import build, check
 from infovae.metrics.inference_gap import InferenceGap
 from infovae.priors.standard_normal import StandardNormal
 from infovae.reproduction.cells import Cell, cells_of, distinct, laid_over
-from infovae.reproduction.command import EVERY_CELL
+from infovae.reproduction.command import EVERY_CELL, earlier_weights
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure
 from infovae.reproduction.page import write_page
@@ -228,6 +228,21 @@ def test_two_arms_that_come_to_the_same_are_one(tmp_path: Path) -> None:
         ("model=vae", "seed=2"),
         ("model=vae", "seed=3"),
     ]
+
+
+def test_cells_that_kept_earlier_weights_are_named_with_their_epoch(tmp_path: Path) -> None:
+    jobs = cells_of(tmp_path, ["data.train_size=500,1000", "model=infovae", "seed=1,2"])
+    kept = [2, 3, None, 1]
+    for job, epoch in zip(jobs, kept, strict=True):
+        job.folder.mkdir()
+        (job.folder / "metrics.csv").write_text("epoch\n1\n2\n3\n")
+        (job.folder / "summary.json").write_text(json.dumps({"epoch": epoch}))
+    cells = [Cell(job.folder) for job in jobs]
+    assert earlier_weights(cells, jobs) == (
+        " 2 ended with the weights of an earlier epoch than their last: data.train_size=500 with seed 1 (2 of 3); "
+        "data.train_size=1000 with seed 2 (1 of 3)."
+    )
+    assert earlier_weights(cells[1:3], jobs) == ""
 
 
 def test_estimates_show_as_many_digits_as_their_error_allows() -> None:

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from infovae.assembly import build_data, build_module
 from infovae.errors import UserError
-from infovae.saved_run import load
+from infovae.saved_run import load, read_config
 from infovae.training import train
 
 
@@ -141,6 +141,37 @@ def test_a_damaged_run_folder_is_refused(run: Path, damage: object, message: str
     with pytest.raises(UserError, match=message) as refusal:
         load(run)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("below", "lists", "told"),
+    [
+        ([], True, "no config.yaml there; accepted is the folder of a run, as train.py prints it"),
+        (["b"], True, "runs are below it; accepted is one, as run=b"),
+        (["b", "a/c"], True, "runs are below it; accepted is one, as run=b"),  # the nearest
+        (["b", "a"], True, "2 runs are below it; accepted are one, as run=a, and a list, as run=[a,b]"),
+        (
+            ["a/c", "a/.d", "a/b"],
+            True,
+            "2 runs are below it; accepted are one, as run=a/b, and a list, as run=[a/b,a/c]",
+        ),
+        (["b", "a"], False, "runs are below it; accepted is one, as run=a"),
+    ],
+)
+def test_a_folder_of_runs_is_refused_after_one_look_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: list[str], lists: bool, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in below:
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "config.yaml").touch()
+    looks: list[str] = []
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: (looks.append(pattern), glob(path, pattern))[1])
+    with pytest.raises(UserError) as refusal:
+        read_config(Path(), {}, lists)
+    assert str(refusal.value) == f"run=.: {told}"
+    assert len(looks) == len(set(looks))
 
 
 def test_loading_is_building_and_then_filling(trained: Path) -> None:

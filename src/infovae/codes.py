@@ -1,7 +1,9 @@
 """The one thing divergences and metrics look at: a batch of inferred codes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -28,3 +30,9 @@ class Codes(NamedTuple):
     def take(self, chosen: Tensor | slice) -> "Codes":
         """Those of some examples, by position or by mask."""
         return Codes(self.z[chosen], self.mean[chosen], self.variance[chosen], self.dataset_size)
+
+
+def joined(batches: Sequence[Codes]) -> Codes:
+    """Batches of one data set, at least one, as a single one."""
+    z, mean, variance, sizes = zip(*batches, strict=True)
+    return Codes(torch.cat(z), torch.cat(mean), torch.cat(variance), sizes[0])

@@ -23,7 +23,7 @@ from infovae.metrics.metric import Metric
 from infovae.model import Model
 from infovae.pictures.picture import Picture
 from infovae.run_folder import check_writable, write_record
-from infovae.saved_run import load, read_config, runs_in
+from infovae.saved_run import load, read_config
 from infovae.tables import print_table
 from infovae.training import quieten
 
@@ -74,12 +74,12 @@ def evaluate(cfg: DictConfig) -> None:
     check(cfg, TOP_LEVEL)
     metrics, pictures = build_chosen(cfg, "metrics"), build_chosen(cfg, "pictures")
     device = chosen_device(cfg.device)
-    for folder in _folders(cfg):
-        _refuse_runs_below(folder)
-        read_config(folder, cfg.override)
-    for folder in [Path(cfg.output)] if cfg.output is not None else _folders(cfg):
+    folders = _folders(cfg)
+    for folder in folders:
+        read_config(folder, cfg.override, lists=True)
+    for folder in [Path(cfg.output)] if cfg.output is not None else folders:
         check_writable(folder, "output" if cfg.output is not None else "run")
-    for subject in _subjects(cfg):
+    for subject in _subjects(cfg, folders):
         _evaluate_one(subject, metrics, pictures, cfg, device)
 
 
@@ -137,14 +137,14 @@ def _check_subject(cfg: DictConfig) -> None:
             raise UserError(f"{key}: missing; a model trained elsewhere needs data, latent_dim and output")
 
 
-def _subjects(cfg: DictConfig) -> Iterator[Subject]:
+def _subjects(cfg: DictConfig, folders: list[Path]) -> Iterator[Subject]:
     """What the config names, one after the other, each built when its turn comes."""
     if cfg.get("adapter") is not None:
         data = build_data(cfg)
         model = build(cfg.adapter, "adapter", image_shape=data.image_shape)
         yield Subject(cfg.adapter.model["_target_"], model, data, Path(cfg.output), None)
         return
-    for folder in _folders(cfg):
+    for folder in folders:
         saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust)
         yield Subject(str(folder), saved.module, saved.data, Path(cfg.output or folder), str(saved.checkpoint))
 
@@ -158,16 +158,6 @@ def _folders(cfg: DictConfig) -> list[Path]:
         return [folder]
     runs = cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]
     return [Path(run) for run in runs if run is not None]
-
-
-def _refuse_runs_below(folder: Path) -> None:
-    runs = runs_in(folder)
-    if len(runs) > 1:
-        several = ",".join(map(str, runs[:2]))
-        raise UserError(
-            f"run={folder}: {len(runs)} runs are below it; accepted are one, as run={runs[0]}, and a list, as "
-            f"run=[{several}]"
-        )
 
 
 def _report(name: str, measured: Measured, path: Path) -> None:

@@ -153,19 +153,20 @@ def _is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
     return any(defined_in == package or defined_in.startswith(f"{package}.") for package in packages)
 
 
-def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
+def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -> DictConfig:
     """The config of a run, with changes.
+
+    Args:
+        folder: of the run.
+        changes: by key.
+        lists: whether a list of runs is accepted too where the folder is given, which an error then says.
 
     Raises:
         UserError: no run folder, a damaged config, or a change to a key that it doesn't have.
     """
     path = folder / "config.yaml"
     if not path.is_file():
-        told = "no config.yaml there; accepted is the folder of a run, as train.py prints it"
-        inside = runs_in(folder)
-        raise UserError(
-            f"run={folder}: {f'runs are below it; accepted is one, as run={inside[0]}' if inside else told}"
-        )
+        raise UserError(f"run={folder}: {_no_run(_runs_below(folder), lists)}")
     try:
         if path.stat().st_size > LONGEST:
             raise ValueError(f"longer than {LONGEST} bytes")
@@ -191,11 +192,22 @@ def read_config(folder: Path, changes: Mapping[str, Any]) -> DictConfig:
     return cfg
 
 
-def runs_in(folder: Path) -> list[Path]:
+def _no_run(below: list[Path], lists: bool) -> str:
+    """What is wrong with a folder that is no run but has those below it."""
+    if not below:
+        return "no config.yaml there; accepted is the folder of a run, as train.py prints it"
+    if lists and len(below) > 1:
+        several = ",".join(map(str, below[:2]))
+        return f"{len(below)} runs are below it; accepted are one, as run={below[0]}, and a list, as run=[{several}]"
+    return f"runs are below it; accepted is one, as run={below[0]}"
+
+
+def _runs_below(folder: Path) -> list[Path]:
     """The runs below a folder that is none itself, as those of a day or of a sweep are; the nearest alone."""
-    patterns = ("config.yaml", "[!.]*/config.yaml", "[!.]*/[!.]*/config.yaml")
-    nearest = next((found for pattern in patterns if (found := sorted(folder.glob(pattern)))), [])
-    return [path.parent for path in nearest if path.parent != folder]
+    for pattern in ("[!.]*/config.yaml", "[!.]*/[!.]*/config.yaml"):
+        if found := sorted(folder.glob(pattern)):
+            return [path.parent for path in found]
+    return []
 
 
 def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:

@@ -18,8 +18,8 @@ from rich.table import Table
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
 from infovae.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.callbacks.kept_computation import Computation
+from infovae.callbacks.kept_weights import kept_epoch
 from infovae.callbacks.metrics_file import MetricsFile
-from infovae.callbacks.near_prior import NearPrior
 from infovae.checkpoints import newest_sound, read_checkpoint
 from infovae.claim import claimed
 from infovae.computation import choose, is_auto, settle
@@ -28,6 +28,7 @@ from infovae.data.module import ImageData
 from infovae.devices import keep_freed_memory, remember_missing_gpu
 from infovae.disk import check_space, told_in_one_line
 from infovae.errors import INTERRUPTED, TERMINATED, UserError
+from infovae.final_row import final_position
 from infovae.loggers import wandb
 from infovae.module import InfoVAE
 from infovae.preemption import Notice, requeue, termination_notice
@@ -317,10 +318,9 @@ def _final_metrics(trainer: pl.Trainer) -> dict[str, float]:
 
 
 def _final_row(trainer: pl.Trainer | None) -> dict[str, float]:
-    """What was measured of the weights that a run ends with: those of its last epoch, unless a callback kept others."""
+    """What was measured of the weights that a run ends with."""
     rows = _rows(trainer)
-    kept = [callback.epoch for callback in getattr(trainer, "callbacks", []) if isinstance(callback, NearPrior)]
-    return next((row for row in rows if row["epoch"] in kept), rows[-1] if rows else {})
+    return rows[final_position([row["epoch"] for row in rows], kept_epoch(trainer))] if rows else {}
 
 
 def _images_per_second(trainer: pl.Trainer | None) -> float | None:

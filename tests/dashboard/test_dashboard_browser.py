@@ -214,6 +214,23 @@ def test_a_link_gives_the_exact_command(opened: Open, five: Path) -> None:
     assert again.inner_text("#details-heading") == "run-1"
 
 
+def test_a_run_that_kept_earlier_weights_names_their_epoch(opened: Open, tmp_path: Path) -> None:
+    pictures = ("samples-0002.png", "samples-0003.png")
+    write_run(tmp_path / "runs" / "kept", epochs=3, summary={"epoch": 2}, pictures=pictures)
+    write_run(tmp_path / "runs" / "last", epochs=3, summary={"epoch": 3}, pictures=pictures)
+    build(settings_for(tmp_path / "runs"))
+    page = opened((tmp_path / "page.html").as_uri())
+    assert column(page, "epoch") == ["2 of 3", "3"]
+    page.evaluate("showDetails(allRuns()[0])")
+    assert page.inner_text("#details .note >> nth=0").startswith("finished; weights of epoch 2 of 3; ")
+    page.keyboard.press("Escape")
+    show(page, "pictures")
+    page.wait_for_selector("figure img")
+    assert page.locator("figcaption").all_inner_texts() == ["samples, epoch 2", "samples, epoch 3"]
+    page.locator("#epoch").press("ArrowLeft")
+    assert page.locator("figcaption").all_inner_texts() == ["samples, epoch 2"] * 2
+
+
 def test_markup_from_a_run_folder_does_nothing(opened: Open, tmp_path: Path) -> None:
     bad = '<img src=x onerror="alert(1)">'
     link = '<a href="https://evil.example">b</a><b>bold</b>'

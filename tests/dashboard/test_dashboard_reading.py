@@ -47,6 +47,14 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert [(picture.name, picture.epoch) for picture in run.pictures] == [("samples", 1), ("samples", 3)]
 
 
+@pytest.mark.parametrize(("told", "epoch"), [(2, 2), (None, 3), (7, 3), ("2", 3)])
+def test_metrics_are_those_of_the_weights_that_a_run_ended_with(tmp_path: Path, told: object, epoch: int) -> None:
+    run = read(write_run(tmp_path / "run", epochs=3, summary={"epoch": told}))
+    assert run.metrics["epoch"] == epoch
+    assert run.metrics["train/loss"] == pytest.approx(3 + 100 / epoch + 0.1 + 0.1, abs=1e-6)
+    assert run.curves["epoch"] == [1, 2, 3]
+
+
 def test_a_run_that_goes_on_and_one_that_stopped_without_a_word(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "summary.json").unlink()

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from pictures.toy import observed
 from scipy.stats import gaussian_kde
-from torch.distributions import MultivariateNormal
+from torch.distributions import MultivariateNormal, Normal
 
 from infovae.pictures.aggregate_posterior_contours import widest
 from infovae.pictures.densities import (
@@ -18,6 +18,7 @@ from infovae.pictures.densities import (
     levels_of_mass,
     plane,
     prior_density,
+    ticks_of,
 )
 from infovae.priors.gaussian_mixture import GaussianMixture
 from infovae.priors.standard_normal import StandardNormal
@@ -25,7 +26,7 @@ from infovae.priors.uniform import Uniform
 
 
 def test_the_plane_starts_at_the_upper_left_and_goes_right() -> None:
-    points = plane(3, 2.0)
+    points = plane(ticks_of(3, 2.0))
     assert points[0].tolist() == [-2, 2]
     assert points[1].tolist() == [0, 2]
     assert points[-1].tolist() == [2, -2]
@@ -34,7 +35,7 @@ def test_the_plane_starts_at_the_upper_left_and_goes_right() -> None:
 def test_contours_of_a_normal_are_its_circles() -> None:
     """Outside a circle of radius r lies exp(-r^2 / 2), where the density is exp(-r^2 / 2) / (2 pi)."""
     rows, extent = 201, 6.0
-    density = prior_density(StandardNormal(2), (0, 1), plane(rows, extent), 0.0)
+    density = prior_density(StandardNormal(2), (0, 1), ticks_of(rows, extent), 0.0)
     cell = (2 * extent / (rows - 1)) ** 2
     for level, mass in zip(levels_of_mass(density), sorted(MASSES, reverse=True), strict=True):
         # Up to 8 points of the grid are as far from 0 as each other, so mass is known to 8 cells.
@@ -43,7 +44,7 @@ def test_contours_of_a_normal_are_its_circles() -> None:
 
 
 def test_a_plateau_has_one_contour_just_outside_of_it() -> None:
-    density = prior_density(Uniform(2), (0, 1), plane(50, 2.0), 0.0)
+    density = prior_density(Uniform(2), (0, 1), ticks_of(50, 2.0), 0.0)
     (level,) = levels_of_mass(density)
     assert 0 < level < density.max() == pytest.approx(1 / 12)
     axes = Figure().add_subplot()
@@ -60,33 +61,41 @@ def test_no_contour_where_there_is_no_mass() -> None:
 
 def test_q_is_the_exact_mixture_of_its_posteriors_in_the_dimensions_asked_for() -> None:
     mean, variance = torch.randn(7, 3).double(), torch.rand(7, 3).double() + 0.1
-    points, spacing = plane(5, 2.0), 0.1
-    found = aggregate_density(observed(mean, variance).codes, (0, 2), points, spacing)
+    ticks, spacing = ticks_of(5, 2.0), 0.1
+    found = aggregate_density(observed(mean, variance).codes, (0, 2), ticks, spacing)
     expected = torch.stack(
         [
-            MultivariateNormal(centre[[0, 2]], torch.diag(own[[0, 2]] + spacing**2)).log_prob(points).exp()
+            MultivariateNormal(centre[[0, 2]], torch.diag(own[[0, 2]] + spacing**2)).log_prob(plane(ticks)).exp()
             for centre, own in zip(mean, variance, strict=True)
         ]
     ).mean(dim=0)
     torch.testing.assert_close(found, expected)
 
 
+def test_q_of_one_dimension_is_the_mixture_s_marginal() -> None:
+    mean, variance = torch.randn(7, 3).double(), torch.rand(7, 3).double() + 0.1
+    ticks, spacing = ticks_of(9, 3.0), 0.1
+    found = aggregate_density(observed(mean, variance).codes, (2,), ticks, spacing)
+    of_each = Normal(mean[:, 2], (variance[:, 2] + spacing**2).sqrt()).log_prob(ticks[:, None]).exp()
+    torch.testing.assert_close(found, of_each.mean(dim=1))
+
+
 def test_q_of_points_is_scipy_s_kernel_estimate() -> None:
     """On points without correlation: ours follows each dimension by itself."""
     cloud = torch.randn(30, 2).double()
     cloud = (cloud - cloud.mean(dim=0)) @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(cloud.T, correction=0))).T
-    points = plane(5, 2.0)
-    found = aggregate_density(observed(cloud, torch.zeros(30, 2)).codes, (0, 1), points, 0.0)
+    ticks = ticks_of(5, 2.0)
+    found = aggregate_density(observed(cloud, torch.zeros(30, 2)).codes, (0, 1), ticks, 0.0)
     oracle = gaussian_kde(cloud.numpy().T)
     oracle.set_bandwidth(oracle.factor * math.sqrt(29 / 30))  # it divides by n - 1
-    torch.testing.assert_close(found, torch.from_numpy(oracle(points.numpy().T)))
+    torch.testing.assert_close(found, torch.from_numpy(oracle(plane(ticks).numpy().T)))
 
 
 def test_points_on_a_line_are_drawn_as_wide_as_the_grid_can_show() -> None:
     rows, extent = 81, 4.0
     line = torch.linspace(-2, 2, 200)[:, None] * torch.tensor([1.0, 0.0])
     spacing = 2 * extent / (rows - 1)
-    density = aggregate_density(observed(line, torch.zeros(200, 2)).codes, (0, 1), plane(rows, extent), spacing)
+    density = aggregate_density(observed(line, torch.zeros(200, 2)).codes, (0, 1), ticks_of(rows, extent), spacing)
     # A Gaussian sampled at distances of its standard deviation sums to 1 within 1e-8 of itself (Poisson summation).
     assert density.sum().item() * spacing**2 == pytest.approx(1, rel=1e-6)
     across = density.reshape(rows, rows)[:, rows // 2]
@@ -94,11 +103,12 @@ def test_points_on_a_line_are_drawn_as_wide_as_the_grid_can_show() -> None:
 
 
 def test_the_prior_s_density_in_some_dimensions_is_its_marginal() -> None:
-    points = plane(5, 2.0)
-    normal = prior_density(StandardNormal(5), (1, 4), points, 0.0)
+    ticks = ticks_of(5, 2.0)
+    points = plane(ticks)
+    normal = prior_density(StandardNormal(5), (1, 4), ticks, 0.0)
     torch.testing.assert_close(normal, (-points.square().sum(dim=1) / 2).exp() / (2 * math.pi), rtol=1e-5, atol=0)
-    mixture, plain = GaussianMixture(4), prior_density(GaussianMixture(2), (0, 1), points, 0.0)
-    estimate = prior_density(mixture, (0, 1), plane(200, 6.0), 12 / 199)
+    mixture, plain = GaussianMixture(4), prior_density(GaussianMixture(2), (0, 1), ticks, 0.0)
+    estimate = prior_density(mixture, (0, 1), ticks_of(200, 6.0), 12 / 199)
     torch.testing.assert_close(plain, GaussianMixture(2).log_prob(points.float()).exp().double())
     # A kernel estimate by Scott's rule has all mass in reach of its points: 10 components of 0.4 at radius 3.
     assert estimate.sum().item() * (12 / 199) ** 2 == pytest.approx(1, abs=1e-2)

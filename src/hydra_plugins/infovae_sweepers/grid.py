@@ -12,8 +12,9 @@ from infovae.claim import claimed
 from infovae.errors import UserError
 from infovae.sweep_check import check_jobs
 from infovae.sweeps.engines import check_launcher
-from infovae.sweeps.jobs import launch, number_jobs, outcome, recorded_jobs
-from infovae.sweeps.report import report, report_interruption
+from infovae.sweeps.jobs import number_jobs, outcome, recorded_jobs
+from infovae.sweeps.launch import launch
+from infovae.sweeps.report import report
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,5 @@ class Grid(BasicSweeper):
         log.info("sweep folder: %s (%d of %d jobs to run)", sweep_dir, len(left), len(jobs))
         size = self.max_batch_size or max(1, len(left))
         for start in range(0, len(left), size):
-            try:
-                launch(self.launcher, left[start : start + size])
-            except KeyboardInterrupt:
-                report_interruption(sweep_dir)
-                raise
+            launch(self.launcher, left[start : start + size])
         report(jobs, sweep_dir)

@@ -20,7 +20,8 @@ from infovae.errors import UserError
 from infovae.run_folder import leave_no_trace
 from infovae.sweep_check import check_jobs
 from infovae.sweeps.engines import check_launcher, install
-from infovae.sweeps.jobs import Job, launch, outcome
+from infovae.sweeps.jobs import Job, outcome
+from infovae.sweeps.launch import launch
 from infovae.sweeps.objectives import STOPPED, Objective
 from infovae.sweeps.report import report
 

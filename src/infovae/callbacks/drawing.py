@@ -12,8 +12,9 @@ from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
 
+from infovae.callbacks.kept_weights import kept_epoch
 from infovae.callbacks.random_streams import EVALUATION_SEED, evaluation_mode, isolated_stream
-from infovae.codes import Codes
+from infovae.codes import joined
 from infovae.data.loader import Batch, ImageLoader
 from infovae.data.module import image_data
 from infovae.model import Model, sample_codes
@@ -27,7 +28,8 @@ class Drawing(pl.Callback):
 
     Args:
         pictures: of ``conf/pictures/``, by name.
-        folder: where PNG files go: ``<folder>/<name>-<epoch>.png``, the newest also as ``<folder>/<name>.png``.
+        folder: where PNG files go: ``<folder>/<name>-<epoch>.png``, by the epoch whose weights these are; the newest
+            also as ``<folder>/<name>.png``.
         every_n_epochs: how often.
     """
 
@@ -46,7 +48,7 @@ class Drawing(pl.Callback):
             self._keep(trainer, cast(InfoVAE, pl_module), epoch)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._keep(trainer, cast(InfoVAE, pl_module), trainer.current_epoch)
+        self._keep(trainer, cast(InfoVAE, pl_module), kept_epoch(trainer) or trainer.current_epoch)
 
     def _keep(self, trainer: pl.Trainer, module: InfoVAE, epoch: int) -> None:
         if not trainer.is_global_zero:
@@ -127,11 +129,10 @@ def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Ob
     sizes = [len(batch.images) for batch in batches]
     noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
     parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]
-    z, mean, variance = (torch.cat([getattr(part.codes, name) for part in parts]) for name in ("z", "mean", "variance"))
     factors = [part.factors for part in parts if part.factors is not None]
     return Observed(
         images=torch.cat([part.images for part in parts]),
         labels=torch.cat([part.labels for part in parts]),
-        codes=Codes(z, mean, variance, sum(sizes)),
+        codes=joined([part.codes for part in parts]),
         factors=torch.cat(factors) if factors else None,
     )

@@ -38,7 +38,7 @@ class NearPrior(pl.Callback):
             raise ValueError(f"patience={patience}: accepted are whole numbers of at least 1")
         self.tolerance = tolerance
         self.patience = patience
-        self.epoch: int | None = None
+        self.kept_epoch: int | None = None
         """After which the kept weights were measured, counted from 1; None where there are none yet."""
         self._distance = math.inf
         self._too_wide = 0
@@ -59,7 +59,7 @@ class NearPrior(pl.Callback):
             return
         self._validated = False
         if self._is_kept(_measured(trainer, "train"), _measured(trainer, "validation")):
-            self.epoch = trainer.current_epoch + 1
+            self.kept_epoch = trainer.current_epoch + 1
             self._kept = copy.deepcopy(pl_module.state_dict())
         if self._too_wide >= self.patience:
             trainer.should_stop = True
@@ -73,7 +73,7 @@ class NearPrior(pl.Callback):
                 "most %.2g on training and validation examples",
                 trainer.current_epoch,
                 f", the last {self._too_wide} too wide" if self._too_wide else "",
-                self.epoch,
+                self.kept_epoch,
                 self._distance,
             )
 
@@ -92,10 +92,10 @@ class NearPrior(pl.Callback):
             self._kept = checkpoint["state_dict"]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "distance": self._distance, "too_wide": self._too_wide}
+        return {"epoch": self.kept_epoch, "distance": self._distance, "too_wide": self._too_wide}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.epoch, self._distance = state_dict["epoch"], state_dict["distance"]
+        self.kept_epoch, self._distance = state_dict["epoch"], state_dict["distance"]
         self._too_wide = state_dict["too_wide"]
 
     def _is_kept(self, train: float, validation: float) -> bool:

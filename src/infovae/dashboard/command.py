@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from infovae.dashboard.reading import mapping
+
 
 def exact_command(summary: Mapping[str, Any], hydra: Mapping[str, Any]) -> str | None:
     """A command line to paste into a POSIX shell at the top of the repository; None where the run doesn't tell.
@@ -16,10 +18,10 @@ def exact_command(summary: Mapping[str, Any], hydra: Mapping[str, Any]) -> str |
         hydra: the ``hydra`` node of ``.hydra/hydra.yaml``.
     """
     typed = _strings(summary.get("command"))
-    script = typed[0] if typed else f"{_mapping(hydra.get('job')).get('name')}.py"
+    script = typed[0] if typed else f"{mapping(hydra.get('job')).get('name')}.py"
     if not script.endswith(".py") or script.startswith("-"):
         return None
-    overrides = _strings(_mapping(hydra.get("overrides")).get("task"))
+    overrides = _strings(mapping(hydra.get("overrides")).get("task"))
     if typed and (hydra.get("mode") == "RUN" or not {"-m", "--multirun"}.intersection(typed)):
         return shlex.join(["python", *typed])
     if overrides is None:
@@ -31,7 +33,3 @@ def _strings(value: Any) -> list[str] | None:
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return value
     return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

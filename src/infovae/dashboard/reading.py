@@ -124,6 +124,11 @@ def _numbers(line: str, count: int) -> list[float | None] | None:
         return None
 
 
+def mapping(value: Any) -> dict[Any, Any]:
+    """What is no mapping is an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def number(value: Any) -> float | None:
     """A number, also one of the strings that stand for infinities and NaN in strict JSON; else None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

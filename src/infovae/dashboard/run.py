@@ -7,7 +7,8 @@ from typing import Any
 
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import Picture, find_pictures
-from infovae.dashboard.reading import UnreadableError, number, read_json, read_rows, read_yaml, strict
+from infovae.dashboard.reading import UnreadableError, mapping, number, read_json, read_rows, read_yaml, strict
+from infovae.final_row import final_position
 
 FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml")
 STATUSES = ("finished", "failed", "interrupted")
@@ -60,7 +61,7 @@ def _fill(run: Run, folder: Path, curve_points: int, stalled_after: float) -> No
     config = _attempt(run, read_yaml, folder, "config.yaml")
     summary = _attempt(run, read_json, folder, "summary.json")
     evaluation = _attempt(run, read_json, folder, "evaluation.json") or {}
-    hydra = _mapping((_attempt(run, read_yaml, folder, ".hydra/hydra.yaml") or {}).get("hydra"))
+    hydra = mapping((_attempt(run, read_yaml, folder, ".hydra/hydra.yaml") or {}).get("hydra"))
     if config is None and not run.problems:
         run.problems.append("config.yaml: missing")
 
@@ -71,7 +72,7 @@ def _fill(run: Run, folder: Path, curve_points: int, stalled_after: float) -> No
     if rows is not None:
         columns, left_out, torn = rows
         run.curves = _thinned(columns, curve_points)
-        run.metrics = _final(columns)
+        run.metrics = _final(columns, number((summary or {}).get("epoch")))
         left_out += torn and summary is not None  # a run that goes on may be writing that line just now
         if left_out:
             run.problems.append(f"metrics.csv: {left_out} unreadable row(s) left out")
@@ -81,7 +82,7 @@ def _fill(run: Run, folder: Path, curve_points: int, stalled_after: float) -> No
     run.metrics |= _scalars({name: summary.get(name) for name in ("wall_seconds", "images_per_second")})
     run.metrics |= {f"evaluation/{name}": value for name, value in _scalars(evaluation.get("metrics")).items()}
     run.command = exact_command(summary, hydra)
-    git = _mapping(summary.get("git"))
+    git = mapping(summary.get("git"))
     run.revision = str(git["revision"]) if git.get("revision") else None
     run.changed = bool(git.get("changed"))
     run.error = str(summary["error"]) if summary.get("error") else None
@@ -112,13 +113,9 @@ def _attempt(run: Run, read: Any, folder: Path, name: str) -> Any:
         return None
 
 
-def _mapping(value: Any) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _choices(hydra: dict[Any, Any]) -> dict[str, bool | float | str | None]:
     """The options chosen of each group, as ``model: vae``."""
-    choices = _mapping(_mapping(hydra.get("runtime")).get("choices"))
+    choices = mapping(mapping(hydra.get("runtime")).get("choices"))
     return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
 
 
@@ -148,13 +145,15 @@ def _flat(run: Run, config: dict[Any, Any], folder: Path) -> dict[str, bool | fl
 
 
 def _scalars(metrics: Any) -> dict[str, float | str | None]:
-    numbers = {str(name): number(value) for name, value in _mapping(metrics).items()}
+    numbers = {str(name): number(value) for name, value in mapping(metrics).items()}
     return {name: strict(value) for name, value in numbers.items() if value is not None}
 
 
-def _final(columns: dict[str, list[float | None]]) -> dict[str, float | str | None]:
-    last = {name: values[-1] for name, values in columns.items() if values and values[-1] is not None}
-    return {name: strict(value) for name, value in last.items() if name not in ("step", "seconds")}
+def _final(columns: dict[str, list[float | None]], kept: float | None) -> dict[str, float | str | None]:
+    """What was measured of the weights that a run ended with, which may be those of an earlier epoch than the last."""
+    row = final_position(columns.get("epoch", []), kept)
+    final = {name: values[row] for name, values in columns.items() if values and values[row] is not None}
+    return {name: strict(value) for name, value in final.items() if name not in ("step", "seconds")}
 
 
 def _thinned(columns: dict[str, list[float | None]], most: int) -> dict[str, list[float | None]]:

@@ -1,6 +1,5 @@
 """q(z) against p(z), as densities (Zhao, Song, Ermon 2017, Figures 1 and 3)."""
 
-import torch
 from jaxtyping import Float64
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -10,7 +9,7 @@ from infovae.codes import Codes
 from infovae.model import Model
 from infovae.observed import Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
-from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, plane, prior_density
+from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, prior_density, ticks_of
 from infovae.pictures.latent_space import PRIOR_DRAWS, finite
 from infovae.pictures.picture import Picture, Pixels, require_at_least
 
@@ -22,7 +21,7 @@ class AggregatePosteriorContours(Picture):
 
     Args:
         examples: of the mixture that q(z) is.
-        rows: of the square grid on which densities are evaluated; costs examples * rows^2 exponentials.
+        rows: of the square grid on which densities are evaluated; costs examples * rows exponentials.
     """
 
     def __init__(self, examples: int = 5000, rows: int = 100) -> None:
@@ -39,11 +38,10 @@ class AggregatePosteriorContours(Picture):
         extent = extent_of(codes.z[:, dimensions], model.prior.sample(PRIOR_DRAWS)[:, dimensions])
         one = len(dimensions) == 1
         rows = self.rows**2 if one else self.rows
-        points = torch.linspace(-extent, extent, rows).double()[:, None] if one else plane(rows, extent)
-        spacing = 2 * extent / (rows - 1)
-        aggregate = aggregate_density(codes, dimensions, points, spacing)
-        prior = prior_density(model.prior, dimensions, points, spacing)
-        return _curves(points, aggregate, prior) if one else _contours(extent, dimensions, codes, aggregate, prior)
+        ticks, spacing = ticks_of(rows, extent), 2 * extent / (rows - 1)
+        aggregate = aggregate_density(codes, dimensions, ticks, spacing)
+        prior = prior_density(model.prior, dimensions, ticks, spacing)
+        return _curves(ticks, aggregate, prior) if one else _contours(extent, dimensions, codes, aggregate, prior)
 
 
 def widest(codes: Codes) -> list[int]:
@@ -73,11 +71,11 @@ def _contours(
         return rendered(figure)
 
 
-def _curves(points: Float64[Tensor, "m 1"], aggregate: Float64[Tensor, " m"], prior: Float64[Tensor, " m"]) -> Pixels:
+def _curves(ticks: Float64[Tensor, " m"], aggregate: Float64[Tensor, " m"], prior: Float64[Tensor, " m"]) -> Pixels:
     with style():
         figure = Figure(figsize=(4.5, 3))
         axes = figure.add_subplot()
-        z = points[:, 0].numpy()
+        z = ticks.numpy()
         axes.plot(z, aggregate.numpy(), color=AGGREGATE_COLOUR)
         axes.fill_between(z, aggregate.numpy(), color=AGGREGATE_COLOUR, alpha=0.2, linewidth=0)
         axes.plot(z, prior.numpy(), color=PRIOR_COLOUR, linestyle="dashed")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.metrics.aggregate_information import log_aggregate
+from infovae.metrics.aggregate_information import log_aggregate, log_normal
 from infovae.pictures.latent_space import independent_dimensions
 from infovae.priors.prior import Prior
 
@@ -23,9 +23,13 @@ WITHIN = 0.998
 """Of each cloud, inside of what is drawn."""
 
 
-def plane(rows: int, extent: float) -> Float64[Tensor, "m 2"]:
+def ticks_of(rows: int, extent: float) -> Float64[Tensor, " rows"]:
+    """Evenly spread over a line from -extent to extent."""
+    return torch.linspace(-extent, extent, rows, dtype=torch.float64)
+
+
+def plane(ticks: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows*rows 2"]:
     """Points of a square grid about 0: z_1 grows to the right, z_2 upwards, the first row on top."""
-    ticks = torch.linspace(-extent, extent, rows, dtype=torch.float64)
     vertical, horizontal = torch.meshgrid(-ticks, ticks, indexing="ij")
     return torch.stack([horizontal.flatten(), vertical.flatten()], dim=1)
 
@@ -36,17 +40,18 @@ def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
 
 
 def aggregate_density(
-    codes: Codes, dimensions: Sequence[int], points: Float64[Tensor, "m k"], spacing: float
+    codes: Codes, dimensions: Sequence[int], ticks: Float64[Tensor, " rows"], spacing: float
 ) -> Float64[Tensor, " m"]:
-    """q at points, of some dimensions: the exact mixture of posteriors, or a kernel estimate where those are points.
+    """q of some dimensions: the exact mixture of posteriors, or a kernel estimate where those are points.
 
-    A posterior narrower than the points lie apart would fall between them: it is drawn that wide.
+    A posterior narrower than the ticks lie apart would fall between them: it is drawn that wide. On a plane costs
+    rows * n exponentials, not rows^2 * n: a posterior's density is the product of those of its dimensions.
 
     Args:
-        codes: one at least, all finite.
-        dimensions: which k.
-        points: where.
-        spacing: between neighbouring points.
+        codes: n, one at least, all finite.
+        dimensions: which one, or which two.
+        ticks: where on a line; of two dimensions, on the :func:`plane` of them, about 0.
+        spacing: between neighbouring ticks.
     """
     chosen = list(dimensions)
     if (codes.variance > 0).all():
@@ -54,17 +59,24 @@ def aggregate_density(
     else:
         mean = codes.z[:, chosen].double()
         variance = kernel_variance(mean).expand_as(mean)
-    return log_aggregate(points, mean.cpu(), variance.cpu() + spacing**2)[0].exp()
+    mean, variance = mean.cpu(), variance.cpu() + spacing**2
+    if len(chosen) == 1:
+        return log_aggregate(ticks[:, None], mean, variance)[0].exp()
+    horizontal, vertical = (
+        log_normal(along[:, None], mean[:, k], variance[:, k]).exp() for k, along in enumerate((ticks, -ticks))
+    )
+    return (vertical @ horizontal.T).flatten() / len(mean)
 
 
 def prior_density(
-    prior: Prior, dimensions: Sequence[int], points: Float64[Tensor, "m k"], spacing: float
+    prior: Prior, dimensions: Sequence[int], ticks: Float64[Tensor, " rows"], spacing: float
 ) -> Float64[Tensor, " m"]:
-    """p at points, of some dimensions: exact where these are all or independent, else a kernel estimate from draws.
+    """p of some dimensions: exact where these are all or independent, else a kernel estimate from draws.
 
     Arguments as for :func:`aggregate_density`.
     """
     chosen = list(dimensions)
+    points = ticks[:, None] if len(chosen) == 1 else plane(ticks)
     draws = prior.sample(KERNELS)
     separate = independent_dimensions(prior)
     if separate is not None:
@@ -73,7 +85,7 @@ def prior_density(
         return separate.log_prob(everywhere)[:, chosen].sum(dim=1).exp().double().cpu()
     if len(chosen) == prior.latent_dim:
         return prior.log_prob(points.to(draws)).exp().double().cpu()
-    return aggregate_density(Codes(draws, draws, torch.zeros_like(draws), len(draws)), chosen, points, spacing)
+    return aggregate_density(Codes(draws, draws, torch.zeros_like(draws), len(draws)), chosen, ticks, spacing)
 
 
 def kernel_variance(cloud: Float64[Tensor, "n k"]) -> Float64[Tensor, " k"]:

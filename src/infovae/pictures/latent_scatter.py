@@ -10,7 +10,7 @@ from torch import Tensor
 from infovae.model import Model
 from infovae.observed import Observed
 from infovae.pictures.canvas import CLASS_COLOURS, PRIOR_COLOUR, rendered, style
-from infovae.pictures.densities import draw_contours, extent_of, plane, prior_density
+from infovae.pictures.densities import draw_contours, extent_of, prior_density, ticks_of
 from infovae.pictures.latent_space import PRIOR_DRAWS, finite
 from infovae.pictures.picture import Picture, Pixels, require_at_least
 
@@ -36,7 +36,7 @@ class LatentScatter(Picture):
         z = observed.codes.z
         extent = extent_of(z, model.prior.sample(PRIOR_DRAWS))
         spacing = 2 * extent / (self.rows - 1)
-        density = prior_density(model.prior, (0, 1), plane(self.rows, extent), spacing)
+        density = prior_density(model.prior, (0, 1), ticks_of(self.rows, extent), spacing)
         with style():
             figure = Figure(figsize=(5.0, 4.5))
             axes = figure.add_subplot()

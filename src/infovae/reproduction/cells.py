@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +14,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
+from infovae.final_row import final_position
 from infovae.mistakes import OVERRIDES
 from infovae.objective import Objective
+from infovae.reproduction.scripts import run_script
 from infovae.saved_run import SavedRun, load
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
-
-TRAIN = Path(__file__).parents[3] / "train.py"
+from infovae.sweeps.overrides import not_overridden
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Cell:
     @property
     def final_row(self) -> dict[str, float]:
         """That of the epoch whose weights the run ended with; of a run from before this was recorded, the last."""
-        return self.rows[int(self.summary.get("epoch", len(self.rows))) - 1]
+        return self.rows[final_position([row["epoch"] for row in self.rows], self.summary.get("epoch"))]
 
     @cached_property
     def rows(self) -> list[dict[str, float]]:
@@ -76,8 +75,7 @@ class Cell:
 
 def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
     """Overrides of which the later ones win, key by key; a key that appears twice would make each cell twice."""
-    keys = {_key(entry) for entry in given}
-    return [*(entry for entry in overrides if _key(entry) not in keys), *given]
+    return [*not_overridden(overrides, by=given), *given]
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
@@ -122,9 +120,4 @@ def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -
     # What a sweep was started with is laid under the command by which it goes on. Here the command says all: what an
     # earlier one had besides belongs to other cells.
     OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": []}}}, folder / "multirun.yaml")
-    command = [sys.executable, str(TRAIN), "-m", *overrides, *launcher, f"sweep.resume={folder}"]
-    subprocess.run(command, check=False)
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
+    run_script("train.py", "-m", *overrides, *launcher, f"sweep.resume={folder}")

@@ -4,7 +4,7 @@ import csv
 import json
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
 from infovae.run_folder import check_writable
-from infovae.sweeps.jobs import Job
+from infovae.sweeps.jobs import Job, told_apart
 
 TOP_LEVEL: dict[str, Any] = {
     "scale": Literal["quick", "paper"],
@@ -94,7 +94,8 @@ def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], 
         f"![{name}]({name}.png)",
         f"`{shlex.join(command)}`; cells run at {_revisions(done)}. The figure's data: [`{name}.csv`]({name}.csv).",
         tables,
-        f"Cost: {len(done)} runs, {minutes:.1f} minutes of their own clocks together, on {platform.machine()}.",
+        f"Cost: {len(done)} runs, {minutes:.1f} minutes of their own clocks together, on {platform.machine()}."
+        f"{earlier_weights(done, jobs)}",
     ]
     if len(done) < len(jobs):
         lines.append(f"**Incomplete**: {_missing(jobs, {cell.folder for cell in done})}.")
@@ -102,16 +103,29 @@ def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], 
 
 
 def _missing(jobs: Sequence[Job], done: set[Path]) -> str:
-    """The cells that are not done, each by what sets it apart from the others."""
-    shared = set.intersection(*(set(job.identity) for job in jobs))
-    missing = [job for job in jobs if job.folder not in done]
+    missing = {job: "" for job in jobs if job.folder not in done}
+    return f"{len(missing)} of {len(jobs)} cells are missing: {_listed(missing, jobs)}"
+
+
+def earlier_weights(done: Sequence[Cell], jobs: Sequence[Job]) -> str:
+    """A sentence on the cells whose numbers are of weights of an earlier epoch than their last; empty without such."""
+    epochs = {cell.folder: (cell.final_row["epoch"], cell.rows[-1]["epoch"]) for cell in done}
+    earlier = {folder: f" ({kept:.0f} of {last:.0f})" for folder, (kept, last) in epochs.items() if kept < last}
+    told = {job: earlier[job.folder] for job in jobs if job.folder in earlier}
+    if not told:
+        return ""
+    return f" {len(told)} ended with the weights of an earlier epoch than their last: {_listed(told, jobs)}."
+
+
+def _listed(told: Mapping[Job, str], jobs: Sequence[Job]) -> str:
+    """Some of the cells, each by what sets it apart from the others, and with what is told of it."""
+    apart = told_apart(jobs)
     seeds: dict[str, list[str]] = {}
-    for job in missing:
-        own = [entry for entry in job.overrides if entry not in shared and not entry.startswith("seed=")]
+    for job, remark in told.items():
+        own = [entry for entry in apart[job] if not entry.startswith("seed=")]
         seed = next((entry.removeprefix("seed=") for entry in job.overrides if entry.startswith("seed=")), "")
-        seeds.setdefault(" ".join(own), []).append(seed)
-    listed = "; ".join(f"{own} with seed {', '.join(values)}" for own, values in seeds.items())
-    return f"{len(missing)} of {len(jobs)} cells are missing: {listed}"
+        seeds.setdefault(" ".join(own), []).append(f"{seed}{remark}")
+    return "; ".join(f"{own} with seed {', '.join(values)}".strip() for own, values in seeds.items())
 
 
 def _revisions(done: Sequence[Cell]) -> str:

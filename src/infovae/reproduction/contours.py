@@ -9,10 +9,10 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from infovae.codes import Codes
+from infovae.codes import joined
 from infovae.measure import observe
 from infovae.pictures.canvas import PRIOR_COLOUR, rendered, style
-from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, plane, prior_density
+from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, plane, prior_density, ticks_of
 from infovae.pictures.picture import Pixels
 from infovae.reproduction.cells import Cell
 from infovae.reproduction.colours import colours_of
@@ -57,13 +57,12 @@ class Contours(Figure):
 @torch.no_grad()
 def plane_of(run: SavedRun) -> Plane:
     """The densities of a run's codes of the test split, and of its prior."""
-    codes = [observed.codes for observed in observe(run.module, run.data, "test", seed=0)]
-    z, mean, variance = (torch.cat([getattr(part, name) for part in codes]) for name in ("z", "mean", "variance"))
+    codes = joined([observed.codes for observed in observe(run.module, run.data, "test", seed=0)])
     prior = run.module.prior
-    extent = extent_of(z, prior.sample(10000))
-    points, spacing = plane(ROWS, extent), 2 * extent / (ROWS - 1)
-    aggregate = aggregate_density(Codes(z, mean, variance, len(z)), [0, 1], points, spacing)
-    return Plane(extent, aggregate, prior_density(prior, [0, 1], points, spacing))
+    extent = extent_of(codes.z, prior.sample(10000))
+    ticks, spacing = ticks_of(ROWS, extent), 2 * extent / (ROWS - 1)
+    aggregate = aggregate_density(codes, [0, 1], ticks, spacing)
+    return Plane(extent, aggregate, prior_density(prior, [0, 1], ticks, spacing))
 
 
 def _drawn(planes: dict[str, Plane]) -> Pixels:
@@ -87,6 +86,6 @@ def _rows(planes: dict[str, Plane]) -> list[Row]:
         {"objective": name, "z_1": f"{z_1:.4f}", "z_2": f"{z_2:.4f}", "aggregate": f"{q:.4g}", "prior": f"{p:.4g}"}
         for name, found in planes.items()
         for (z_1, z_2), q, p in zip(
-            plane(ROWS, found.extent).tolist(), found.aggregate.tolist(), found.prior.tolist(), strict=True
+            plane(ticks_of(ROWS, found.extent)).tolist(), found.aggregate.tolist(), found.prior.tolist(), strict=True
         )
     ]

@@ -1,15 +1,11 @@
 """What evaluate.py finds of a figure's cells; kept in their folders, so that none is measured twice."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from infovae.reproduction.cells import Cell
-
-PROJECT = Path(__file__).parents[3]
+from infovae.reproduction.scripts import run_script
 
 
 def evaluations(cell: Cell) -> dict[str, float]:
@@ -35,12 +31,8 @@ def evaluate_cells(cells: Sequence[Cell], overrides: Sequence[str], classifier: 
     if not missing:
         return
     if classifier is not None:
-        _run("classifier.py", f"data={classifier}")
-    _run("evaluate.py", f"run={json.dumps(missing)}", *overrides)
-
-
-def _run(script: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, str(PROJECT / script), *arguments], check=False)
+        run_script("classifier.py", f"data={classifier}")
+    run_script("evaluate.py", f"run={json.dumps(missing)}", *overrides)
 
 
 def _record(cell: Cell) -> dict[str, Any]:

@@ -1,15 +1,11 @@
 """The jobs of a sweep, and what their folders tell of them."""
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra.plugins.launcher import Launcher
 from omegaconf import OmegaConf
-
-log = logging.getLogger(__name__)
 
 NOT_OF_THE_JOB = ("sweep.resume=", "sweep.trial=", "resume=")
 """Overrides that say how a job is run, not which job it is."""
@@ -75,14 +71,7 @@ def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], recorded
     return jobs
 
 
-def launch(launcher: Launcher, jobs: Sequence[Job]) -> None:
-    """Run jobs, each in its folder; how they ended is to be read there.
-
-    A job that fails leaves the others alone. Where the engine itself gives up, as when a process was killed, its jobs
-    that have not finished stay so.
-    """
-    overrides = [[*job.overrides, f"hydra.sweep.subdir='{job.folder.name}'"] for job in jobs]
-    try:
-        launcher.launch(overrides, initial_job_idx=0)
-    except Exception as error:
-        log.error("%s: %s: %s", type(launcher).__name__, type(error).__name__, " ".join(str(error).split()))
+def told_apart(jobs: Sequence[Job]) -> dict[Job, list[str]]:
+    """The overrides of each job, at least one of them, that not all have; of a single one, all."""
+    shared = set.intersection(*(set(job.identity) for job in jobs)) if len(jobs) > 1 else set()
+    return {job: [entry for entry in job.identity if entry not in shared] for job in jobs}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infovae.errors import UserError
-from infovae.sweeps.jobs import Job, outcome
+from infovae.sweeps.jobs import Job, outcome, told_apart
 
 
 def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
@@ -16,10 +16,9 @@ def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
     """
     outcomes = {job: outcome(job.folder) for job in jobs}
     unfinished = {job: ended for job, ended in outcomes.items() if not ended.finished}
-    shared = set.intersection(*(set(job.identity) for job in jobs)) if len(jobs) > 1 else set()
+    own = told_apart(jobs)
     for job, ended in unfinished.items():
-        own = " ".join(entry for entry in job.identity if entry not in shared)
-        print(f"job {job.folder.name} ({own}): {ended}", file=sys.stderr)
+        print(f"job {job.folder.name} ({' '.join(own[job])}): {ended}", file=sys.stderr)
     if unfinished:
         raise UserError(f"{len(unfinished)} of {len(jobs)} jobs didn't finish; {_resuming(sweep_dir)} runs them again")
 

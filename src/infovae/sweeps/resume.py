@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from infovae.errors import UserError
+from infovae.sweeps.overrides import not_overridden
 
 KEY = "sweep.resume="
 
@@ -26,10 +27,5 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     if not record.is_file():
         raise UserError(f"{KEY}{path}: no multirun.yaml in there; accepted is the folder of a sweep")
     overrides = OmegaConf.load(record).hydra.overrides
-    given = {_key(entry) for entry in arguments} | {"hydra.sweep.dir", "hydra.mode"}
-    kept = [entry for entry in [*overrides.hydra, *overrides.task] if _key(entry) not in given]
-    return [*arguments, *kept, "hydra.mode=MULTIRUN", f"hydra.sweep.dir='{path}'"]
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
+    own = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir='{path}'"]
+    return [*arguments, *not_overridden([*overrides.hydra, *overrides.task], by=[*arguments, *own]), *own]

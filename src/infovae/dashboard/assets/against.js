@@ -13,18 +13,9 @@ function drawAgainst() {
   const logarithmic = byId("against-log-x").checked && isNumeric && runs.every((run) => run.config[key] > 0);
   const place = (value) => (isNumeric ? value : plotText(formatValue(value), 40));
   const groups = fewGroups(colouredGroups(runs, key));
+  const measured = (run) => run.metrics[metric];
   const traces = groups.flatMap((group) => [
-    {
-      x: group.runs.map((run) => place(run.config[key])),
-      y: group.runs.map((run) => run.metrics[metric]),
-      name: plotText(group.label),
-      legendgroup: group.name,
-      mode: "markers",
-      marker: runMarkers(group.runs, group.colour),
-      customdata: group.runs.map((run) => run.id),
-      text: group.runs.map((run) => `${describeRun(run)}<br>${formatValue(run.metrics[metric])}`),
-      hoverinfo: "text",
-    },
+    { ...pointsTrace(group, (run) => place(run.config[key]), measured, (run) => formatValue(measured(run))), legendgroup: group.name },
     ...(group.isRest ? [] : [meansTrace(group, metric, key, place)]),
   ]);
   const notes = ["Lines join the means of finished runs; bars are ± one standard error."];

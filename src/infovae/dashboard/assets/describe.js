@@ -51,6 +51,12 @@ function isSeed(key) {
   return key === "seed" || key.endsWith(".seed");
 }
 
+/** The last epoch of a run, where its weights are those of an earlier one. */
+function epochGoneBeyond(run) {
+  const last = run.curves.epoch?.at(-1);
+  return run.metrics.epoch < last ? last : undefined;
+}
+
 /** Paths without the folders that all of them begin with. */
 function shortPaths(runs) {
   const parts = runs.map((run) => run.path.split("/"));

@@ -22,7 +22,7 @@ function showDetails(run) {
   const dialog = byId("details");
   close.addEventListener("click", () => dialog.close());
   const top = element("div", { class: "bar", children: [element("h2", { id: "details-heading", text: state.paths.get(run.id) }), close] });
-  const facts = element("p", { class: "note", text: `${run.status}; ${run.path}` });
+  const facts = element("p", { class: "note", text: `${run.status}; ${toldWeights(run)}${run.path}` });
   const problems = [run.error, ...run.problems].filter(Boolean).map((text) => element("li", { text }));
   const parts = [top, facts];
   if (problems.length) parts.push(element("ul", { class: "problems", children: problems }));
@@ -30,6 +30,11 @@ function showDetails(run) {
   parts.push(listing("Metrics", run.metrics, true), listing("Config", run.config, false));
   dialog.replaceChildren(...parts);
   if (!dialog.open) dialog.showModal();
+}
+
+function toldWeights(run) {
+  const last = epochGoneBeyond(run);
+  return last === undefined ? "" : `weights of epoch ${run.metrics.epoch} of ${last}; `;
 }
 
 function reproduction(run) {

@@ -38,11 +38,6 @@ function drawParallel() {
   return draw("parallel-plot", [trace], { margin: { l: 70, r: 30, t: 80, b: 30 } });
 }
 
-function fieldValue(run, field) {
-  const [kind, name] = splitField(field);
-  return kind === "metric" ? asNumber(run.metrics[name]) : run.config[name];
-}
-
 function dimension(runs, field) {
   const values = runs.map((run) => fieldValue(run, field));
   const label = plotText(splitField(field)[1], 28);

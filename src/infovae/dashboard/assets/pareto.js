@@ -33,24 +33,18 @@ function drawPareto() {
   const finished = runs.filter((run) => run.status === "finished");
   const front = paretoFront(finished.map((run) => [xBad(run.metrics[xName]), yBad(run.metrics[yName])])).map((position) => finished[position]);
   const groups = fewGroups(colouredGroups(runs));
-  const traces = groups.map((group) => ({
-    x: group.runs.map((run) => run.metrics[xName]),
-    y: group.runs.map((run) => run.metrics[yName]),
-    name: plotText(group.label),
-    mode: "markers",
-    marker: runMarkers(group.runs, group.colour),
-    customdata: group.runs.map((run) => run.id),
-    text: group.runs.map((run) => `${describeRun(run)}<br>${plotText(xName)}: ${formatValue(run.metrics[xName])}<br>${plotText(yName)}: ${formatValue(run.metrics[yName])}`),
-    hoverinfo: "text",
-  }));
-  const line = [...front].sort((one, other) => one.metrics[xName] - other.metrics[xName]);
+  const [x, y] = [xName, yName].map((name) => (run) => run.metrics[name]);
+  const tell = (run) => `${plotText(xName)}: ${formatValue(x(run))}<br>${plotText(yName)}: ${formatValue(y(run))}`;
+  const traces = groups.map((group) => pointsTrace(group, x, y, tell));
+  const line = [...front].sort((one, other) => x(one) - x(other));
+  const ink = isDark() ? "#e6edf3" : "#1f2328";
   traces.push({
-    x: line.map((run) => run.metrics[xName]),
-    y: line.map((run) => run.metrics[yName]),
+    x: line.map(x),
+    y: line.map(y),
     name: `Pareto front (${front.length})`,
     mode: "lines+markers",
-    line: { dash: "dot", width: 1.5, color: isDark() ? "#e6edf3" : "#1f2328" },
-    marker: { symbol: "circle-open", size: 15, color: isDark() ? "#e6edf3" : "#1f2328" },
+    line: { dash: "dot", width: 1.5, color: ink },
+    marker: { symbol: "circle-open", size: 15, color: ink },
     hoverinfo: "skip",
   });
   note("pareto-note", [

@@ -75,10 +75,12 @@ function heading(run) {
   return element("div", { class: "heading", children: [link, element("small", { text: values.join(", ") })] });
 }
 
-/** The newest picture up to the epoch. */
+/** The newest picture up to the epoch; at the slider's last stop, up to the one whose weights the run ended with. */
 function figure(run, kind, epoch) {
   const all = run.pictures[kind] ?? [];
-  const found = all.filter(([drawn]) => drawn === null || drawn <= epoch).at(-1);
+  const isLastStop = pictures.epoch === undefined;
+  const until = isLastStop && epochGoneBeyond(run) !== undefined ? run.metrics.epoch : epoch;
+  const found = all.filter(([drawn]) => drawn === null || drawn <= until).at(-1);
   if (!found) return element("figure", { children: [missing(all.length ? `no ${kind} up to epoch ${epoch}` : `no ${kind}`)] });
   const [drawn, file, modified] = found;
   const caption = element("figcaption", { text: `${kind}${drawn === null ? "" : `, epoch ${drawn}`}` });

@@ -93,6 +93,20 @@ async function draw(id, traces, look) {
   });
 }
 
+/** A group's runs as points; x, y and what is told of one by functions of the run. */
+function pointsTrace(group, x, y, tell) {
+  return {
+    x: group.runs.map(x),
+    y: group.runs.map(y),
+    name: plotText(group.label),
+    mode: "markers",
+    marker: runMarkers(group.runs, group.colour),
+    customdata: group.runs.map((run) => run.id),
+    text: group.runs.map((run) => `${describeRun(run)}<br>${tell(run)}`),
+    hoverinfo: "text",
+  };
+}
+
 /** Points of runs: filled where finished, ringed where chosen. */
 function runMarkers(runs, colourOf) {
   return {

@@ -10,10 +10,7 @@ function rowsMode() {
 
 function runRow(run) {
   const row = { id: run.id, run: state.paths.get(run.id), status: run.status, epoch: asNumber(run.metrics.epoch) };
-  for (const field of columnFields()) {
-    const [kind, name] = splitField(field);
-    row[field] = kind === "metric" ? asNumber(run.metrics[name]) : run.config[name];
-  }
+  for (const field of columnFields()) row[field] = fieldValue(run, field);
   return row;
 }
 
@@ -31,6 +28,11 @@ function groupRow(group) {
 function splitField(field) {
   const colon = field.indexOf(":");
   return [field.slice(0, colon), field.slice(colon + 1)];
+}
+
+function fieldValue(run, field) {
+  const [kind, name] = splitField(field);
+  return kind === "metric" ? asNumber(run.metrics[name]) : run.config[name];
 }
 
 function tableRows() {
@@ -88,17 +90,29 @@ function showStatus(cell) {
   return shown;
 }
 
+function showEpoch(cell) {
+  const shown = showCell(cell);
+  const last = epochGoneBeyond(state.runs.get(cell.getData().id));
+  if (last !== undefined) {
+    shown.append(element("small", { text: ` of ${last}` }));
+    shown.title = `ended with epoch ${last}; weights and metrics are those of epoch ${shown.title}`;
+  }
+  return shown;
+}
+
 function showRun(cell) {
   const run = state.runs.get(cell.getData().id);
-  const link = element("a", { text: cell.getValue(), href: detailsLink(run), title: run.path });
-  link.addEventListener("click", (event) => event.stopPropagation());
-  return link;
+  return linkToDetails(run, cell.getValue(), run.path);
 }
 
 function showCommand(cell) {
   const run = state.runs.get(cell.getData().id);
-  const link = element("a", { text: "reproduce", href: detailsLink(run), title: run.command ?? "no command recorded" });
-  link.addEventListener("click", (event) => event.stopPropagation());
+  return linkToDetails(run, "reproduce", run.command ?? "no command recorded");
+}
+
+function linkToDetails(run, text, title) {
+  const link = element("a", { text, href: detailsLink(run), title });
+  link.addEventListener("click", (event) => event.stopPropagation()); // it doesn't choose the row
   return link;
 }
 
@@ -148,7 +162,7 @@ function tableColumns() {
     column("status", "status", { formatter: showStatus, minWidth: 110 }),
     { title: "command", field: "id", formatter: showCommand, headerSort: false, minWidth: 84 },
     ...config,
-    column("epoch", "epoch", { hozAlign: "right", headerHozAlign: "right", cssClass: "number", minWidth: 70 }),
+    column("epoch", "epoch", { formatter: showEpoch, hozAlign: "right", headerHozAlign: "right", cssClass: "number", minWidth: 70 }),
     ...metrics,
   ];
 }

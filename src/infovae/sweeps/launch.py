@@ -1,0 +1,56 @@
+"""Jobs handed to an engine."""
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra.plugins.launcher import Launcher
+
+from infovae.sweeps.jobs import Job
+from infovae.sweeps.report import report_interruption
+
+log = logging.getLogger(__name__)
+
+LISTED = re.compile(r"^\t#(\d+) : ")
+"""How engines list a job: by its place among those that they were handed."""
+
+
+def launch(launcher: Launcher, jobs: Sequence[Job]) -> None:
+    """Run jobs, at least one, each in its folder; how they ended is to be read there.
+
+    A job that fails leaves the others alone. Where the engine itself gives up, as when a process was killed, its jobs
+    that have not finished stay so. Where the user ends a job, or the engine, the sweep ends, and says how it goes on.
+    """
+    overrides = [[*job.overrides, f"hydra.sweep.subdir='{job.folder.name}'"] for job in jobs]
+    try:
+        with _listed_by_folder(jobs):
+            launcher.launch(overrides, initial_job_idx=0)
+    except (KeyboardInterrupt, SystemExit):  # the latter of a job in this very process
+        report_interruption(jobs[0].folder.parent)
+        raise
+    except Exception as error:
+        log.error("%s: %s: %s", type(launcher).__name__, type(error).__name__, " ".join(str(error).split()))
+
+
+@contextmanager
+def _listed_by_folder(jobs: Sequence[Job]) -> Iterator[None]:
+    """Have an engine list jobs by their folders: of a sweep that goes on, or in batches, the first isn't job 0.
+
+    By the records themselves, since engines set handlers up anew before they list.
+    """
+    make = logging.getLogRecordFactory()
+
+    def made(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        listed = LISTED.match(str(record.msg)) if record.name.startswith("hydra") else None
+        if listed:
+            record.msg = f"\t#{jobs[int(listed[1])].folder.name} : {record.msg[listed.end() :]}"
+        return record
+
+    logging.setLogRecordFactory(made)
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(make)
