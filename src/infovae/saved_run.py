@@ -154,7 +154,8 @@ def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path)
         raise UserError(
             f"{folder / 'config.yaml'}: {key}._target_={target} would run code that is not InfoVAE Lab's; accepted are "
             f"classes and functions of {', '.join(packages)}, or trust=true if you trust whoever made this folder, "
-            "started where what it names can be imported (in the folder that its package lies in, or with that on PYTHONPATH)"
+            "started where what it names can be imported (in the folder that its package lies in, or with that on "
+            "PYTHONPATH)"
         )
     for name, entry in node.items():
         _check_targets(entry, f"{key}.{name}", packages, folder)
