@@ -146,7 +146,6 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
 def quieten() -> None:
     """Silence notices that a user can do nothing about, each by its own text."""
     warnings.filterwarnings("ignore", message=r"The number of training batches .* is smaller than the logging interval")
-    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=r"Checkpoint directory .* exists and is not empty")  # so it is on resume
     # What is logged at an epoch's end has been brought together before, and is the same on all processes.
     warnings.filterwarnings("ignore", message=r"It is recommended to use `self.log\(.*sync_dist=True")
