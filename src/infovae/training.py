@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.markup import escape
 from rich.table import Table
 
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
@@ -335,11 +334,11 @@ def _rows(trainer: pl.Trainer | None) -> list[dict[str, float]]:
 
 def _report(summary: dict[str, Any], run_dir: Path) -> None:
     if summary["metrics"]:
-        table = Table("metric (losses in nats per example)", "test", title=escape(summary["name"]))
+        table = Table("metric (losses in nats per example)", "test")
         for name, value in summary["metrics"].items():
             if name.startswith("test/"):
                 table.add_row(name.removeprefix("test/"), f"{value:.4g}")
-        print_table(table)
+        print_table(summary["name"], table)
     print(f"{summary['status']} after {summary['wall_seconds']:.0f} s")
     # Printed plainly: a path must survive copying, whatever the terminal's width.
     print(f"run folder: {run_dir}")
