@@ -225,7 +225,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # what is too large is refused at once, not swapped
     signal.signal(signal.SIGALRM, give_up)
     start = time.monotonic()
-    with composing() as compose, tempfile.TemporaryDirectory() as folder:
+    # Some examples draw into the folder they are started in.
+    with composing() as compose, tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         campaign = Campaign(compose, Path(folder) / "run", start + 60 * minutes)
 
         @settings(

@@ -20,6 +20,7 @@ def snippets(page: str) -> list[str]:
 def run(code: str, folder: Path) -> str:
     answer = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
+    assert not re.search(r"\.py:\d+: ", answer.stderr), answer.stderr  # a warning
     return answer.stdout
 
 

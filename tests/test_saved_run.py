@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL, composing
+from conftest import PROJECT, SMALL, composing
 from omegaconf import OmegaConf
 
 from infovae.assembly import build_data, build_module
@@ -46,6 +46,15 @@ def test_the_model_is_the_trained_one(trained: Path, checkpoint: str) -> None:
 
 def test_changes_to_the_config_are_taken(trained: Path) -> None:
     assert len(load(trained, changes={"data": {"train_size": 50}}).data.splits["train"].images) == 50
+
+
+def test_data_that_lie_elsewhere_are_one_error_with_the_way_out(run: Path, tmp_path: Path) -> None:
+    rewrite(run, data__root=str(tmp_path / "nowhere"), data__source__download=False)
+    with pytest.raises(UserError) as refusal:
+        load(run)
+    assert str(refusal.value).endswith('load(RUN, changes={"data": {"root": PLACE}})')
+    assert refusal.value.__suppress_context__  # or Python would print what it came from before it
+    assert len(load(run, changes={"data": {"root": str(PROJECT / "data")}}).data.splits["test"].images) == 10_000
 
 
 ATTACKS = {

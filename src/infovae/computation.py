@@ -88,7 +88,8 @@ def choose(cfg: DictConfig, data: ImageData, checkpoint: dict[str, Any] | None) 
             timings[Computation(precision, compiled)] = measure(cfg, data, device, precision, compiled)
     seconds = min(timing.total(steps) for timing in timings.values())
     if cfg.compile == AUTO and seconds <= WORTH_COMPILING:
-        log.info("compile=auto: not tried for %.0f s of steps; it is from %.0f s on", seconds, WORTH_COMPILING)
+        duration = "less than a second" if seconds < 1 else f"about {seconds:.0f} s"
+        log.info("compile=auto: all steps take %s; compiling is tried from %.0f s on", duration, WORTH_COMPILING)
     elif cfg.compile == AUTO:
         for precision in _precisions(cfg):
             try:

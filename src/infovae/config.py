@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from infovae.errors import UserError
-from infovae.mistakes import choice, is_group
+from infovae.mistakes import choice, is_group, probably
 from infovae.secrets import refuse_secrets
 from infovae.signatures import Signature, signature_of
 
@@ -69,7 +69,7 @@ def check_nodes(nodes: Mapping[Any, Any]) -> None:
         UserError: as :func:`check`.
     """
     for name, node in nodes.items():
-        _check_node(str(name), node)
+        _check_node(str(name), node, nodes)
 
 
 def build(node: DictConfig, key: str, **arguments: Any) -> Any:
@@ -103,10 +103,10 @@ def _refusal(error: InstantiationException, key: str) -> UserError:
     return UserError(f"{where}: {type(cause).__name__}: {' '.join(str(cause).split())}")
 
 
-def _check_node(key: str, node: Any) -> None:
+def _check_node(key: str, node: Any, config: Mapping[Any, Any]) -> None:
     if isinstance(node, list):
         for position, value in enumerate(node):
-            _check_node(f"{key}[{position}]", value)
+            _check_node(f"{key}[{position}]", value, config)
     if not isinstance(node, dict):
         return
     signature = signature_of(node["_target_"], key) if "_target_" in node else Signature({}, open_ended=True)
@@ -115,9 +115,10 @@ def _check_node(key: str, node: Any) -> None:
             continue
         if not signature.takes(name):
             accepted = ", ".join(sorted(signature.annotations)) or "none"
-            raise UserError(f"{key}.{name}={value}: unknown key; accepted are {accepted}")
+            meant = probably(f"{key}.{name}", config)
+            raise UserError(f"{key}.{name}={value}: unknown key{meant}; accepted are {accepted}")
         if isinstance(value, dict) and ("_target_" in value or name not in signature.annotations):
-            _check_node(f"{key}.{name}", value)
+            _check_node(f"{key}.{name}", value, config)
         elif name in signature.annotations:
             _check_value(f"{key}.{name}", value, signature.annotations[name])
 

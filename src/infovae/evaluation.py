@@ -164,13 +164,13 @@ def _report(name: str, measured: Measured, path: Path) -> None:
     """A row a number, a column a split; standard errors beside what they belong to."""
     splits = list(dict.fromkeys(key.partition("/")[0] for key in measured.values))
     names = dict.fromkeys(key.partition("/")[2] for key in measured.values)
-    table = Table(Column("metric", overflow="fold"), *splits, title=name)
+    table = Table(Column("metric", overflow="fold"), *splits)
     for entry in names:
         if not entry.endswith("_standard_error"):
             cells = [_cell(measured, f"{split}/{entry}") for split in splits]
             if any(cells):
                 table.add_row(entry, *cells)
-    print_table(table)
+    print_table(name, table)
     for metric, reason in measured.reasons.items():
         print(f"nan: {metric}: {reason}")
     print(f"results: {path}")

@@ -2,7 +2,9 @@
 
 import re
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -43,6 +45,41 @@ def choice(key: str) -> str:
     """How the content of such a key is chosen."""
     group = key.replace(".", "/")
     return f"{group}=OPTION, of {', '.join(_options(group))}"
+
+
+def probably(key: str, config: Mapping[Any, Any]) -> str:
+    """A question after the key that was meant by an unknown one; empty where nothing suggests any.
+
+    Suggested are keys of the same name below the place where it was looked for, or else anywhere; or else, of those
+    below it, the ones that still need a value.
+
+    Args:
+        key: that isn't there.
+        config: all that is.
+    """
+    parent, _, name = key.rpartition(".")
+    # Hydra has settings of every name; and what interpolates another key isn't the one to set.
+    there = {
+        other: value
+        for other, value in _values_by_key(config)
+        if other != key and not other.startswith("hydra.") and "${" not in str(value)
+    }
+    below = [other for other in there if not parent or other.startswith(f"{parent}.")]
+    meant = [other for other in below if other.endswith(f".{name}")]
+    meant = meant or [other for other in there if f".{other}".endswith(f".{name}")]
+    meant = meant or [other for other in below if there[other] == "???" and _as_given(other) == other]
+    return f" (is {' or '.join(map(_as_typed, meant))} meant?)" if meant else ""
+
+
+def _values_by_key(node: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, entry in node.items():
+        yield f"{prefix}{name}", entry
+        if isinstance(entry, Mapping):
+            yield from _values_by_key(entry, f"{prefix}{name}.")
+
+
+def _as_typed(key: str) -> str:
+    return key.replace(".", "/") if is_group(key) else key
 
 
 def _told(error: Exception) -> str:
@@ -102,7 +139,9 @@ def _unknown_key(cause: OmegaConfBaseException, node: DictConfig) -> str:
     if not node and is_group(parent):
         return f"{_as_given(key)}: no option of {parent} is chosen; accepted is {choice(parent)}"
     advice = f", or +{key}=VALUE to add it" if _can_be_added(key, node) else ""
-    return f"{_as_given(key)}: unknown key; accepted are {accepted}{advice}"
+    config = OmegaConf.to_container(node._get_root())
+    assert isinstance(config, dict)
+    return f"{_as_given(key)}: unknown key{probably(key, config)}; accepted are {accepted}{advice}"
 
 
 def _can_be_added(key: str, node: DictConfig) -> bool:

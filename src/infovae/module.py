@@ -1,5 +1,6 @@
 """The one LightningModule: encoder, decoder and the objective that trains them."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -20,6 +21,14 @@ from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
 from infovae.rate import rate
 from infovae.shards import gather_rows, own_rows, rank_and_world_size, share_of_mean
+
+# Lightning's own use of a torch type, for every loader. Said here, since anybody may call Lightning's Trainer.
+warnings.filterwarnings(
+    "ignore",
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    FutureWarning,
+    r"pytorch_lightning\.utilities\._pytree",
+)
 
 
 class StepTerms(NamedTuple):

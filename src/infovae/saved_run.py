@@ -72,7 +72,8 @@ def load(
         trust: whether the config may name parts from other packages, whose code then runs.
 
     Raises:
-        UserError: no run folder, no such checkpoint, a damaged one, or a part that isn't trusted.
+        UserError: no run folder, no such checkpoint, a damaged one, a part that isn't trusted, or images that aren't
+            where the config says.
     """
     folder = Path(run)
     cfg = read_config(folder, changes or {})
@@ -82,10 +83,28 @@ def load(
         check_trusted(cfg, folder)
     check_nodes({key: OmegaConf.to_container(cfg[key], resolve=True) for key in PARTS})
     with torch.random.fork_rng():
-        data = build_data(cfg)
+        data = _read_data(cfg)
         module = build_module(cfg, data)
     load_weights(module, weights, path)
     return SavedRun(folder, path, cfg, data, module.eval())
+
+
+def _read_data(cfg: DictConfig) -> ImageData:
+    """The images of a run, which may have been made in another folder.
+
+    Raises:
+        UserError: they can't be read.
+    """
+    try:
+        return build_data(cfg)
+    except UserError as error:
+        for name in ("root", "path"):
+            if str(error).startswith(f"data.{name}="):
+                raise UserError(
+                    f"{error}; or, where the run's data lie elsewhere, +override.data.{name}=PLACE, in Python "
+                    f'load(RUN, changes={{"data": {{"{name}": PLACE}}}})'
+                ) from None
+        raise
 
 
 def load_weights(module: InfoVAE, weights: dict[str, Any], path: Path) -> None:
@@ -134,7 +153,9 @@ def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path)
     if target is not None and not _is_own_part(target, packages):
         raise UserError(
             f"{folder / 'config.yaml'}: {key}._target_={target} would run code that is not InfoVAE Lab's; accepted are "
-            f"classes and functions of {', '.join(packages)}, or trust=true if you trust whoever made this folder"
+            f"classes and functions of {', '.join(packages)}, or trust=true if you trust whoever made this folder, "
+            "started where what it names can be imported (in the folder that its package lies in, or with that on "
+            "PYTHONPATH)"
         )
     for name, entry in node.items():
         _check_targets(entry, f"{key}.{name}", packages, folder)

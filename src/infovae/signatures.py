@@ -1,6 +1,7 @@
 """What a target takes: its parameters with their types, narrowed by what is known of their ranges."""
 
 import inspect
+import logging
 import typing
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,6 +10,9 @@ from hydra.utils import get_object
 
 from infovae.errors import UserError
 from infovae.ranges import ranges_of
+
+# What can't be imported Hydra also logs, over several lines; whoever asks for it tells it in one.
+logging.getLogger("hydra.utils").addFilter(lambda record: not record.getMessage().startswith("Error getting object"))
 
 
 class Signature(NamedTuple):
@@ -41,9 +45,9 @@ def signature_of(target: str, key: str) -> Signature:
         function: Callable[..., Any] = get_object(target)
         parameters = [] if _is_module_without_arguments(function) else inspect.signature(function).parameters.values()
     except (ImportError, ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
         raise UserError(
-            f"{key}._target_={target}: can't be imported ({reason}); accepted is the dotted path of a class or function"
+            f"{key}._target_={target}: can't be imported ({_reason(error, target)}); accepted is the dotted path of a "
+            "class or function in a package that is installed, in the folder you are in, or on PYTHONPATH"
         ) from error
     try:
         hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
@@ -53,6 +57,15 @@ def signature_of(target: str, key: str) -> Signature:
     annotations = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
     ranges = {name: annotation for name, annotation in ranges_of(target).items() if name in annotations}
     return Signature(annotations | ranges, open_ended)
+
+
+def _reason(error: Exception, target: str) -> str:
+    cause = error.__cause__ or error
+    # A class that a module lacks is also looked for as a module in it, and Python's own words are about that.
+    if isinstance(cause, ModuleNotFoundError) and cause.name and f"{target}.".startswith(f"{cause.name}."):
+        module, _, name = cause.name.rpartition(".")
+        return f"{module} has no {name}" if module else f"there is no module {name}"
+    return " ".join(str(cause).split())
 
 
 def _is_module_without_arguments(function: Callable[..., Any]) -> bool:

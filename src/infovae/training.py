@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.markup import escape
 from rich.table import Table
 
 from infovae.assembly import build_data, build_loggers, build_module, build_trainer, goes_on
@@ -147,7 +146,6 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
 def quieten() -> None:
     """Silence notices that a user can do nothing about, each by its own text."""
     warnings.filterwarnings("ignore", message=r"The number of training batches .* is smaller than the logging interval")
-    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=r"Checkpoint directory .* exists and is not empty")  # so it is on resume
     # What is logged at an epoch's end has been brought together before, and is the same on all processes.
     warnings.filterwarnings("ignore", message=r"It is recommended to use `self.log\(.*sync_dist=True")
@@ -336,11 +334,11 @@ def _rows(trainer: pl.Trainer | None) -> list[dict[str, float]]:
 
 def _report(summary: dict[str, Any], run_dir: Path) -> None:
     if summary["metrics"]:
-        table = Table("metric (losses in nats per example)", "test", title=escape(summary["name"]))
+        table = Table("metric (losses in nats per example)", "test")
         for name, value in summary["metrics"].items():
             if name.startswith("test/"):
                 table.add_row(name.removeprefix("test/"), f"{value:.4g}")
-        print_table(table)
+        print_table(summary["name"], table)
     print(f"{summary['status']} after {summary['wall_seconds']:.0f} s")
     # Printed plainly: a path must survive copying, whatever the terminal's width.
     print(f"run folder: {run_dir}")

@@ -50,7 +50,7 @@ def image_folder(
             read anew each time; ``always`` leaves them there, ``never`` refuses more than memory holds.
 
     Raises:
-        OSError: no such folder, no image in it, one that can't be read, or more than memory is to hold.
+        OSError: a file, no such folder, no image in it, one that can't be read, or more than memory is to hold.
         ValueError: a size below 1, or a test split without images.
     """
     height, width = (size, size) if isinstance(size, int) else size
@@ -88,6 +88,11 @@ def image_folder(
 
 def _image_files(root: Path) -> list[Path]:
     """By name, so that labels and splits don't depend on the file system."""
+    if root.is_file():
+        raise OSError(
+            f"data.root={root}: is a file; accepted is a folder of images, or, for a file of arrays, data=tensor "
+            "data.path=FILE"
+        )
     if not root.is_dir():
         raise OSError(f"data.root={root}: no such folder; accepted is a folder of images")
     found = sorted(

@@ -116,8 +116,12 @@ def _size(path: Path) -> int:
     """Of a file that may hold arrays, in bytes.
 
     Raises:
-        ValueError: no such file, or of another kind.
+        ValueError: no such file, a folder, or a file of another kind.
     """
+    if path.is_dir():
+        raise ValueError(
+            "is a folder; accepted is an .npy, .npz or .pt file, or, for images, data=image_folder data.root=FOLDER"
+        )
     if path.suffix not in (".npy", ".npz", ".pt"):
         raise ValueError("accepted are files named .npy, .npz or .pt")
     if not path.is_file():
