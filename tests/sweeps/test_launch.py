@@ -12,8 +12,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
-from hydra_plugins.infovae_sweepers.grid import Grid
-from hydra_plugins.infovae_sweepers.optuna_study import OptunaStudy
+from hydra_plugins.infovae_sweepers import grid, optuna_study  # whose classes Hydra, looking for plugins, makes anew
 from infovae.sweeps.jobs import Job
 from infovae.sweeps.launch import launch
 
@@ -37,15 +36,15 @@ def prepared(sweeper: Sweeper, by: BaseException, sweep_dir: Path) -> None:
 
 
 def run_grid(by: BaseException, sweep_dir: Path) -> None:
-    grid = Grid(max_batch_size=1)
-    prepared(grid, by, sweep_dir)
-    grid._run(sweep_dir, [["seed=1"], ["seed=2"]])
+    sweeper = grid.Grid(max_batch_size=1)
+    prepared(sweeper, by, sweep_dir)
+    sweeper._run(sweep_dir, [["seed=1"], ["seed=2"]])
 
 
 def run_study(by: BaseException, sweep_dir: Path) -> None:
     optuna = pytest.importorskip("optuna")
     sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler", "seed": 1})
-    study = OptunaStudy(
+    study = optuna_study.OptunaStudy(
         f"sqlite:///{sweep_dir}/study.db", "infovae", 2, 1, {}, [{"metric": "validation/loss"}], sampler
     )
     prepared(study, by, sweep_dir)
