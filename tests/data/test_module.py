@@ -46,6 +46,10 @@ def test_a_fraction_is_held_out_for_validation() -> None:
     }
 
 
+def test_it_prints_what_it_holds() -> None:
+    assert str(data(128, 200)) == "images of 1x2x2: train 200, validation 10, test 220"
+
+
 def test_training_alone_sees_augmented_images() -> None:
     def source() -> ImageSets:
         images = torch.arange(12 * 64, dtype=torch.float64).mul(256 / (12 * 64)).to(torch.uint8).view(12, 1, 8, 8)

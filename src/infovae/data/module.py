@@ -94,6 +94,11 @@ class ImageData(pl.LightningDataModule):
         self.prefetch = prefetch
         self._served: dict[str, ServedImages] = {}
 
+    def __str__(self) -> str:
+        """Lightning's would look for torch's own loaders."""
+        sizes = ", ".join(f"{name} {len(split.images)}" for name, split in self.splits.items())
+        return f"images of {'x'.join(map(str, self.image_shape))}: {sizes}"
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
