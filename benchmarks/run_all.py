@@ -1,6 +1,6 @@
 """Every benchmark of the goals, one after the other; each says how busy the machine was.
 
-    python benchmarks/run_all.py --quick > results.txt      # some 20 minutes on two idle cores
+    python benchmarks/run_all.py --quick > results.txt      # 15 minutes on two idle cores
     python benchmarks/run_all.py                            # over an hour
 
 A script that fails is told of at the end, and the others run all the same.
