@@ -43,8 +43,9 @@ NO_NEWS = (
     "GPU available: False",
     "TPU available: False",
     "`Trainer.fit` stopped: `max_epochs",
+    "No CUDA runtime is found",
 )
-"""What Lightning logs that tells a user nothing."""
+"""What Lightning logs that tells a user nothing, and torch where it compiles without a GPU."""
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
@@ -94,6 +95,7 @@ def _train(cfg: DictConfig, notice: Notice) -> dict[str, float]:
             if has_begun:
                 write_config(cfg, run_dir)
         if cfg.compile:
+            log.info("compile=true: the first step waits for the compiler, seconds or, with many layers, a minute")
             module.compile_training()
         _tell(module)
         trainer = build_trainer(cfg)
@@ -149,7 +151,8 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=r"Checkpoint directory .* exists and is not empty")  # so it is on resume
     # What is logged at an epoch's end has been brought together before, and is the same on all processes.
     warnings.filterwarnings("ignore", message=r"It is recommended to use `self.log\(.*sync_dist=True")
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_news)
+    for name in ("pytorch_lightning.utilities.rank_zero", "torch.utils.cpp_extension"):
+        logging.getLogger(name).addFilter(_is_news)
     logging.raiseExceptions = False  # on a full disk, each line for a log file would be answered by a traceback
     if not is_first_process():
         warnings.simplefilter("ignore")

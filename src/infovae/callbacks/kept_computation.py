@@ -10,7 +10,7 @@ class Computation(NamedTuple):
 
     Attributes:
         precision: as Lightning's Trainer takes it.
-        compile: whether encoder, decoder and densities are compiled.
+        compile: whether training steps are compiled.
     """
 
     precision: str
