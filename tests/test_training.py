@@ -16,7 +16,6 @@ import pytorch_lightning as pl
 import torch
 from conftest import CONF, PROJECT, SMALL, Command, Compose
 from PIL import Image
-from pytorch_lightning.callbacks import RichProgressBar
 
 from infovae.assembly import build_data, build_module
 from infovae.callbacks.progress_bar import ProgressBar
@@ -331,21 +330,6 @@ def test_trainer_keys_work_as_lightning_users_expect(composed: Compose, tmp_path
     assert rows_of(tmp_path)[-1]["step"] == 3
     trainer = build(composed(*SMALL, "trainer.fast_dev_run=true").trainer, "trainer", logger=False)
     assert trainer.fast_dev_run == 1
-
-
-def test_the_progress_bar_works_at_the_steps_that_it_shows(
-    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 4 an epoch every third, and the last."""
-    steps: list[int] = []
-    monkeypatch.setattr(
-        RichProgressBar,
-        "on_train_batch_end",
-        lambda self, trainer, module, outputs, batch, batch_index: steps.append(batch_index + 1),
-    )
-    shown = ["callbacks=progress_bar", "callbacks.progress_bar.refresh_rate=3", "trainer.enable_progress_bar=true"]
-    train(composed(*SMALL, *shown, "metrics=[]", "trainer.max_epochs=2", run_dir=tmp_path))
-    assert steps == [3, 4, 3, 4]
 
 
 @pytest.mark.parametrize(("max_epochs", "described"), [(5, "Epoch 3/5"), (-1, "Epoch 3"), (None, "Epoch 3")])
