@@ -271,12 +271,12 @@ class Laplacian(Kernel):
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
     ) -> list[Float[Tensor, "*pairs"]]:
         # 4 s k'' + 2 k' = k / sigma^2, differentiated once and again.
-        terms, inverse = [self.evaluate(squared_distance, squared_bandwidth)], _inverse(squared_distance)
+        terms = [self.evaluate(squared_distance, squared_bandwidth)]
         if order:
-            terms.append(terms[0] * inverse.sqrt() * (-0.5 / squared_bandwidth**0.5))
+            terms.append(terms[0] * _inverse(squared_distance).sqrt() * (-0.5 / squared_bandwidth**0.5))
         for previous in range(order - 1):
             before, last = terms[-2:]
-            terms.append((before / squared_bandwidth - (4 * previous + 2) * last) * inverse / 4)
+            terms.append((before / squared_bandwidth - (4 * previous + 2) * last) * _inverse(squared_distance) / 4)
         return terms
 
 
@@ -299,9 +299,9 @@ class Energy(Kernel):
     def derivatives(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
     ) -> list[Float[Tensor, "*pairs"]]:
-        terms, inverse = [self.evaluate(squared_distance, squared_bandwidth)], _inverse(squared_distance)
+        terms = [self.evaluate(squared_distance, squared_bandwidth)]
         for previous in range(order):
-            terms.append(terms[-1] * inverse * (0.5 - previous))
+            terms.append(terms[-1] * _inverse(squared_distance) * (0.5 - previous))
         return terms
 
 
