@@ -1,0 +1,1 @@
+"""Checks of a composed config, and errors in one line."""

@@ -1,0 +1,1 @@
+"""A trained model, loaded, measured and exported."""
