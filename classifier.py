@@ -7,13 +7,13 @@ python classifier.py --help
 
 from omegaconf import DictConfig
 
-from infovae import cli
+from infovae.app import cli
 
 
 def main(cfg: DictConfig) -> None:
     """Train the data set's classifier, unless it is there."""
     # Imported here: --help and --cfg answer without waiting for torch.
-    from infovae.classifier_training import train_classifier
+    from infovae.training.classifier import train_classifier
 
     train_classifier(cfg)
 

@@ -9,7 +9,7 @@ import sys
 
 from omegaconf import DictConfig
 
-from infovae import cli
+from infovae.app import cli
 from infovae.dashboard.build import build
 from infovae.dashboard.settings import settings_of
 

@@ -7,13 +7,13 @@ python evaluate.py --help
 
 from omegaconf import DictConfig
 
-from infovae import cli
+from infovae.app import cli
 
 
 def main(cfg: DictConfig) -> None:
     """Evaluate the models that the config names."""
     # Imported here: --help and --cfg answer without waiting for torch.
-    from infovae.evaluation import evaluate
+    from infovae.evaluation.run import evaluate
 
     evaluate(cfg)
 

@@ -6,13 +6,13 @@ python export.py --help
 
 from omegaconf import DictConfig
 
-from infovae import cli
+from infovae.app import cli
 
 
 def main(cfg: DictConfig) -> None:
     """Export the model that the config names."""
     # Imported here: --help and --cfg answer without waiting for torch.
-    from infovae.export import export
+    from infovae.evaluation.export import export
 
     export(cfg)
 

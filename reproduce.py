@@ -7,7 +7,7 @@ python reproduce.py --help
 
 from omegaconf import DictConfig
 
-from infovae import cli
+from infovae.app import cli
 
 
 def main(cfg: DictConfig) -> None:

@@ -7,13 +7,13 @@ python train.py --help
 
 from omegaconf import DictConfig
 
-from infovae import cli
+from infovae.app import cli
 
 
 def main(cfg: DictConfig) -> float:
     """One run; its final test loss in nats per example, which sweepers minimise."""
     # Imported here: --help and --cfg answer without waiting for torch.
-    from infovae.training import train
+    from infovae.training.run import train
 
     return train(cfg)["test/loss"]
 

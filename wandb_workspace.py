@@ -6,12 +6,12 @@ python wandb_workspace.py --project infovae --entity my-team
 
 import argparse
 
-from infovae import cli
+from infovae.app import cli
 
 
 def main() -> None:
     """Save the workspace and print its address."""
-    from infovae.loggers.workspace import save_workspace
+    from infovae.training.loggers.workspace import save_workspace
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", default="infovae")

@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent, Normal, Uniform
 
 from infovae.data.mnist import mnist
 from infovae.data.module import ImageData
-from infovae.measure import measure
+from infovae.evaluation.measure import measure
 from infovae.metrics.sample_quality import SampleQuality
 from infovae.priors.standard_normal import StandardNormal
 

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from windows import ROOT, Turn
 
-from infovae.assembly import build_data, build_module
 from infovae.data.loader import EpochOrder
 from infovae.data.module import ImageData
 from infovae.divergences.critic import CriticDivergence
 from infovae.divergences.kernels import Gaussian
 from infovae.divergences.mmd import mmd_squared_to_standard_normal
 from infovae.module import InfoVAE
+from infovae.training.assemble import build_data, build_module
 
 BATCH = 128
 ALL = 55000

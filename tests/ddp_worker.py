@@ -9,10 +9,10 @@ import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_dir
 
-from infovae.assembly import build_data, build_module, build_trainer
-from infovae.cli import CONF
-from infovae.shards import is_first_process
-from infovae.training import quieten
+from infovae.app.cli import CONF
+from infovae.parallel import is_first_process
+from infovae.training.assemble import build_data, build_module, build_trainer
+from infovae.training.run import quieten
 
 # Double precision: there Adam's division by a gradient's size can't blow rounding up to a whole step.
 COMMON = [

@@ -5,7 +5,7 @@ from pathlib import Path
 from conftest import CONF
 from hydra import compose, initialize_config_dir
 
-from infovae.classifier_training import train_classifier
+from infovae.training.classifier import train_classifier
 
 
 def train(folder: Path, *overrides: str) -> None:

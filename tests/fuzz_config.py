@@ -30,8 +30,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from infovae.mistakes import one_line
-from infovae.training import train
+from infovae.config.messages import one_line
+from infovae.training.run import train
 
 SECONDS = 30
 MEMORY = 8 * 2**30

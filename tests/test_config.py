@@ -8,9 +8,9 @@ import pytest
 from conftest import CONF, SMALL, Command, Compose
 from omegaconf import OmegaConf
 
-from infovae.assembly import build_data, build_module, build_trainer
-from infovae.config import NEEDED, check
+from infovae.config.check import NEEDED, check
 from infovae.errors import UserError
+from infovae.training.assemble import build_data, build_module, build_trainer
 
 OTHER_COMMANDS = {"adapter", "figure", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
 OPTIONS = sorted(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from infovae.cli import CONF
+from infovae.app.cli import CONF
 
 ROOT = CONF.parent
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml") if path.stem != "none")

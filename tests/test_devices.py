@@ -8,7 +8,7 @@ import pytest
 
 FAULTS = """
 import resource, sys, torch
-from infovae.devices import keep_freed_memory
+from infovae.training.devices import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
 def faults():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import PROJECT, SMALL, Command, composing
 
-from infovae.training import train
+from infovae.training.run import train
 
 METRICS = "metrics=[log_det_covariance,covariance_spectrum,class_covariance,mmd,reconstruction]"
 
@@ -65,7 +65,7 @@ def test_several_runs_by_list_and_by_multirun(command: Command, run: Path, tmp_p
 def test_a_model_trained_elsewhere_meets_the_same_ruler(command: Command, run: Path, tmp_path: Path) -> None:
     """Our own model, hidden behind encode and decode of plain tensors, gets the same numbers."""
     (tmp_path / "elsewhere.py").write_text(
-        "from infovae.saved_run import load\n\n\n"
+        "from infovae.evaluation.load import load\n\n\n"
         "class Peer:\n"
         "    def __init__(self):\n"
         "        self.module = load('run').module\n\n"

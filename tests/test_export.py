@@ -14,9 +14,9 @@ from omegaconf import DictConfig
 from torch import nn
 
 from infovae.errors import UserError
-from infovae.export import Part, check_equal, export, parts
-from infovae.saved_run import load
-from infovae.training import train
+from infovae.evaluation.export import Part, check_equal, export, parts
+from infovae.evaluation.load import load
+from infovae.training.run import train
 
 FRESH = """
 import sys, numpy, onnxruntime, torch

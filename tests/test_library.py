@@ -10,7 +10,7 @@ from conftest import PROJECT
 from test_export import configured
 from test_export import trained as trained  # a fixture
 
-from infovae.export import export
+from infovae.evaluation.export import export
 
 
 def snippets(page: str) -> list[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infovae.loggers import wandb as wandb_module
-from infovae.loggers.wandb import choose_mode, finish, wandb_logger
+from infovae.training.loggers import wandb as wandb_module
+from infovae.training.loggers.wandb import choose_mode, finish, wandb_logger
 
 
 @pytest.fixture(autouse=True)

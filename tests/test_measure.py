@@ -7,18 +7,18 @@ import torch
 from conftest import SMALL, Compose
 from torch import Tensor
 
-from infovae.assembly import build_data, build_module
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.module import ImageData
-from infovae.measure import measure, observe
+from infovae.evaluation.measure import measure, observe
 from infovae.metrics.few_labels import FewLabels
 from infovae.metrics.log_det_covariance import LogDetCovariance
 from infovae.metrics.metric import Metric, make_metric
 from infovae.metrics.mmd_permutation import MMDPermutation
 from infovae.metrics.reconstruction import Reconstruction
+from infovae.model import Observed
 from infovae.module import InfoVAE
-from infovae.observed import Observed
 from infovae.priors.standard_normal import StandardNormal
+from infovae.training.assemble import build_data, build_module
 
 METRICS = {
     "log_det_covariance": LogDetCovariance,

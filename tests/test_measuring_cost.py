@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import SMALL, Compose
 
-from infovae.callbacks import aggregate_posterior
-from infovae.training import train
+from infovae.training.callbacks import aggregate_posterior
+from infovae.training.run import train
 
 
 def test_the_cost_is_told_once(

@@ -14,11 +14,11 @@ from conftest import Compose
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infovae.callbacks.near_prior import NearPrior
 from infovae.errors import UserError
+from infovae.evaluation.load import load
 from infovae.reproduction.cells import Cell
-from infovae.saved_run import load
-from infovae.training import train
+from infovae.training.callbacks.near_prior import NearPrior
+from infovae.training.run import train
 
 DIGITS = [
     "data=digits",
@@ -141,7 +141,7 @@ SCRIPT = {
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = lambda trainer, split: SCRIPT[split][trainer.current_epoch]  # noqa: E731
-    monkeypatch.setattr("infovae.callbacks.near_prior._measured", measured)
+    monkeypatch.setattr("infovae.training.callbacks.near_prior._measured", measured)
 
 
 def checkpoint_of(run: Path) -> dict[str, Any]:

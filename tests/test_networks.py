@@ -13,10 +13,10 @@ from infovae.likelihoods.discretized_logistic import DiscretizedLogistic, Discre
 from infovae.likelihoods.gaussian import Gaussian
 from infovae.networks.conv import ConvDecoder, ConvEncoder
 from infovae.networks.mlp import MLPDecoder, MLPEncoder
+from infovae.objective import rate
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.standard_normal import StandardNormal
-from infovae.rate import rate
 
 
 @given(

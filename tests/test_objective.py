@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal
 
-from infovae.assembly import build_data, build_module
 from infovae.data.loader import Batch
 from infovae.module import InfoVAE
 from infovae.objective import Objective, infovae_loss
+from infovae.training.assemble import build_data, build_module
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
 numbers = st.floats(-1e3, 1e3)

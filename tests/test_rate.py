@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae.objective import rate
 from infovae.posteriors.deterministic import Deterministic
 from infovae.priors.gaussian_mixture import GaussianMixture
 from infovae.priors.standard_normal import StandardNormal
 from infovae.priors.uniform import Uniform
-from infovae.rate import rate
 
 # N(0, I) twice: torch.distributions knows the KL to the first, and has to be told by samples for the second.
 KNOWN = StandardNormal(2).double()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from infovae.config import build, check
+from infovae.config.check import build, check
 from infovae.metrics.inference_gap import InferenceGap
 from infovae.priors.standard_normal import StandardNormal
 from infovae.reproduction.cells import Cell, cells_of, distinct, laid_over
@@ -27,7 +27,7 @@ from infovae.reproduction.figure import Figure
 from infovae.reproduction.page import write_page
 from infovae.reproduction.scale_bias import cost_of_shift
 from infovae.reproduction.tables import Estimate, estimate
-from infovae.training import train
+from infovae.training.run import train
 
 FIGURES = sorted(path.stem for path in (CONF / "figure").glob("*.yaml") if path.stem != "all")
 TINY = [

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_training import Losses
 
-from infovae.assembly import build_data, build_module
 from infovae.networks.resnet import ResidualBlock, ResnetDecoder, ResnetEncoder
+from infovae.training.assemble import build_data, build_module
 
 
 @given(

@@ -3,7 +3,7 @@
 import pytest
 from rich.table import Table
 
-from infovae.tables import print_table
+from infovae.terminal.tables import print_table
 
 
 def test_a_table_in_a_file_is_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,13 @@ import torch
 from conftest import CONF, PROJECT, SMALL, Command, Compose
 from PIL import Image
 
-from infovae.assembly import build_data, build_module
-from infovae.callbacks.progress_bar import ProgressBar
-from infovae.config import build
+from infovae.config.check import build
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.pictures.canvas import BETWEEN, GAP
-from infovae.training import train
+from infovae.training.assemble import build_data, build_module
+from infovae.training.callbacks.progress_bar import ProgressBar
+from infovae.training.run import train
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
 LIKELIHOODS = sorted(path.stem for path in (CONF / "likelihood").glob("*.yaml"))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infovae.saved_run import load as load
+    from infovae.evaluation.load import load as load
 
 __version__ = "0.1.0"
 
@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     # At first use: importing the package must not wait for torch.
     if name == "load":
-        from infovae.saved_run import load
+        from infovae.evaluation.load import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

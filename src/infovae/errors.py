@@ -1,4 +1,4 @@
-"""Mistakes a user can make, told in one line."""
+"""Errors a user can cause, each told in one line."""
 
 
 class UserError(Exception):

@@ -1,8 +1,8 @@
-"""What a measurement may ask of a model, wherever it was trained."""
+"""What metrics and pictures need of a model, wherever it was trained."""
 
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -22,6 +22,27 @@ class Model(Protocol):
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
         """p(x|z) with batch shape (n,) and event shape (c, h, w)."""
+
+
+class Observed(NamedTuple):
+    """n examples and what the model makes of them.
+
+    Attributes:
+        images: pixels in [0, 1], as the encoder got them.
+        labels: classes.
+        codes: of the same examples.
+        factors: which value each known factor of variation has; None where the data set knows none.
+    """
+
+    images: Float[Tensor, "n c h w"]
+    labels: Int64[Tensor, " n"]
+    codes: Codes
+    factors: Int64[Tensor, "n k"] | None = None
+
+    def take(self, chosen: Tensor | slice) -> "Observed":
+        """Some of the examples, by position or by mask."""
+        factors = None if self.factors is None else self.factors[chosen]
+        return Observed(self.images[chosen], self.labels[chosen], self.codes.take(chosen), factors)
 
 
 def sample_codes(

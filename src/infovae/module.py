@@ -16,11 +16,10 @@ from infovae.divergences.divergence import Divergence
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.networks.decoder import Decoder
-from infovae.objective import Objective
+from infovae.objective import Objective, rate
+from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
-from infovae.rate import rate
-from infovae.shards import gather_rows, own_rows, rank_and_world_size, share_of_mean
 
 # Lightning's own use of a torch type, for every loader. Said here, since anybody may call Lightning's Trainer.
 warnings.filterwarnings(

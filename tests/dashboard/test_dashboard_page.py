@@ -154,6 +154,8 @@ def test_a_file_that_cannot_be_written_and_folders_without_runs(tmp_path: Path) 
 
 
 def test_it_starts_without_torch() -> None:
-    check = "import sys, infovae.dashboard.build, infovae.cli; print({'torch', 'pytorch_lightning'} & set(sys.modules))"
+    check = (
+        "import sys, infovae.dashboard.build, infovae.app.cli; print({'torch', 'pytorch_lightning'} & set(sys.modules))"
+    )
     answer = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"

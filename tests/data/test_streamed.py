@@ -18,7 +18,7 @@ from infovae.data.module import ImageData
 from infovae.data.streamed import StreamedImages
 from infovae.errors import UserError
 from infovae.priors.vamp import Vamp
-from infovae.training import train
+from infovae.training.run import train
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from conftest import Compose
 from formats import WRITERS
 from PIL import Image
 
-from infovae.training import train
+from infovae.training.run import train
 
 NETWORKS = {
     "mlp": ["network.encoder.hidden=[8]", "network.decoder.hidden=[8]"],

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 from torch import Tensor
 
-from infovae.assembly import build_data, build_module, build_trainer
 from infovae.codes import Codes
 from infovae.divergences.adversarial import Adversarial
 from infovae.divergences.critic import CriticDivergence
@@ -21,7 +20,8 @@ from infovae.divergences.density_ratio import DensityRatioKL
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.priors.standard_normal import StandardNormal
-from infovae.training import check_clipping
+from infovae.training.assemble import build_data, build_module, build_trainer
+from infovae.training.run import check_clipping
 
 CONF = Path(__file__).parents[2] / "conf"
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999))

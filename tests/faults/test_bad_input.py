@@ -17,7 +17,7 @@ import pytest
 import torch
 from conftest import PROJECT, Command, composing
 
-from infovae.training import train
+from infovae.training.run import train
 
 SECTION = (PROJECT / "docs" / "reliability.md").read_text().split("\n## Bad input\n")[1].split("\n### ")[0]
 CELL = r"`+ ?((?:\\\||[^|])*?) ?`+"

@@ -14,10 +14,10 @@ from conftest import PROJECT, SMALL, Command, Compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from infovae.claim import claimed
 from infovae.errors import UserError
+from infovae.runs.lock import claimed
 from infovae.sweeps.jobs import outcome
-from infovae.training import train
+from infovae.training.run import train
 
 QUICK = [
     "data=digits",
@@ -29,7 +29,7 @@ QUICK = [
 HOLD = """
 import sys, time
 from pathlib import Path
-from infovae.claim import claimed
+from infovae.runs.lock import claimed
 with claimed(Path(sys.argv[1]), "hydra.run.dir"):
     print("held", flush=True)
     time.sleep(600)

@@ -14,10 +14,10 @@ import pytest
 import torch
 from conftest import PROJECT, SMALL, Compose
 
-from infovae import training
-from infovae.checkpoints import newest_sound
 from infovae.errors import UserError
-from infovae.training import train
+from infovae.runs.checkpoints import newest_sound
+from infovae.training import run as training
+from infovae.training.run import train
 
 QUICK = [*SMALL, "callbacks=checkpoint", "metrics=[]", "trainer.max_epochs=3", "trainer.limit_val_batches=1"]
 STEPS = 4

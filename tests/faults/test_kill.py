@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import PROJECT, SMALL
 
-from infovae.checkpoints import newest_sound
+from infovae.runs.checkpoints import newest_sound
 
 EPOCHS = 4
 COMMON = [

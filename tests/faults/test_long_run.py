@@ -8,8 +8,8 @@ import pytest
 import pytorch_lightning as pl
 from conftest import SMALL, Command, Compose
 
-from infovae.callbacks.metrics_file import MetricsFile
-from infovae.training import train
+from infovae.training.callbacks.metrics_file import MetricsFile
+from infovae.training.run import train
 
 RUN = [
     "data=digits",

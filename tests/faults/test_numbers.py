@@ -10,14 +10,14 @@ import pytest
 import torch
 from conftest import SMALL, Command, Compose, composing
 
-from infovae import training
-from infovae.callbacks import finite_steps
 from infovae.data.loader import LabelledPixels, TensorImages
 from infovae.divergences.mmd import MMD
 from infovae.errors import UserError
 from infovae.likelihoods.bernoulli import Bernoulli
-from infovae.rate import rate
-from infovae.training import train
+from infovae.objective import rate
+from infovae.training import run as training
+from infovae.training.callbacks import finite_steps
+from infovae.training.run import train
 
 STEPS = 4
 """Of an epoch."""

@@ -12,10 +12,10 @@ import torch
 from conftest import PROJECT, SMALL, Compose
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
-from infovae.assembly import build_trainer
-from infovae.preemption import Termination, requeue, termination_notice
 from infovae.sweeps.jobs import outcome
-from infovae.training import train
+from infovae.training.assemble import build_trainer
+from infovae.training.preemption import Termination, requeue, termination_notice
+from infovae.training.run import train
 
 SLURM = {
     "SLURM_JOB_ID": "4711", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0",

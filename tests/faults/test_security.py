@@ -11,14 +11,14 @@ from conftest import PROJECT, Compose, composing
 
 from infovae.classifier.store import load as load_classifier
 from infovae.classifier.store import weights_path
-from infovae.config import check
+from infovae.config.check import check
+from infovae.config.secrets import refuse_secrets
 from infovae.dashboard.build import build
 from infovae.dashboard.settings import Settings
 from infovae.errors import UserError
-from infovae.loggers import wandb
-from infovae.saved_run import load
-from infovae.secrets import refuse_secrets
-from infovae.training import train
+from infovae.evaluation.load import load
+from infovae.training.loggers import wandb
+from infovae.training.run import train
 
 SMALLEST = ["data=digits", "network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "latent_dim=2"]
 SMALLEST += ["trainer.max_epochs=1", "trainer.enable_progress_bar=false", "callbacks=checkpoint", "metrics=[]"]

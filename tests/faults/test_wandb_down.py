@@ -14,10 +14,10 @@ import pytest
 from conftest import PROJECT, SMALL
 from faults.wandb_server import Server, wandb_server
 
-from infovae.loggers import wandb as wandb_module
-from infovae.loggers import wandb_server as address
-from infovae.loggers.wandb import PatientWandbLogger, finish, wandb_logger
 from infovae.sweeps.jobs import outcome
+from infovae.training.loggers import wandb as wandb_module
+from infovae.training.loggers import wandb_server as address
+from infovae.training.loggers.wandb import PatientWandbLogger, finish, wandb_logger
 
 KEY = "a" * 40
 REFUSED = "http://127.0.0.1:9"
@@ -112,7 +112,7 @@ def test_what_a_server_does_not_take_is_brought_in_later(
             logger.log_metrics({"test/loss": step / 2}, step=step)
         finish(exit_code=0)
         seconds = monotonic() - start
-    (told,) = (record.getMessage() for record in caplog.records if record.name == "infovae.loggers.wandb")
+    (told,) = (record.getMessage() for record in caplog.records if record.name == "infovae.training.loggers.wandb")
     assert told.startswith(f"logger=wandb: {line}")
     # 2 to start, 1 to upload; wandb's own process starts at most twice. Unbounded, wandb tries for minutes.
     assert seconds < 2 + 1 + 2 * wandb_module.SECONDS_TO_CLOSE

@@ -25,7 +25,7 @@ from typing import Any
 from conftest import composing
 
 from infovae.module import InfoVAE
-from infovae.training import train
+from infovae.training.run import train
 
 
 def main(jobs: list[dict[str, Any]]) -> None:

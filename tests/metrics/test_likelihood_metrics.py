@@ -11,7 +11,7 @@ from infovae.codes import Codes
 from infovae.metrics.annealed_importance import AnnealedImportance
 from infovae.metrics.importance_weighted import ImportanceWeighted
 from infovae.metrics.reconstruction import Reconstruction
-from infovae.observed import Observed
+from infovae.model import Observed
 
 PIXELS = 5
 

@@ -13,15 +13,15 @@ from digits_classifier import train
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from infovae.assembly import build_data, build_module
 from infovae.data.digits import digits
 from infovae.data.images import ImageSets
 from infovae.data.module import ImageData
-from infovae.measure import Value, measure
+from infovae.evaluation.measure import Value, measure
 from infovae.metrics.generated_images import are_drawn
 from infovae.metrics.sample_quality import NAMES, SampleQuality
 from infovae.priors.standard_normal import StandardNormal
-from infovae.run_folder import write_config
+from infovae.runs.folder import write_config
+from infovae.training.assemble import build_data, build_module
 
 
 class Replayed:

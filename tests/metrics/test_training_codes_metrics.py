@@ -9,7 +9,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.metrics.few_labels import METHODS, FewLabels
 from infovae.metrics.linear_probe import LinearProbe
-from infovae.observed import Observed
+from infovae.model import Observed
 
 
 def observed(mean: Tensor, labels: Tensor) -> Observed:

@@ -11,12 +11,13 @@ from pictures.toy import Toy
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from infovae.assembly import build_chosen, build_data, build_module
-from infovae.callbacks.drawing import Drawing, draw, first_batches
 from infovae.data.module import ImageData
-from infovae.measure import draw as draw_evaluated
+from infovae.evaluation.measure import draw as draw_evaluated
+from infovae.pictures.drawing import draw, first_batches
 from infovae.priors.standard_normal import StandardNormal
-from infovae.training import train
+from infovae.training.assemble import build_chosen, build_data, build_module
+from infovae.training.callbacks.drawing import Drawing
+from infovae.training.run import train
 
 NAMES = sorted(path.stem for path in (CONF / "pictures").glob("*.yaml"))
 EVERY_PICTURE = f"pictures=[{','.join(NAMES)}]"

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
 from infovae.codes import Codes
-from infovae.observed import Observed
+from infovae.model import Observed
 from infovae.posteriors.deterministic import PointMass
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal

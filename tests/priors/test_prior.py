@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch.distributions import Distribution, Independent, Normal
 
-from infovae.cli import CONF
+from infovae.app.cli import CONF
 from infovae.priors.prior import Prior
 
 NAMES = sorted(path.stem for path in (CONF / "prior").glob("*.yaml"))

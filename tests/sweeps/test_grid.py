@@ -19,7 +19,7 @@ from infovae.errors import UserError
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.report import report
 from infovae.sweeps.resume import resumed
-from infovae.training import train
+from infovae.training.run import train
 
 EPOCHS = 40
 SHORT = ["trainer.limit_val_batches=1", "trainer.limit_test_batches=1"]

@@ -13,10 +13,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infovae.callbacks.trial_pruning import TrialPruning
 from infovae.errors import UserError
 from infovae.sweeps.jobs import outcome
 from infovae.sweeps.objectives import STOPPED, Objective, dominates
+from infovae.training.callbacks.trial_pruning import TrialPruning
 
 optuna = pytest.importorskip("optuna")
 

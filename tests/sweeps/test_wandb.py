@@ -12,8 +12,8 @@ from conftest import CONF, PROJECT, SMALL, Compose
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from infovae.errors import UserError
-from infovae.loggers.workspace import build_workspace, save_workspace
-from infovae.training import train
+from infovae.training.loggers.workspace import build_workspace, save_workspace
+from infovae.training.run import train
 
 Record = dict[str, Any]
 

@@ -8,9 +8,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from infovae.claim import claimed
 from infovae.errors import UserError
-from infovae.sweep_check import check_jobs
+from infovae.runs.lock import claimed
+from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import number_jobs, outcome, recorded_jobs
 from infovae.sweeps.launch import launch

@@ -15,10 +15,10 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from infovae.claim import claimed
 from infovae.errors import UserError
-from infovae.run_folder import leave_no_trace
-from infovae.sweep_check import check_jobs
+from infovae.runs.folder import leave_no_trace
+from infovae.runs.lock import claimed
+from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher, install
 from infovae.sweeps.jobs import Job, outcome
 from infovae.sweeps.launch import launch

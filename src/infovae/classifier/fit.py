@@ -9,7 +9,7 @@ from torch.nn import functional
 from infovae.classifier.network import Classifier
 from infovae.data.loader import Batch
 from infovae.data.module import ImageData
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 
 def endless(data: ImageData) -> Iterator[Batch]:

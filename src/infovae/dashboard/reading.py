@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infovae.safe_yaml import safe_yaml
+from infovae.runs.safe_yaml import safe_yaml
 
 LIMITS = {"config.yaml": 2**20, ".hydra/hydra.yaml": 2**20, "metrics.csv": 2**28, "summary.json": 2**22}
 DEFAULT_LIMIT = 2**22

@@ -8,7 +8,7 @@ from typing import Any
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import Picture, find_pictures
 from infovae.dashboard.reading import UnreadableError, mapping, number, read_json, read_rows, read_yaml, strict
-from infovae.final_row import final_position
+from infovae.runs.final_row import final_position
 
 FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml")
 STATUSES = ("finished", "failed", "interrupted")

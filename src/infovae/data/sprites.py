@@ -11,7 +11,7 @@ from torch import Tensor
 from infovae.data.held_out import cut_positions
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import check_fits
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 log = logging.getLogger(__name__)
 

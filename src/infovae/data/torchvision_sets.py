@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infovae.claim import no_empty_folders, one_at_a_time
 from infovae.data.images import LabelledImages
+from infovae.runs.lock import no_empty_folders, one_at_a_time
 
 Array = np.ndarray | Tensor
 Sets = TypeVar("Sets")

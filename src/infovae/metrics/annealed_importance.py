@@ -25,7 +25,7 @@ from infovae.metrics.log_weights import (
 )
 from infovae.metrics.metric import ImageMetric
 from infovae.model import Model
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 ADAPTATION_RATE = 0.1
 """By how much log step size moves for an acceptance that is off its target by 1."""

@@ -7,7 +7,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.metrics.log_det_covariance import log_det
 from infovae.metrics.metric import Metric
-from infovae.observed import Observed
+from infovae.model import Observed
 
 
 def total_covariance(mean: Float[Tensor, "n d"], variance: Float[Tensor, "n d"]) -> Float64[Tensor, "d d"]:

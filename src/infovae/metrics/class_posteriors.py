@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from infovae.metrics.metric import Metric
-from infovae.observed import Observed
+from infovae.model import Observed
 from infovae.priors.prior import Prior
 
 

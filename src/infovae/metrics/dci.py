@@ -9,7 +9,7 @@ from torch import Tensor
 
 from infovae.data.module import ImageData
 from infovae.metrics.factor_metric import FactorMetric, thirds, varying
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 
 def importances(

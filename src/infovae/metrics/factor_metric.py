@@ -11,7 +11,7 @@ from infovae.codes import Codes
 from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.metrics.metric import Metric
-from infovae.observed import Observed
+from infovae.model import Observed
 
 
 class FactorMetric(Metric):

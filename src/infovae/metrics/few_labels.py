@@ -19,7 +19,7 @@ from torch import Tensor
 from infovae.data.splits import balanced_subset
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.training_codes import Classes, Points, TrainingCodesMetric
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 NEIGHBOURS = 5
 Unlabelled = Float64[np.ndarray, "m d"]

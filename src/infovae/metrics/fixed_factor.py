@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from infovae.metrics.factor_metric import varying
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 BLOCK = 2**20
 """Numbers held at a time."""

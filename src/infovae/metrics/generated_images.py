@@ -8,7 +8,7 @@ from torch import Tensor
 
 from infovae.data.binarization import Binarization
 from infovae.model import Model
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 Pixels = Literal["auto", "mean", "drawn"]
 """E[x|z], or x ~ p(x|z); ``auto`` is the first for grey images and the second for binarised ones: like beside like."""

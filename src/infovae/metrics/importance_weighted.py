@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 from infovae.metrics.log_weights import Decode, LogLikelihood, concatenate, log_mean_weight, summarise
 from infovae.metrics.metric import ImageMetric
 from infovae.model import Model
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 
 @torch.no_grad()

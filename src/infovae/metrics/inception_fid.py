@@ -12,8 +12,7 @@ from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.metrics.generated_images import Pixels, are_drawn, generated_images
 from infovae.metrics.metric import Metric
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 
 FEATURES = 2048
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"

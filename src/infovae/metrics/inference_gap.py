@@ -6,8 +6,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from infovae.metrics.metric import Metric
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 
 REACH = 8.0
 """Standard deviations of q(z|x) within which all of its mass lies, to 1e-15."""

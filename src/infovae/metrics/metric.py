@@ -11,8 +11,7 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.errors import UserError
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 from infovae.priors.prior import Prior
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 
 class Overlap(NamedTuple):

@@ -6,9 +6,8 @@ from torch import Tensor
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.log_weights import bits_per_dimension
 from infovae.metrics.metric import Metric
-from infovae.model import Model
-from infovae.observed import Observed
-from infovae.rate import rate
+from infovae.model import Model, Observed
+from infovae.objective import rate
 
 
 class Reconstruction(Metric):

@@ -17,8 +17,7 @@ from infovae.metrics.generated_images import Pixels, are_drawn, generated_images
 from infovae.metrics.kernel_distance import kernel_distance
 from infovae.metrics.metric import Metric
 from infovae.metrics.precision_recall_density_coverage import Overlap, precision_recall_density_coverage
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from infovae.data.module import ImageData
 from infovae.metrics.factor_metric import FactorMetric, gap, thirds, varying
-from infovae.progress import progress
+from infovae.terminal.progress import progress
 
 
 def squared_correlations(codes: Float64[Tensor, "n d"], values: Int64[Tensor, " n"]) -> Float64[Tensor, " d"]:

@@ -8,7 +8,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from infovae.metrics.metric import Metric
-from infovae.observed import Observed
+from infovae.model import Observed
 
 Points = Float64[np.ndarray, "n d"]
 Classes = Int64[np.ndarray, " n"]

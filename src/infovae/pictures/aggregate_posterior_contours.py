@@ -6,8 +6,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
 from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, prior_density, ticks_of
 from infovae.pictures.latent_space import PRIOR_DRAWS, finite

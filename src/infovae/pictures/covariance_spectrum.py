@@ -10,8 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 from infovae.metrics.covariance_spectrum import CovarianceSpectrum as Measurement
 from infovae.metrics.covariance_spectrum import spectrum
 from infovae.metrics.log_det_covariance import log_det
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, number, rendered, style
 from infovae.pictures.latent_space import finite, prior_covariance
 from infovae.pictures.picture import Picture, Pixels, require_at_least

@@ -4,8 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.latent_space import finite
 from infovae.pictures.picture import Picture, Pixels, require_at_least

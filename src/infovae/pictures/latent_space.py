@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from infovae.codes import Codes
-from infovae.observed import Observed
+from infovae.model import Observed
 from infovae.priors.prior import Prior
 
 PRIOR_DRAWS = 10000

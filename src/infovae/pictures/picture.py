@@ -5,8 +5,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from jaxtyping import UInt8
 
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 """A drawn picture: red, green and blue as bytes, the first row on top."""

@@ -1,7 +1,6 @@
 """A grid of decoded prior draws."""
 
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 from infovae.pictures.canvas import image_grid
 from infovae.pictures.picture import Picture, Pixels, require_at_least
 

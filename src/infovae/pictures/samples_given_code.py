@@ -2,8 +2,7 @@
 
 import torch
 
-from infovae.model import Model
-from infovae.observed import Observed
+from infovae.model import Model, Observed
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.picture import Picture, Pixels, require_at_least
 

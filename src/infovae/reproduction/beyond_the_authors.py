@@ -22,7 +22,7 @@ class Runs(NamedTuple):
     """Those of one number of digits.
 
     Attributes:
-        stopped: by :class:`infovae.callbacks.near_prior.NearPrior`, or to be.
+        stopped: by :class:`infovae.training.callbacks.near_prior.NearPrior`, or to be.
         ends: what was measured after the last step of each run that took the whole budget.
     """
 

@@ -13,12 +13,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.config.messages import OVERRIDES
 from infovae.errors import UserError
-from infovae.final_row import final_position
-from infovae.mistakes import OVERRIDES
+from infovae.evaluation.load import SavedRun, load
 from infovae.objective import Objective
 from infovae.reproduction.scripts import run_script
-from infovae.saved_run import SavedRun, load
+from infovae.runs.final_row import final_position
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.overrides import not_overridden
 

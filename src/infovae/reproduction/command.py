@@ -11,16 +11,16 @@ from typing import Any, Literal
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from infovae.assembly import build_chosen
-from infovae.callbacks.drawing import save
-from infovae.config import check
+from infovae.config.check import check
 from infovae.errors import UserError
+from infovae.pictures.drawing import save
 from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct, finished, laid_over, run_cells
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
-from infovae.run_folder import check_writable
+from infovae.runs.folder import check_writable
 from infovae.sweeps.jobs import Job, told_apart
+from infovae.training.assemble import build_chosen
 
 TOP_LEVEL: dict[str, Any] = {
     "scale": Literal["quick", "paper"],

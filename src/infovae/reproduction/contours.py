@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from infovae.codes import joined
-from infovae.measure import observe
+from infovae.evaluation.load import SavedRun
+from infovae.evaluation.measure import observe
 from infovae.pictures.canvas import PRIOR_COLOUR, rendered, style
 from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, plane, prior_density, ticks_of
 from infovae.pictures.picture import Pixels
@@ -18,7 +19,6 @@ from infovae.reproduction.cells import Cell
 from infovae.reproduction.colours import colours_of
 from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import grouped, markdown, measured
-from infovae.saved_run import SavedRun
 
 ROWS = 61
 """Of the grid on which densities are evaluated."""

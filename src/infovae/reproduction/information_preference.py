@@ -12,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from infovae.measure import draw
+from infovae.evaluation.measure import draw
 from infovae.metrics.log_weights import bits_per_dimension
 from infovae.pictures.canvas import rendered, style
 from infovae.pictures.picture import Pixels

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import UInt8
 from matplotlib.figure import Figure as Canvas
 
-from infovae.measure import draw
+from infovae.evaluation.measure import draw
 from infovae.pictures.canvas import rendered, style
 from infovae.pictures.picture import Pixels
 from infovae.pictures.reconstructions import Reconstructions

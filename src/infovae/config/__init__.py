@@ -1,0 +1,1 @@
+"""Checks of a composed config against the signatures of what it names."""

@@ -1,0 +1,1 @@
+"""A trained model: load it from its run folder, measure it, export it."""

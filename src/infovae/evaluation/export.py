@@ -1,0 +1,215 @@
+"""export.py: a trained model's encoder and decoder as programs that don't need this package."""
+
+import importlib.util
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from infovae.config.check import check
+from infovae.data.module import ImageData
+from infovae.errors import UserError
+from infovae.evaluation.load import SavedRun, load
+from infovae.module import InfoVAE
+from infovae.networks.autoregressive import AutoregressiveDecoder
+from infovae.runs.folder import check_writable, write_config, write_record
+from infovae.training.run import quieten
+
+log = logging.getLogger(__name__)
+
+TOP_LEVEL: dict[str, Any] = {
+    "run": str | None,
+    "checkpoint": str,
+    "override": dict[str, Any],
+    "trust": bool,
+    "output": str | None,
+}
+"""Keys of export.py, with their types."""
+
+BATCH_SIZES = (1, 2, 7, 64)
+"""At which programs are held against the model."""
+
+ROUNDINGS = 10
+"""How many times the model's own rounding error a program may be off: it sums in another order."""
+
+Program = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+class EncoderProgram(nn.Module):
+    """Pixels in [0, 1], (n, c, h, w), to mean and variance of q(z|x), (n, d) each."""
+
+    def __init__(self, module: InfoVAE) -> None:
+        super().__init__()
+        self.encoder, self.posterior = module.encoder, module.posterior
+
+    def forward(self, inputs: Float[Tensor, "n c h w"]) -> tuple[Tensor, Tensor]:
+        posterior = self.posterior(self.encoder(inputs))
+        return posterior.mean, posterior.variance
+
+
+class DecoderProgram(nn.Module):
+    """Codes, (n, d), to the mean of p(x|z), (n, c, h, w)."""
+
+    def __init__(self, module: InfoVAE) -> None:
+        super().__init__()
+        self.decoder, self.likelihood = module.decoder, module.likelihood
+
+    def forward(self, inputs: Float[Tensor, "n d"]) -> tuple[Tensor]:
+        return (self.decoder.distribution(inputs, self.likelihood).mean,)
+
+
+class Part(NamedTuple):
+    """What is exported.
+
+    Attributes:
+        network: what maps inputs to outputs.
+        input_name: of its one input.
+        output_names: in order.
+        examples: inputs to trace and check with; at least 2.
+    """
+
+    network: nn.Module
+    input_name: str
+    output_names: tuple[str, ...]
+    examples: Tensor
+
+
+def export(cfg: DictConfig) -> None:
+    """Write encoder and decoder of a run, its config, and ``export.json``; all of it or nothing.
+
+    Raises:
+        UserError: the config or the run is refused, an extra is missing, or a program doesn't give the model's outputs.
+    """
+    quieten()
+    check(cfg, TOP_LEVEL)
+    if cfg.run is None:
+        raise UserError("run: missing; accepted is run=FOLDER, as train.py prints it")
+    _check_installed()
+    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
+    output = Path(cfg.output or saved.folder / "export")
+    check_writable(output, "output")
+    with tempfile.TemporaryDirectory() as aside, torch.no_grad():
+        described = {name: _export_part(name, part, Path(aside)) for name, part in parts(saved).items()}
+        output.mkdir(parents=True, exist_ok=True)
+        for name in ("encoder", "decoder"):
+            for suffix in ("pt2", "onnx"):
+                (output / f"{name}.{suffix}").unlink(missing_ok=True)  # an earlier export's
+        for path in Path(aside).iterdir():
+            shutil.copy(path, output)
+    write_config(saved.cfg, output)
+    write_record(output / "export.json", {"checkpoint": str(saved.checkpoint), "programs": described})
+    if "decoder" not in described:
+        print("decoder: left out; an autoregressive decoder draws pixel by pixel, which is no fixed program")
+    print(f"exported: {output} ({', '.join(described)})")
+
+
+def parts(saved: SavedRun) -> dict[str, Part]:
+    """What can be exported of a run: the encoder, and the decoder unless it draws pixel by pixel."""
+    module = saved.module.cpu()
+    generator = torch.Generator().manual_seed(0)
+    half = max(BATCH_SIZES) // 2
+    drawn = torch.rand(half, *saved.data.image_shape, generator=generator)
+    pixels = torch.cat([_real_pixels(saved.data, half), drawn])
+    chosen = {"encoder": Part(EncoderProgram(module).eval(), "images", ("mean", "variance"), pixels)}
+    if not isinstance(module.decoder, AutoregressiveDecoder):
+        codes = module.encode(pixels).mean[:-half]
+        z = torch.cat([codes, torch.randn(half, codes.shape[1], generator=generator)])
+        chosen["decoder"] = Part(DecoderProgram(module).eval(), "z", ("mean",), z)
+    return chosen
+
+
+def _real_pixels(data: ImageData, count: int) -> Float[Tensor, "n c h w"]:
+    """The first test images."""
+    images = data.splits["test"].images
+    first = torch.arange(min(count, len(images)))
+    return images[first].float().div(255)
+
+
+def _export_part(name: str, part: Part, folder: Path) -> dict[str, Any]:
+    pt2, onnx = folder / f"{name}.pt2", folder / f"{name}.onnx"
+    batch = torch.export.Dim("batch", min=1)
+    with _without_notices():
+        program = torch.export.export(part.network, (part.examples[:7],), dynamic_shapes=({0: batch},))
+        torch.export.save(program, pt2)
+        torch.onnx.export(
+            program, (), onnx, input_names=[part.input_name], output_names=list(part.output_names),
+            dynamo=True, external_data=False, verbose=False,
+        )  # fmt: skip
+    differences = {"pt2": check_equal(f"{name}.pt2", torch.export.load(pt2).module(), part)}
+    if importlib.util.find_spec("onnxruntime"):
+        differences["onnx"] = check_equal(f"{name}.onnx", _onnx_program(onnx, part.input_name), part)
+    else:
+        log.warning("%s.onnx is written unchecked: onnxruntime is not installed; pip install -e '.[export]'", name)
+    outputs = part.network(part.examples)
+    return {
+        "input": {"name": part.input_name, "shape": ["batch", *part.examples.shape[1:]]},
+        "outputs": [
+            {"name": output_name, "shape": ["batch", *output.shape[1:]]}
+            for output_name, output in zip(part.output_names, outputs, strict=True)
+        ],
+        "largest_difference": differences,
+    }
+
+
+def check_equal(name: str, program: Program, part: Part) -> float:
+    """The largest difference between a program's outputs and the network's, at several batch sizes.
+
+    The network's own distance from itself in float64, over all examples since that of a few is small by luck, tells how
+    much float32 rounds here; a program that adds in another order rounds as much again.
+
+    Raises:
+        UserError: it is more than rounding, or the network's outputs are not finite.
+    """
+    outputs = part.network(part.examples)
+    exact = part.network.double()(part.examples.double())
+    part.network.float()
+    allowed: list[float] = []
+    for output, ours, true in zip(part.output_names, outputs, exact, strict=True):
+        if not ours.isfinite().all():
+            raise UserError(f"{name}: nothing written; the model's own {output} is not finite")
+        step = torch.finfo(ours.dtype).eps * ours.abs().max().item()
+        allowed.append(ROUNDINGS * ((ours - true).abs().max().item() + step))
+    largest = 0.0
+    for size in BATCH_SIZES:
+        for inputs in (part.examples[:size], part.examples[-size:]):
+            expected = part.network(inputs)
+            for output, ours, theirs, most in zip(part.output_names, expected, program(inputs), allowed, strict=True):
+                difference = (ours - theirs).abs().max().item()
+                if theirs.shape != ours.shape or not difference <= most:
+                    raise UserError(
+                        f"{name}: nothing written; {output} is off by {difference:.2g} at batch size {len(inputs)}, "
+                        f"where rounding explains {most:.2g}"
+                    )
+                largest = max(largest, difference)
+    return largest
+
+
+def _onnx_program(path: Path, input_name: str) -> Program:
+    import onnxruntime  # an extra
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda inputs: tuple(torch.from_numpy(out) for out in session.run(None, {input_name: inputs.numpy()}))
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"{' and '.join(missing)}: not installed, and ONNX needs it; pip install '.[export]' brings it")
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Keep what the exporters tell their own developers off the screen."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,127 @@
+"""Puts a trained model and its data before metrics and pictures."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from time import perf_counter
+from typing import NamedTuple
+
+import torch
+
+from infovae.data.module import ImageData
+from infovae.metrics.metric import Metric, make_metric
+from infovae.model import Model, Observed
+from infovae.pictures import drawing
+from infovae.pictures.picture import Picture, Pixels
+from infovae.streams import isolated_stream
+from infovae.terminal.progress import progress
+
+log = logging.getLogger(__name__)
+
+Value = float | list[float]
+
+
+class Measured(NamedTuple):
+    """What was found.
+
+    Attributes:
+        values: by ``split/name``; vectors as lists.
+        reasons: why numbers of a metric are nan, by its name, where that is known.
+        seconds: that each metric took, by its name, on all splits together.
+    """
+
+    values: dict[str, Value]
+    reasons: dict[str, str]
+    seconds: dict[str, float]
+
+
+@torch.no_grad()
+def measure(
+    model: Model,
+    data: ImageData,
+    metrics: Mapping[str, Callable[..., Metric]],
+    split: str = "test",
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Measured:
+    """Measure a model on a split, and on the training split too what means something there.
+
+    Each metric draws from a stream of its own, so that none moves another, and the noise of the codes is drawn for the
+    whole split, so that no number depends on the batch size but by rounding.
+
+    Args:
+        model: in evaluation mode, on the device.
+        data: the images; it also says how many are encoded at a time.
+        metrics: for each name, what makes the metric.
+        split: ``train``, ``validation`` or ``test``.
+        seed: of all that is drawn.
+        device: where the model is.
+    """
+    values: dict[str, Value] = {}
+    reasons: dict[str, str] = {}
+    seconds = dict.fromkeys(metrics, 0.0)
+
+    @contextmanager
+    def timed(key: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        seconds[key] += perf_counter() - start
+
+    def make(key: str) -> Metric:
+        return make_metric(key, metrics[key], prior=model.prior, model=model, data=data).to(device)
+
+    def compute(name: str, made: Mapping[str, Metric]) -> None:
+        for key, metric in made.items():
+            log.info("measuring %s on the %s split", key, name)
+            with timed(key), isolated_stream(torch.device(device), seed):
+                values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
+            if metric.reason is not None:
+                reasons[key] = metric.reason
+
+    measured = {key: make(key) for key in metrics}
+    trained_on = {key: make(key) for key, metric in measured.items() if metric.of_any_split and split != "train"}
+    comparing = {key: metric for key, metric in measured.items() if metric.compares_with_training}
+    if trained_on or comparing:
+        for observed in observe(model, data, "train", seed, device):
+            for key, metric in trained_on.items():
+                with timed(key):
+                    metric.observe(observed)
+            for key, metric in comparing.items():
+                with timed(key):
+                    metric.observe_training(observed)
+    for observed in observe(model, data, split, seed, device):
+        for key, metric in measured.items():
+            with timed(key):
+                metric.observe(observed)
+    compute(split, measured)
+    compute("train", trained_on)
+    return Measured(values, reasons, seconds)
+
+
+@torch.no_grad()
+def draw(
+    model: Model,
+    data: ImageData,
+    pictures: Mapping[str, Picture],
+    split: str = "test",
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> dict[str, Pixels]:
+    """The pictures there are of a model, by name; arguments as for :func:`measure`."""
+    batches = drawing.first_batches(data.evaluation_loader(split), pictures)
+    return drawing.draw(pictures, model, batches, torch.device(device), seed)
+
+
+def observe(
+    model: Model, data: ImageData, split: str, seed: int, device: torch.device | str = "cpu"
+) -> Iterator[Observed]:
+    """A split as the model sees it, batch by batch, in a random order that is the same each time."""
+    loader = data.evaluation_loader(split)
+    n = len(loader.dataset)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(n, model.prior.latent_dim, generator=generator)
+    start = 0
+    for batch in progress(loader, f"encoding the {split} split"):
+        stop = start + len(batch.images)
+        yield drawing.observe_batch(model, batch, noise[start:stop], n, device)
+        start = stop

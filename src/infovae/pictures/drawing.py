@@ -1,0 +1,85 @@
+"""Draws pictures of a model from the first examples of a split."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from infovae.codes import joined
+from infovae.data.loader import Batch, ImageLoader
+from infovae.model import Model, Observed, sample_codes
+from infovae.pictures.picture import Picture, Pixels
+from infovae.runs.files import write_whole
+from infovae.streams import EVALUATION_SEED, isolated_stream
+
+
+def first_batches(loader: ImageLoader, pictures: Mapping[str, Picture]) -> list[Batch]:
+    """The first batches of a split: as many as the pictures want examples, but one at least."""
+    wanted = max((picture.examples for picture in pictures.values()), default=0)
+    batches: list[Batch] = []
+    for batch in loader:
+        batches.append(batch)
+        if sum(len(taken.images) for taken in batches) >= wanted:
+            break
+    return batches
+
+
+def draw(
+    pictures: Mapping[str, Picture],
+    model: Model,
+    batches: Sequence[Batch],
+    device: torch.device,
+    seed: int = EVALUATION_SEED,
+) -> dict[str, Pixels]:
+    """The pictures there are, by name. Each draws from a stream of its own: none moves another, or training.
+
+    Args:
+        pictures: by name.
+        model: in evaluation mode, on the device.
+        batches: of examples, at least one.
+        device: where model and batches are.
+        seed: of each stream.
+    """
+    with isolated_stream(device, seed):
+        observed = _observe(model, batches, device)
+    drawn: dict[str, Pixels] = {}
+    for name, picture in pictures.items():
+        with isolated_stream(device, seed):
+            pixels = picture.draw(model, observed.take(slice(picture.examples)))
+        if pixels is not None:
+            drawn[name] = pixels
+    return drawn
+
+
+def save(picture: Pixels, path: Path) -> None:
+    """Write a picture as PNG; make its folder if there is none."""
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "PNG")
+    write_whole(path, content.getvalue())
+
+
+def observe_batch(
+    model: Model, batch: Batch, noise: Float[Tensor, "n d"], dataset_size: int, device: torch.device | str
+) -> Observed:
+    """A batch as a model sees it; noise and dataset_size as for :func:`infovae.model.sample_codes`."""
+    images = batch.images.to(device)
+    factors = None if batch.factors is None else batch.factors.to(device)
+    return Observed(images, batch.labels.to(device), sample_codes(model, images, noise, dataset_size), factors)
+
+
+def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Observed:
+    """All batches as one; encoded batch by batch, as memory allows."""
+    sizes = [len(batch.images) for batch in batches]
+    noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
+    parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]
+    factors = [part.factors for part in parts if part.factors is not None]
+    return Observed(
+        images=torch.cat([part.images for part in parts]),
+        labels=torch.cat([part.labels for part in parts]),
+        codes=joined([part.codes for part in parts]),
+        factors=torch.cat(factors) if factors else None,
+    )

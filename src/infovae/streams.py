@@ -1,0 +1,31 @@
+"""Random streams that leave training's own stream alone."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+EVALUATION_SEED = 0
+
+
+@contextlib.contextmanager
+def isolated_stream(device: torch.device, seed: int = EVALUATION_SEED) -> Iterator[None]:
+    """Draw from a fresh stream of the given seed, and restore the caller's stream at the end.
+
+    Evaluation then never perturbs training, and epochs are comparable.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode, and restore its mode at the end."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

@@ -1,0 +1,66 @@
+"""When pictures are drawn while training, and where they go."""
+
+import gc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+
+from infovae.data.loader import Batch
+from infovae.data.module import image_data
+from infovae.module import InfoVAE
+from infovae.pictures.drawing import draw, first_batches, save
+from infovae.pictures.picture import Picture
+from infovae.streams import evaluation_mode
+from infovae.training.callbacks.kept_weights import kept_epoch
+
+
+class Drawing(pl.Callback):
+    """Draws at the end of every n-th epoch and of the last, from the test split; as PNG and in each logger.
+
+    Args:
+        pictures: of ``conf/pictures/``, by name.
+        folder: where PNG files go: ``<folder>/<name>-<epoch>.png``, by the epoch whose weights these are; the newest
+            also as ``<folder>/<name>.png``.
+        every_n_epochs: how often.
+    """
+
+    def __init__(self, pictures: Mapping[str, Picture], folder: str, every_n_epochs: int = 5) -> None:
+        if every_n_epochs < 1:
+            raise ValueError(f"every_n_epochs={every_n_epochs}: accepted are whole numbers of at least 1")
+        self.pictures = pictures
+        self.folder = Path(folder)
+        self.every_n_epochs = every_n_epochs
+        self._batches: list[Batch] | None = None
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        is_last = trainer.should_stop or epoch == trainer.max_epochs  # with other weights perhaps, once training ends
+        if epoch % self.every_n_epochs == 0 and not is_last:
+            self._keep(trainer, cast(InfoVAE, pl_module), epoch)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._keep(trainer, cast(InfoVAE, pl_module), kept_epoch(trainer) or trainer.current_epoch)
+
+    def _keep(self, trainer: pl.Trainer, module: InfoVAE, epoch: int) -> None:
+        if not trainer.is_global_zero:
+            return
+        if self._batches is None:
+            self._batches = first_batches(image_data(trainer).evaluation_loader("test", shared=False), self.pictures)
+        with evaluation_mode(module), torch.no_grad():
+            drawn = draw(self.pictures, module, self._batches, module.device)
+        # A figure, its texts and its canvas of megabytes hold each other. Left to Python, which looks for such cycles
+        # only when much else has been made, a long run's memory doubles.
+        gc.collect()
+        for name, picture in drawn.items():
+            save(picture, self.folder / f"{name}-{epoch:04d}.png")
+            save(picture, self.folder / f"{name}.png")
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    # As bytes: wandb shows floats in [0, 1] as black.
+                    logger.log_image(name, [picture], caption=[f"epoch {epoch}"])
+                elif isinstance(logger, TensorBoardLogger):
+                    logger.experiment.add_image(name, picture, epoch, dataformats="HWC")

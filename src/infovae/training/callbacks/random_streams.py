@@ -1,0 +1,66 @@
+"""Keeps training's random stream apart from evaluation, and restores it on resume."""
+
+import contextlib
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from infovae.streams import EVALUATION_SEED, isolated_stream
+
+
+class RandomStreams(pl.Callback):
+    """Starts training's stream, evaluates on an isolated one, and on resume goes on from the stream in the checkpoint.
+
+    Training's stream starts from the seed alone, whatever was drawn before: the data-parallel strategy has its own mind
+    about that, and all processes must have the stream that one process alone would have.
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._evaluation = contextlib.ExitStack()
+        self._restored: dict[str, Tensor] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._restored is None:
+            # The weights were drawn from the stream of the seed itself.
+            torch.manual_seed(self.seed ^ 0x5DEECE66)
+        else:
+            torch.set_rng_state(self._restored["cpu"])
+            if pl_module.device.type == "cuda" and "cuda" in self._restored:
+                torch.cuda.set_rng_state(self._restored["cuda"], pl_module.device)
+            self._restored = None
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluation.enter_context(isolated_stream(pl_module.device))
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        if batch_idx == 0:  # each split on the same noise, whichever was evaluated before it
+            torch.manual_seed(EVALUATION_SEED)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluation.close()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluation.enter_context(isolated_stream(pl_module.device))
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluation.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._evaluation.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            state["cuda"] = torch.cuda.get_rng_state()
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._restored = {name: state.cpu() for name, state in state_dict.items()}

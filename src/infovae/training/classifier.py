@@ -1,0 +1,107 @@
+"""classifier.py: the classifier of a data set, trained, tested, kept and recorded."""
+
+import hashlib
+import logging
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, get_args
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
+
+from infovae.classifier.fit import accuracy, fit
+from infovae.classifier.network import Classifier
+from infovae.classifier.store import data_hash, load, save, weights_path
+from infovae.config.check import build, check
+from infovae.data.binarization import Binarization
+from infovae.data.module import ImageData
+from infovae.errors import UserError
+from infovae.runs.folder import check_writable, write_record
+from infovae.training.assemble import build_data
+from infovae.training.devices import chosen_device
+
+log = logging.getLogger(__name__)
+
+TOP_LEVEL: dict[str, Any] = {
+    "folder": str,
+    "force": bool,
+    "steps": Annotated[int, Field(ge=10)],
+    "learning_rate": Annotated[float, Field(gt=0, allow_inf_nan=False)],
+    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "device": str,
+}
+"""Keys of classifier.py that belong to no group, with their types."""
+
+
+def train_classifier(cfg: DictConfig) -> None:
+    """Train the classifier of a data set on its whole training part, unless it is there.
+
+    Raises:
+        UserError: the config or a file is refused, or the data set has no classes.
+    """
+    check(cfg, TOP_LEVEL)
+    _check_whole(cfg)
+    check_writable(Path(cfg.folder), "folder")
+    device = chosen_device(cfg.device)
+    data = build_data(cfg)
+    key = data_hash(data.splits["test"])
+    path = weights_path(cfg.folder, key)
+    there = None if cfg.force else load(cfg.folder, key)
+    if there is not None:
+        print(f"classifier: {path} is there, with {there.accuracy:.2%} right on test; force=true trains it anew")
+        return
+    torch.manual_seed(cfg.seed)
+    classifier: Classifier = build(
+        cfg.classifier, "classifier", image_shape=data.image_shape, classes=_classes(cfg, data)
+    ).to(device)
+    start = perf_counter()
+    log.info("training on %d images for %d steps", len(data.splits["train"].images), cfg.steps)
+    fit(classifier, data, cfg.steps, cfg.learning_rate)
+    seconds = perf_counter() - start
+    right = _accuracies(classifier, data)
+    save(classifier, right["none"], key, path)
+    record = {
+        "data": OmegaConf.to_container(cfg.data.source, resolve=True),
+        "data_sha256": key,
+        "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "test_accuracy": right["none"],
+        "test_accuracy_binarized": {how: right[how] for how in right if how != "none"},
+        "training_images": len(data.splits["train"].images),
+        "classes": classifier.classes,
+        "image_shape": list(data.image_shape),
+        "seconds": seconds,
+        "config": OmegaConf.to_container(cfg, resolve=True),
+    }
+    write_record(path.with_suffix(".json"), record)
+    told = ", ".join(f"{share:.2%} with binarization={how}" for how, share in right.items())
+    print(f"classifier: {path}, right on test: {told}; after {seconds:.0f} s")
+
+
+def _check_whole(cfg: DictConfig) -> None:
+    for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
+        if cfg.data[key] != needed:
+            raise UserError(
+                f"data.{key}={cfg.data[key]}: a classifier belongs to a data set, not to a run; accepted is "
+                f"{'null' if needed is None else needed}"
+            )
+
+
+def _classes(cfg: DictConfig, data: ImageData) -> int:
+    train, test = data.splits["train"].labels, data.splits["test"].labels
+    if len(train.unique()) < 2:
+        raise UserError(
+            f"data: training images of {cfg.data.source._target_} all have one label; accepted are sets with classes"
+        )
+    if data.batch_size < 2:
+        raise UserError(f"data.batch_size={data.batch_size}: accepted are whole numbers of at least 2")
+    return 1 + int(torch.cat([train, test]).max())
+
+
+def _accuracies(classifier: Classifier, data: ImageData) -> dict[Binarization, float]:
+    """On test images that are grey, and binarised in each way."""
+    found: dict[Binarization, float] = {}
+    for how in get_args(Binarization):
+        data.binarization = how
+        found[how] = accuracy(classifier, data.test_dataloader())
+    return found

@@ -1,0 +1,204 @@
+"""Weights & Biases that never asks, never stops or delays a run, and works without an account."""
+
+import logging
+import os
+import secrets
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from pytorch_lightning.loggers import WandbLogger
+
+from infovae.training.loggers.bounded import bounded
+from infovae.training.loggers.wandb_server import key_is_configured, trouble
+
+if TYPE_CHECKING:  # it may be absent
+    import wandb
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["auto", "online", "offline"]
+
+SECONDS_TO_START = 20.0
+SECONDS_TO_UPLOAD = 60.0
+SECONDS_TO_CLOSE = 15.0
+"""Beyond those to upload, for wandb's own process to end."""
+
+LEFT = "logger=wandb: not uploaded in %g seconds; `wandb sync --include-online %s` brings the rest in"
+
+
+class PatientWandbLogger(WandbLogger):
+    """May lose what it is given, as where its disk is full, but never stops the run that gives it."""
+
+    def __init__(self, experiment: Any, save_dir: str) -> None:
+        super().__init__(experiment=experiment, save_dir=save_dir)
+        self._told = False
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        self._attempt(super().log_hyperparams, params)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        self._attempt(super().log_metrics, metrics, step)
+
+    def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
+        self._attempt(super().log_image, key, images, step, **kwargs)
+
+    def _attempt(self, work: Callable[..., None], *arguments: Any, **keywords: Any) -> None:
+        try:
+            work(*arguments, **keywords)
+        except Exception as error:
+            if not self._told:
+                self._told = True
+                log.warning("logger=wandb: misses something (%s); the run folder holds everything", _line(error))
+
+
+def choose_mode(mode: Mode) -> str:
+    """What was configured; under ``auto`` what WANDB_MODE says, else online where a key is configured, else offline."""
+    if mode != "auto":
+        return mode
+    return os.environ.get("WANDB_MODE") or ("online" if key_is_configured() else "offline")
+
+
+def wandb_logger(
+    run_dir: str,
+    name: str,
+    project: str = "infovae",
+    entity: str | None = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    tags: Sequence[str] = (),
+    mode: Mode = "auto",
+    seconds_to_upload: float = SECONDS_TO_UPLOAD,
+) -> WandbLogger | None:
+    """A W&B run whose files lie in the run folder.
+
+    Where the server can't be reached the run goes on offline, and where wandb can't start at all it goes on without:
+    everything logged is in the run folder too.
+
+    Args:
+        run_dir: where ``wandb/`` goes.
+        name: of the run.
+        project: of the run.
+        entity: the user or team.
+        group: of the run, for grouping in the W&B pages.
+        job_type: of the run.
+        tags: of the run.
+        mode: see :func:`choose_mode`.
+        seconds_to_upload: how long the end of a run waits for what the server hasn't got yet. After that it is left to
+            ``wandb sync``.
+    """
+    try:
+        import wandb
+        import wandb.errors
+    except ImportError:
+        log.warning("logger=wandb: wandb is not installed; the run folder holds everything")
+        return None
+
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # wandb's reports about itself: noise where they fail
+    chosen = choose_mode(mode)
+    if chosen == "online" and (reason := trouble()):
+        log.warning("logger=wandb: %s; going on offline, `wandb sync` brings the run in", reason)
+        chosen = "offline"
+    identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)  # of both attempts
+    for attempt in dict.fromkeys([chosen, "offline"]):
+        try:
+            run = wandb.init(
+                dir=run_dir,
+                id=identity,
+                name=name,
+                project=project,
+                entity=entity,
+                group=group,
+                job_type=job_type,
+                tags=list(tags),
+                mode=attempt,  # type: ignore[arg-type]
+                settings=_settings(seconds_to_upload),
+            )
+        except Exception as error:
+            instead = "offline, `wandb sync` brings the run in" if attempt != "offline" else "without it"
+            log.warning("logger=wandb: mode %s failed (%s); going on %s", attempt, _line(error), instead)
+            _end(exit_code=1, seconds=SECONDS_TO_CLOSE)  # else the identity would still be in use
+            continue
+        run.define_metric("trainer/global_step")
+        run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+        return PatientWandbLogger(experiment=run, save_dir=run_dir)
+    return None
+
+
+def log_evaluation(
+    run_dir: Path, values: Mapping[str, Any], pictures: Mapping[str, UInt8[np.ndarray, "height width 3"]]
+) -> None:
+    """Add what an evaluation found and drew to the summary of the W&B run in a run folder, if there is one.
+
+    Not to its history, whose rows are those of training.
+
+    A run that was logged offline gets a further offline part of the same id; ``wandb sync`` brings both in.
+    """
+    earlier = sorted((run_dir / "wandb").glob("*run-*-*"), key=lambda path: path.name.partition("run-")[2])
+    if not earlier:
+        return
+    try:
+        import wandb
+
+        with wandb.init(
+            dir=run_dir,
+            id=earlier[0].name.rpartition("-")[2],
+            resume="allow",
+            mode="offline" if earlier[0].name.startswith("offline") or trouble() else "online",
+            settings=_settings(SECONDS_TO_UPLOAD),
+        ) as run:
+            images = {name: wandb.Image(pixels) for name, pixels in pictures.items()}
+            run.summary.update({f"evaluation/{name}": value for name, value in {**values, **images}.items()})
+    except Exception as error:  # a tracker must not lose what was measured: it is in the folder already
+        log.warning("logger=wandb: could not add the evaluation (%s)", _line(error))
+
+
+def finish(exit_code: int) -> None:
+    """Close this process's W&B run, if any, and wandb's own process; jobs of a multirun would otherwise share them."""
+    wandb = sys.modules.get("wandb")
+    if wandb is None or wandb.run is None:
+        return
+    folder, seconds = Path(wandb.run.dir).parent, wandb.run.settings.finish_timeout
+    if not _end(exit_code, seconds + SECONDS_TO_CLOSE):
+        log.warning(LEFT, seconds, folder)
+
+
+def _end(exit_code: int, seconds: float) -> bool:
+    """End the run, and wandb's own process; whether that was done in time."""
+    try:
+        bounded(partial(_close, exit_code), seconds)
+    except TimeoutError:
+        return False
+    except BaseException as problem:  # a tracker's last word must not turn a good run into a failed one
+        log.warning("logger=wandb: could not close the run (%s)", _line(problem))
+    return True
+
+
+def _close(exit_code: int) -> None:
+    import wandb
+
+    try:
+        wandb.finish(exit_code=exit_code)
+    finally:
+        wandb.teardown(exit_code)  # here, and not while Python ends, when nothing bounds it
+
+
+def _settings(seconds_to_upload: float) -> "wandb.Settings":
+    import wandb
+
+    return wandb.Settings(
+        console="off",
+        silent=True,
+        init_timeout=SECONDS_TO_START,
+        finish_timeout=seconds_to_upload,
+        finish_timeout_raises=True,
+    )
+
+
+def _line(problem: BaseException) -> str:
+    return " ".join(str(problem).split()) or type(problem).__name__

@@ -1,0 +1,67 @@
+"""Which W&B server a run would go to, and whether it is worth trying."""
+
+import json
+import netrc
+import os
+import ssl
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlparse
+from urllib.request import Request, getproxies, urlopen
+
+from infovae.training.loggers.bounded import bounded
+
+SECONDS_TO_ANSWER = 5.0
+
+
+def url() -> str:
+    """Of the W&B server."""
+    return os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").rstrip("/")
+
+
+def host() -> str:
+    """Of the W&B server."""
+    return urlparse(url()).hostname or ""
+
+
+def key_is_configured() -> bool:
+    """Whether a W&B key lies in the environment or in the netrc file."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    try:
+        entry = netrc.netrc(os.environ.get("NETRC")).authenticators(host())
+        return entry is not None and bool(entry[2])
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def trouble() -> str | None:
+    """Why the server can't take a run now, in a few words; None where nothing speaks against it.
+
+    It is asked in vain where it can't be reached, is silent, or is out of order: wandb itself would try again and again
+    before it told. Whether a key is accepted wandb finds out at once.
+    """
+    if getproxies():
+        return None  # only the proxy knows
+    try:
+        return bounded(_trouble, SECONDS_TO_ANSWER)
+    except TimeoutError:
+        return f"{host()} doesn't answer"
+
+
+def _trouble() -> str | None:
+    content = json.dumps({"query": "query Viewer { viewer { id } }"}).encode()
+    request = Request(f"{url()}/graphql", content, {"Content-Type": "application/json"})
+    try:
+        urlopen(request, timeout=SECONDS_TO_ANSWER).close()
+    except HTTPError as error:
+        error.close()
+        return f"{host()} answers {error.code}" if error.code >= 500 else None
+    except (OSError, HTTPException, ValueError) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            return None  # wandb may know the certificate
+        if isinstance(reason, TimeoutError):
+            raise reason from error
+        return f"{host()} can't be reached ({reason})"
+    return None

@@ -1,0 +1,163 @@
+"""Under ``auto``: in which precision a training step takes least time on the device at hand, and whether compiled."""
+
+import logging
+import math
+import statistics
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from infovae.data.loader import Batch
+from infovae.data.module import ImageData
+from infovae.errors import UserError
+from infovae.module import InfoVAE
+from infovae.streams import isolated_stream
+from infovae.training.assemble import build_module
+from infovae.training.callbacks.kept_computation import Computation, kept_computation
+from infovae.training.devices import chosen_device
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+PRECISIONS = ("32-true", "bf16-mixed")
+"""What ``trainer.precision=auto`` chooses from."""
+
+STEPS, SECONDS = 20, 0.5
+"""A candidate is measured over so many steps at most, or, past three, for so long."""
+
+WORTH_COMPILING = 60.0
+"""Seconds of training under which it isn't tried: compiling alone takes several."""
+
+
+class Timing(NamedTuple):
+    """Seconds of compiling, which happens in the first step, and of a step."""
+
+    compiling: float
+    step: float
+
+    def total(self, steps: float) -> float:
+        """Of so many steps."""
+        return self.compiling + steps * self.step
+
+
+def is_auto(cfg: DictConfig) -> bool:
+    """Whether anything is left to choose."""
+    return bool(cfg.compile == AUTO or cfg.trainer.get("precision") == AUTO)
+
+
+def settle(cfg: DictConfig, computation: Computation) -> DictConfig:
+    """The config with what was chosen in the place of each ``auto``."""
+    settled = cfg.copy()
+    if settled.compile == AUTO:
+        settled.compile = computation.compile
+    if settled.trainer.get("precision") == AUTO:
+        settled.trainer.precision = computation.precision
+    return settled
+
+
+def choose(cfg: DictConfig, data: ImageData, checkpoint: dict[str, Any] | None) -> Computation:
+    """What a checkpoint's run chose; without a checkpoint, the fastest by a few steps of this model on this data.
+
+    Random streams and the model that is to be trained are left as they are. One line of the log says what was measured.
+
+    Args:
+        cfg: the config of the run.
+        data: its images.
+        checkpoint: what the run goes on from.
+
+    Raises:
+        UserError: several processes, which might choose differently.
+    """
+    kept = None if checkpoint is None else kept_computation(checkpoint)
+    if kept is not None:
+        log.info("trainer.precision=%s, compile=%s: as the run did that this one goes on from", *kept)
+        return kept
+    if cfg.trainer.get("devices", 1) not in (1, "1"):
+        raise UserError(
+            f"trainer.devices={cfg.trainer.devices}: with trainer.precision=auto or compile=auto each process would "
+            "choose by itself; accepted is trainer.devices=1, or a precision and compile=true or false"
+        )
+    device, steps = _device(str(cfg.trainer.get("accelerator", AUTO))), _steps(cfg, data)
+    timings: dict[Computation, Timing] = {}
+    for precision in _precisions(cfg):
+        for compiled in [cfg.compile] if cfg.compile != AUTO else [False]:
+            timings[Computation(precision, compiled)] = measure(cfg, data, device, precision, compiled)
+    seconds = min(timing.total(steps) for timing in timings.values())
+    if cfg.compile == AUTO and seconds <= WORTH_COMPILING:
+        duration = "less than a second" if seconds < 1 else f"about {seconds:.0f} s"
+        log.info("compile=auto: all steps take %s; compiling is tried from %.0f s on", duration, WORTH_COMPILING)
+    elif cfg.compile == AUTO:
+        for precision in _precisions(cfg):
+            try:
+                timings[Computation(precision, True)] = measure(cfg, data, device, precision, compiled=True)
+            except Exception as error:  # no C++ compiler, or a network that torch can't compile: of many kinds
+                log.info("compile=auto: can't be compiled here (%s)", type(error).__name__)
+    fastest = min(timings, key=lambda computation: timings[computation].total(steps))
+    told = _told(timings.items())
+    log.info("trainer.precision=%s, compile=%s: fastest over %s steps; a step takes %s", *fastest, steps, told)
+    return fastest
+
+
+def measure(cfg: DictConfig, data: ImageData, device: torch.device, precision: str, compiled: bool) -> Timing:
+    """Time steps of a model of its own on a batch of the training data."""
+    with isolated_stream(device):
+        module = build_module(cfg, data).to(device).train()
+        if compiled:
+            module.compile_training()
+        optimizer = module.configure_optimizers()
+        batch, n = _batch(data, device), len(data.splits["train"].images)
+        seconds: list[float] = []
+        while len(seconds) < 4 or (len(seconds) <= STEPS and sum(seconds[1:]) < SECONDS):
+            start = perf_counter()
+            _step(module, optimizer, batch, n, precision)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds.append(perf_counter() - start)
+    step = statistics.median(seconds[1:])
+    return Timing(seconds[0] - step if compiled else 0.0, step)
+
+
+def _step(module: InfoVAE, optimizer: torch.optim.Optimizer, batch: Batch, n: int, precision: str) -> None:
+    with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+        loss = module.step(batch, n)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def _batch(data: ImageData, device: torch.device) -> Batch:
+    images, labels, _ = data.splits["train"]
+    chosen = torch.arange(min(data.batch_size, len(images)))
+    taken: Tensor = images[chosen].to(device).float().div_(255)
+    return Batch(taken, labels[chosen].to(device), len(chosen))
+
+
+def _precisions(cfg: DictConfig) -> list[str]:
+    """The candidates; a fused optimiser can't clip gradients under mixed precision."""
+    if cfg.trainer.get("precision") != AUTO:
+        return [cfg.trainer.get("precision", "32-true")]
+    return list(PRECISIONS[:1] if cfg.trainer.get("gradient_clip_val") and cfg.optimizer.get("fused") else PRECISIONS)
+
+
+def _steps(cfg: DictConfig, data: ImageData) -> float:
+    """How many the run is to take."""
+    in_epoch = data.steps_per_epoch or max(1, len(data.splits["train"].images) // data.batch_size)
+    epochs, most = cfg.trainer.get("max_epochs"), cfg.trainer.get("max_steps", -1)
+    by_epochs = math.inf if epochs in (None, -1) else epochs * in_epoch
+    return max(1, min(by_epochs, math.inf if most == -1 else most))
+
+
+def _device(accelerator: str) -> torch.device:
+    return chosen_device({"gpu": "cuda"}.get(accelerator, accelerator))
+
+
+def _told(timings: Iterable[tuple[Computation, Timing]]) -> str:
+    return ", ".join(
+        f"{precision}{' compiled' if compiled else ''} {1000 * timing.step:.1f} ms"
+        f"{f' after {timing.compiling:.0f} s' if compiled else ''}"
+        for (precision, compiled), timing in timings
+    )
