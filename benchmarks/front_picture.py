@@ -17,11 +17,11 @@ from PIL import Image
 
 from infovae import load
 from infovae.codes import joined
-from infovae.measure import observe
+from infovae.evaluation.load import SavedRun
+from infovae.evaluation.measure import observe
 from infovae.pictures.aggregate_posterior_contours import widest
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, image_grid, rendered, style
 from infovae.pictures.densities import aggregate_density, draw_contours, prior_density, ticks_of
-from infovae.saved_run import SavedRun
 
 ROOT = Path(__file__).parents[1]
 TITLES = {"vae": "VAE (ELBO)", "mmd_vae": "InfoVAE (α = 1, λ = 1000)"}
