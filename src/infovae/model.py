@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from infovae.codes import Codes
+from infovae.posteriors.posterior import sample_posterior
 from infovae.priors.prior import Prior
 
 
@@ -48,14 +49,20 @@ class Observed(NamedTuple):
 def sample_codes(
     model: Model, images: Float[Tensor, "n c h w"], noise: Float[Tensor, "n d"], dataset_size: int
 ) -> Codes:
-    """A code z ~ q(z|x) of each image.
+    """Return one code z ~ q(z|x) for each image, drawn by the model's own ``reparameterize`` if it has one.
+
+    A model without that method is sampled by :func:`infovae.posteriors.posterior.sample_posterior`.
 
     Args:
-        model: what encodes.
+        model: the model that encodes.
         images: pixels in [0, 1].
-        noise: draws from N(0, I), which the posterior's moments scale and shift.
-        dataset_size: N, of which these images are some.
+        noise: draws from N(0, I).
+        dataset_size: N, the size of the data set that the images come from.
+
+    Raises:
+        ValueError: the model has no such method, and its posterior is neither Gaussian nor a point mass.
     """
     posterior = model.encode(images)
-    mean, variance = posterior.mean, posterior.variance
-    return Codes(mean + variance.sqrt() * noise.to(mean), mean, variance, dataset_size)
+    reparameterize = getattr(model, "reparameterize", sample_posterior)
+    z = reparameterize(posterior, noise.to(posterior.mean))
+    return Codes(z, posterior.mean, posterior.variance, dataset_size)

@@ -37,9 +37,3 @@ class DiagonalGaussian(Posterior):
         else:
             scale = self.min_scale + torch.exp(0.5 * raw)
         return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
-
-    def reparameterize(self, distribution: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        assert isinstance(distribution, Independent)
-        normal = distribution.base_dist
-        # Not through the variance: its square root has no gradient where the square of a scale underflows.
-        return torch.addcmul(normal.loc, normal.scale, noise)
