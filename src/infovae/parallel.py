@@ -51,6 +51,31 @@ def gather_rows(rows: Shaped[Tensor, "m *shape"], n: int) -> Shaped[Tensor, "n *
     return gathered
 
 
+def sum_over_processes(own: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return the sum of a tensor over processes, on every process, with gradient.
+
+    Unlike after :func:`gather_rows`, each process may do something else with the sum: the gradient is summed too.
+    """
+    if rank_and_world_size()[1] == 1:
+        return own
+    summed: Tensor = _Sum.apply(own)
+    return summed
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, own: Tensor) -> Tensor:
+        total = own.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        distributed.all_reduce(total)
+        return total
+
+
 class _GatherRows(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, rows: Tensor, n: int) -> Tensor:

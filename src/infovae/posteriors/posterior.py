@@ -1,13 +1,14 @@
 """The interface of a posterior family q(z|x), and how its codes are drawn."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae.posteriors.linear_gaussian import LinearGaussian
 from infovae.posteriors.point_mass import PointMass
 
 
@@ -23,15 +24,32 @@ class Posterior(nn.Module, ABC):
     and the metrics of the density q(z) read only ``mean`` and ``variance``: they treat q(z|x) as a diagonal Gaussian.
     """
 
-    parameters_per_dimension: ClassVar[int]
+    parameters_per_dimension: int
     """How many numbers the encoder outputs for each latent dimension."""
 
-    has_density: ClassVar[bool]
+    has_density: bool
     """Whether log q(z|x) exists. Without it the rate is infinite and can't be optimised."""
 
     @abstractmethod
     def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
         """Return q(z|x) with batch shape (n,) and event shape (d,)."""
+
+    def forward_training(self, parameters: Float[Tensor, "m k"], global_size: int) -> Distribution:
+        """Return q(z|x) of this process's rows of a global batch, as training sees it; ``forward`` by default.
+
+        Args:
+            parameters: the encoder's output.
+            global_size: the number of examples in the global batch.
+        """
+        posterior: Distribution = self(parameters)
+        return posterior
+
+    def calibrate(self, batches: Iterable[Float[Tensor, "n k"]]) -> None:
+        """Take whatever ``forward`` needs to know of the whole training set; nothing by default.
+
+        Args:
+            batches: the encoder's output for the training set.
+        """
 
     def reparameterize(self, distribution: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Return one z ~ q(z|x) for each example, with gradient, as a function of the noise alone.
@@ -47,7 +65,7 @@ class Posterior(nn.Module, ABC):
 
 
 def sample_posterior(distribution: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-    """Return one sample of a diagonal Gaussian or a point mass for each example, with gradient.
+    """Return one sample of a Gaussian or a point mass for each example, with gradient.
 
     Args:
         distribution: q(z|x).
@@ -57,12 +75,14 @@ def sample_posterior(distribution: Distribution, noise: Float[Tensor, "n d"]) ->
         ValueError: the distribution is of another family.
     """
     base = distribution.base_dist if isinstance(distribution, Independent) else distribution
+    if isinstance(base, LinearGaussian):
+        return base.transform(noise)
     if isinstance(base, Normal):
         # Not through the variance: its square root has no gradient where the square of a scale underflows.
         return torch.addcmul(base.loc, base.scale, noise)
     if isinstance(base, PointMass):
         return base.location
     raise ValueError(
-        f"posterior={type(base).__name__}: no rule turns noise into a sample of it; accepted: Normal, PointMass, or a "
-        "posterior or model with a method reparameterize(distribution, noise)"
+        f"posterior={type(base).__name__}: no rule turns noise into a sample of it; accepted: Normal, LinearGaussian, "
+        "PointMass, or a posterior or model with a method reparameterize(distribution, noise)"
     )

@@ -1,0 +1,82 @@
+"""q(z|x) after the moments of q(z): the aggregate posterior has mean 0 and covariance I, whatever the encoder does."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution
+
+from infovae.parallel import sum_over_processes
+from infovae.posteriors.linear_gaussian import LinearGaussian
+from infovae.posteriors.point_mass import PointMass
+from infovae.posteriors.posterior import Posterior
+from infovae.posteriors.whitening import Normalization, Whitening, whitening
+
+
+class Normalized(Posterior):
+    """A posterior whose codes are whitened by the moments of q(z), E[μ] and Cov[μ] + E[σ²].
+
+    Training uses the moments of the global batch, with gradient. Evaluation uses stored moments, which
+    :meth:`calibrate` takes from the training set: running averages would lag behind the encoder.
+
+    Sources: Rustamov 2019 (arXiv 1901.03227, code normalisation); Zhu et al. 2020 (arXiv 2004.12585, BN-VAE).
+
+    Args:
+        base: the posterior of the codes before they are normalised; a diagonal Gaussian or a point mass.
+        latent_dim: d.
+        normalization: see :func:`infovae.posteriors.whitening.whitening`.
+    """
+
+    centre: Tensor
+    matrix: Tensor
+    inverse: Tensor
+
+    def __init__(self, base: Posterior, latent_dim: int, normalization: Normalization = "cholesky") -> None:
+        super().__init__()
+        self.base = base
+        self.normalization = normalization
+        self.parameters_per_dimension = base.parameters_per_dimension
+        self.has_density = base.has_density
+        self.register_buffer("centre", torch.zeros(latent_dim))
+        self.register_buffer("matrix", torch.eye(latent_dim))
+        self.register_buffer("inverse", torch.eye(latent_dim))
+
+    def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
+        return normalized(self.base(parameters), Whitening(self.centre, self.matrix, self.inverse))
+
+    def forward_training(self, parameters: Float[Tensor, "m k"], global_size: int) -> Distribution:
+        with torch.autocast(parameters.device.type, enabled=False):
+            raw = self.base(parameters)
+            centre = sum_over_processes(raw.mean.sum(dim=0)) / global_size
+            deviation = raw.mean - centre
+            scatter = deviation.T @ deviation + torch.diag(raw.variance.sum(dim=0))
+            covariance = sum_over_processes(scatter) / global_size
+            return normalized(raw, whitening(centre, covariance, self.normalization))
+
+    @torch.no_grad()
+    def calibrate(self, batches: Iterable[Float[Tensor, "n k"]]) -> None:
+        count = 0
+        mean, scatter = self.centre.new_zeros(()).double(), self.matrix.new_zeros(()).double()
+        for parameters in batches:
+            raw = self.base(parameters)
+            means, n = raw.mean.double(), len(parameters)
+            own = means.mean(dim=0)
+            shift = own - mean
+            scatter = scatter + (means - own).T @ (means - own) + torch.diag(raw.variance.double().sum(dim=0))
+            scatter = scatter + torch.outer(shift, shift) * (count * n / (count + n))
+            mean, count = mean + shift * (n / (count + n)), count + n
+        if not count:
+            return
+        stored = whitening(mean, scatter / count, self.normalization)
+        for name, value in stored._asdict().items():
+            getattr(self, name).copy_(value)
+
+
+def normalized(raw: Distribution, map_: Whitening) -> Distribution:
+    """Return the distribution of matrix @ (u - centre) for u ~ q(u|x), a diagonal Gaussian or a point mass."""
+    with torch.autocast(raw.mean.device.type, enabled=False):  # a covariance of 1 needs more than 8 bits
+        location = (raw.mean - map_.centre) @ map_.matrix.T
+    if isinstance(raw, PointMass):
+        return PointMass(location)
+    return LinearGaussian(location, raw.stddev, map_.matrix, map_.inverse)
