@@ -16,6 +16,7 @@ from infovae.evaluation.measure import measure, observe
 from infovae.metrics.reconstruction import Reconstruction
 from infovae.model import sample_codes
 from infovae.module import InfoVAE
+from infovae.objective import rate
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.posteriors.point_mass import PointMass
@@ -154,3 +155,17 @@ def test_a_model_without_a_rule_is_sampled_where_its_family_is_known() -> None:
     images, noise = torch.rand(3, 1, 1, 2), torch.randn(3, 2)
     codes = sample_codes(Elsewhere(), images, noise, 3)
     torch.testing.assert_close(codes.z, images.flatten(1) + 2 * noise)
+
+
+def test_sigmoid_scale_lies_between_its_floor_and_1() -> None:
+    posterior = DiagonalGaussian("sigmoid", min_scale=0.1)(torch.tensor([[0.0, 0.0, -1e3, 1e3]]))
+    torch.testing.assert_close(posterior.stddev, torch.tensor([[0.1, 1.0]]))
+
+
+def test_deterministic_posterior_has_an_infinite_rate_and_no_noise() -> None:
+    location = torch.randn(4, 3, requires_grad=True)
+    posterior = Deterministic()(location)
+    assert rate(posterior, StandardNormal(3).distribution(), location).tolist() == [math.inf] * 4
+    assert torch.equal(posterior.rsample(), location)
+    assert not posterior.variance.any()
+    assert posterior.rsample(torch.Size((2,))).shape == (2, 4, 3)

@@ -1,5 +1,6 @@
 """Pixels as 256 levels under a logistic curve."""
 
+import math
 from typing import ClassVar
 
 import torch
@@ -12,6 +13,8 @@ from torch.nn import functional
 from infovae.likelihoods.likelihood import Likelihood
 
 LEVELS = 256
+NARROW = 1e-3
+"""A bin this narrow, in units of the scale, has its mass by a series: exp(-log_scale) may be 0."""
 
 
 class DiscretizedLogisticDistribution(Distribution):
@@ -38,12 +41,18 @@ class DiscretizedLogisticDistribution(Distribution):
         inverse_scale = torch.exp(-self.log_scale)
         upper = ((level + 0.5) / (LEVELS - 1) - self.location) * inverse_scale
         lower = ((level - 0.5) / (LEVELS - 1) - self.location) * inverse_scale
-        # With u > l, log(sigmoid(u) - sigmoid(l)) = log sigmoid(u) + log sigmoid(-l) + log(1 - exp(l - u)):
-        # each part is finite where the plain difference has underflowed.
-        inner = functional.logsigmoid(upper) + functional.logsigmoid(-lower) + torch.log(-torch.expm1(lower - upper))
-        first = functional.logsigmoid(upper)
-        last = functional.logsigmoid(-lower)
+        first, last = functional.logsigmoid(upper), functional.logsigmoid(-lower)
+        # With u > l, log(sigmoid(u) - sigmoid(l)) = log sigmoid(u) + log sigmoid(-l) + log(1 - exp(l - u)): each part
+        # is finite where the plain difference has underflowed.
+        inner = first + last + self._log_of_bin(inverse_scale)
         return torch.where(level == 0, first, torch.where(level == LEVELS - 1, last, inner))
+
+    def _log_of_bin(self, inverse_scale: Tensor) -> Tensor:
+        """Return log(1 - exp(-w)) of a bin's width w in units of the scale, by its series for a small w."""
+        # Not from u - l: far out, that difference rounds to 0, and its logarithm has no gradient.
+        width = inverse_scale / (LEVELS - 1)
+        narrow = -self.log_scale - math.log(LEVELS - 1) - width / 2 + width.square() / 24
+        return torch.where(width < NARROW, narrow, torch.log(-torch.expm1(-width.clamp_min(NARROW))))
 
     @torch.no_grad()
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
