@@ -6,7 +6,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
-from infovae.codes import Codes
+from infovae.codes import Basis, Codes
+from infovae.posteriors.linear_gaussian import LinearGaussian
 from infovae.posteriors.posterior import sample_posterior
 from infovae.priors.prior import Prior
 
@@ -65,4 +66,12 @@ def sample_codes(
     posterior = model.encode(images)
     reparameterize = getattr(model, "reparameterize", sample_posterior)
     z = reparameterize(posterior, noise.to(posterior.mean))
-    return Codes(z, posterior.mean, posterior.variance, dataset_size)
+    return codes_of(posterior, z, dataset_size)
+
+
+def codes_of(posterior: Distribution, z: Float[Tensor, "n d"], dataset_size: int) -> Codes:
+    """Return samples of a posterior with its moments, as metrics and divergences take them."""
+    basis = None
+    if isinstance(posterior, LinearGaussian):
+        basis = Basis(posterior.matrix, posterior.inverse, posterior.scale.square())
+    return Codes(z, posterior.mean, posterior.variance, dataset_size, basis)

@@ -15,6 +15,7 @@ from infovae.data.loader import Batch
 from infovae.divergences.divergence import Divergence
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
+from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
 from infovae.objective import Objective, rate
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
@@ -138,6 +139,19 @@ class InfoVAE(pl.LightningModule):
         posterior: Distribution = self.posterior(_full_precision(self.encoder(images.to(self.dtype))))
         return posterior
 
+    def encode_training(self, batch: Batch) -> Distribution:
+        """Return q(z|x) of this process's rows, as training sees it: normalised by the global batch's moments, say."""
+        parameters = _full_precision(self.encoder(batch.images.to(self.dtype)))
+        return self.posterior.forward_training(parameters, batch.global_size)
+
+    @torch.no_grad()
+    def calibrate(self, batches: Iterable[Batch]) -> None:
+        """Let the posterior take what it needs to know of the training set; in evaluation mode."""
+        self.posterior.calibrate(
+            gather_rows(_full_precision(self.encoder(batch.images.to(self.dtype))), batch.global_size)
+            for batch in batches
+        )
+
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
         """p(x|z)."""
         return self.decoder.distribution(
@@ -154,13 +168,16 @@ class InfoVAE(pl.LightningModule):
         mean = posterior.mean
         noise = torch.randn(global_size, mean.shape[1], dtype=mean.dtype, device=mean.device)
         z = self.reparameterize(posterior, own_rows(noise))
-        return Codes(z, mean, posterior.variance, dataset_size)
+        return codes_of(posterior, z, dataset_size)
 
     def gather(self, codes: Codes, global_size: int) -> Codes:
         """The codes of the global batch from those of each process, with gradient."""
-        together = gather_rows(torch.stack([codes.z, codes.mean, codes.variance], dim=1), global_size)
-        z, mean, variance = together.unbind(dim=1)
-        return Codes(z, mean, variance, codes.dataset_size)
+        basis = codes.basis
+        rows = [codes.z, codes.mean, codes.variance, *([] if basis is None else [basis.variance])]
+        z, mean, variance, *diagonals = gather_rows(torch.stack(rows, dim=1), global_size).unbind(dim=1)
+        if basis is not None:
+            basis = basis._replace(variance=diagonals[0])
+        return Codes(z, mean, variance, codes.dataset_size, basis)
 
     def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
         """D(q(z) || p(z)) from a global batch; nan where this prior or posterior has none, or the batch is too small.
@@ -239,7 +256,7 @@ class InfoVAE(pl.LightningModule):
 
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
         """This process's codes, and its share of reconstruction and rate."""
-        posterior = self.encode(batch.images)
+        posterior = self.encode_training(batch) if self.training else self.encode(batch.images)
         codes = self.codes(posterior, dataset_size, batch.global_size)
         log_likelihood = self.decode(codes.z).log_prob(batch.images)
         rates = rate(posterior, self.prior.distribution(), codes.z)

@@ -88,5 +88,7 @@ class KL(Divergence):
         self.log_aggregate = ESTIMATORS[estimator]
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
-        log_aggregate = self.log_aggregate(log_densities(codes), codes.dataset_size)
+        diagonal, gained = codes.diagonal()
+        log_density = log_densities(diagonal) + gained
+        log_aggregate = self.log_aggregate(log_density, codes.dataset_size)
         return (log_aggregate - prior.log_prob(codes.z)).mean()

@@ -28,6 +28,8 @@ class Normalized(Posterior):
         normalization: see :func:`infovae.posteriors.whitening.whitening`.
     """
 
+    needs_calibration = True
+
     centre: Tensor
     matrix: Tensor
     inverse: Tensor

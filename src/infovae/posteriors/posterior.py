@@ -30,6 +30,9 @@ class Posterior(nn.Module, ABC):
     has_density: bool
     """Whether log q(z|x) exists. Without it the rate is infinite and can't be optimised."""
 
+    needs_calibration: bool = False
+    """Whether :meth:`calibrate` does anything."""
+
     @abstractmethod
     def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
         """Return q(z|x) with batch shape (n,) and event shape (d,)."""

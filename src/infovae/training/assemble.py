@@ -19,6 +19,7 @@ from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.checkpoints import WholeCheckpoints
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.training.callbacks.calibration import Calibration
 from infovae.training.callbacks.drawing import Drawing
 from infovae.training.callbacks.early_end import EarlyEnd
 from infovae.training.callbacks.finite_steps import FiniteSteps
@@ -103,6 +104,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
         configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [
         RandomStreams(cfg.seed),
+        Calibration(),
         FiniteSteps(cfg.run_dir, cfg.on_nan),
         EarlyEnd(goes_on(cfg)),
         KeptComputation(Computation(str(cfg.trainer.get("precision", "32-true")), bool(cfg.compile))),

@@ -1,0 +1,38 @@
+"""Has the posterior calibrated on the training set before anything is measured or saved."""
+
+from typing import cast
+
+import pytorch_lightning as pl
+
+from infovae.data.module import image_data
+from infovae.module import InfoVAE
+from infovae.streams import evaluation_mode, isolated_stream
+
+
+class Calibration(pl.Callback):
+    """Calls the module's ``calibrate`` whenever the weights have moved and are about to be evaluated or saved.
+
+    Running averages would lag behind the encoder, so moments are computed anew.
+    """
+
+    def __init__(self) -> None:
+        self._calibrated_at = -1
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._calibrate(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._calibrated_at != trainer.global_step:  # without a validation in this epoch
+            self._calibrate(trainer, pl_module)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._calibrate(trainer, pl_module)
+
+    def _calibrate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        module = cast(InfoVAE, pl_module)
+        if not module.posterior.needs_calibration:
+            return
+        in_precision = trainer.precision_plugin.forward_context
+        with evaluation_mode(module), isolated_stream(module.device), in_precision():
+            module.calibrate(image_data(trainer).evaluation_loader("train"))
+        self._calibrated_at = trainer.global_step
