@@ -1,4 +1,4 @@
-"""Errors that a user can mend, with what is wrong and what would be accepted as data."""
+"""Errors a user can cause, with what is wrong and what would be accepted as data."""
 
 from typing import Any
 

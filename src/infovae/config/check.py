@@ -4,6 +4,7 @@ import functools
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -160,6 +161,8 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     """Hold a value against a type as strictly as JSON is: text is no number, and 1.0 is no whole number."""
     if isinstance(annotation, NoEffect):
         raise UserError("has no effect", key=key, value=value, accepted=annotation.accepted)
+    if is_dataclass(annotation):  # a part, which a target makes; pydantic would read its fields
+        raise _names_nothing(key, value)
     try:
         adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
@@ -175,9 +178,11 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
 def invalid(key: str, value: Any, error: ValidationError) -> UserError:
     """Return pydantic's reasons as the error of a key."""
     reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-    accepted = [reason.removeprefix("Input should be ") for reason in reasons]
-    if accepted == list(reasons):
-        return UserError("; ".join(reasons), key=key, value=value)
+    # "Array" and "object" are JSON's words for what a config calls a list and a mapping.
+    texts = [reason.replace("a valid array", "a list").replace("an object", "a mapping") for reason in reasons]
+    accepted = [text.removeprefix("Input should be ") for text in texts]
+    if accepted == texts:
+        return UserError("; ".join(texts), key=key, value=value)
     return UserError("invalid", key=key, value=value, accepted=" or ".join(accepted))
 
 

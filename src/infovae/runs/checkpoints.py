@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
@@ -31,28 +31,8 @@ class WholeCheckpoints(TorchCheckpointIO):
         place = Path(path)
         content = io.BytesIO()  # torch writing to a full disk itself ends the process in C++
         torch.save(checkpoint, content)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside = place.with_name(f"{place.name}.part")
-        try:
-            with aside.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
-        if place.name == LAST and place.exists():
-            place.replace(place.with_name(PREVIOUS))
-        aside.replace(place)
-        _sync_folder(place.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        earlier = place.with_name(PREVIOUS) if place.name == LAST else None
+        write_whole(place, content.getbuffer(), durable=True, earlier=earlier)
 
 
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:

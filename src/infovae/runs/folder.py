@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
 from infovae.terminal.command import typed
 
 COARSENESS = 0.1
@@ -73,10 +74,7 @@ def leave_no_trace(run_dir: Path, since: float) -> None:
 
 def write_config(cfg: DictConfig, run_dir: Path) -> None:
     """The resolved config, as ``config.yaml``; whole or not at all."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    aside = run_dir / "config.yaml.part"
-    OmegaConf.save(cfg, aside, resolve=True)
-    aside.replace(run_dir / "config.yaml")
+    write_whole(run_dir / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True), inside=run_dir)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
@@ -86,10 +84,7 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
         "git": git_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.part")
-    aside.write_text(json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
-    aside.replace(path)
+    write_whole(path, json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
 
 
 def git_revision() -> dict[str, Any] | None:
