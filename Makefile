@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: train test slow lint
 
 train: .venv
-	$(BIN)/python train.py model=infovae divergence=mmd
+	$(BIN)/infovae train model=infovae divergence=mmd
 
 test: .venv
 	$(BIN)/pytest

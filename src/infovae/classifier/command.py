@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 FOLDER = "data/classifiers"
-"""Where classifier.py puts what it trains, unless told otherwise."""
+"""Where infovae classifier puts what it trains, unless told otherwise."""
 
 
 def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
-    """``python classifier.py data=...`` with what was set of the source, as a shell takes it.
+    """``infovae classifier data=...`` with what was set of the source, as a shell takes it.
 
     Args:
         source: of the data set, as the config made it.
@@ -32,4 +32,4 @@ def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
     if folder != FOLDER:
         chosen["folder"] = folder
     overrides = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items()]
-    return shlex.join(["python", "classifier.py", f"data={function.__name__}", *overrides])
+    return shlex.join(["infovae", "classifier", f"data={function.__name__}", *overrides])

@@ -42,7 +42,7 @@ TOP_LEVEL: dict[str, Any] = {
     "device": str,
     "latent_dim": Annotated[int, Field(ge=1)] | None,
 }
-"""Keys of evaluate.py that belong to no group, with their types."""
+"""Keys of infovae evaluate that belong to no group, with their types."""
 
 
 class Subject(NamedTuple):

@@ -44,8 +44,8 @@ class SampleQuality(Metric):
     class mismatch these are the split's own, for all else as many of the training split's, which the classifier knows
     from its own training.
 
-    The classifier is the data set's (classifier.py). Without it, or without classes, one line says so before anything
-    is measured, and all numbers are nan.
+    The classifier is the data set's (infovae classifier). Without it, or without classes, one line says so before
+    anything is measured, and all numbers are nan.
 
     Args:
         model: what generates.
@@ -54,7 +54,7 @@ class SampleQuality(Metric):
         pixels: ``mean`` of p(x|z), ``drawn`` from it, or ``auto``: drawn where the run's data is binarised.
         k: which neighbour the balls of precision, recall, density and coverage reach to.
         subset_size: examples of each kind in a subset of the kernel distance.
-        classifiers: the folder where classifier.py keeps them.
+        classifiers: the folder where infovae classifier keeps them.
 
     Raises:
         ValueError: numbers that can't be.

@@ -31,7 +31,7 @@ TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
     "device": str,
 }
-"""Keys of classifier.py that belong to no group, with their types."""
+"""Keys of infovae classifier that belong to no group, with their types."""
 
 
 def train_classifier(cfg: DictConfig) -> None:

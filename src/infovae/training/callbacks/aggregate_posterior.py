@@ -58,7 +58,7 @@ class AggregatePosterior(pl.Callback):
             for metric in made.values():
                 if metric.compares_with_training:
                     raise UserError(
-                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by evaluate.py"
+                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by infovae evaluate"
                     )
             self._metrics[split] = {
                 name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
@@ -143,7 +143,7 @@ class AggregatePosterior(pl.Callback):
             slowest = max(self._seconds, key=lambda name: self._seconds[name])
             log.info(
                 "the metrics took %.1f s of the first epoch, %s alone %.1f; cheaper are fewer of them, as "
-                "metrics=[mmd], fewer examples, as metrics.mig.examples=1000, or measuring once, by evaluate.py",
+                "metrics=[mmd], fewer examples, as metrics.mig.examples=1000, or measuring once, by infovae evaluate",
                 total, slowest, self._seconds[slowest],
             )  # fmt: skip
         self._told = True
