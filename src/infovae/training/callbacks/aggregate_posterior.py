@@ -17,6 +17,7 @@ from infovae.model import Observed
 from infovae.module import InfoVAE
 from infovae.parallel import gather_rows
 from infovae.streams import evaluation_mode, isolated_stream
+from infovae.training.callbacks.measured_weights import measured_weights
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,9 @@ class AggregatePosterior(pl.Callback):
         loader = image_data(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         in_precision = trainer.precision_plugin.forward_context  # as in validation and test
-        with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
+        with (
+            measured_weights(trainer, module), evaluation_mode(module), torch.no_grad(), isolated_stream(module.device)
+        ):  # fmt: skip
             for batch in loader:
                 with in_precision():
                     posterior = module.encode(batch.images)
