@@ -107,9 +107,9 @@ def test_a_killed_run_ends_as_one_that_never_was(tmp_path: Path) -> None:
     """Each model with moments of its own, and with damage to what was written last."""
     faults = {
         "vae": ["step:2", "step:7"],  # before there is any checkpoint; in the middle of the second epoch
-        "mmd": ["validation:3", "step:3"],
+        "mmd": ["call:0.5", "validation:2"],
         "stein": ["write:5", "term:6"],  # two calls for each checkpoint
-        "adversarial": ["call:0.4", "flip"],
+        "adversarial": ["step:12", "flip"],
     }
     jobs = [
         {"folder": str(tmp_path / name / model), "overrides": [*COMMON, *MODELS[model]], "faults": met}
