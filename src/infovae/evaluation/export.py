@@ -22,7 +22,7 @@ from infovae.evaluation.load import SavedRun, load
 from infovae.module import InfoVAE
 from infovae.networks.autoregressive import AutoregressiveDecoder
 from infovae.runs.folder import check_writable, write_config, write_record
-from infovae.training.run import quieten
+from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from infovae.terminal.tables import print_table
 from infovae.training.assemble import build_chosen, build_data
 from infovae.training.devices import chosen_device
 from infovae.training.loggers import wandb
-from infovae.training.run import quieten
+from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""YAML from a stranger: plain values, or a refusal."""
+"""YAML from a stranger, read as plain values or refused."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ DEPTH = 50
 
 
 def safe_yaml(text: str) -> Any:
-    """Plain values; nothing is instantiated.
+    """Return plain values; nothing is instantiated.
 
     Raises:
-        ValueError: as :func:`check_plain`.
+        ValueError: see :func:`check_plain`.
     """
     check_plain(text)
     try:
@@ -21,12 +21,12 @@ def safe_yaml(text: str) -> Any:
 
 
 def check_plain(text: str) -> None:
-    """Refuse what no run writes, before any structure is built of it.
+    """Refuse YAML that no run writes, before any structure is built from it.
 
     libyaml recurses until the stack ends, and aliases multiply without bound.
 
     Raises:
-        ValueError: no YAML, aliases, or nested without end.
+        ValueError: the text isn't YAML, has aliases, or is nested too deep.
     """
     depth = 0
     try:
