@@ -140,7 +140,7 @@ def test_a_file_that_goes_bad_during_training_is_named_in_one_line(folder: Path,
     gone = folder / str(part.images.names[4])  # type: ignore[union-attr]
     gone.unlink()
     served = StreamedImages(part, CPU, workers, prefetch=1)
-    with pytest.raises(UserError, match=f"data.source: {gone} can't be read .*accepted are") as refusal:
+    with pytest.raises(UserError, match=f"^{gone} can't be read .*accepted:") as refusal:
         list(served.batches([torch.tensor([0, 1]), torch.tensor([2, 4])]))
     assert "\n" not in str(refusal.value)
 
@@ -154,7 +154,15 @@ def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.Monkey
     assert {type(part) for part in data._serve(torch.device("cuda")).values()} == {place}
 
 
-@pytest.mark.parametrize(("key", "value"), [("workers", -1), ("prefetch", 0)])
-def test_impossible_workers_are_refused(key: str, value: int) -> None:
-    with pytest.raises(ValueError, match=f"{key}={value}: accepted are whole numbers of at least"):
-        ImageData(lambda: None, **{key: value})  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("key", "value", "accepted"),
+    [
+        ("workers", -1, "0 to 256"),
+        ("workers", 257, "0 to 256"),
+        ("prefetch", 0, "1 to 1024"),
+        ("prefetch", 10**9, "1 to"),
+    ],
+)
+def test_impossible_workers_are_refused_before_the_set_is_read(key: str, value: int, accepted: str) -> None:
+    with pytest.raises(ValueError, match=f"^{key}={value}: invalid; accepted: whole numbers from {accepted}"):
+        ImageData(lambda: pytest.fail("read"), **{key: value})  # type: ignore[arg-type]
