@@ -148,6 +148,41 @@ def test_mmd_standard_error_is_the_spread_of_the_estimate() -> None:
         assert 0.65 < ratio < (2 if shift == 0 else 1.35)
 
 
+def test_mmd_of_a_tight_cluster_far_away() -> None:
+    """Where h hardly varies around a large mean, the claimed error is the observed spread; for one point, 0."""
+    d, n, repeats, kernel = 2, 20, 400, Gaussian()
+    values, errors = [], []
+    for deviation in [0.05] * repeats + [0.0]:
+        z = 2 + deviation * torch.randn(n, d, dtype=torch.float64)
+        within = torch.as_tensor(kernel.normal_mean_mean(d, d), dtype=torch.float64)
+        value, error = one_sample_mmd_squared(
+            kernel.evaluate(squared_distances(z, z), d), kernel.normal_mean(z, d), within
+        )
+        values.append(value.item())
+        errors.append(error.item() ** 2)
+    assert errors.pop() == pytest.approx(0, abs=1e-30)
+    # The spread's variance is known to sqrt(2 / 400) = 7 %.
+    assert 0.75 < np.mean(errors) / np.var(values[:repeats], ddof=1) < 1.35
+
+
+@pytest.mark.parametrize("n", [3, 4, 9])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_mmd_is_the_u_statistic_and_its_error_hoeffdings(n: int, shift: float) -> None:
+    d, kernel = 2, Gaussian()
+    z = torch.randn(n, d, dtype=torch.float64) + shift
+    pairs, to_prior = kernel.evaluate(squared_distances(z, z), d), kernel.normal_mean(z, d)
+    within = torch.as_tensor(kernel.normal_mean_mean(d, d), dtype=torch.float64)
+    h = (pairs - to_prior[:, None] - to_prior + within).numpy()
+    apart = h[~np.eye(n, dtype=bool)]
+    variance = apart.var(ddof=1)
+    rows = (h.sum(axis=1) - h.diagonal()) / (n - 1)
+    projected = max(rows.var(ddof=1) - variance / (n - 1), 0)
+    value, error = one_sample_mmd_squared(pairs, to_prior, within)
+    assert value.item() == pytest.approx(apart.mean(), rel=1e-10)
+    expected = (4 * (n - 2) * projected + 2 * variance) / (n * (n - 1))
+    assert error.item() ** 2 == pytest.approx(expected, rel=1e-9)
+
+
 def test_mmd_uses_so_many_codes_and_no_more() -> None:
     codes = codes_of(torch.zeros(500, 2), torch.ones(500, 2))
     metric = MMDToPrior(StandardNormal(2), samples=100)

@@ -206,7 +206,7 @@ def test_what_makes_no_sense_is_refused(key: str, value: float) -> None:
     path = GeometricPath(x, model.decode, model.prior)
     with pytest.raises(ValueError, match=f"{key}=.*: .*accepted: "):
         adapt_step_sizes(path, linear_schedule(2), **({"chains": 1} | {key: value}))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="temperatures=0: .*accepted: "):
+    with pytest.raises(ValueError, match=r"temperatures=0: .*accepted: "):
         linear_schedule(0)
-    with pytest.raises(ValueError, match="steepness=0: .*accepted: "):
+    with pytest.raises(ValueError, match=r"steepness=0: .*accepted: "):
         sigmoidal_schedule(3, 0)

@@ -54,7 +54,7 @@ def test_the_spectrum_of_one_dimension_is_a_vector() -> None:
 
 
 def test_a_threshold_below_0_is_refused() -> None:
-    with pytest.raises(ValueError, match="threshold=-1: .*accepted: "):
+    with pytest.raises(ValueError, match=r"threshold=-1: .*accepted: "):
         ActiveUnits(StandardNormal(2), threshold=-1.0)
 
 

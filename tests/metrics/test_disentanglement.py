@@ -341,7 +341,7 @@ def test_draws_are_even(partners: bool) -> None:
 
 @every_kind
 def test_data_without_factors_is_refused(kind: type[FactorMetric], settings: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=f"metrics: {kind.__name__} needs known factors .*accepted is .*data=sprites"):
+    with pytest.raises(UserError, match=f"metrics: {kind.__name__} needs known factors .*accepted: .*data=sprites"):
         kind(data_with(None), **settings)
 
 

@@ -40,9 +40,7 @@ class Averages(nn.Module):
 
 def test_missing_weights_are_one_line_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(
-        UserError, match=r"missing .*weights-inception-2015-12-05-6726825d.pth; accepted are pip"
-    ) as line:
+    with pytest.raises(UserError, match=r"missing .*weights-inception-2015-12-05-6726825d.pth; accepted: pip") as line:
         InceptionFID(Decoder(), ImageData(digits, validation_size=0))
     assert "\n" not in str(line.value)
 
@@ -64,9 +62,13 @@ def test_it_is_the_frechet_distance_of_colour_images(monkeypatch: pytest.MonkeyP
     # torchmetrics returns float32, with roots of eigenvalues that are 0 but for rounding: grey is three times alike.
     assert found == pytest.approx(frechet_distance(*features).item(), rel=1e-3)
     metric.reset()
+    metric.update(real[:1])
+    assert metric.compute()["inception_fid"].isnan()
+    assert metric.reason == "FID needs at least two real images"
+    metric.reset()
     assert metric.fid.real_features_num_samples == 0
 
 
 def test_images_of_two_channels_are_refused() -> None:
-    with pytest.raises(ValueError, match="images of 2 channels: Inception accepts 1 or 3"):
+    with pytest.raises(ValueError, match=r"images=.*: Inception needs colours; accepted: 1 or 3 channels"):
         as_colour(torch.rand(2, 2, 4, 4))

@@ -59,5 +59,5 @@ def test_empty_samples_are_refused() -> None:
     for first in (0, 4):
         with pytest.raises(ValueError, match=f"first={first}: .*accepted: "):
             permutation_p_value(torch.eye(4), first)
-    with pytest.raises(ValueError, match="permutations=0: .*accepted: "):
+    with pytest.raises(ValueError, match=r"permutations=0: .*accepted: "):
         permutation_p_value(torch.eye(4), 2, 0)

@@ -40,7 +40,7 @@ def log_mean_weight(log_weight: Float64[Tensor, "k n"]) -> LogLikelihood:
 
 
 def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:
-    """Return -log p(x) in bits for each of so many pixels and channels, from log p(x) in nats."""
+    """Return -log p(x) in bits per pixel and channel, from log p(x) in nats."""
     return -nats / (math.log(2) * dimensions)
 
 

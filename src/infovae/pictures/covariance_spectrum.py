@@ -7,13 +7,14 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 
+from infovae.errors import require_at_least
 from infovae.metrics.covariance import Moments
 from infovae.metrics.covariance_spectrum import spectrum
 from infovae.metrics.log_det_covariance import log_det
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, axis_number, rendered, style
 from infovae.pictures.latent_space import finite, prior_covariance
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 class CovarianceEigenvalues(Picture):
@@ -67,7 +68,7 @@ class CovarianceEigenvalues(Picture):
 
 
 def _limits(eigenvalues: torch.Tensor) -> tuple[float, float]:
-    """Return the limits of a log axis: all positive values with a margin, over a factor of 4 at least, for its ticks."""
+    """Return the limits of a log axis: all positive values with a margin, and a factor of 4 at least, for ticks."""
     low, high = (bound.log().item() for bound in eigenvalues[eigenvalues > 0].aminmax())
     half = max(0.55 * (high - low), math.log(2))
     return math.exp((low + high) / 2 - half), math.exp((low + high) / 2 + half)

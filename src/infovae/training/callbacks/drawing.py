@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from infovae.data.loader import Batch
 from infovae.data.module import image_data
 from infovae.module import InfoVAE
-from infovae.pictures.drawing import draw, first_batches, save
+from infovae.pictures.drawing import draw_pictures, first_batches, save_picture
 from infovae.pictures.picture import Picture
 from infovae.streams import evaluation_mode
 from infovae.training.callbacks.kept_weights import kept_epoch
@@ -51,13 +51,13 @@ class Drawing(pl.Callback):
         if self._batches is None:
             self._batches = first_batches(image_data(trainer).evaluation_loader("test", shared=False), self.pictures)
         with evaluation_mode(module), torch.no_grad():
-            drawn = draw(self.pictures, module, self._batches, module.device)
+            drawn = draw_pictures(self.pictures, module, self._batches, module.device)
         # A figure, its texts and its canvas of megabytes hold each other. Left to Python, which looks for such cycles
         # only when much else has been made, a long run's memory doubles.
         gc.collect()
         for name, picture in drawn.items():
-            save(picture, self.folder / f"{name}-{epoch:04d}.png")
-            save(picture, self.folder / f"{name}.png")
+            save_picture(picture, self.folder / f"{name}-{epoch:04d}.png")
+            save_picture(picture, self.folder / f"{name}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
                     # As bytes: wandb shows floats in [0, 1] as black.
