@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow lint
+.PHONY: train test slow lint mutants
 
 train: .venv
 	$(BIN)/infovae train model=infovae divergence=mmd
@@ -19,6 +19,10 @@ lint: .venv
 	$(BIN)/mypy
 	git ls-files -z | xargs -0 $(BIN)/codespell
 	$(BIN)/python .ci/markdown_lines
+
+# Hours on one core; resumable. Prints each change of the mathematics that no test notices, and the score.
+mutants: .venv
+	$(BIN)/python .ci/mutants
 
 # The versions in constraints.txt are those that CI runs; requirements.txt alone admits more.
 .venv: requirements.txt requirements-dev.txt constraints.txt pyproject.toml

@@ -119,7 +119,7 @@ class AggregatePosterior(pl.Callback):
                 own = module.codes(posterior, len(loader.dataset), batch.global_size)
                 codes = module.gather(own, batch.global_size)
                 self._observe("train", _observed(batch, codes))
-                if not weighted:
+                if not weighted and module.can_estimate_divergence(codes):
                     divergence += len(codes.z) * module.estimate_divergence(codes)
                     count += len(codes.z)
             self._log(module, "train")
