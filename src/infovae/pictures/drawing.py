@@ -9,7 +9,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from infovae.codes import joined
+from infovae.codes import Codes, joined
 from infovae.data.loader import Batch, ImageLoader
 from infovae.model import Model, Observed, sample_codes
 from infovae.pictures.picture import Picture, Pixels
@@ -40,7 +40,7 @@ def draw(
     Args:
         pictures: by name.
         model: in evaluation mode, on the device.
-        batches: of examples, at least one.
+        batches: of examples; none are needed where each picture's ``examples`` is 0.
         device: where model and batches are.
         seed: of each stream.
     """
@@ -72,7 +72,10 @@ def observe_batch(
 
 
 def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Observed:
-    """All batches as one; encoded batch by batch, as memory allows."""
+    """Return all batches as one, encoded batch by batch, as memory allows; no examples where there are no batches."""
+    if not batches:
+        nothing = torch.empty(0, model.prior.latent_dim, device=device)
+        return Observed(nothing, nothing[:, 0].long(), Codes(nothing, nothing, nothing, 0))
     sizes = [len(batch.images) for batch in batches]
     noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
     parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]
