@@ -149,7 +149,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(command: Command, run: Path
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         "error: results in run: run/evaluation.json: File too large; "
-        "accepted is a folder with room that can be written to"
+        "accepted: a folder with room that can be written to"
     ]
     assert not list(run.glob("*.part"))
 

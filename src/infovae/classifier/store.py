@@ -90,7 +90,7 @@ def load(folder: str | Path, key: str) -> Judge | None:
     ) as error:  # fmt: skip
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path}: damaged, or no classifier's weights ({reason}); accepted is what classifier.py writes: delete "
+            f"{path}: damaged, or no classifier's weights ({reason}); accepted: what classifier.py writes: delete "
             "the file and run that again"
         ) from error
     return Judge(classifier.eval().requires_grad_(False), accuracy, path)

@@ -23,7 +23,7 @@ def build(settings: Settings) -> None:
     """
     check_patterns(settings.runs)
     if not settings.serve and settings.output.is_dir():
-        raise UserError(f"output={settings.output}: is a folder; accepted is a file's path")
+        raise UserError(f"output={settings.output}: is a folder; accepted: a file's path")
     watch = Watch(settings)
     watch.refresh()
     if settings.serve:
@@ -31,13 +31,13 @@ def build(settings: Settings) -> None:
         return
     if not watch.watched:
         patterns = ", ".join(settings.runs)
-        raise UserError(f"runs={patterns}: no run in there; accepted are run folders, folders of runs, and globs")
+        raise UserError(f"runs={patterns}: no run in there; accepted: run folders, folders of runs, and globs")
     content = static_page(watch)
     try:
         write_whole(settings.output, content)
     except OSError as error:
         raise UserError(
-            f"output={settings.output}: can't be written ({error.strerror}); accepted is a file's path, in a folder "
+            f"output={settings.output}: can't be written ({error.strerror}); accepted: a file's path, in a folder "
             "that can be written to"
         ) from error
     print(f"{settings.output}: {len(watch.watched)} runs, {len(content) / MEGABYTE:.1f} MB")

@@ -69,7 +69,7 @@ def evaluate(cfg: DictConfig) -> None:
 def _images(subject: Subject, cfg: DictConfig) -> ImageData:
     data = subject.data()
     if not len(data.splits[cfg.split].images):
-        raise UserError(f"split={cfg.split}: {subject.name} has none; accepted are train and test")
+        raise UserError(f"split={cfg.split}: {subject.name} has none; accepted: train and test")
     data.batch_size = cfg.batch_size
     return data
 

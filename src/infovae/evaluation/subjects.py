@@ -64,7 +64,7 @@ def check_subjects(cfg: DictConfig) -> None:
     chosen = [key for key in ("run", "ckpt", "adapter") if cfg.get(key) is not None]
     if len(chosen) != 1:
         raise UserError(
-            f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted is one of run=FOLDER, "
+            f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted: one of run=FOLDER, "
             "ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
         )
     data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
@@ -74,11 +74,11 @@ def check_subjects(cfg: DictConfig) -> None:
                 raise UserError(f"{key}: missing; a model trained elsewhere needs data, latent_dim and output")
         return
     if data_is_chosen:
-        raise UserError("data: a run brings its own; accepted are changes, as +override.data.root=PATH")
+        raise UserError("data: a run brings its own; accepted: changes, as +override.data.root=PATH")
     if cfg.output is not None and isinstance(cfg.run, ListConfig) and len(cfg.run) > 1:
-        raise UserError(f"output={cfg.output}: {len(cfg.run)} runs can't share it; accepted is null, their own folders")
+        raise UserError(f"output={cfg.output}: {len(cfg.run)} runs can't share it; accepted: null, their own folders")
     if cfg.wandb and (cfg.override or cfg.output):
-        raise UserError("wandb=true: the W&B run keeps one evaluation; accepted is wandb=true without override, output")
+        raise UserError("wandb=true: the W&B run keeps one evaluation; accepted: wandb=true without override, output")
 
 
 def run_folders(cfg: DictConfig) -> list[Path]:
@@ -90,7 +90,7 @@ def run_folders(cfg: DictConfig) -> list[Path]:
     if cfg.ckpt is not None:
         folder = Path(cfg.ckpt).parent.parent
         if Path(cfg.ckpt).parent.name != "checkpoints" or not (folder / "config.yaml").is_file():
-            raise UserError(f"ckpt={cfg.ckpt}: lies in no run folder; accepted is RUN/checkpoints/FILE")
+            raise UserError(f"ckpt={cfg.ckpt}: lies in no run folder; accepted: RUN/checkpoints/FILE")
         folders = [folder]
     else:
         runs = cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]

@@ -42,7 +42,7 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
         UserError: no such file, or not a checkpoint of a run.
     """
     if not path.is_file():
-        raise UserError(f"{key}: no such file ({path}); accepted is a checkpoint, as RUN/checkpoints/last.ckpt")
+        raise UserError(f"{key}: no such file ({path}); accepted: a checkpoint, as RUN/checkpoints/last.ckpt")
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         checkpoint["state_dict"].items()
@@ -50,7 +50,7 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
         pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError, RuntimeError, ValueError
     ) as error:  # fmt: skip
         raise UserError(
-            f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__}); accepted is a "
+            f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__}); accepted: a "
             "checkpoint, as RUN/checkpoints/last.ckpt"
         ) from error
     return checkpoint
@@ -68,7 +68,7 @@ def load_weights(module: nn.Module, weights: dict[str, Any], path: Path) -> None
         if there != here:
             raise UserError(
                 f"{path}: a checkpoint of another architecture than configured: {name} is {there} there and {here} "
-                "here; accepted are checkpoints of runs with the same network, latent_dim, prior and divergence"
+                "here; accepted: checkpoints of runs with the same network, latent_dim, prior and divergence"
             )
     try:
         module.load_state_dict(weights)

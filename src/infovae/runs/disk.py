@@ -38,7 +38,7 @@ def check_space(run_dir: Path, module: nn.Module, place: str) -> None:
     if free < needed:
         raise UserError(
             f"{place}: {free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}; "
-            "accepted is a folder with room"
+            "accepted: a folder with room"
         )
 
 
@@ -58,7 +58,7 @@ def disk_errors(key: str) -> Iterator[None]:
         if problem.errno not in REFUSALS:
             raise
         raise UserError(
-            f"{key}: {problem.filename}: {problem.strerror}; accepted is a folder with room that can be written to"
+            f"{key}: {problem.filename}: {problem.strerror}; accepted: a folder with room that can be written to"
         ) from problem
 
 

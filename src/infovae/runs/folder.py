@@ -51,9 +51,9 @@ def check_writable(folder: Path, key: str) -> None:
     """
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not place.is_dir():
-        raise UserError(f"{key}={folder}: {place.name} is not a folder; accepted is a folder, there or to be made")
+        raise UserError(f"{key}={folder}: {place.name} is not a folder; accepted: a folder, there or to be made")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"{key}={folder}: {place} can't be written to; accepted is a folder that can")
+        raise UserError(f"{key}={folder}: {place} can't be written to; accepted: a folder that can")
 
 
 def leave_no_trace(run_dir: Path, since: float) -> None:
