@@ -10,13 +10,12 @@ import sys
 from omegaconf import DictConfig
 
 from infovae.app import cli
-from infovae.dashboard.build import build
-from infovae.dashboard.settings import settings_of
+from infovae.dashboard.build import serve_or_write
 
 
 def main(cfg: DictConfig) -> None:
     """A file, or a server."""
-    build(settings_of(cfg))
+    serve_or_write(cfg)
 
 
 if __name__ == "__main__":

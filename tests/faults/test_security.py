@@ -14,7 +14,7 @@ from infovae.classifier.store import load as load_classifier
 from infovae.classifier.store import weights_path
 from infovae.config.check import check
 from infovae.config.secrets import refuse_secrets
-from infovae.dashboard.build import build
+from infovae.dashboard.build import write
 from infovae.dashboard.settings import Settings
 from infovae.errors import UserError
 from infovae.evaluation.load import load
@@ -121,7 +121,7 @@ def test_no_secret_of_the_environment_reaches_a_run_folder_or_the_dashboard(
     wandb.log_evaluation(run, {"test/mmd": 1.0}, {}, OmegaConf.load(run / "config.yaml"))
     assert len(list((run / "wandb").glob("offline-run-*"))) == 2
     page = tmp_path / "page.html"
-    build(
+    write(
         Settings(
             runs=[str(tmp_path / "runs")], output=page, serve=False, host="127.0.0.1", port=0, poll_seconds=1,
             picture_megabytes=1, curve_points=300, stalled_after_minutes=30,
