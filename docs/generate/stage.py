@@ -1,9 +1,9 @@
-"""Lay out the pages of the documentation site in build/docs: those of docs/, and those made from conf/ and src/.
+"""Lay out the pages of the documentation site in build/docs.
 
     python docs/generate/stage.py
 
-The configs' page comes from the YAML files, the API's pages from the docstrings, the notebooks from their cells. Links
-between files of the repository become links between pages of the site.
+Most pages are those of docs/. The page of configs comes from the YAML files of conf/, the pages of the Python API from
+docstrings, and the notebooks from their cells. Links between files of the repository become links of the site.
 """
 
 import json
@@ -16,91 +16,97 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 STAGED = PROJECT / "build" / "docs"
 CONFIGS = "reference/configs.md"
-# Where files outside docs/ are files of the repository; without it such a link keeps its text alone.
-REPOSITORY = os.environ.get("REPOSITORY_URL", "")
-ROOMS = re.findall(r"reference/api/(\w+)\.md", (PROJECT / "mkdocs.yml").read_text())
-PAGES = {f"docs/{page.relative_to(PROJECT / 'docs')}": page for page in (PROJECT / "docs").rglob("*.md")}
-SITE = (
-    {name: name.removeprefix("docs/") for name in PAGES}
+PAGES = (
+    {str(path.relative_to(PROJECT)): str(path.relative_to(PROJECT / "docs")) for path in PROJECT.glob("docs/**/*.md")}
+    | {f"notebooks/{path.name}": f"tutorial/{path.stem}.md" for path in PROJECT.glob("notebooks/*.ipynb")}
     | {"benchmarks/README.md": "results/benchmarks.md", "conf": CONFIGS}
-    | {f"notebooks/{path.name}": f"tutorial/{path.stem}.md" for path in (PROJECT / "notebooks").glob("*.ipynb")}
 )
+"""The pages that are made from one file or folder of the repository."""
+
+API = re.findall(r"reference/api/([\w.]+)\.md", (PROJECT / "mkdocs.yml").read_text())
+"""The modules that have a page, as named below infovae."""
+
+REPOSITORY = os.environ.get("REPOSITORY_URL", "")
+"""Where readers find the files that are no page of the site; without it, links to them become plain text."""
 
 
-def address(target: str, page: str) -> str:
-    """Return the link from a page of the site to a file of the repository; empty where the site has no such link."""
-    anchor = ""
-    if target in SITE:
-        place = SITE[target]
+def link(target: str, page: str) -> str:
+    """Return the link from a page to a file of the repository, or nothing if readers can't reach that file."""
+    module = re.sub(r"(/__init__)?\.py$", "", target).removeprefix("src/infovae/").replace("/", ".")
+    if target in PAGES:
+        place = PAGES[target]
     elif target.startswith("docs/"):
         place = target.removeprefix("docs/")
     elif target.startswith("conf/"):
-        place, anchor = CONFIGS, "#" + slug(target.removeprefix("conf/").removesuffix(".yaml"))
-    elif (room := re.match(r"src/infovae/(\w+)", target)) and room[1] in ROOMS:
-        name = target.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        place, anchor = f"reference/api/{room[1]}.md", f"#{name}"
+        place = f"{CONFIGS}#{anchor(target.removeprefix('conf/'))}"
+    elif room := room_of(module):
+        place = f"reference/api/{room}.md" + (f"#infovae.{module}" if module != room else "")
     else:
         return f"{REPOSITORY}/blob/main/{target}" if REPOSITORY else ""
-    return os.path.relpath(place, Path(page).parent) + anchor
+    return os.path.relpath(place, Path(page).parent)
+
+
+def room_of(name: str) -> str:
+    """Return the module whose page shows a module, class or function, named as below infovae; or nothing."""
+    return next((room for room in API if f"{name}.".startswith(f"{room}.")), "")
+
+
+def anchor(name: str) -> str:
+    """Return the anchor of a config file or of a group, named as below conf/."""
+    return name.removesuffix(".yaml").replace("/", "-")
 
 
 def with_links(text: str, source: str, page: str) -> str:
     """Return the Markdown of ``source`` with its relative links as they are from ``page``."""
 
     def replace(found: re.Match[str]) -> str:
-        label, target, anchor = found.groups()
-        place = address(os.path.normpath(Path(source).parent / target), page)
-        return f"[{label}]({place}{anchor or ''})" if place else label
+        label, target, fragment = found.groups()
+        place = link(os.path.normpath(Path(source).parent / target), page)
+        return f"[{label}]({place}{fragment or ''})" if place else label
 
     return re.sub(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)", replace, text)
 
 
-def slug(name: str) -> str:
-    """Return the anchor of a config or a group of them."""
-    return name.replace("/", "-")
-
-
-def configs() -> str:
-    """Return the page that shows each group of conf/ and its options, as their files say."""
-    conf = PROJECT / "conf"
-    lines = ["# Configs", "", "One section for each group of `conf/`, one entry for each option.", ""]
-    lines += ["`group=option` chooses an option, and `key=value` sets a key of it.", "", "## Commands {#commands}", ""]
-    folders = sorted({path.parent for path in conf.rglob("*.yaml")} - {conf})
-    for folder in [conf, *folders]:
-        group = str(folder.relative_to(conf))
-        lines += [] if folder == conf else [f"## {group} {{#{slug(group)}}}", ""]
+def configs(conf: Path) -> str:
+    """Return the page of configs: the commands, then every group and its options."""
+    lines = ["# Configs", "", "What can I choose and set on the command line?", ""]
+    lines += ["`group=option` chooses an option, and `key=value` sets a key. Each entry is a file of `conf/`.", ""]
+    for folder in [conf, *sorted({path.parent for path in conf.rglob("*.yaml")} - {conf})]:
+        group = "" if folder == conf else str(folder.relative_to(conf))
+        lines += [f"## {group or 'Commands'} {{#{anchor(group or 'commands')}}}", ""]
         for path in sorted(folder.glob("*.yaml")):
-            lines += option(path.stem if folder == conf else f"{group}={path.stem}", path)
+            heading = f"{group}={path.stem}" if group else path.stem
+            lines += [f"### {heading} {{#{anchor(str(path.relative_to(conf)))}}}", "", *entry(path.read_text())]
     return "\n".join(lines)
 
 
-def option(title: str, path: Path) -> list[str]:
-    """Return the entry of one file: what its first comment says, its classes, and its keys with their defaults."""
-    text = path.read_text()
-    comment, body = re.match(r"((?:#.*\n)*)((?:.|\n)*)", text).groups()
-    said = [line.removeprefix("#").strip() for line in comment.splitlines() if "@package" not in line]
-    name = str(path.relative_to(PROJECT / "conf").with_suffix(""))
-    lines = [f"### {title} {{#{slug(name)}}}", "", *("".join(escape(line)) for line in said), ""]
-    for target in dict.fromkeys(re.findall(r"_target_: (infovae\.(\w+)\S*)", body)):
-        lines += [f"Class: [`{target[0]}`][{target[0]}]" if target[1] in ROOMS else f"Class: `{target[0]}`", ""]
-    return [*lines, "```yaml", body.strip() or "# no keys", "```", ""]
+def entry(text: str) -> list[str]:
+    """Return what a config file says of itself, the classes it names, and its keys with their defaults."""
+    comment, body = re.fullmatch(r"((?:#.*\n)*)((?s:.*))", text).groups()
+    lines = [escaped(line.strip("# ")) for line in comment.splitlines() if "@package" not in line]
+    for name in dict.fromkeys(re.findall(r"_target_: infovae\.(\S+)", body)):
+        full = f"infovae.{name}"
+        lines += ["", f"Class: [`{full}`][{full}]" if room_of(name) else f"Class: `{full}`"]
+    keys = re.sub(r"\n  help:\n(    .*\n|\n)*", "\n", body).strip()  # without the texts of --help
+    return [*lines, "", *(["```yaml", keys, "```", ""] if keys else [])]
 
 
-def escape(text: str) -> str:
-    """Return text whose characters Markdown would read as its own are escaped, but for code between backticks."""
-    return "`".join(part if odd % 2 else re.sub(r"([*_<\[|])", r"\\\1", part) for odd, part in enumerate(text.split("`")))
+def escaped(text: str) -> str:
+    """Return text without Markdown's marks, but for code between backticks."""
+    parts = text.split("`")
+    return "`".join(part if i % 2 else re.sub(r"([*_<\[|])", r"\\\1", part) for i, part in enumerate(parts))
 
 
 def notebook(path: Path, page: Path) -> str:
     """Return a notebook with its outputs as Markdown; its pictures are written beside the page."""
-    lines = []
-    for number, cell in enumerate(json.loads(path.read_text())["cells"]):
+    lines: list[str] = []
+    for i, cell in enumerate(json.loads(path.read_text())["cells"]):
         source = "".join(cell["source"])
         lines += [source, ""] if cell["cell_type"] == "markdown" else ["```python", source, "```", ""]
-        for order, output in enumerate(cell.get("outputs", [])):
-            data = output.get("data", {"text/plain": output.get("text", [])})
+        for k, output in enumerate(cell.get("outputs", [])):
+            data = output.get("data", {"text/plain": output.get("text", "")})
             if "image/png" in data:
-                picture = page.with_name(f"{path.stem}_{number}_{order}.png")
+                picture = page.with_name(f"{path.stem}_{i}_{k}.png")
                 picture.write_bytes(b64decode(data["image/png"]))
                 lines += [f"![Output of the cell above]({picture.name})", ""]
             elif "text/markdown" in data:
@@ -114,15 +120,13 @@ def main() -> None:
     """Write all pages anew."""
     shutil.rmtree(STAGED, ignore_errors=True)
     shutil.copytree(PROJECT / "docs", STAGED, ignore=shutil.ignore_patterns("generate", "*.csv"))
-    for source, place in SITE.items():
+    (STAGED / "reference" / "api").mkdir()
+    for source, place in PAGES.items():
         path, page = PROJECT / source, STAGED / place
-        page.parent.mkdir(parents=True, exist_ok=True)
-        text = configs() if place == CONFIGS else notebook(path, page) if path.suffix == ".ipynb" else path.read_text()
+        text = configs(path) if path.is_dir() else notebook(path, page) if path.suffix == ".ipynb" else path.read_text()
         page.write_text(with_links(text, source, place))
-    for room in ROOMS:
-        page = STAGED / "reference" / "api" / f"{room}.md"
-        page.parent.mkdir(exist_ok=True)
-        page.write_text(f"# infovae.{room}\n\n::: infovae.{room}\n")
+    for room in API:
+        (STAGED / "reference" / "api" / f"{room}.md").write_text(f"# infovae.{room}\n\n::: infovae.{room}\n")
 
 
 if __name__ == "__main__":
