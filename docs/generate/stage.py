@@ -97,16 +97,17 @@ def escaped(text: str) -> str:
     return "`".join(part if i % 2 else re.sub(r"([*_<\[|])", r"\\\1", part) for i, part in enumerate(parts))
 
 
-def notebook(path: Path, page: Path) -> str:
+def notebook(source: str, page: str) -> str:
     """Return a notebook with its outputs as Markdown; its pictures are written beside the page."""
     lines: list[str] = []
-    for i, cell in enumerate(json.loads(path.read_text())["cells"]):
-        source = "".join(cell["source"])
-        lines += [source, ""] if cell["cell_type"] == "markdown" else ["```python", source, "```", ""]
+    for i, cell in enumerate(json.loads((PROJECT / source).read_text())["cells"]):
+        text = "".join(cell["source"])
+        is_text = cell["cell_type"] == "markdown"
+        lines += [with_links(text, source, page), ""] if is_text else ["```python", text, "```", ""]
         for k, output in enumerate(cell.get("outputs", [])):
             data = output.get("data", {"text/plain": output.get("text", "")})
             if "image/png" in data:
-                picture = page.with_name(f"{path.stem}_{i}_{k}.png")
+                picture = (STAGED / page).with_name(f"{Path(page).stem}_{i}_{k}.png")
                 picture.write_bytes(b64decode(data["image/png"]))
                 lines += [f"![Output of the cell above]({picture.name})", ""]
             elif "text/markdown" in data:
@@ -119,12 +120,16 @@ def notebook(path: Path, page: Path) -> str:
 def main() -> None:
     """Write all pages anew."""
     shutil.rmtree(STAGED, ignore_errors=True)
-    shutil.copytree(PROJECT / "docs", STAGED, ignore=shutil.ignore_patterns("generate", "*.csv"))
+    shutil.copytree(PROJECT / "docs", STAGED, ignore=shutil.ignore_patterns("generate"))
     (STAGED / "reference" / "api").mkdir()
     for source, place in PAGES.items():
-        path, page = PROJECT / source, STAGED / place
-        text = configs(path) if path.is_dir() else notebook(path, page) if path.suffix == ".ipynb" else path.read_text()
-        page.write_text(with_links(text, source, place))
+        if source == "conf":
+            text = configs(PROJECT / source)
+        elif source.endswith(".ipynb"):
+            text = notebook(source, place)
+        else:
+            text = with_links((PROJECT / source).read_text(), source, place)
+        (STAGED / place).write_text(text)
     for room in API:
         (STAGED / "reference" / "api" / f"{room}.md").write_text(f"# infovae.{room}\n\n::: infovae.{room}\n")
 
