@@ -35,9 +35,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).symlink_to(PROJECT / name)
     shutil.copytree(PROJECT / "docs", folder / "docs")
     shutil.copy(PROJECT / "mkdocs.yml", folder)
-    (folder / "README.md").write_text("no page of the site")
     subprocess.run([sys.executable, "docs/generate/stage.py"], cwd=folder, check=True)
-    command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict"]
+    command = [sys.executable, "-m", "zensical", "build", "--strict"]
     answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return folder
