@@ -17,6 +17,8 @@ lint: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(BIN)/python .ci/markdown_lines
 
 # The versions in constraints.txt are those that CI runs; requirements.txt alone admits more.
 .venv: requirements.txt requirements-dev.txt constraints.txt pyproject.toml

@@ -72,7 +72,7 @@ def test_damaged_archives_are_one_clear_line(root: Path, damage: str) -> None:
         case "missing":
             archive.unlink()
     for download in (False, True):
-        with pytest.raises(OSError, match=f"data.root=.*missing or damaged: {name}.*accepted are") as refusal:
+        with pytest.raises(OSError, match=f"data.root=.*missing or damaged: {name}.*accepted:") as refusal:
             mnist(str(root), download=download)
         assert "\n" not in str(refusal.value)
         assert not (root / ".MNIST.lock").exists()
@@ -111,7 +111,7 @@ def test_damaged_unpacked_files_are_unpacked_anew(root: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(root: Path) -> None:
     (root / "MNIST").write_text("a file is in the way, as a read-only folder would be to anyone but root")
-    with pytest.raises(OSError, match=r"data.root=.*can't write .*accepted is a folder that can be written"):
+    with pytest.raises(OSError, match=r"data.root=.*can't write .*accepted: a folder that can be written"):
         mnist(str(root), download=False)
 
 
@@ -144,10 +144,10 @@ def test_splits_are_disjoint_and_a_matter_of_the_seed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"validation_size": 90}, "validation_size=90: accepted are whole numbers from 0 to 89"),
-        ({"validation_size": 30, "train_size": 61}, "train_size=61: accepted are whole numbers from 1 to 60"),
-        ({"validation_size": 30, "train_size": 0}, "train_size=0: accepted"),
-        ({"validation_size": 30, "batch_size": 0}, "batch_size=0: accepted"),
+        ({"validation_size": 90}, "validation_size=90: invalid; accepted: whole numbers from 0 to 89"),
+        ({"validation_size": 30, "train_size": 61}, "train_size=61: invalid; accepted: whole numbers from 1 to 60"),
+        ({"validation_size": 30, "train_size": 0}, "train_size=0: invalid; accepted"),
+        ({"validation_size": 30, "batch_size": 0}, "batch_size=0: invalid; accepted"),
     ],
 )
 def test_sizes_that_cannot_be_had_are_refused(arguments: dict[str, int], message: str) -> None:

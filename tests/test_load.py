@@ -80,7 +80,7 @@ def test_a_stranger_s_config_runs_no_code(
 ) -> None:
     monkeypatch.chdir(run)
     rewrite(run, **attack)
-    with pytest.raises(UserError, match=r"would run code that is not InfoVAE Lab's; accepted are .* or trust=true"):
+    with pytest.raises(UserError, match=r"would run code that is not InfoVAE Lab's; accepted: .* or trust=true"):
         load(run)
     assert not (run / "PWNED").exists()
 
@@ -157,16 +157,16 @@ def test_a_damaged_run_folder_is_refused(run: Path, damage: object, message: str
 @pytest.mark.parametrize(
     ("below", "lists", "told"),
     [
-        ([], True, "no config.yaml there; accepted is the folder of a run, as train.py prints it"),
-        (["b"], True, "runs are below it; accepted is one, as run=b"),
-        (["b", "a/c"], True, "runs are below it; accepted is one, as run=b"),  # the nearest
-        (["b", "a"], True, "2 runs are below it; accepted are one, as run=a, and a list, as run=[a,b]"),
+        ([], True, "no config.yaml there; accepted: the folder of a run, as train.py prints it"),
+        (["b"], True, "runs are below it; accepted: one, as run=b"),
+        (["b", "a/c"], True, "runs are below it; accepted: one, as run=b"),  # the nearest
+        (["b", "a"], True, "2 runs are below it; accepted: one, as run=a, and a list, as run=[a,b]"),
         (
             ["a/c", "a/.d", "a/b"],
             True,
-            "2 runs are below it; accepted are one, as run=a/b, and a list, as run=[a/b,a/c]",
+            "2 runs are below it; accepted: one, as run=a/b, and a list, as run=[a/b,a/c]",
         ),
-        (["b", "a"], False, "runs are below it; accepted is one, as run=a"),
+        (["b", "a"], False, "runs are below it; accepted: one, as run=a"),
     ],
 )
 def test_a_folder_of_runs_is_refused_after_one_look_below_it(

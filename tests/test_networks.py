@@ -40,8 +40,8 @@ def test_the_paper_s_network_has_the_authors_sizes() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MLPEncoder((1, 4, 4), 2, [0]), r"hidden=\[0\]: accepted"),
-        (lambda: ConvEncoder((1, 4, 4), 2, [2, 2, 2]), "can't be halved 3 times; accepted are lists of at most 2"),
+        (lambda: MLPEncoder((1, 4, 4), 2, [0]), r"hidden=\[0\]: invalid; accepted"),
+        (lambda: ConvEncoder((1, 4, 4), 2, [2, 2, 2]), "can't be halved 3 times; accepted: lists of at most 2"),
         (lambda: ConvEncoder((1, 4, 4), 2, []), r"channels=\[\]"),
         (lambda: ConvDecoder(2, (1, 4, 4), 1, [2], 0), "hidden=0"),
         (lambda: Gaussian(scale=0), "scale=0"),

@@ -73,12 +73,12 @@ def test_missing_divergence_is_refused() -> None:
 @pytest.mark.parametrize(
     ("alpha", "lambda_", "message"),
     [
-        (1.5, 1, "alpha=1.5: accepted"),
+        (1.5, 1, "alpha=1.5: invalid; accepted"),
         (float("nan"), 1, "alpha=nan"),
-        (0, -1, "lambda_=-1: accepted"),
+        (0, -1, "lambda_=-1: invalid; accepted"),
         (0, float("inf"), "lambda_=inf"),
         # The default of existing implementations that maximises the divergence.
-        (0, 1e-3, r"rewarded \(alpha \+ lambda_ - 1 = -0.999\); accepted is lambda_ >= 1"),
+        (0, 1e-3, r"rewarded \(alpha \+ lambda_ - 1 = -0.999\); accepted: lambda_ >= 1"),
     ],
 )
 def test_points_outside_the_family_are_refused(alpha: float, lambda_: float, message: str) -> None:

@@ -115,7 +115,7 @@ def test_bf16_is_no_candidate_where_a_fused_optimiser_clips(composed: Compose, m
 
 def test_several_processes_are_not_left_to_choose(composed: Compose) -> None:
     cfg = composed(*RUN, AUTO, "trainer.devices=2")
-    with pytest.raises(UserError, match=r"trainer\.devices=2: .* accepted is trainer\.devices=1, or a precision"):
+    with pytest.raises(UserError, match=r"trainer\.devices=2: .* accepted: trainer\.devices=1, or a precision"):
         choose(cfg, build_data(cfg), None)
 
 

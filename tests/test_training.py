@@ -317,7 +317,7 @@ def test_a_refused_run_writes_nothing(composed: Compose, tmp_path: Path) -> None
 def test_batches_too_small_for_the_divergence_are_refused_only_where_it_counts(
     composed: Compose, tmp_path: Path, overrides: list[str]
 ) -> None:
-    with pytest.raises(UserError, match=r"batches of 1 are too small for divergence MMD; accepted are .* at least 2"):
+    with pytest.raises(UserError, match=r"batches of 1 are too small for divergence MMD; accepted: .* at least 2"):
         train(composed(*SMALL, *overrides, run_dir=tmp_path))
     short = ["trainer.limit_train_batches=3", "trainer.limit_val_batches=3", "trainer.limit_test_batches=3"]
     metrics = train(composed(*SMALL, *overrides, *short, "model=vae", "trainer.max_epochs=1", run_dir=tmp_path / "vae"))

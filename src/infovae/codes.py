@@ -1,4 +1,4 @@
-"""The one thing divergences and metrics look at: a batch of inferred codes."""
+"""A batch of codes inferred by the encoder: all that divergences and metrics look at."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a measurement may ask of a model, wherever it was trained."""
+"""What metrics and pictures need of a model, wherever it was trained."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 

@@ -86,17 +86,17 @@ class InfoVAE(pl.LightningModule):
         if not posterior.has_density and objective.rate_weight != 0:
             raise ValueError(
                 f"model.alpha={objective.alpha:g}: a {type(posterior).__name__} posterior has an infinite rate, which "
-                "can't be optimised; accepted is alpha=1"
+                "can't be optimised; accepted: alpha=1"
             )
         if not prior.has_full_support and objective.rate_weight != 0:
             raise ValueError(
                 f"model.alpha={objective.alpha:g}: with a {type(prior).__name__} prior, which is 0 in places, the rate "
-                "is infinite and can't be optimised; accepted is alpha=1"
+                "is infinite and can't be optimised; accepted: alpha=1"
             )
         if prior.needs_posterior_density and not posterior.has_density:
             raise ValueError(
                 f"prior {type(prior).__name__} is made of log q(z|x), which a {type(posterior).__name__} posterior "
-                "doesn't have; accepted are posterior=diagonal_gaussian or another prior"
+                "doesn't have; accepted: posterior=diagonal_gaussian or another prior"
             )
         divergence.check_weight(objective.divergence_weight)
         try:
@@ -282,7 +282,7 @@ def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior
     if divergence.needs_posterior_density and not posterior.has_density:
         raise ValueError(
             f"divergence {type(divergence).__name__} needs log q(z|x), which a {type(posterior).__name__} "
-            "posterior doesn't have; accepted are posterior=diagonal_gaussian or another divergence"
+            "posterior doesn't have; accepted: posterior=diagonal_gaussian or another divergence"
         )
     divergence.check_prior(prior)
 

@@ -75,13 +75,13 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.alpha) or self.alpha > 1:
-            raise ValueError(f"alpha={self.alpha:g}: accepted are finite values of at most 1")
+            raise ValueError(f"alpha={self.alpha:g}: invalid; accepted: finite values of at most 1")
         if not math.isfinite(self.lambda_) or self.lambda_ < 0:
-            raise ValueError(f"lambda_={self.lambda_:g}: accepted are finite values of at least 0")
+            raise ValueError(f"lambda_={self.lambda_:g}: invalid; accepted: finite values of at least 0")
         if self.divergence_weight < 0:
             raise ValueError(
                 f"lambda_={self.lambda_:g}: with alpha={self.alpha:g} the divergence would be rewarded "
-                f"(alpha + lambda_ - 1 = {self.divergence_weight:g}); accepted is lambda_ >= {1 - self.alpha:g}"
+                f"(alpha + lambda_ - 1 = {self.divergence_weight:g}); accepted: lambda_ >= {1 - self.alpha:g}"
             )
 
     @staticmethod
@@ -92,7 +92,7 @@ class Objective:
             ValueError: beta is negative or not finite.
         """
         if not math.isfinite(beta) or beta < 0:
-            raise ValueError(f"beta={beta:g}: accepted are finite values of at least 0")
+            raise ValueError(f"beta={beta:g}: invalid; accepted: finite values of at least 0")
         return Objective(alpha=1 - beta, lambda_=beta)
 
     @property

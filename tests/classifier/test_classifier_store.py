@@ -55,7 +55,7 @@ def test_a_damaged_file_or_another_set_s_is_one_clear_line(tmp_path: Path) -> No
     key = "ab" * 32
     path = weights_path(tmp_path, key)
     path.write_bytes(b"no weights")
-    with pytest.raises(UserError, match=r"damaged, or no classifier's weights .*accepted is what classifier.py writes"):
+    with pytest.raises(UserError, match=r"damaged, or no classifier's weights .*accepted: what classifier.py writes"):
         load(tmp_path, key)
     save(Classifier((1, 4, 6), 3, channels=(4,), features=5), 0.5, key, path)
     path.rename(weights_path(tmp_path, "cd" * 32))

@@ -145,11 +145,11 @@ def test_a_file_that_cannot_be_written_and_folders_without_runs(tmp_path: Path) 
     cfg = defaults()
     (tmp_path / "empty").mkdir()
     cfg.runs = str(tmp_path / "empty")
-    with pytest.raises(UserError, match="no run in there; accepted are"):
+    with pytest.raises(UserError, match="no run in there; accepted:"):
         build(settings_of(cfg))
     write_run(tmp_path / "run")
     cfg.runs, cfg.output = str(tmp_path), str(tmp_path / "empty")
-    with pytest.raises(UserError, match=r"output=.*empty: .*; accepted is a file's path"):
+    with pytest.raises(UserError, match=r"output=.*empty: .*; accepted: a file's path"):
         build(settings_of(cfg))
 
 

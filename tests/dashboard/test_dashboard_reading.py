@@ -190,7 +190,7 @@ def test_runs_are_found_once_and_in_order(tmp_path: Path) -> None:
     for patterns, expected in cases.items():
         found = find_runs([str(tmp_path / pattern) for pattern in patterns])
         assert [str(folder.relative_to(tmp_path)) for folder in found] == expected
-    with pytest.raises(UserError, match="runs=nothere: no such folder; accepted are"):
+    with pytest.raises(UserError, match="runs=nothere: no such folder; accepted:"):
         check_patterns(["nothere"])
 
 

@@ -75,7 +75,7 @@ def test_a_truncated_face_is_damage(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_face_has_not_is_refused(tmp_path: Path, argument: str, value: str | int, accepted: str) -> None:
-    with pytest.raises(ValueError, match=f"source.{argument}={value}: accepted are {accepted}"):
+    with pytest.raises(ValueError, match=f"source.{argument}={value}: invalid; accepted: {accepted}"):
         celeba(str(tmp_path), **{argument: value})  # type: ignore[arg-type]
 
 

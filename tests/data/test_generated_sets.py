@@ -45,7 +45,7 @@ def test_two_points_are_black_and_white_in_halves() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 7])
 def test_two_points_refuse_uneven_halves(size: int) -> None:
-    with pytest.raises(ValueError, match=f"source.size={size}: accepted are even numbers"):
+    with pytest.raises(ValueError, match=f"source.size={size}: invalid; accepted: even numbers"):
         two_points(size)
 
 
@@ -73,11 +73,11 @@ def test_the_mixture_lies_on_its_circle_and_is_rounded_to_bytes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"components": 0}, "source.components=0: accepted"),
-        ({"size": 0}, "source.size=0: accepted"),
-        ({"scale": 0.001}, "source.scale=0.001: accepted are numbers from 0.0078"),
-        ({"scale": 0.3}, "source.scale=0.3: accepted"),
-        ({"scale": math.nan}, "source.scale=nan: accepted"),
+        ({"components": 0}, "source.components=0: invalid; accepted"),
+        ({"size": 0}, "source.size=0: invalid; accepted"),
+        ({"scale": 0.001}, "source.scale=0.001: invalid; accepted: numbers from 0.0078"),
+        ({"scale": 0.3}, "source.scale=0.3: invalid; accepted"),
+        ({"scale": math.nan}, "source.scale=nan: invalid; accepted"),
     ],
 )
 def test_the_mixture_refuses_what_bytes_cannot_hold(arguments: dict[str, float], told: str) -> None:
@@ -164,9 +164,9 @@ def test_sprites_are_all_there_with_factors_that_can_be_found() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"shapes": 4}, "source.shapes=4: accepted are 1 to 3"),
-        ({"xs": 0}, "source.xs=0: accepted"),
-        ({"size": 8}, "source.size=8: accepted"),
+        ({"shapes": 4}, "source.shapes=4: invalid; accepted: 1 to 3"),
+        ({"xs": 0}, "source.xs=0: invalid; accepted"),
+        ({"size": 8}, "source.size=8: invalid; accepted"),
         ({"test_fraction": 0.0}, "source.test_fraction=0.0: it makes 0 of"),
         ({"test_fraction": 1.0}, "source.test_fraction=1.0: "),
     ],

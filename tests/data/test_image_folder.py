@@ -153,11 +153,11 @@ def test_a_folder_of_nothing_readable_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"data.root=.*/nowhere: no such folder; accepted is a folder of images"):
+    with pytest.raises(OSError, match=r"data.root=.*/nowhere: no such folder; accepted: a folder of images"):
         image_folder(str(tmp_path / "nowhere"))
     (tmp_path / "notes.txt").write_text("no image")
     save(tmp_path / ".thumbnails" / "hidden.png", flat(0))
-    with pytest.raises(OSError, match=r"no images in it; accepted are files named \.bmp, "):
+    with pytest.raises(OSError, match=r"no images in it; accepted: files named \.bmp, "):
         image_folder(str(tmp_path))
 
 
@@ -169,13 +169,13 @@ def test_one_image_can_not_be_split(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, (4, 0)])
 def test_sizes_below_one_are_refused(folder: Path, size: int | tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"source.size=.*: accepted is a whole number of at least 1"):
+    with pytest.raises(ValueError, match=r"source.size=.*: invalid; accepted: a whole number of at least 1"):
         image_folder(str(folder), size=size)
 
 
 def test_more_than_memory_holds_is_refused_before_reading_where_it_is_to_be_held(folder: Path) -> None:
     side = int((psutil.virtual_memory().total / 20) ** 0.5)
-    with pytest.raises(OSError, match=r"take .* GiB while they are split, and .* GiB of memory are free; accepted are"):
+    with pytest.raises(OSError, match=r"take .* GiB while they are split, and .* GiB of memory are free; accepted:"):
         image_folder(str(folder), size=side, streaming="never")
 
 

@@ -28,8 +28,8 @@ def test_batches_that_can_be_shared_evenly(batch_size: int, train_size: int) -> 
 @pytest.mark.parametrize(
     ("batch_size", "train_size", "told"),
     [
-        (126, 200, "batch_size=126: it is over all 4 devices together; accepted are multiples of 4"),
-        (128, 102, "train_size=102: it makes one batch, which 4 devices can't share evenly; accepted are multiples"),
+        (126, 200, "batch_size=126: it is over all 4 devices together; accepted: multiples of 4"),
+        (128, 102, "train_size=102: it makes one batch, which 4 devices can't share evenly; accepted: multiples"),
     ],
 )
 def test_batches_that_can_not(batch_size: int, train_size: int, told: str) -> None:

@@ -140,7 +140,7 @@ def test_a_file_that_goes_bad_during_training_is_named_in_one_line(folder: Path,
     gone = folder / str(part.images.names[4])  # type: ignore[union-attr]
     gone.unlink()
     served = StreamedImages(part, CPU, workers, prefetch=1)
-    with pytest.raises(UserError, match=f"data.source: {gone} can't be read .*accepted are") as refusal:
+    with pytest.raises(UserError, match=f"data.source: {gone} can't be read .*accepted:") as refusal:
         list(served.batches([torch.tensor([0, 1]), torch.tensor([2, 4])]))
     assert "\n" not in str(refusal.value)
 
@@ -156,5 +156,5 @@ def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(("key", "value"), [("workers", -1), ("prefetch", 0)])
 def test_impossible_workers_are_refused(key: str, value: int) -> None:
-    with pytest.raises(ValueError, match=f"{key}={value}: accepted are whole numbers of at least"):
+    with pytest.raises(ValueError, match=f"{key}={value}: invalid; accepted: whole numbers of at least"):
         ImageData(lambda: None, **{key: value})  # type: ignore[arg-type]

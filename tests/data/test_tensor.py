@@ -64,7 +64,7 @@ def test_the_layout_decides_where_shapes_do_not() -> None:
     images = torch.zeros(2, 3, 4, 3)
     assert channels_first(images, "nchw").shape == (2, 3, 4, 3)
     assert channels_first(images, "nhwc").shape == (2, 3, 3, 4)
-    with pytest.raises(ValueError, match=r"layout=auto finds two axes that could be the channels; accepted are"):
+    with pytest.raises(ValueError, match=r"layout=auto finds two axes that could be the channels; accepted:"):
         channels_first(images, "auto")
 
 
@@ -72,13 +72,13 @@ def test_the_layout_decides_where_shapes_do_not() -> None:
     ("array", "told"),
     [
         (np.zeros((4, 5, 6, 7), np.uint8), "layout=auto finds no axis of 1 or 3 channels"),
-        (np.zeros((4, 5), np.uint8), r"shape \(4, 5\); accepted are"),
-        (np.zeros((0, 5, 5), np.uint8), r"shape \(0, 5, 5\); accepted are"),
-        (np.zeros((4, 5, 5), np.int64), "its images are torch.int64; accepted are uint8"),
-        (np.full((4, 5, 5), 255.0), "floats from 255 to 255; accepted are uint8, or floats in"),
+        (np.zeros((4, 5), np.uint8), r"shape \(4, 5\); accepted:"),
+        (np.zeros((0, 5, 5), np.uint8), r"shape \(0, 5, 5\); accepted:"),
+        (np.zeros((4, 5, 5), np.int64), "its images are torch.int64; accepted: uint8"),
+        (np.full((4, 5, 5), 255.0), "floats from 255 to 255; accepted: uint8, or floats in"),
         (np.full((4, 5, 5), -0.5), "floats from -0.5"),
         (np.full((4, 5, 5), np.nan), "floats from nan"),
-        (np.array([None] * 4), "can't be read as .npy .*accepted are plain arrays"),
+        (np.array([None] * 4), "can't be read as .npy .*accepted: plain arrays"),
         (np.array(["a", "b"]), "can't be read as .npy"),
     ],
 )
@@ -95,7 +95,7 @@ def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, told: str, 
 @pytest.mark.parametrize("labels", [np.arange(3), np.arange(4) - 1, np.arange(4.0), np.zeros((4, 1), int)])
 def test_other_labels_are_refused(tmp_path: Path, labels: np.ndarray) -> None:
     np.savez(tmp_path / "images.npz", images=PIXELS[:4], labels=labels)
-    with pytest.raises(OSError, match=r"its labels are .*; accepted are 4 whole numbers from 0 on"):
+    with pytest.raises(OSError, match=r"its labels are .*; accepted: 4 whole numbers from 0 on"):
         tensor(str(tmp_path / "images.npz"))
 
 
@@ -110,7 +110,7 @@ def test_damaged_files_are_one_clear_line(tmp_path: Path, suffix: str, damage: s
         (np.save if suffix == "npy" else np.savez)(path, PIXELS)
     content = path.read_bytes()
     path.write_bytes({"empty": b"", "text": b"not an array\n", "cut": content[: len(content) // 2]}[damage])
-    with pytest.raises(OSError, match=rf"can't be read as \.{suffix} \(.*accepted are plain arrays") as refusal:
+    with pytest.raises(OSError, match=rf"can't be read as \.{suffix} \(.*accepted: plain arrays") as refusal:
         tensor(str(path), streaming=streaming)
     assert "\n" not in str(refusal.value)
 
@@ -144,10 +144,10 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str, streaming: S
 def test_missing_and_foreign_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"nowhere.npy: no such file"):
         tensor(str(tmp_path / "nowhere.npy"))
-    with pytest.raises(OSError, match=r"images.h5: accepted are files named \.npy, \.npz or \.pt"):
+    with pytest.raises(OSError, match=r"images.h5: invalid; accepted: files named \.npy, \.npz or \.pt"):
         tensor(str(tmp_path / "images.h5"))
     np.savez(tmp_path / "other.npz", x=PIXELS)
-    with pytest.raises(OSError, match="it holds x; accepted is an array named images"):
+    with pytest.raises(OSError, match="it holds x; accepted: an array named images"):
         tensor(str(tmp_path / "other.npz"))
 
 
@@ -161,7 +161,7 @@ def test_what_does_not_fit_in_memory_stays_in_its_file(
     else:
         (np.save if suffix == "npy" else np.savez)(path, PIXELS)
     monkeypatch.setattr(memory, "free_memory", lambda: 1000)
-    refused = "accepted are sets that fit in memory, or "
+    refused = "accepted: sets that fit in memory, or "
     if suffix == "npz":
         with pytest.raises(OSError, match=refused + "an .npy or .pt file, which is streamed"):
             tensor(str(path))
@@ -175,7 +175,7 @@ def test_a_late_number_out_of_range_is_found_before_a_streamed_run_starts(tmp_pa
     array = np.zeros((BLOCK + 2, 1, 1), np.float32)
     array[-1] = 7
     np.save(tmp_path / "images.npy", array)
-    with pytest.raises(OSError, match="hold floats from 0 to 7; accepted are"):
+    with pytest.raises(OSError, match="hold floats from 0 to 7; accepted:"):
         tensor(str(tmp_path / "images.npy"), streaming="always")
 
 

@@ -117,7 +117,7 @@ def can_mount() -> bool:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("size=2m", "MB are free there and the checkpoints take 5.0; accepted is a folder"),
+        ("size=2m", "MB are free there and the checkpoints take 5.0; accepted: a folder"),
         ("ro", "Read-only file system"),
     ],
     ids=["full", "read-only"],

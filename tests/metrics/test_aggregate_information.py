@@ -196,5 +196,5 @@ def test_point_masses_and_no_codes_are_not_a_number_and_no_crash() -> None:
 
 @pytest.mark.parametrize("key", ["examples", "queries"])
 def test_none_is_refused(key: str) -> None:
-    with pytest.raises(ValueError, match=f"{key}=0: accepted are"):
+    with pytest.raises(ValueError, match=f"{key}=0: invalid; accepted:"):
         AggregateInformation(StandardNormal(1), **{key: 0})

@@ -40,7 +40,7 @@ def test_one_example_has_no_active_unit() -> None:
 
 
 def test_a_threshold_below_0_is_refused() -> None:
-    with pytest.raises(ValueError, match="threshold=-1: accepted are"):
+    with pytest.raises(ValueError, match="threshold=-1: invalid; accepted:"):
         ActiveUnits(StandardNormal(2), threshold=-1.0)
 
 

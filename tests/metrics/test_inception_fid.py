@@ -40,9 +40,7 @@ class Averages(nn.Module):
 
 def test_missing_weights_are_one_line_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(
-        UserError, match=r"missing .*weights-inception-2015-12-05-6726825d.pth; accepted are pip"
-    ) as line:
+    with pytest.raises(UserError, match=r"missing .*weights-inception-2015-12-05-6726825d.pth; accepted: pip") as line:
         InceptionFID(Decoder(), ImageData(digits, validation_size=0))
     assert "\n" not in str(line.value)
 

@@ -68,7 +68,7 @@ def test_points_that_are_all_alike_have_empty_balls() -> None:
 
 @pytest.mark.parametrize(("n", "m", "k"), [(5, 9, 5), (9, 5, 5), (9, 9, 0)])
 def test_more_neighbours_than_there_are_is_one_clear_line(n: int, m: int, k: int) -> None:
-    with pytest.raises(ValueError, match=rf"^k={k}: .*accepted are whole numbers from 1 to \d$"):
+    with pytest.raises(ValueError, match=rf"^k={k}: .*accepted: whole numbers from 1 to \d$"):
         precision_recall_density_coverage(torch.randn(n, 2), torch.randn(m, 2), k)
 
 

@@ -111,7 +111,7 @@ def test_fewer_images_than_neighbours_are_one_line(classifiers: str, caplog: pyt
     found = metric.compute()
     assert found["precision"].isnan()
     assert found["class_mismatch"].isfinite()
-    assert "nan: k=5: with 3 real and 50 generated images, accepted are whole numbers from 1 to 2" in caplog.text
+    assert "nan: k=5: with 3 real and 50 generated images, accepted: whole numbers from 1 to 2" in caplog.text
 
 
 def test_a_missing_classifier_is_one_line_with_the_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -140,8 +140,8 @@ def test_a_set_without_classes_is_one_line(tmp_path: Path, caplog: pytest.LogCap
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"k": 0}, "k=0: accepted"),
-        ({"samples": 5}, "samples=5: accepted .* above k=5"),
+        ({"k": 0}, "k=0: invalid; accepted"),
+        ({"samples": 5}, "samples=5: invalid; accepted .* above k=5"),
         ({"subset_size": 1}, "subset_size=1: "),
     ],
 )

@@ -42,7 +42,7 @@ class EncodeDecode(nn.Module):
     ) -> None:
         super().__init__()
         if not scale > 0:
-            raise ValueError(f"scale={scale:g}: accepted are values above 0")
+            raise ValueError(f"scale={scale:g}: invalid; accepted: values above 0")
         for method in ("encode", "decode"):
             if not callable(getattr(model, method, None)):
                 raise ValueError(f"model={type(model).__name__}: no method {method}; accepted has encode and decode")

@@ -78,7 +78,7 @@ def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
                 else "hydra.run.dir"
             )
             raise UserError(
-                f"{key}={error.filename}: {error.strerror}; accepted is a folder that can be made and written to"
+                f"{key}={error.filename}: {error.strerror}; accepted: a folder that can be made and written to"
             ) from error
 
 
@@ -89,12 +89,12 @@ def check_arguments(arguments: list[str]) -> None:
         UserError: any of these.
     """
     if not CONF.is_dir():
-        raise UserError(f"{CONF}: the configs are missing; accepted is a clone of the repository: pip install -e .")
+        raise UserError(f"{CONF}: the configs are missing; accepted: a clone of the repository: pip install -e .")
     parser = refusing(get_args_parser(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
     given = parser.parse_args(arguments)
     if given.experimental_rerun is not None:
         raise UserError(
-            f"--experimental-rerun={given.experimental_rerun}: a pickle can run code; accepted is the run's own "
+            f"--experimental-rerun={given.experimental_rerun}: a pickle can run code; accepted: the run's own "
             "command, as its summary.json has it"
         )
     for override in given.overrides:
@@ -111,7 +111,7 @@ def refusing(parser: argparse.ArgumentParser, accepted: str) -> argparse.Argumen
     """
 
     def refuse(message: str) -> NoReturn:
-        raise UserError(f"{message}; accepted are {accepted}")
+        raise UserError(f"{message}; accepted: {accepted}")
 
     parser.error = refuse  # type: ignore[method-assign]
     return parser

@@ -32,11 +32,11 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         if not channels or min(channels) < 1:
-            raise ValueError(f"channels={list(channels)}: accepted are non-empty lists of whole numbers of at least 1")
+            raise ValueError(f"channels={list(channels)}: invalid; accepted: non-empty lists of whole numbers from 1")
         if features < 1:
-            raise ValueError(f"features={features}: accepted are whole numbers of at least 1")
+            raise ValueError(f"features={features}: invalid; accepted: whole numbers of at least 1")
         if classes < 2:
-            raise ValueError(f"classes={classes}: accepted are whole numbers of at least 2")
+            raise ValueError(f"classes={classes}: invalid; accepted: whole numbers of at least 2")
         self.image_shape = tuple(image_shape)
         self.classes = classes
         self.channels = tuple(channels)

@@ -1,7 +1,7 @@
 """Where trained classifiers lie: under the hash of the data set that they were tested on."""
 
 import hashlib
-import os
+import io
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,8 @@ import torch
 from infovae.classifier.network import Classifier
 from infovae.data.images import LabelledImages
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
+from infovae.runs.lock import one_at_a_time
 
 BLOCK = 1000
 """How many images are hashed at a time."""
@@ -58,10 +60,11 @@ def save(classifier: Classifier, accuracy: float, key: str, path: Path) -> None:
         "features": classifier.feature_count,
         "state_dict": {name: value.cpu().contiguous() for name, value in classifier.state_dict().items()},
     }
+    packed = io.BytesIO()
+    torch.save(content, packed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")  # several processes may have found none
-    torch.save(content, aside)
-    aside.replace(path)
+    with one_at_a_time(path.with_name(f"{path.name}.lock")):  # several processes may have found none
+        write_whole(path, packed.getvalue())
 
 
 def load(folder: str | Path, key: str) -> Judge | None:
@@ -87,7 +90,7 @@ def load(folder: str | Path, key: str) -> Judge | None:
     ) as error:  # fmt: skip
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path}: damaged, or no classifier's weights ({reason}); accepted is what classifier.py writes: delete "
+            f"{path}: damaged, or no classifier's weights ({reason}); accepted: what classifier.py writes: delete "
             "the file and run that again"
         ) from error
     return Judge(classifier.eval().requires_grad_(False), accuracy, path)

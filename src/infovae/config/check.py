@@ -50,12 +50,12 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
     """
     refuse_secrets(OmegaConf.to_container(cfg))
     for missing in sorted(OmegaConf.missing_keys(cfg)):
-        raise UserError(f"{missing}: it has no value; accepted is {missing}={NEEDED.get(missing, 'VALUE')}")
+        raise UserError(f"{missing}: it has no value; accepted: {missing}={NEEDED.get(missing, 'VALUE')}")
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     for key, annotation in top_level.items():
         if key not in content:
-            raise UserError(f"{key}: it was taken away; accepted is {key}=VALUE")
+            raise UserError(f"{key}: it was taken away; accepted: {key}=VALUE")
         _validate(key, content[key], annotation)
     check_nodes(content)
 
@@ -116,7 +116,7 @@ def _check_node(key: str, node: Any, config: Mapping[Any, Any]) -> None:
         if not signature.takes(name):
             accepted = ", ".join(sorted(signature.annotations)) or "none"
             meant = probably(f"{key}.{name}", config)
-            raise UserError(f"{key}.{name}={value}: unknown key{meant}; accepted are {accepted}")
+            raise UserError(f"{key}.{name}={value}: unknown key{meant}; accepted: {accepted}")
         if isinstance(value, dict) and ("_target_" in value or name not in signature.annotations):
             _check_node(f"{key}.{name}", value, config)
         elif name in signature.annotations:
@@ -145,7 +145,7 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     if _became_object(value, read):
         raise _names_nothing(key, value)
     if _is_other(value, read):
-        raise UserError(f"{key}={value!r}: it is {type(value).__name__}; accepted is {read!r}")
+        raise UserError(f"{key}={value!r}: it is {type(value).__name__}; accepted: {read!r}")
 
 
 def _became_object(value: Any, read: Any) -> bool:
@@ -157,7 +157,7 @@ def _became_object(value: Any, read: Any) -> bool:
 
 def _names_nothing(key: str, value: Any) -> UserError:
     accepted = choice(key) if is_group(key) else f"{key}._target_=CLASS, beside what that takes"
-    return UserError(f"{key}={value}: doesn't say what is to be made; accepted is {accepted}")
+    return UserError(f"{key}={value}: doesn't say what is to be made; accepted: {accepted}")
 
 
 def _is_other(value: Any, read: Any) -> bool:

@@ -95,16 +95,16 @@ def _told(error: Exception) -> str:
     if isinstance(error, ConfigCompositionException) and (several := re.search(r"argument '(.*)'", str(error))):
         key, _, values = several[1].partition("=")
         sweep = ", or -m for a run of each" if _sweeps() else ""
-        return f"{several[1]}: several values; accepted are one, a list as {key}=[{values}]{sweep}"
+        return f"{several[1]}: several values; accepted: one, a list as {key}=[{values}]{sweep}"
     if isinstance(error, ConfigCompositionException) and (group := re.search(r"must specify '(.*?)'", str(error))):
-        return f"{group[1]}: no option is chosen; accepted are {', '.join(_options(group[1]))}"
+        return f"{group[1]}: no option is chosen; accepted: {', '.join(_options(group[1]))}"
     if isinstance(error, SearchPathException):
-        return f"--config-dir: {error}; accepted is a folder of configs"
+        return f"--config-dir: {error}; accepted: a folder of configs"
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and cause is None:
         return f"{error.full_key}: it was taken away, and is needed"
     if isinstance(error, InterpolationResolutionError):
         reason = str(error).partition("\n")[0]
-        return f"{_interpolating(error.full_key)}: {reason}; accepted are keys of the config, as --cfg job prints them"
+        return f"{_interpolating(error.full_key)}: {reason}; accepted: keys of the config, as --cfg job prints them"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return f"{error} {cause}" if cause is not None and str(cause) not in str(error) else str(error)
     if isinstance(error, ValueError) and "Config group override must be a string or a list" in str(error):
@@ -119,7 +119,7 @@ def _told(error: Exception) -> str:
 def _unreadable(override: str) -> str:
     subject = SUBJECTS.get(_script())
     meant = f"{subject}={override}, " if subject and "=" not in override else ""
-    return f"{override}: can't be read; accepted are {meant}{OVERRIDES}"
+    return f"{override}: can't be read; accepted: {meant}{OVERRIDES}"
 
 
 def _script() -> str:
@@ -137,11 +137,11 @@ def _unknown_key(cause: OmegaConfBaseException, node: DictConfig) -> str:
     key = str(cause.full_key)
     parent = key.rpartition(".")[0]
     if not node and is_group(parent):
-        return f"{_as_given(key)}: no option of {parent} is chosen; accepted is {choice(parent)}"
+        return f"{_as_given(key)}: no option of {parent} is chosen; accepted: {choice(parent)}"
     advice = f", or +{key}=VALUE to add it" if _can_be_added(key, node) else ""
     config = OmegaConf.to_container(node._get_root())
     assert isinstance(config, dict)
-    return f"{_as_given(key)}: unknown key{probably(key, config)}; accepted are {accepted}{advice}"
+    return f"{_as_given(key)}: unknown key{probably(key, config)}; accepted: {accepted}{advice}"
 
 
 def _can_be_added(key: str, node: DictConfig) -> bool:
@@ -158,7 +158,7 @@ def _can_be_added(key: str, node: DictConfig) -> bool:
 def _unknown_option(error: MissingConfigException, name: str) -> str:
     group, _, option = name.rpartition("/")
     options = ", ".join(error.options or _options(group))
-    return f"{group or '--config-name'}={option}: unknown option; accepted are {options}"
+    return f"{group or '--config-name'}={option}: unknown option; accepted: {options}"
 
 
 def _options(group: str) -> list[str]:
@@ -179,5 +179,5 @@ def _no_option() -> str:
     for entry in sys.argv[1:]:
         key, _, value = entry.lstrip("+~").partition("=")
         if value and (CONF / key).is_dir() and not (CONF / key / f"{value}.yaml").is_file():
-            return f"{entry}: not an option; accepted are {', '.join(_options(key))}"
-    return "an option is neither a name nor a list of names; accepted are GROUP=OPTION and GROUP=[OPTION,OPTION]"
+            return f"{entry}: not an option; accepted: {', '.join(_options(key))}"
+    return "an option is neither a name nor a list of names; accepted: GROUP=OPTION and GROUP=[OPTION,OPTION]"

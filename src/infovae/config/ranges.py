@@ -16,7 +16,7 @@ Batches = NotNegative | Annotated[float, Field(ge=0, le=1)] | None
 
 def _duration(value: str) -> str:
     if re.fullmatch(r"\d+:\d\d:\d\d:\d\d", value) is None:
-        raise ValueError("accepted is DD:HH:MM:SS")
+        raise ValueError("invalid; accepted: DD:HH:MM:SS")
     return value
 
 

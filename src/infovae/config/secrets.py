@@ -33,12 +33,12 @@ def refuse_secrets(node: Any, key: str = "") -> None:
     elif isinstance(node, str):
         if ENVIRONMENT.search(node):
             raise UserError(
-                f"{key}: reads the environment (${{oc.env:...}}), which would be written into the run folder; accepted "
-                "is the value itself, as $NAME in a shell"
+                f"{key}: reads the environment (${{oc.env:...}}), which would be written into the run folder; "
+                "accepted: the value itself, as $NAME in a shell"
             )
         if is_wandb_key(node):
             raise UserError(
-                f"{key}: holds a W&B key, which would be written into the run folder; accepted are `wandb login` and "
+                f"{key}: holds a W&B key, which would be written into the run folder; accepted: `wandb login` and "
                 "the environment's WANDB_API_KEY"
             )
 

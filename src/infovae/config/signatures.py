@@ -46,7 +46,7 @@ def signature_of(target: str, key: str) -> Signature:
         parameters = [] if _is_module_without_arguments(function) else inspect.signature(function).parameters.values()
     except (ImportError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{key}._target_={target}: can't be imported ({_reason(error, target)}); accepted is the dotted path of a "
+            f"{key}._target_={target}: can't be imported ({_reason(error, target)}); accepted: the dotted path of a "
             "class or function in a package that is installed, in the folder you are in, or on PYTHONPATH"
         ) from error
     try:

@@ -1,6 +1,5 @@
 """A file, or a server."""
 
-import os
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from infovae.dashboard.server import serve
 from infovae.dashboard.settings import Settings
 from infovae.dashboard.watch import Watch
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
 
 MEGABYTE = 1e6
 
@@ -23,7 +23,7 @@ def build(settings: Settings) -> None:
     """
     check_patterns(settings.runs)
     if not settings.serve and settings.output.is_dir():
-        raise UserError(f"output={settings.output}: is a folder; accepted is a file's path")
+        raise UserError(f"output={settings.output}: is a folder; accepted: a file's path")
     watch = Watch(settings)
     watch.refresh()
     if settings.serve:
@@ -31,16 +31,13 @@ def build(settings: Settings) -> None:
         return
     if not watch.watched:
         patterns = ", ".join(settings.runs)
-        raise UserError(f"runs={patterns}: no run in there; accepted are run folders, folders of runs, and globs")
+        raise UserError(f"runs={patterns}: no run in there; accepted: run folders, folders of runs, and globs")
     content = static_page(watch)
     try:
-        settings.output.parent.mkdir(parents=True, exist_ok=True)
-        aside = settings.output.with_name(settings.output.name + ".part")
-        aside.write_text(content, encoding="utf-8")
-        os.replace(aside, settings.output)
+        write_whole(settings.output, content)
     except OSError as error:
         raise UserError(
-            f"output={settings.output}: can't be written ({error.strerror}); accepted is a file's path, in a folder "
+            f"output={settings.output}: can't be written ({error.strerror}); accepted: a file's path, in a folder "
             "that can be written to"
         ) from error
     print(f"{settings.output}: {len(watch.watched)} runs, {len(content) / MEGABYTE:.1f} MB")

@@ -20,7 +20,7 @@ def check_patterns(patterns: Iterable[str]) -> None:
     """
     for pattern in patterns:
         if not _roots(pattern):
-            raise UserError(f"runs={pattern}: no such folder; accepted are run folders, folders of runs, and globs")
+            raise UserError(f"runs={pattern}: no such folder; accepted: run folders, folders of runs, and globs")
 
 
 def find_runs(patterns: Iterable[str]) -> list[Path]:

@@ -141,7 +141,7 @@ def serve(watch: Watch) -> None:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"host={settings.host} port={settings.port}: {reason}; accepted are an address of this machine and a free "
+            f"host={settings.host} port={settings.port}: {reason}; accepted: an address of this machine and a free "
             "port (port=0 takes any)"
         ) from error
     with server:

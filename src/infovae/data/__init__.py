@@ -1,4 +1,4 @@
-"""Data sets. A file a set, named by ``conf/data/``, beside the module that serves any of them.
+"""Data sets. One file per set, named by ``conf/data/``, and the module that serves them.
 
 A set is a function that gives :class:`infovae.data.images.ImageSets`.
 """

@@ -34,7 +34,7 @@ class Augmentation:
         for name, most in (("rotation", 180), ("zoom", 0.5), ("shift", 0.5), ("binarized", 1)):
             value = getattr(self, name)
             if not 0 <= value <= most:
-                raise ValueError(f"{name}={value:g}: accepted are values from 0 to {most:g}")
+                raise ValueError(f"{name}={value:g}: invalid; accepted: values from 0 to {most:g}")
 
     def __call__(self, images: Float[Tensor, "n c h w"], generator: Generator) -> Float[Tensor, "n c h w"]:
         """The images of one batch, with pixels in [0, 1], altered; the generator is on their device."""

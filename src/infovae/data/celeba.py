@@ -46,7 +46,9 @@ def celeba(
     """
     for name, value, most in (("size", size, None), ("crop", crop, WIDTH)):
         if value < 1 or (most and value > most):
-            raise ValueError(f"source.{name}={value}: accepted are whole numbers from 1{f' to {most}' if most else ''}")
+            raise ValueError(
+                f"source.{name}={value}: invalid; accepted: whole numbers from 1{f' to {most}' if most else ''}"
+            )
     folder = Path(root) / CelebA.base_folder
     files = [name for *_, name in CelebA.file_list if name != f"{IMAGES}.zip" or not (folder / IMAGES).is_dir()]
 
@@ -89,7 +91,9 @@ def _labels(data: CelebA, label: str) -> torch.Tensor:
     if label == "identity":
         return data.identity[:, 0] - 1
     if label not in data.attr_names:
-        raise ValueError(f"source.label={label}: accepted are identity, {', '.join(filter(None, data.attr_names))}")
+        raise ValueError(
+            f"source.label={label}: invalid; accepted: identity, {', '.join(filter(None, data.attr_names))}"
+        )
     return data.attr[:, data.attr_names.index(label)]
 
 
@@ -99,6 +103,6 @@ def _hold(faces: ImageFiles, root: str) -> torch.Tensor:
     if bad := [f"{name} ({problem})" for name, problem in problems if problem]:
         raise OSError(
             f"data.root={root}: CelebA is damaged in {faces.folder} ({len(bad)} of {len(faces)} images can't be "
-            f"read, the first is {bad[0]}); accepted are the images as they are in {IMAGES}.zip"
+            f"read, the first is {bad[0]}); accepted: the images as they are in {IMAGES}.zip"
         )
     return images

@@ -32,11 +32,11 @@ def gaussian_mixture_2d(
     """
     for name, value in (("size", size), ("components", components), ("test_size", test_size)):
         if value < 1:
-            raise ValueError(f"source.{name}={value}: accepted are whole numbers of at least 1")
+            raise ValueError(f"source.{name}={value}: invalid; accepted: whole numbers of at least 1")
     # A step of one byte is at most half a standard deviation, and the edge at least four away from every mean.
     if not 2 / 255 <= scale <= (0.5 - CIRCLE) / 4:
         raise ValueError(
-            f"source.scale={scale}: accepted are numbers from {2 / 255:.4f} (two steps of a byte) to "
+            f"source.scale={scale}: invalid; accepted: numbers from {2 / 255:.4f} (two steps of a byte) to "
             f"{(0.5 - CIRCLE) / 4} (a quarter of the margin)"
         )
     generator = torch.Generator().manual_seed(seed)

@@ -18,7 +18,7 @@ def cut_positions(n: int, fraction: float, seed: int) -> tuple[Int64[Tensor, " a
     if not 0 < held_out < n:
         raise ValueError(
             f"source.test_fraction={fraction}: it makes {held_out} of {n} images the test split; "
-            "accepted are fractions that leave at least one image on each side"
+            "accepted: fractions that leave at least one image on each side"
         )
     return split(n, held_out, torch.Generator().manual_seed(seed))
 

@@ -73,9 +73,9 @@ def to_bytes(images: Tensor) -> UInt8[Tensor, "n c h w"]:
     if images.dtype == torch.bool:
         return images.to(torch.uint8).mul_(255).contiguous()
     if not images.is_floating_point():
-        raise ValueError(f"its images are {images.dtype}; accepted are uint8, bool, or floats in [0, 1]")
+        raise ValueError(f"its images are {images.dtype}; accepted: uint8, bool, or floats in [0, 1]")
     # Written so that a NaN is refused too.
     if not bool(((images >= 0) & (images <= 1)).all()):
         low, high = images.min().item(), images.max().item()
-        raise ValueError(f"its images hold floats from {low:g} to {high:g}; accepted are uint8, or floats in [0, 1]")
+        raise ValueError(f"its images hold floats from {low:g} to {high:g}; accepted: uint8, or floats in [0, 1]")
     return (images.float() * 255).round_().to(torch.uint8).contiguous()

@@ -55,7 +55,7 @@ def image_folder(
     """
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 1:
-        raise ValueError(f"source.size={size}: accepted is a whole number of at least 1, or [height, width]")
+        raise ValueError(f"source.size={size}: invalid; accepted: a whole number of at least 1, or [height, width]")
     paths = _image_files(Path(root))
     read = partial(read_image, height=height, width=width, channels=channels, fit=fit)
     files = ImageFiles(Path(root), [str(path.relative_to(root)) for path in paths], read, (channels, height, width))
@@ -70,7 +70,7 @@ def image_folder(
     if len(bad) == len(paths) or (bad and unreadable == "refuse"):
         raise OSError(
             f"data.root={root}: {len(bad)} of {len(paths)} images can't be read, the first is {bad[0]}; "
-            "accepted are whole images, or data.source.unreadable=skip where some are"
+            "accepted: whole images, or data.source.unreadable=skip where some are"
         )
     if bad:
         log.warning(
@@ -90,11 +90,11 @@ def _image_files(root: Path) -> list[Path]:
     """By name, so that labels and splits don't depend on the file system."""
     if root.is_file():
         raise OSError(
-            f"data.root={root}: is a file; accepted is a folder of images, or, for a file of arrays, data=tensor "
+            f"data.root={root}: is a file; accepted: a folder of images, or, for a file of arrays, data=tensor "
             "data.path=FILE"
         )
     if not root.is_dir():
-        raise OSError(f"data.root={root}: no such folder; accepted is a folder of images")
+        raise OSError(f"data.root={root}: no such folder; accepted: a folder of images")
     found = sorted(
         path
         for path in root.rglob("*")
@@ -103,7 +103,7 @@ def _image_files(root: Path) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
     if not found:
-        raise OSError(f"data.root={root}: no images in it; accepted are files named {', '.join(sorted(SUFFIXES))}")
+        raise OSError(f"data.root={root}: no images in it; accepted: files named {', '.join(sorted(SUFFIXES))}")
     return found
 
 

@@ -154,7 +154,7 @@ class ImageLoader:
         steps: int | None = None,
     ) -> None:
         if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: accepted are whole numbers of at least 1")
+            raise ValueError(f"batch_size={batch_size}: invalid; accepted: whole numbers of at least 1")
         self.dataset = dataset
         # Where Lightning looks for set_epoch, as in torch's own DataLoader.
         self.sampler = sampler

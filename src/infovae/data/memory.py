@@ -40,7 +40,7 @@ def check_fits(key: str, nbytes: int, otherwise: str = "") -> None:
     if needed > free:
         raise OSError(
             f"{key}: its images take {gibibytes(needed)} while they are split, and {gibibytes(free)} of memory are "
-            f"free; accepted are sets that fit in memory{otherwise}"
+            f"free; accepted: sets that fit in memory{otherwise}"
         )
 
 

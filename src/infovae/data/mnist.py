@@ -76,7 +76,7 @@ def _unpack(root: Path, raw: Path, name: str) -> bool:
         os.replace(file.name, raw / name)
     except OSError as error:
         raise OSError(
-            f"data.root={root}: can't write {raw} ({error.strerror}); accepted is a folder that can be written"
+            f"data.root={root}: can't write {raw} ({error.strerror}); accepted: a folder that can be written"
         ) from error
     return True
 
@@ -94,6 +94,6 @@ def _download(root: str, raw: Path, bad: list[str], download: bool) -> None:
             reason = f"and the download failed ({' '.join(str(error).split()) or type(error).__name__})"
     if bad:
         raise OSError(
-            f"data.root={root}: MNIST is missing or damaged: {', '.join(bad)} {reason}; accepted are sound "
+            f"data.root={root}: MNIST is missing or damaged: {', '.join(bad)} {reason}; accepted: sound "
             f"archives in {Path(root) / 'mnist'} or unpacked files in {raw}"
         )

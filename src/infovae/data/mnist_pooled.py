@@ -20,7 +20,7 @@ def mnist_pooled(root: str, factor: int = 2, download: bool = True) -> ImageSets
         OSError: as :func:`infovae.data.mnist.mnist`.
     """
     if factor < 1 or 28 % factor:
-        raise ValueError(f"source.factor={factor}: accepted are 1, 2, 4, 7, 14 and 28")
+        raise ValueError(f"source.factor={factor}: invalid; accepted: 1, 2, 4, 7, 14 and 28")
     train, test, _ = mnist(root, download)
     return ImageSets(_pooled(train, factor), _pooled(test, factor))
 

@@ -73,7 +73,7 @@ class ImageData(pl.LightningDataModule):
         generator = torch.Generator().manual_seed(seed)
         n = len(train.images)
         if validation_size is None and own_validation is None:
-            raise ValueError("validation_size=null: this set has no validation split of its own; accepted are sizes")
+            raise ValueError("validation_size=null: this set has no validation split of its own; accepted: sizes")
         share = validation_size or 0
         fit, held_out = split(n, round(share * n) if isinstance(share, float) else share, generator)
         if train_size is not None:
@@ -137,13 +137,13 @@ class ImageData(pl.LightningDataModule):
         if self.batch_size % world_size:
             raise ValueError(
                 f"batch_size={self.batch_size}: it is over all {world_size} devices together; "
-                f"accepted are multiples of {world_size}"
+                f"accepted: multiples of {world_size}"
             )
         train_size = len(self.splits["train"].images)
         if train_size < self.batch_size and train_size % world_size:
             raise ValueError(
                 f"train_size={train_size}: it makes one batch, which {world_size} devices can't share evenly; "
-                f"accepted are multiples of {world_size}, or at least batch_size={self.batch_size}"
+                f"accepted: multiples of {world_size}, or at least batch_size={self.batch_size}"
             )
 
     def measured_train_loader(self) -> ImageLoader:
@@ -199,7 +199,7 @@ def _check(
     }
     for name, (value, least) in least_values.items():
         if value is not None and value < least:
-            raise ValueError(f"{name}={value}: accepted are whole numbers of at least {least}")
+            raise ValueError(f"{name}={value}: invalid; accepted: whole numbers of at least {least}")
 
 
 def image_data(trainer: pl.Trainer) -> ImageData:

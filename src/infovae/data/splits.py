@@ -12,7 +12,7 @@ def split(n: int, held_out: int, generator: torch.Generator) -> tuple[Int64[Tens
         ValueError: nothing would be left to train on.
     """
     if not 0 <= held_out < n:
-        raise ValueError(f"validation_size={held_out}: accepted are whole numbers from 0 to {n - 1}")
+        raise ValueError(f"validation_size={held_out}: invalid; accepted: whole numbers from 0 to {n - 1}")
     order = torch.randperm(n, generator=generator)
     return order[held_out:], order[:held_out]
 
@@ -26,7 +26,7 @@ def balanced_subset(labels: Int64[Tensor, " n"], size: int, generator: torch.Gen
         ValueError: size is not between 1 and n.
     """
     if not 1 <= size <= len(labels):
-        raise ValueError(f"train_size={size}: accepted are whole numbers from 1 to {len(labels)}")
+        raise ValueError(f"train_size={size}: invalid; accepted: whole numbers from 1 to {len(labels)}")
     order = torch.randperm(len(labels), generator=generator)
     shuffled = labels[order]
     # The r-th example of each class has rank r; taking ranks in order deals classes out in turn.

@@ -120,12 +120,12 @@ def sprites(
         OSError: the grid takes more memory than there is.
     """
     if not 1 <= shapes <= len(SHAPES):
-        raise ValueError(f"source.shapes={shapes}: accepted are 1 to {len(SHAPES)} ({', '.join(SHAPES)})")
+        raise ValueError(f"source.shapes={shapes}: invalid; accepted: 1 to {len(SHAPES)} ({', '.join(SHAPES)})")
     for name, count in (("scales", scales), ("rotations", rotations), ("xs", xs), ("ys", ys)):
         if count < 1:
-            raise ValueError(f"source.{name}={count}: accepted are whole numbers of at least 1")
+            raise ValueError(f"source.{name}={count}: invalid; accepted: whole numbers of at least 1")
     if size < 16:
-        raise ValueError(f"source.size={size}: accepted are whole numbers of at least 16")
+        raise ValueError(f"source.size={size}: invalid; accepted: whole numbers of at least 16")
     grid = Grid(shapes, scales, rotations, xs, ys)
     n = math.prod(grid)
     check_fits(f"data.source: a grid of {' x '.join(map(str, grid))}", n * size * size)

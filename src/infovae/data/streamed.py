@@ -52,7 +52,7 @@ class StreamedImages:
         )
         for positions, images in zip(chosen, loader, strict=True):
             if isinstance(images, str):
-                raise UserError(f"data.source: {images}; accepted are files that stay whole while a run reads them")
+                raise UserError(f"data.source: {images}; accepted: files that stay whole while a run reads them")
             pixels = images.to(self.device, non_blocking=True).float().div_(255)
             factors = None if self.factors is None else self.factors[positions]
             yield LabelledPixels(pixels, self.labels[positions], factors)

@@ -76,7 +76,7 @@ def channels_first(images: Tensor, layout: Layout) -> Tensor:
     """
     shape = tuple(images.shape)
     if images.ndim not in (3, 4) or 0 in shape:
-        raise ValueError(f"its images have shape {shape}; accepted are (n, h, w), (n, h, w, c) and (n, c, h, w)")
+        raise ValueError(f"its images have shape {shape}; accepted: (n, h, w), (n, h, w, c) and (n, c, h, w)")
     if images.ndim == 3:
         return images.unsqueeze(1)
     fitting = [name for name, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] in CHANNELS]
@@ -85,7 +85,7 @@ def channels_first(images: Tensor, layout: Layout) -> Tensor:
         raise ValueError(
             f"its images have shape {shape}, in which data.source.layout={layout} finds "
             f"{'two axes that could be the channels' if chosen else 'no axis of 1 or 3 channels'}; "
-            "accepted are data.source.layout=nchw or nhwc, with 1 or 3 channels there"
+            "accepted: data.source.layout=nchw or nhwc, with 1 or 3 channels there"
         )
     return images if chosen == ["nchw"] else images.permute(0, 3, 1, 2)
 
@@ -99,7 +99,7 @@ def to_labels(labels: Tensor, n: int) -> Int64[Tensor, " n"]:
     whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
     if labels.shape != (n,) or not whole or bool((labels < 0).any()):
         raise ValueError(
-            f"its labels are {labels.dtype} of shape {tuple(labels.shape)}; accepted are {n} whole numbers from 0 on"
+            f"its labels are {labels.dtype} of shape {tuple(labels.shape)}; accepted: {n} whole numbers from 0 on"
         )
     return labels.to(torch.int64)
 
@@ -120,12 +120,12 @@ def _size(path: Path) -> int:
     """
     if path.is_dir():
         raise ValueError(
-            "is a folder; accepted is an .npy, .npz or .pt file, or, for images, data=image_folder data.root=FOLDER"
+            "is a folder; accepted: an .npy, .npz or .pt file, or, for images, data=image_folder data.root=FOLDER"
         )
     if path.suffix not in (".npy", ".npz", ".pt"):
-        raise ValueError("accepted are files named .npy, .npz or .pt")
+        raise ValueError("invalid; accepted: files named .npy, .npz or .pt")
     if not path.is_file():
-        raise ValueError("no such file; accepted is an .npy, .npz or .pt file")
+        raise ValueError("no such file; accepted: an .npy, .npz or .pt file")
     return path.stat().st_size
 
 
@@ -148,8 +148,8 @@ def _read(path: Path, mapped: bool) -> dict[str, Tensor]:
     except Exception as error:  # damaged or foreign bytes can make a reader raise anything
         reason = (" ".join(str(error).split()) or type(error).__name__).split(". ")[0]
         raise ValueError(
-            f"can't be read as {path.suffix} ({reason}); accepted are plain arrays, with no pickled objects"
+            f"can't be read as {path.suffix} ({reason}); accepted: plain arrays, with no pickled objects"
         ) from error
     if "images" not in tensors:
-        raise ValueError(f"it holds {', '.join(map(str, arrays)) or 'nothing'}; accepted is an array named images")
+        raise ValueError(f"it holds {', '.join(map(str, arrays)) or 'nothing'}; accepted: an array named images")
     return tensors

@@ -92,7 +92,7 @@ def _told(name: str, root: str, folder: Path, files: Sequence[str], download: bo
             tried = f" (the download failed: {reason})" if download else ", and data.source.download=false"
         advice = "" if download else ", or data.source.download=true, which fetches what is missing"
         raise OSError(
-            f"data.root={root}: {name} is {state} in {folder}{tried}; accepted are {expected} there{advice}"
+            f"data.root={root}: {name} is {state} in {folder}{tried}; accepted: {expected} there{advice}"
         ) from error
 
 

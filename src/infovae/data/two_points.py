@@ -17,7 +17,7 @@ def two_points(size: int = 1000) -> ImageSets:
         ValueError: size is odd or too small.
     """
     if size < 2 or size % 2:
-        raise ValueError(f"source.size={size}: accepted are even numbers of at least 2")
+        raise ValueError(f"source.size={size}: invalid; accepted: even numbers of at least 2")
     labels = torch.arange(size) % 2
     points = LabelledImages((labels * 255).to(torch.uint8).view(size, 1, 1, 1), labels)
     return ImageSets(points, points)

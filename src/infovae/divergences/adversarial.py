@@ -68,7 +68,7 @@ class Adversarial(CriticDivergence):
         super().__init__(latent_dim, optimizer, hidden, critic_steps, spectral_norm)
         if not 0 <= gradient_penalty_weight < math.inf:
             raise ValueError(
-                f"gradient_penalty_weight={gradient_penalty_weight:g}: accepted are finite values of at least 0"
+                f"gradient_penalty_weight={gradient_penalty_weight:g}: invalid; accepted: finite values of at least 0"
             )
         self.form = form
         self.gradient_penalty_weight = gradient_penalty_weight

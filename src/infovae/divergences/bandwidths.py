@@ -48,7 +48,7 @@ def squared_number(sigma: float) -> float:
         ValueError: sigma is not a positive, finite number.
     """
     if not 0 < sigma < math.inf:
-        raise ValueError(f"bandwidth={sigma}: accepted are 2d, authors, median, svgd or a number above 0")
+        raise ValueError(f"bandwidth={sigma}: invalid; accepted: 2d, authors, median, svgd or a number above 0")
     return float(sigma) ** 2
 
 

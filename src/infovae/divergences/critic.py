@@ -61,7 +61,7 @@ class CriticDivergence(Divergence):
     ) -> None:
         super().__init__()
         if critic_steps < 1:
-            raise ValueError(f"critic_steps={critic_steps}: accepted are whole numbers of at least 1")
+            raise ValueError(f"critic_steps={critic_steps}: invalid; accepted: whole numbers of at least 1")
         # From the global seed, yet without moving its stream: at weight 0 a run doesn't depend on the divergence.
         with torch.random.fork_rng(devices=[]):
             self.critic = perceptron([latent_dim, *hidden, 1])

@@ -40,12 +40,12 @@ class Divergence(nn.Module, ABC):
         if missing:
             raise ValueError(
                 f"prior {type(prior).__name__}: divergence {type(self).__name__} needs its {' and '.join(missing)}, "
-                "which it doesn't have; accepted is a prior that does or another divergence"
+                "which it doesn't have; accepted: a prior that does or another divergence"
             )
         if "log_prob" in self.needs and not prior.has_full_support:
             raise ValueError(
                 f"prior {type(prior).__name__}: divergence {type(self).__name__} needs a density above 0 at every "
-                "code, which it doesn't have; accepted is a prior that does or another divergence"
+                "code, which it doesn't have; accepted: a prior that does or another divergence"
             )
 
     def check_weight(self, weight: float) -> None:

@@ -186,7 +186,7 @@ class GaussianSum(NormalMeanKernel):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.multipliers or min(self.multipliers) <= 0:
-            raise ValueError(f"multipliers={list(self.multipliers)}: accepted are non-empty lists of numbers above 0")
+            raise ValueError(f"multipliers={list(self.multipliers)}: invalid; accepted: lists of numbers above 0")
 
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
@@ -251,7 +251,7 @@ class RationalQuadratic(Kernel):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.alpha > 0:
-            raise ValueError(f"alpha={self.alpha}: accepted are numbers above 0")
+            raise ValueError(f"alpha={self.alpha}: invalid; accepted: numbers above 0")
 
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]

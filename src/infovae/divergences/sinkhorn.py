@@ -74,9 +74,9 @@ class Sinkhorn(Divergence):
     def __init__(self, blur: float = 1.0, scaling: float = 0.5) -> None:
         super().__init__()
         if not 0 < blur < float("inf"):
-            raise ValueError(f"blur={blur:g}: accepted are finite values above 0")
+            raise ValueError(f"blur={blur:g}: invalid; accepted: finite values above 0")
         if not 0 < scaling < 1:
-            raise ValueError(f"scaling={scaling:g}: accepted are values between 0 and 1")
+            raise ValueError(f"scaling={scaling:g}: invalid; accepted: values between 0 and 1")
         self.blur = blur
         self.scaling = scaling
 

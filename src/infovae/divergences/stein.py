@@ -156,7 +156,7 @@ class Stein(Divergence):
         if not kernel.smooth:
             raise ValueError(
                 f"kernel={type(kernel).__name__}: Stein's method differentiates the kernel twice, which this one isn't "
-                "at 0; accepted are gaussian, gaussian_sum, inverse_multiquadratic, rational_quadratic"
+                "at 0; accepted: gaussian, gaussian_sum, inverse_multiquadratic, rational_quadratic"
             )
         if not isinstance(value_bandwidth, str):
             squared_number(value_bandwidth)

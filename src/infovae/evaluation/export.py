@@ -92,7 +92,7 @@ def export(cfg: DictConfig) -> None:
     quieten()
     check(cfg, TOP_LEVEL)
     if cfg.run is None:
-        raise UserError("run: missing; accepted is run=FOLDER, as train.py prints it")
+        raise UserError("run: missing; accepted: run=FOLDER, as train.py prints it")
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
     output = Path(cfg.output or saved.folder / "export")

@@ -126,7 +126,7 @@ def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path)
     target = node.get("_target_")
     if target is not None and not _is_own_part(target, packages):
         raise UserError(
-            f"{folder / 'config.yaml'}: {key}._target_={target} would run code that is not InfoVAE Lab's; accepted are "
+            f"{folder / 'config.yaml'}: {key}._target_={target} would run code that is not InfoVAE Lab's; accepted: "
             f"classes and functions of {', '.join(packages)}, or trust=true if you trust whoever made this folder, "
             "started where what it names can be imported (in the folder that its package lies in, or with that on "
             "PYTHONPATH)"
@@ -178,23 +178,23 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
     except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"run={folder}: config.yaml is damaged ({reason}); accepted is the folder of a run, as train.py leaves it"
+            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as train.py leaves it"
         ) from error
     if missing:
-        raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted is the folder of a run")
+        raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted: the folder of a run")
     if unknown:
-        raise UserError(f"override.{unknown[0]}: unknown key; accepted are {', '.join(keys)}")
+        raise UserError(f"override.{unknown[0]}: unknown key; accepted: {', '.join(keys)}")
     return cfg
 
 
 def _no_run(below: list[Path], lists: bool) -> str:
     """What is wrong with a folder that is no run but has those below it."""
     if not below:
-        return "no config.yaml there; accepted is the folder of a run, as train.py prints it"
+        return "no config.yaml there; accepted: the folder of a run, as train.py prints it"
     if lists and len(below) > 1:
         several = ",".join(map(str, below[:2]))
-        return f"{len(below)} runs are below it; accepted are one, as run={below[0]}, and a list, as run=[{several}]"
-    return f"runs are below it; accepted is one, as run={below[0]}"
+        return f"{len(below)} runs are below it; accepted: one, as run={below[0]}, and a list, as run=[{several}]"
+    return f"runs are below it; accepted: one, as run={below[0]}"
 
 
 def _runs_below(folder: Path) -> list[Path]:
@@ -208,4 +208,4 @@ def _runs_below(folder: Path) -> list[Path]:
 def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:
     # A run's config is written resolved. One that isn't could read the environment of whoever opens it.
     if "${" in OmegaConf.to_yaml(cfg, resolve=False):
-        raise UserError(f"{path}: holds an interpolation (${{...}}); accepted is the resolved config that a run writes")
+        raise UserError(f"{path}: holds an interpolation (${{...}}); accepted: the resolved config that a run writes")

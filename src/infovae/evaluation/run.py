@@ -91,7 +91,7 @@ def _evaluate_one(
     device: torch.device,
 ) -> None:
     if not len(subject.data.splits[cfg.split].images):
-        raise UserError(f"split={cfg.split}: {subject.name} has none; accepted are train and test")
+        raise UserError(f"split={cfg.split}: {subject.name} has none; accepted: train and test")
     if isinstance(subject.model, torch.nn.Module):
         subject.model.to(device)
     subject.data.batch_size = cfg.batch_size
@@ -120,16 +120,16 @@ def _check_subject(cfg: DictConfig) -> None:
     chosen = [key for key in ("run", "ckpt", "adapter") if cfg.get(key) is not None]
     if len(chosen) != 1:
         raise UserError(
-            f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted is one of run=FOLDER, "
+            f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted: one of run=FOLDER, "
             "ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
         )
     data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
     if chosen != ["adapter"]:
         if data_is_chosen:
-            raise UserError("data: a run brings its own; accepted are changes, as +override.data.root=PATH")
+            raise UserError("data: a run brings its own; accepted: changes, as +override.data.root=PATH")
         if cfg.output is not None and isinstance(cfg.run, ListConfig) and len(cfg.run) > 1:
             raise UserError(
-                f"output={cfg.output}: {len(cfg.run)} runs can't share it; accepted is null, their own folders"
+                f"output={cfg.output}: {len(cfg.run)} runs can't share it; accepted: null, their own folders"
             )
         return
     for key, given in (("data", data_is_chosen), ("output", cfg.output), ("latent_dim", cfg.latent_dim)):
@@ -154,7 +154,7 @@ def _folders(cfg: DictConfig) -> list[Path]:
     if cfg.ckpt is not None:
         folder = Path(cfg.ckpt).parent.parent
         if Path(cfg.ckpt).parent.name != "checkpoints" or not (folder / "config.yaml").is_file():
-            raise UserError(f"ckpt={cfg.ckpt}: lies in no run folder; accepted is RUN/checkpoints/FILE")
+            raise UserError(f"ckpt={cfg.ckpt}: lies in no run folder; accepted: RUN/checkpoints/FILE")
         return [folder]
     runs = cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]
     return [Path(run) for run in runs if run is not None]

@@ -54,7 +54,7 @@ class Categorical(Likelihood):
     def __init__(self, levels: int = 256) -> None:
         super().__init__()
         if levels < 2:
-            raise ValueError(f"levels={levels}: accepted are whole numbers of at least 2")
+            raise ValueError(f"levels={levels}: invalid; accepted: whole numbers of at least 2")
         self.parameters_per_channel = levels
 
     def forward(self, parameters: Float[Tensor, "n k h w"]) -> Distribution:

@@ -25,7 +25,7 @@ class ActiveUnits(CovarianceMetric):
     def __init__(self, prior: Prior, threshold: float = 0.01) -> None:
         super().__init__(prior)
         if not 0 <= threshold < math.inf:
-            raise ValueError(f"threshold={threshold:g}: accepted are finite values of at least 0")
+            raise ValueError(f"threshold={threshold:g}: invalid; accepted: finite values of at least 0")
         self.threshold = threshold
 
     def compute(self) -> dict[str, Tensor]:

@@ -136,9 +136,9 @@ class AggregateInformation(CodeMetric):
     def __init__(self, prior: Prior, examples: int = 10000, queries: int = 2000) -> None:
         super().__init__(prior)
         if examples < 1:
-            raise ValueError(f"examples={examples}: accepted are whole numbers of at least 1")
+            raise ValueError(f"examples={examples}: invalid; accepted: whole numbers of at least 1")
         if queries < 1:
-            raise ValueError(f"queries={queries}: accepted are whole numbers of at least 1")
+            raise ValueError(f"queries={queries}: invalid; accepted: whole numbers of at least 1")
         for name in ("z", "mean", "variance"):
             self.add_state(name, [], dist_reduce_fx="cat")
         self.examples = examples

@@ -38,7 +38,7 @@ def linear_schedule(temperatures: int) -> Float64[Tensor, " t"]:
         ValueError: fewer than 1 step.
     """
     if temperatures < 1:
-        raise ValueError(f"temperatures={temperatures}: accepted are whole numbers of at least 1")
+        raise ValueError(f"temperatures={temperatures}: invalid; accepted: whole numbers of at least 1")
     return torch.linspace(0, 1, temperatures + 1, dtype=torch.float64)
 
 
@@ -49,7 +49,7 @@ def sigmoidal_schedule(temperatures: int, steepness: float = 4.0) -> Float64[Ten
         ValueError: fewer than 1 step, or a steepness that isn't above 0.
     """
     if not steepness > 0:
-        raise ValueError(f"steepness={steepness:g}: accepted are values above 0")
+        raise ValueError(f"steepness={steepness:g}: invalid; accepted: values above 0")
     curve = torch.sigmoid(steepness * (2 * linear_schedule(temperatures) - 1))
     return (curve - curve[0]) / (curve[-1] - curve[0])
 
@@ -68,14 +68,14 @@ def adapt_step_sizes(
         ValueError: a target outside of (0, 1), or another number that isn't above 0.
     """
     if not 0 < target_acceptance < 1:
-        raise ValueError(f"target_acceptance={target_acceptance:g}: accepted are values above 0 and below 1")
+        raise ValueError(f"target_acceptance={target_acceptance:g}: invalid; accepted: values above 0 and below 1")
     for name, number in (
         ("chains", chains),
         ("leapfrog_steps", leapfrog_steps),
         ("initial_step_size", initial_step_size),
     ):
         if not number > 0:
-            raise ValueError(f"{name}={number:g}: accepted are values above 0")
+            raise ValueError(f"{name}={number:g}: invalid; accepted: values above 0")
     state = path.at(path.sample_start(chains))
     step_size = torch.full_like(state.log_ratio, initial_step_size).to(state.z.dtype)
     used = step_size.new_empty(len(schedule) - 1, *step_size.shape)
@@ -182,9 +182,9 @@ class AnnealedImportance(ImageMetric):
             ("chains", chains), ("leapfrog_steps", leapfrog_steps), ("chunk", chunk)
         ):  # fmt: skip
             if count < 1:
-                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
         if not 0 < target_acceptance < 1:
-            raise ValueError(f"target_acceptance={target_acceptance:g}: accepted are values above 0 and below 1")
+            raise ValueError(f"target_acceptance={target_acceptance:g}: invalid; accepted: values above 0 and below 1")
         self.chains = chains
         self.schedule = sigmoidal_schedule(temperatures)
         self.leapfrog_steps = leapfrog_steps

@@ -58,7 +58,7 @@ class BetaVAEScore(FactorMetric):
         super().__init__(data, examples)
         for name, count in (("pairs", pairs), ("learned", learned), ("judged", judged)):
             if count < 1:
-                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
         self.pairs = pairs
         self.learned = learned
         self.judged = judged

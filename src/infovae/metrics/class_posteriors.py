@@ -25,7 +25,7 @@ class ClassPosteriors(Metric):
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         if prior.latent_dim != 1:
-            raise ValueError(f"latent_dim={prior.latent_dim}: accepted is latent_dim=1")
+            raise ValueError(f"latent_dim={prior.latent_dim}: invalid; accepted: latent_dim=1")
         for name in ("mean", "variance", "label"):
             self.add_state(name, [], dist_reduce_fx="cat")
 

@@ -76,9 +76,9 @@ class DCI(FactorMetric):
     def __init__(self, data: ImageData, examples: int = 10000, trees: int = 30, smallest_leaf: float = 0.01) -> None:
         super().__init__(data, examples)
         if trees < 1:
-            raise ValueError(f"trees={trees}: accepted are whole numbers of at least 1")
+            raise ValueError(f"trees={trees}: invalid; accepted: whole numbers of at least 1")
         if not 0 < smallest_leaf <= 0.5:
-            raise ValueError(f"smallest_leaf={smallest_leaf:g}: accepted are fractions above 0, up to 0.5")
+            raise ValueError(f"smallest_leaf={smallest_leaf:g}: invalid; accepted: fractions above 0, up to 0.5")
         self.trees = trees
         self.smallest_leaf = smallest_leaf
 

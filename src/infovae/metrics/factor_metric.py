@@ -38,10 +38,10 @@ class FactorMetric(Metric):
         if any(part.factors is None for part in data.splits.values() if len(part.images)):
             raise UserError(
                 f"metrics: {type(self).__name__} needs known factors of variation, and this data set knows none; "
-                "accepted is one that does, as data=sprites"
+                "accepted: one that does, as data=sprites"
             )
         if examples < 1:
-            raise ValueError(f"examples={examples}: accepted are whole numbers of at least 1")
+            raise ValueError(f"examples={examples}: invalid; accepted: whole numbers of at least 1")
         self.add_state("mean", [], dist_reduce_fx="cat")
         self.add_state("factors", [], dist_reduce_fx="cat")
         self.examples = examples

@@ -72,12 +72,12 @@ class FactorVAEScore(FactorMetric):
     ) -> None:
         super().__init__(data, examples)
         if group < 2:
-            raise ValueError(f"group={group}: accepted are whole numbers of at least 2")
+            raise ValueError(f"group={group}: invalid; accepted: whole numbers of at least 2")
         for name, count in (("learned", learned), ("judged", judged)):
             if count < 1:
-                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
         if not threshold >= 0:
-            raise ValueError(f"threshold={threshold:g}: accepted are numbers of at least 0")
+            raise ValueError(f"threshold={threshold:g}: invalid; accepted: numbers of at least 0")
         self.group = group
         self.learned = learned
         self.judged = judged

@@ -73,11 +73,11 @@ class FewLabels(TrainingCodesMetric):
     def __init__(self, labels: Sequence[int] = (100, 300, 1000), draws: int = 5, unlabelled: int = 2000) -> None:
         super().__init__()
         if not labels or min(labels) < 1:
-            raise ValueError(f"labels={list(labels)}: accepted are lists of whole numbers of at least 1")
+            raise ValueError(f"labels={list(labels)}: invalid; accepted: lists of whole numbers of at least 1")
         if draws < 1:
-            raise ValueError(f"draws={draws}: accepted are whole numbers of at least 1")
+            raise ValueError(f"draws={draws}: invalid; accepted: whole numbers of at least 1")
         if unlabelled < 0:
-            raise ValueError(f"unlabelled={unlabelled}: accepted are whole numbers of at least 0")
+            raise ValueError(f"unlabelled={unlabelled}: invalid; accepted: whole numbers of at least 0")
         self.counts = tuple(labels)
         self.draws = draws
         self.unlabelled = unlabelled

@@ -41,7 +41,7 @@ def importance_weighted_log_likelihood(
     """
     for name, count in (("samples", samples), ("chunk", chunk)):
         if count < 1:
-            raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+            raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
     n = len(images)
     z = proposal.sample(torch.Size((samples,)))
     log_ratio = prior.log_prob(z).double() - proposal.log_prob(z).double()
@@ -70,7 +70,7 @@ class ImportanceWeighted(ImageMetric):
         super().__init__(model, images)
         for name, count in (("samples", samples), ("chunk", chunk)):
             if count < 1:
-                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
         self.samples = samples
         self.chunk = chunk
 

@@ -30,7 +30,7 @@ def weights_file(given: str | None) -> Path:
     missing = [name for name, there in (("torch-fidelity", package), (str(path), path.is_file())) if not there]
     if missing:
         raise UserError(
-            f"metrics.inception_fid: missing {' and '.join(missing)}; accepted are pip install torch-fidelity and its "
+            f"metrics.inception_fid: missing {' and '.join(missing)}; accepted: pip install torch-fidelity and its "
             f"weights {WEIGHTS} (release v0.2.0 of torch-fidelity) there or at metrics.inception_fid.weights=FILE; "
             "metrics=[sample_quality] measures the same in a classifier's features"
         )
@@ -72,7 +72,7 @@ class InceptionFID(Metric):
     ) -> None:
         super().__init__()
         if samples < 2:
-            raise ValueError(f"samples={samples}: accepted are whole numbers of at least 2")
+            raise ValueError(f"samples={samples}: invalid; accepted: whole numbers of at least 2")
         path = weights_file(weights)
         self.fid = FrechetInceptionDistance(FEATURES, normalize=True, feature_extractor_weights_path=str(path))
         self.model = model

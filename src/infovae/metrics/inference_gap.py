@@ -39,11 +39,9 @@ class InferenceGap(Metric):
     def __init__(self, model: Model, nodes: int = 20000) -> None:
         super().__init__()
         if model.prior.latent_dim != 1:
-            raise ValueError(
-                f"latent_dim={model.prior.latent_dim}: quadrature is over a line; accepted is latent_dim=1"
-            )
+            raise ValueError(f"latent_dim={model.prior.latent_dim}: quadrature is over a line; accepted: latent_dim=1")
         if nodes < 100:
-            raise ValueError(f"nodes={nodes}: accepted are whole numbers of at least 100")
+            raise ValueError(f"nodes={nodes}: invalid; accepted: whole numbers of at least 100")
         self.add_state("seen", [], dist_reduce_fx="cat")
         self.model = model
         self.nodes = nodes

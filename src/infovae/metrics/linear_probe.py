@@ -22,7 +22,7 @@ class LinearProbe(TrainingCodesMetric):
     def __init__(self, examples: int = 10000) -> None:
         super().__init__()
         if examples < 2:
-            raise ValueError(f"examples={examples}: accepted are whole numbers of at least 2")
+            raise ValueError(f"examples={examples}: invalid; accepted: whole numbers of at least 2")
         self.examples = examples
 
     def compute(self) -> dict[str, Tensor]:

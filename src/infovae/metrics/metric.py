@@ -84,7 +84,7 @@ class ImageMetric(Metric):
     def __init__(self, model: Model, images: int) -> None:
         super().__init__()
         if images < 1:
-            raise ValueError(f"images={images}: accepted are whole numbers of at least 1")
+            raise ValueError(f"images={images}: invalid; accepted: whole numbers of at least 1")
         self.add_state("first", [], dist_reduce_fx="cat")
         self.model = model
         self.images = images

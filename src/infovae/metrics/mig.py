@@ -62,7 +62,7 @@ class MIG(FactorMetric):
     def __init__(self, data: ImageData, examples: int = 60000, bins: int = 20) -> None:
         super().__init__(data, examples)
         if bins < 2:
-            raise ValueError(f"bins={bins}: accepted are whole numbers of at least 2")
+            raise ValueError(f"bins={bins}: invalid; accepted: whole numbers of at least 2")
         self.bins = bins
 
     def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:

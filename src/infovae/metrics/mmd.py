@@ -87,7 +87,7 @@ class MMDToPrior(CodeMetric):
     def __init__(self, prior: Prior, samples: int = 2000, prior_samples: int = 10000) -> None:
         super().__init__(prior)
         if samples < 2:
-            raise ValueError(f"samples={samples}: accepted are whole numbers of at least 2")
+            raise ValueError(f"samples={samples}: invalid; accepted: whole numbers of at least 2")
         self.add_state("z", [], dist_reduce_fx="cat")
         self.samples = samples
         self.prior_samples = prior_samples

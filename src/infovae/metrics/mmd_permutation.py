@@ -30,9 +30,9 @@ def permutation_p_value(
     """
     n = len(kernel_matrix)
     if not 0 < first < n:
-        raise ValueError(f"first={first}: accepted are whole numbers from 1 to {n - 1}, so that neither is empty")
+        raise ValueError(f"first={first}: invalid; accepted: whole numbers from 1 to {n - 1}, so that neither is empty")
     if permutations < 1:
-        raise ValueError(f"permutations={permutations}: accepted are whole numbers of at least 1")
+        raise ValueError(f"permutations={permutations}: invalid; accepted: whole numbers of at least 1")
     kernel = kernel_matrix.double()
     if kernel.isnan().any():
         return kernel.new_tensor(torch.nan)
@@ -64,7 +64,7 @@ class MMDPermutation(CodeMetric):
         super().__init__(prior)
         for name, count in (("samples", samples), ("permutations", permutations)):
             if count < 1:
-                raise ValueError(f"{name}={count}: accepted are whole numbers of at least 1")
+                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
         self.add_state("z", [], dist_reduce_fx="cat")
         self.samples = samples
         self.permutations = permutations

@@ -58,7 +58,7 @@ def precision_recall_density_coverage(
     most = min(len(real), len(generated)) - 1
     if not 1 <= k <= most:
         raise ValueError(
-            f"k={k}: with {len(real)} real and {len(generated)} generated images, accepted are whole numbers from 1 to "
+            f"k={k}: with {len(real)} real and {len(generated)} generated images, accepted: whole numbers from 1 to "
             f"{most}"
         )
     if not (real.isfinite().all() and generated.isfinite().all()):

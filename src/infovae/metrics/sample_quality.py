@@ -76,11 +76,11 @@ class SampleQuality(Metric):
     ) -> None:
         super().__init__()
         if k < 1:
-            raise ValueError(f"k={k}: accepted are whole numbers of at least 1")
+            raise ValueError(f"k={k}: invalid; accepted: whole numbers of at least 1")
         if samples <= k:
-            raise ValueError(f"samples={samples}: accepted are whole numbers above k={k}")
+            raise ValueError(f"samples={samples}: invalid; accepted: whole numbers above k={k}")
         if subset_size < 2:
-            raise ValueError(f"subset_size={subset_size}: accepted are whole numbers of at least 2")
+            raise ValueError(f"subset_size={subset_size}: invalid; accepted: whole numbers of at least 2")
         self.add_state("features", [], dist_reduce_fx="cat")
         self.model = model
         self.data = data

@@ -89,7 +89,7 @@ class SAP(FactorMetric):
         super().__init__(data, examples)
         for position in categorical:
             if position < 0:
-                raise ValueError(f"categorical={list(categorical)}: accepted are positions of factors, from 0")
+                raise ValueError(f"categorical={list(categorical)}: invalid; accepted: positions of factors, from 0")
         self.categorical = tuple(categorical)
 
     def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:

@@ -49,13 +49,15 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         super().__init__()
         channels, height, columns = image_shape
         if depth < 1:
-            raise ValueError(f"depth={depth}: accepted are whole numbers of at least 1")
+            raise ValueError(f"depth={depth}: invalid; accepted: whole numbers of at least 1")
         if width < channels:
-            raise ValueError(f"width={width}: accepted are whole numbers of at least {channels}, the image's channels")
+            raise ValueError(
+                f"width={width}: invalid; accepted: whole numbers of at least {channels}, the image's channels"
+            )
         if kernel_size < 3 or kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size={kernel_size}: accepted are odd numbers of at least 3")
+            raise ValueError(f"kernel_size={kernel_size}: invalid; accepted: odd numbers of at least 3")
         if context_channels < 0:
-            raise ValueError(f"context_channels={context_channels}: accepted are whole numbers of at least 0")
+            raise ValueError(f"context_channels={context_channels}: invalid; accepted: whole numbers of at least 0")
         self.image_shape = (channels, height, columns)
         context_shape = (context_channels, height, columns) if context_channels else (latent_dim, 1, 1)
         self.context = nn.Sequential(

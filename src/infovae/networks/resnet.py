@@ -118,9 +118,9 @@ def _stages(height: int, width: int, widths: Sequence[int], blocks: int) -> list
         ValueError: no widths, or a width or a number of blocks below 1.
     """
     if not widths or min(widths) < 1:
-        raise ValueError(f"widths={list(widths)}: accepted are non-empty lists of whole numbers of at least 1")
+        raise ValueError(f"widths={list(widths)}: invalid; accepted: non-empty lists of whole numbers from 1")
     if blocks < 1:
-        raise ValueError(f"blocks={blocks}: accepted are whole numbers of at least 1")
+        raise ValueError(f"blocks={blocks}: invalid; accepted: whole numbers of at least 1")
     sizes = [(height, width)]
     while max(sizes[-1]) > COARSEST:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))

@@ -1,5 +1,6 @@
 """Draws pictures of a model from the first examples of a split."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from infovae.codes import joined
 from infovae.data.loader import Batch, ImageLoader
 from infovae.model import Model, Observed, sample_codes
 from infovae.pictures.picture import Picture, Pixels
+from infovae.runs.files import write_whole
 from infovae.streams import EVALUATION_SEED, isolated_stream
 
 
@@ -54,9 +56,10 @@ def draw(
 
 
 def save(picture: Pixels, path: Path) -> None:
-    """As PNG, in a folder that is made where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    """Write a picture as PNG; make its folder if there is none."""
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "PNG")
+    write_whole(path, content.getvalue())
 
 
 def observe_batch(

@@ -26,7 +26,7 @@ class KLByDimension(Picture):
     def __init__(self, examples: int = 5000, threshold: float = 0.01) -> None:
         require_at_least(1, examples=examples)
         if threshold < 0:
-            raise ValueError(f"threshold={threshold:g}: accepted are values of at least 0")
+            raise ValueError(f"threshold={threshold:g}: invalid; accepted: values of at least 0")
         super().__init__(examples)
         self.threshold = threshold
 

@@ -20,7 +20,7 @@ class LatentManifold(Picture):
     def __init__(self, rows: int = 21, extent: float = 2.5) -> None:
         require_at_least(1, rows=rows)
         if not 0 < extent <= 5:
-            raise ValueError(f"extent={extent:g}: accepted are values above 0 and up to 5")
+            raise ValueError(f"extent={extent:g}: invalid; accepted: values above 0 and up to 5")
         super().__init__(examples=0)
         self.rows = rows
         self.extent = extent

@@ -35,4 +35,4 @@ def require_at_least(least: int, **arguments: int) -> None:
     """
     for name, value in arguments.items():
         if value < least:
-            raise ValueError(f"{name}={value}: accepted are whole numbers of at least {least}")
+            raise ValueError(f"{name}={value}: invalid; accepted: whole numbers of at least {least}")

@@ -24,7 +24,7 @@ class Traversals(Picture):
     def __init__(self, dimensions: int = 10, columns: int = 13, extent: float = 3.0, examples: int = 2000) -> None:
         require_at_least(1, dimensions=dimensions, columns=columns, examples=examples)
         if not 0 < extent <= 5:
-            raise ValueError(f"extent={extent:g}: accepted are values above 0 and up to 5")
+            raise ValueError(f"extent={extent:g}: invalid; accepted: values above 0 and up to 5")
         super().__init__(examples)
         self.dimensions = dimensions
         self.columns = columns

@@ -26,7 +26,7 @@ class DiagonalGaussian(Posterior):
     def __init__(self, scale: Literal["exp", "sigmoid"] = "exp", min_scale: float = 0.0) -> None:
         super().__init__()
         if not 0 <= min_scale < 1:
-            raise ValueError(f"min_scale={min_scale:g}: accepted are values of at least 0 and below 1")
+            raise ValueError(f"min_scale={min_scale:g}: invalid; accepted: values of at least 0 and below 1")
         self.scale = scale
         self.min_scale = min_scale
 

@@ -54,15 +54,13 @@ class GaussianMixture(MixturePrior):
     ) -> None:
         super().__init__(latent_dim)
         if components < 1:
-            raise ValueError(f"components={components}: accepted are whole numbers of at least 1")
+            raise ValueError(f"components={components}: invalid; accepted: whole numbers of at least 1")
         if not 0 <= radius < math.inf:
-            raise ValueError(f"radius={radius:g}: accepted are finite values of at least 0")
+            raise ValueError(f"radius={radius:g}: invalid; accepted: finite values of at least 0")
         if not 0 < scale < math.inf:
-            raise ValueError(f"scale={scale:g}: accepted are finite values above 0")
+            raise ValueError(f"scale={scale:g}: invalid; accepted: finite values above 0")
         if arrangement == "ring" and latent_dim == 1:
-            raise ValueError(
-                "arrangement=ring: one dimension has no ring; accepted are grid, or latent_dim of at least 2"
-            )
+            raise ValueError("arrangement=ring: one dimension has no ring; accepted: grid, or latent_dim of at least 2")
         arranged = min(latent_dim, 2)
         if arrangement == "ring":
             points = ring(components, radius)

@@ -37,7 +37,7 @@ class Prior(nn.Module, ABC):
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
         if latent_dim < 1:
-            raise ValueError(f"latent_dim={latent_dim}: accepted are whole numbers of at least 1")
+            raise ValueError(f"latent_dim={latent_dim}: invalid; accepted: whole numbers of at least 1")
         self.latent_dim = latent_dim
 
     def attach(self, encode: Encode, images: Images) -> None:

@@ -34,7 +34,7 @@ class Uniform(Prior):
     def __init__(self, latent_dim: int, half_width: float = UNIT_VARIANCE) -> None:
         super().__init__(latent_dim)
         if not 0 < half_width < math.inf:
-            raise ValueError(f"half_width={half_width:g}: accepted are finite values above 0")
+            raise ValueError(f"half_width={half_width:g}: invalid; accepted: finite values above 0")
         self.register_buffer("low", torch.full((latent_dim,), -half_width), persistent=False)
         self.register_buffer("high", torch.full((latent_dim,), half_width), persistent=False)
 

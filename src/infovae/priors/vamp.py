@@ -34,7 +34,7 @@ class Vamp(MixturePrior):
     def __init__(self, latent_dim: int, components: int = 500, start: Literal["data", "noise"] = "data") -> None:
         super().__init__(latent_dim)
         if components < 1:
-            raise ValueError(f"components={components}: accepted are whole numbers of at least 1")
+            raise ValueError(f"components={components}: invalid; accepted: whole numbers of at least 1")
         self.count = components
         self.start = start
         self._encode: Encode | None = None

@@ -88,7 +88,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
         try:
             OverridesParser.create().parse_override(override)
         except HydraException as error:
-            raise UserError(f"cells=[{override}]: can't be read; accepted are {OVERRIDES}") from error
+            raise UserError(f"cells=[{override}]: can't be read; accepted: {OVERRIDES}") from error
 
 
 def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:

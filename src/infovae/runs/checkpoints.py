@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
@@ -31,28 +31,8 @@ class WholeCheckpoints(TorchCheckpointIO):
         place = Path(path)
         content = io.BytesIO()  # torch writing to a full disk itself ends the process in C++
         torch.save(checkpoint, content)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside = place.with_name(f"{place.name}.part")
-        try:
-            with aside.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
-        if place.name == LAST and place.exists():
-            place.replace(place.with_name(PREVIOUS))
-        aside.replace(place)
-        _sync_folder(place.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        earlier = place.with_name(PREVIOUS) if place.name == LAST else None
+        write_whole(place, content.getbuffer(), durable=True, earlier=earlier)
 
 
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
@@ -62,7 +42,7 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
         UserError: no such file, or not a checkpoint of a run.
     """
     if not path.is_file():
-        raise UserError(f"{key}: no such file ({path}); accepted is a checkpoint, as RUN/checkpoints/last.ckpt")
+        raise UserError(f"{key}: no such file ({path}); accepted: a checkpoint, as RUN/checkpoints/last.ckpt")
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         checkpoint["state_dict"].items()
@@ -70,7 +50,7 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
         pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError, RuntimeError, ValueError
     ) as error:  # fmt: skip
         raise UserError(
-            f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__}); accepted is a "
+            f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__}); accepted: a "
             "checkpoint, as RUN/checkpoints/last.ckpt"
         ) from error
     return checkpoint
@@ -88,7 +68,7 @@ def load_weights(module: nn.Module, weights: dict[str, Any], path: Path) -> None
         if there != here:
             raise UserError(
                 f"{path}: a checkpoint of another architecture than configured: {name} is {there} there and {here} "
-                "here; accepted are checkpoints of runs with the same network, latent_dim, prior and divergence"
+                "here; accepted: checkpoints of runs with the same network, latent_dim, prior and divergence"
             )
     try:
         module.load_state_dict(weights)

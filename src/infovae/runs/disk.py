@@ -36,7 +36,7 @@ def check_space(run_dir: Path, module: nn.Module, place: str) -> None:
     if free < needed:
         raise UserError(
             f"{place}: {free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}; "
-            "accepted is a folder with room"
+            "accepted: a folder with room"
         )
 
 

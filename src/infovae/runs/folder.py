@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
 
 COARSENESS = 0.1
 """Seconds by which a file system's clock may lag behind."""
@@ -50,9 +51,9 @@ def check_writable(folder: Path, key: str) -> None:
     """
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not place.is_dir():
-        raise UserError(f"{key}={folder}: {place.name} is not a folder; accepted is a folder, there or to be made")
+        raise UserError(f"{key}={folder}: {place.name} is not a folder; accepted: a folder, there or to be made")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"{key}={folder}: {place} can't be written to; accepted is a folder that can")
+        raise UserError(f"{key}={folder}: {place} can't be written to; accepted: a folder that can")
 
 
 def leave_no_trace(run_dir: Path, since: float) -> None:
@@ -73,10 +74,7 @@ def leave_no_trace(run_dir: Path, since: float) -> None:
 
 def write_config(cfg: DictConfig, run_dir: Path) -> None:
     """The resolved config, as ``config.yaml``; whole or not at all."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    aside = run_dir / "config.yaml.part"
-    OmegaConf.save(cfg, aside, resolve=True)
-    aside.replace(run_dir / "config.yaml")
+    write_whole(run_dir / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True), inside=run_dir)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
@@ -86,10 +84,7 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
         "git": git_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.part")
-    aside.write_text(json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
-    aside.replace(path)
+    write_whole(path, json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
 
 
 def git_revision() -> dict[str, Any] | None:

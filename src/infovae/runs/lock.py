@@ -39,7 +39,7 @@ def claimed(folder: Path, key: str) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise UserError(
-            f"{key}={folder}: another process is writing there; accepted is another folder, or waiting for its end"
+            f"{key}={folder}: another process is writing there; accepted: another folder, or waiting for its end"
         ) from None
     except (OSError, NotImplementedError) as problem:
         if isinstance(problem, OSError) and problem.errno not in NO_LOCKS:

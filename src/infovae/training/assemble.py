@@ -128,7 +128,7 @@ def _check_accelerator(name: str) -> None:
     there = [key for key in AcceleratorRegistry if AcceleratorRegistry[key]["accelerator"].is_available()]
     accepted = ["auto", *there, *(["gpu"] if {"cuda", "mps"}.intersection(there) else [])]
     if name not in accepted:
-        raise UserError(f"trainer.accelerator={name}: not here; accepted are {', '.join(accepted)}")
+        raise UserError(f"trainer.accelerator={name}: not here; accepted: {', '.join(accepted)}")
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:

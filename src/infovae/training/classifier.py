@@ -82,7 +82,7 @@ def _check_whole(cfg: DictConfig) -> None:
     for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
         if cfg.data[key] != needed:
             raise UserError(
-                f"data.{key}={cfg.data[key]}: a classifier belongs to a data set, not to a run; accepted is "
+                f"data.{key}={cfg.data[key]}: a classifier belongs to a data set, not to a run; accepted: "
                 f"{'null' if needed is None else needed}"
             )
 
@@ -91,10 +91,10 @@ def _classes(cfg: DictConfig, data: ImageData) -> int:
     train, test = data.splits["train"].labels, data.splits["test"].labels
     if len(train.unique()) < 2:
         raise UserError(
-            f"data: training images of {cfg.data.source._target_} all have one label; accepted are sets with classes"
+            f"data: training images of {cfg.data.source._target_} all have one label; accepted: sets with classes"
         )
     if data.batch_size < 2:
-        raise UserError(f"data.batch_size={data.batch_size}: accepted are whole numbers of at least 2")
+        raise UserError(f"data.batch_size={data.batch_size}: invalid; accepted: whole numbers of at least 2")
     return 1 + int(torch.cat([train, test]).max())
 
 

@@ -22,7 +22,7 @@ def chosen_device(name: str) -> torch.device:
     try:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name}: not there; accepted are auto, cpu, and cuda where there is a GPU") from error
+        raise UserError(f"device={name}: not there; accepted: auto, cpu, and cuda where there is a GPU") from error
 
 
 def remember_missing_gpu() -> None:

@@ -79,7 +79,7 @@ def choose(cfg: DictConfig, data: ImageData, checkpoint: dict[str, Any] | None) 
     if cfg.trainer.get("devices", 1) not in (1, "1"):
         raise UserError(
             f"trainer.devices={cfg.trainer.devices}: with trainer.precision=auto or compile=auto each process would "
-            "choose by itself; accepted is trainer.devices=1, or a precision and compile=true or false"
+            "choose by itself; accepted: trainer.devices=1, or a precision and compile=true or false"
         )
     device, steps = _device(str(cfg.trainer.get("accelerator", AUTO))), _steps(cfg, data)
     timings: dict[Computation, Timing] = {}

@@ -214,7 +214,7 @@ def _check_processes(count: int, data: ImageData) -> None:
     if _is_sweep():
         raise UserError(
             f"trainer.devices: {count} processes can't share a multirun, since each would start the whole sweep anew; "
-            "accepted are trainer.devices=1 or one command for each run, without -m"
+            "accepted: trainer.devices=1 or one command for each run, without -m"
         )
     try:
         data.check_world_size(count)
@@ -228,7 +228,7 @@ def _check_batch(module: InfoVAE, data: ImageData) -> None:
     if module.objective.divergence_weight and size < needed:
         raise UserError(
             f"data.batch_size={data.batch_size}: batches of {size} are too small for divergence "
-            f"{type(module.divergence).__name__}; accepted are batches and a train_size of at least {needed}"
+            f"{type(module.divergence).__name__}; accepted: batches and a train_size of at least {needed}"
         )
 
 
@@ -237,17 +237,17 @@ def _check_monitors(trainer: pl.Trainer, data: ImageData) -> None:
         monitor = getattr(callback, "monitor", None)
         if monitor and monitor.partition("/")[0] not in ("train", "validation", "test"):
             raise UserError(
-                f"callbacks.*.monitor={monitor}: {type(callback).__name__} would find no such metric; accepted are "
+                f"callbacks.*.monitor={monitor}: {type(callback).__name__} would find no such metric; accepted: "
                 "columns of metrics.csv, as validation/loss"
             )
         if monitor and monitor.startswith("validation/") and "validation" not in data.evaluation_splits:
             raise UserError(
-                f"data.validation_size=0: {type(callback).__name__} watches {monitor}; accepted are sizes of at least "
+                f"data.validation_size=0: {type(callback).__name__} watches {monitor}; accepted: sizes of at least "
                 "1, or a callbacks.*.monitor of another split, as test/loss or null"
             )
         if monitor and monitor.startswith("validation/") and trainer.limit_val_batches == 0:
             raise UserError(
-                f"trainer.limit_val_batches=0: {type(callback).__name__} watches {monitor}; accepted are null, numbers "
+                f"trainer.limit_val_batches=0: {type(callback).__name__} watches {monitor}; accepted: null, numbers "
                 "above 0, or a callbacks.*.monitor of null"
             )
 
@@ -262,7 +262,7 @@ def _check_metrics(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> Non
         needed = getattr(callback, "needs", None)
         if needed and needed not in measured:
             raise UserError(
-                f"metrics=[{','.join(measured)}]: {type(callback).__name__} goes by {needed}; accepted are lists with "
+                f"metrics=[{','.join(measured)}]: {type(callback).__name__} goes by {needed}; accepted: lists with "
                 f"it, as metrics=[{','.join([*measured, needed])}]"
             )
 
@@ -276,7 +276,7 @@ def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
     if trainer.gradient_clip_val and "mixed" in trainer.precision and cfg.optimizer.get("fused"):
         raise UserError(
             f"optimizer.fused=true: can't go with trainer.precision={cfg.trainer.precision} and "
-            f"trainer.gradient_clip_val={cfg.trainer.gradient_clip_val} together; accepted is optimizer.fused=false"
+            f"trainer.gradient_clip_val={cfg.trainer.gradient_clip_val} together; accepted: optimizer.fused=false"
         )
 
 

@@ -58,7 +58,7 @@ class AggregatePosterior(pl.Callback):
             for metric in made.values():
                 if metric.compares_with_training:
                     raise UserError(
-                        f"metrics: {type(metric).__name__} compares splits; accepted is measuring it by evaluate.py"
+                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by evaluate.py"
                     )
             self._metrics[split] = {
                 name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"

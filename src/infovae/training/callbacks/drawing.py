@@ -30,7 +30,7 @@ class Drawing(pl.Callback):
 
     def __init__(self, pictures: Mapping[str, Picture], folder: str, every_n_epochs: int = 5) -> None:
         if every_n_epochs < 1:
-            raise ValueError(f"every_n_epochs={every_n_epochs}: accepted are whole numbers of at least 1")
+            raise ValueError(f"every_n_epochs={every_n_epochs}: invalid; accepted: whole numbers of at least 1")
         self.pictures = pictures
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs

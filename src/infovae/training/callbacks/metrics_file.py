@@ -1,12 +1,15 @@
 """The run folder's own record of what was measured, whatever the loggers do."""
 
 import csv
+import io
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
+
+from infovae.runs.files import write_whole
 
 
 class MetricsFile(Checkpoint):
@@ -58,10 +61,8 @@ class MetricsFile(Checkpoint):
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def _rewrite(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.path.with_suffix(".csv.part")
-        with aside.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns())
-            writer.writeheader()
-            writer.writerows(self.rows)
-        aside.replace(self.path)
+        content = io.StringIO(newline="")
+        writer = csv.DictWriter(content, self._columns())
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_whole(self.path, content.getvalue())

@@ -33,9 +33,9 @@ class NearPrior(pl.Callback):
 
     def __init__(self, tolerance: float = 0.25, patience: int = 8) -> None:
         if not 0 < tolerance < math.inf:
-            raise ValueError(f"tolerance={tolerance}: accepted are finite values above 0")
+            raise ValueError(f"tolerance={tolerance}: invalid; accepted: finite values above 0")
         if patience < 1:
-            raise ValueError(f"patience={patience}: accepted are whole numbers of at least 1")
+            raise ValueError(f"patience={patience}: invalid; accepted: whole numbers of at least 1")
         self.tolerance = tolerance
         self.patience = patience
         self.kept_epoch: int | None = None

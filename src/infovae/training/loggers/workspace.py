@@ -80,7 +80,7 @@ def save_workspace(project: str, entity: str | None) -> str:
         UserError: no account is configured, the server can't be reached, or it refuses.
     """
     if not key_is_configured():
-        raise UserError("no W&B key is configured; accepted are `wandb login` or the environment's WANDB_API_KEY")
+        raise UserError("no W&B key is configured; accepted: `wandb login` or the environment's WANDB_API_KEY")
     if reason := trouble():
         raise UserError(reason)
     import wandb
@@ -88,7 +88,7 @@ def save_workspace(project: str, entity: str | None) -> str:
     try:
         entity = entity or wandb.Api().default_entity
         if not entity:
-            raise UserError("--entity: the account has no default one; accepted is --entity USER_OR_TEAM")
+            raise UserError("--entity: the account has no default one; accepted: --entity USER_OR_TEAM")
         workspace = build_workspace(project, entity)
         workspace.save()
     except UserError:

@@ -1,0 +1,74 @@
+"""The one way to write a file: whole or not at all, and never through a link."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from infovae.errors import UserError
+
+
+def write_whole(
+    path: Path,
+    content: bytes | memoryview | str,
+    inside: Path | None = None,
+    durable: bool = False,
+    earlier: Path | None = None,
+) -> None:
+    """Write a file beside its place, then move it there; make its folder if there is none.
+
+    A kill or a full disk leaves the earlier file as it was. A link at ``path`` is replaced, not followed.
+
+    Args:
+        path: of the file.
+        content: bytes, or text that is written as UTF-8.
+        inside: a folder below which no link may stand between it and the file, since a stranger may have made it.
+        durable: whether to have the bytes on the disk before the earlier file goes, so that a power cut loses neither.
+        earlier: where to keep the file that was there before.
+
+    Raises:
+        UserError: a link stands between ``inside`` and the file.
+        OSError: the disk refuses.
+    """
+    if inside is not None:
+        refuse_links(path.parent, inside)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.part")
+    aside.unlink(missing_ok=True)  # left by a kill, or a link that someone put there
+    try:
+        with aside.open("xb") as file:  # x: never through a link
+            file.write(content.encode() if isinstance(content, str) else content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise
+    if earlier is not None and path.exists():
+        path.replace(earlier)
+    aside.replace(path)
+    if durable:
+        _sync_folder(path.parent)
+
+
+def refuse_links(folder: Path, inside: Path) -> None:
+    """Refuse a folder that is reached through a link below ``inside``.
+
+    Raises:
+        UserError: names the link.
+    """
+    for place in (folder, *folder.parents):
+        if place == inside or inside not in place.parents:
+            return
+        if place.is_symlink():
+            raise UserError(f"{place}: is a link, and would be written through; accepted is a folder")
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":  # folders can't be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
