@@ -1,4 +1,4 @@
-"""A batch of codes inferred by the encoder: all that divergences and metrics look at."""
+"""A batch of codes: all that divergences and most metrics see of a model."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Basis(NamedTuple):
 
 
 class Codes(NamedTuple):
-    """A batch of n examples as the encoder sees them, one latent sample each.
+    """The posteriors of n examples, and one latent sample of each.
 
     Attributes:
         z: samples z_i ~ q(z|x_i), together a sample of the aggregate posterior q(z).

@@ -14,26 +14,30 @@ from infovae.priors.prior import Prior
 
 @runtime_checkable
 class Model(Protocol):
-    """A latent variable model p(z) p(x|z) with an amortised posterior q(z|x), in evaluation mode."""
+    """A latent variable model p(z) p(x|z) with an amortised posterior q(z|x), in evaluation mode.
+
+    A model may also have ``reparameterize(posterior, noise)``, with the meaning of
+    :meth:`infovae.posteriors.posterior.Posterior.reparameterize`; see :func:`sample_codes`.
+    """
 
     prior: Prior
     """p(z)."""
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
-        """q(z|x) with batch shape (n,) and event shape (d,), for pixels in [0, 1]."""
+        """Return q(z|x) with batch shape (n,) and event shape (d,), for pixels in [0, 1]."""
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
-        """p(x|z) with batch shape (n,) and event shape (c, h, w)."""
+        """Return p(x|z) with batch shape (n,) and event shape (c, h, w)."""
 
 
 class Observed(NamedTuple):
-    """n examples and what the model makes of them.
+    """n examples and their codes.
 
     Attributes:
         images: pixels in [0, 1], as the encoder got them.
         labels: classes.
-        codes: of the same examples.
-        factors: which value each known factor of variation has; None where the data set knows none.
+        codes: the codes of the same examples.
+        factors: the value of each known factor of variation; None if the data set has none.
     """
 
     images: Float[Tensor, "n c h w"]
@@ -42,7 +46,7 @@ class Observed(NamedTuple):
     factors: Int64[Tensor, "n k"] | None = None
 
     def take(self, chosen: Tensor | slice) -> "Observed":
-        """Some of the examples, by position or by mask."""
+        """Return some of the examples, chosen by position or by mask."""
         factors = None if self.factors is None else self.factors[chosen]
         return Observed(self.images[chosen], self.labels[chosen], self.codes.take(chosen), factors)
 
