@@ -1,18 +1,32 @@
 """Whitened posteriors: moments of q(z), densities, gradients, and what is stored for evaluation."""
 
+import csv
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from conftest import Compose
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
+from infovae.codes import Codes, joined
+from infovae.divergences.kl import KL
+from infovae.evaluation.load import load
+from infovae.evaluation.measure import measure
+from infovae.metrics.aggregate_information import AggregateInformation
+from infovae.metrics.class_covariance import ClassCovariance
+from infovae.metrics.log_det_covariance import LogDetCovariance
+from infovae.model import codes_of
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.posteriors.linear_gaussian import LinearGaussian
 from infovae.posteriors.normalized import Normalized
 from infovae.posteriors.posterior import sample_posterior
 from infovae.posteriors.whitening import whitening
+from infovae.priors.standard_normal import StandardNormal
+from infovae.training.run import train
 
 NORMALIZATIONS = ["diagonal", "cholesky", "zca"]
 
@@ -119,3 +133,56 @@ def test_a_batch_of_one_is_finite(base: DiagonalGaussian | Deterministic) -> Non
     assert q.mean.abs().max() == 0
     if posterior.has_density:
         assert math.isclose(float(q.log_volume), 0, abs_tol=1e-4)
+
+
+def whitened_codes(n: int = 60) -> tuple[Codes, MultivariateNormal]:
+    """Codes of a Cholesky-normalised posterior in float64, and the same posterior as torch's own distribution."""
+    torch.manual_seed(0)
+    q = Normalized(DiagonalGaussian(), 3).double().forward_training(encoder_output(n, 3).double(), n)
+    root = q.matrix * q.scale[:, None, :]
+    return codes_of(q, q.rsample(), n), MultivariateNormal(q.mean, root @ root.mT)
+
+
+def test_the_minibatch_density_knows_the_full_covariance() -> None:
+    codes, oracle = whitened_codes()
+    log_aggregate = oracle.log_prob(codes.z[:, None]).logsumexp(dim=1) - math.log(60)  # the batch is the data set
+    prior = StandardNormal(3).double()
+    expected = (log_aggregate - prior.log_prob(codes.z)).mean()
+    torch.testing.assert_close(KL()(codes, prior), expected)
+    part = codes.take(slice(0, 20))
+    again = joined([part, codes.take(slice(20, 60))])
+    torch.testing.assert_close(KL()(again, prior), expected)
+
+
+def test_metrics_know_the_full_covariance() -> None:
+    codes, oracle = whitened_codes()
+    conditional = oracle.log_prob(codes.z)
+    log_aggregate = oracle.log_prob(codes.z[:, None]).logsumexp(dim=1) - math.log(60)
+    information = AggregateInformation(StandardNormal(3).double())
+    determinant, classes = LogDetCovariance(StandardNormal(3)), ClassCovariance()
+    for start in range(0, 60, 25):
+        part = codes.take(slice(start, start + 25))
+        information.update(part)
+        determinant.update(part)
+        classes.update(part, torch.zeros(len(part.z), dtype=torch.int64))
+    measured = information.compute()
+    torch.testing.assert_close(measured["mutual_information"], (conditional - log_aggregate).mean())
+    torch.testing.assert_close(
+        measured["aggregate_kl"], (log_aggregate - StandardNormal(3).double().log_prob(codes.z)).mean()
+    )
+    covariance = oracle.covariance_matrix.mean(dim=0) + torch.cov(codes.mean.T)
+    expected = torch.linalg.slogdet(covariance).logabsdet
+    torch.testing.assert_close(determinant.compute()["log_det_covariance"], expected)
+    torch.testing.assert_close(classes.compute()["log_det_covariance_by_class"], expected[None])
+
+
+def test_a_run_holds_q_at_the_prior(composed: Compose, tmp_path: Path) -> None:
+    overrides = ["data=digits", "posterior=normalized_gaussian", "latent_dim=3", "trainer.max_epochs=2"]
+    train(composed(*overrides, "logger=none", "trainer.accelerator=cpu", run_dir=tmp_path / "run"))
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    # Cov[mean(x)] divides by n - 1 in the metric and by n in the moments: 3 (n/(n-1) - 1) at most, plus the jitter.
+    assert all(abs(float(row["train/log_det_covariance"])) < 0.01 for row in rows)
+    run = load(tmp_path / "run")
+    values = measure(run.module, run.data, {"log_det_covariance": LogDetCovariance}, "test").values
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert math.isclose(values["test/log_det_covariance"], summary["metrics"]["test/log_det_covariance"], abs_tol=1e-4)

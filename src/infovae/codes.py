@@ -60,12 +60,11 @@ class Codes(NamedTuple):
         codes = Codes(self.z @ inverse.T, self.mean @ inverse.T, self.basis.variance, self.dataset_size)
         return codes, torch.linalg.slogdet(inverse).logabsdet
 
-    def covariance_within(self) -> Float[Tensor, "d d"]:
-        """Return E[Cov[z|x]] over the batch, in float64."""
+    def spread(self) -> tuple[Float[Tensor, "n d"], Float[Tensor, "d d"]]:
+        """Return s and A such that Cov[z|x_i] = A diag(s_i) Aᵀ."""
         if self.basis is None:
-            return torch.diag(self.variance.double().mean(dim=0))
-        matrix = self.basis.matrix.double()
-        return (matrix * self.basis.variance.double().mean(dim=0)) @ matrix.T
+            return self.variance, torch.eye(self.z.shape[1], dtype=self.z.dtype, device=self.z.device)
+        return self.basis.variance, self.basis.matrix
 
 
 def joined(batches: Sequence[Codes]) -> Codes:

@@ -21,7 +21,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from infovae.codes import Codes
+from infovae.codes import Basis, Codes
 from infovae.errors import require_at_least
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.metric import CodeMetric
@@ -125,6 +125,7 @@ def aggregate_terms(
     variance: Float64[Tensor, "n d"],
     prior: Distribution,
     block: int = 2**18,
+    basis: Basis | None = None,
 ) -> AggregateTerms:
     """Return the terms of I_q(x;z), KL(q(z) || p(z)), total correlation and dimension-wise KL.
 
@@ -137,14 +138,23 @@ def aggregate_terms(
         variance: of each q(z|x_j).
         prior: p(z) with event shape (d,).
         block: see :func:`log_aggregate`.
+        basis: what diagonalises the covariances of q(z|x_j), if they aren't diagonal.
     """
     missing = torch.full_like(z, torch.nan)
     if not (variance > 0).all():
         none = missing[:, 0]
         return AggregateTerms(none, none, none, none, none, missing)
-    aggregate = log_aggregate(z, mean, variance, own if len(mean) > 1 else None, block)
-    without_own = missing[:, 0] if aggregate.without_own is None else aggregate.without_own
+    others = own if len(mean) > 1 else None
+    aggregate = log_aggregate(z, mean, variance, others if basis is None else None, block)
     conditional = log_normal(z, mean[own], variance[own]).sum(dim=1)
+    if basis is not None:
+        gained = torch.linalg.slogdet(basis.inverse).logabsdet
+        u, centres = z @ basis.inverse.T, mean @ basis.inverse.T
+        joint = log_aggregate(u, centres, basis.variance, others, block)
+        without = None if joint.without_own is None else joint.without_own + gained
+        aggregate = LogAggregate(joint.joint + gained, aggregate.marginal, without)
+        conditional = log_normal(u, centres[own], basis.variance[own]).sum(dim=1) + gained
+    without_own = missing[:, 0] if aggregate.without_own is None else aggregate.without_own
     log_prior = prior.log_prob(z).double()
     return AggregateTerms(
         mutual_information=conditional - aggregate.joint,
@@ -174,12 +184,14 @@ class AggregateInformation(CodeMetric):
     z: list[Tensor]
     mean: list[Tensor]
     variance: list[Tensor]
+    spread: list[Tensor]
 
     def __init__(self, prior: Prior, examples: int = 10000, queries: int = 2000) -> None:
         super().__init__(prior)
         require_at_least(1, examples=examples, queries=queries)
-        for name in ("z", "mean", "variance"):
+        for name in ("z", "mean", "variance", "spread"):
             self.add_state(name, [], dist_reduce_fx="cat")
+        self.basis: Basis | None = None
         self.examples = examples
         self.queries = queries
 
@@ -189,13 +201,20 @@ class AggregateInformation(CodeMetric):
             self.z.append(codes.z[:missing])
             self.mean.append(codes.mean[:missing])
             self.variance.append(codes.variance[:missing])
+            if codes.basis is not None:
+                self.basis = codes.basis
+                self.spread.append(codes.basis.variance[:missing])
 
     def compute(self) -> dict[str, Tensor]:
         z, mean, variance = (torch.cat(list(part)).double() for part in (self.z, self.mean, self.variance))
         n = len(z)
         queries = min(self.queries, n)
         own = torch.arange(queries, device=z.device) * n // queries
-        terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution())
+        basis = None
+        if self.spread and self.basis is not None:
+            spread = torch.cat(list(self.spread)).double()
+            basis = Basis(self.basis.matrix.double(), self.basis.inverse.double(), spread)
+        terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution(), basis=basis)
         self.reason = self._reason(variance, terms)
         averaged = {
             "mutual_information": terms.mutual_information,

@@ -23,12 +23,13 @@ class ClassCovariance(Metric):
     """
 
     mean: list[Tensor]
-    variance: list[Tensor]
+    spread: list[Tensor]
+    basis: Tensor
     labels: list[Tensor]
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("mean", "variance", "labels"):
+        for name in ("mean", "spread", "labels"):
             self.add_state(name, [], dist_reduce_fx="cat")
 
     def observe(self, observed: Observed) -> None:
@@ -37,21 +38,23 @@ class ClassCovariance(Metric):
     def update(self, codes: Codes, labels: Int64[Tensor, " n"]) -> None:
         """Take in a batch's codes and classes, whole numbers of at least 0."""
         self.mean.append(codes.mean)
-        self.variance.append(codes.variance)
+        spread, self.basis = codes.spread()
+        self.spread.append(spread)
         self.labels.append(labels)
 
     def compute(self) -> dict[str, Tensor]:
-        mean, variance, labels = (torch.cat(list(part)) for part in (self.mean, self.variance, self.labels))
+        mean, spread, labels = (torch.cat(list(part)) for part in (self.mean, self.spread, self.labels))
         by_class = mean.new_full((int(labels.max()) + 1,), torch.nan, dtype=torch.float64)
-        moments = {label: Moments.of(mean[labels == label], variance[labels == label]) for label in labels.unique()}
+        parts = {label: labels == label for label in labels.unique()}
+        moments = {label: Moments.of(mean[part], spread[part], self.basis) for label, part in parts.items()}
         for label, own in moments.items():
             by_class[label] = log_det(own.covariance(), own.noise())
         pooled = sum(own.scatter.trace() for own in moments.values()) / (len(labels) - len(moments))
-        whole = Moments.of(mean, variance)
+        whole = Moments.of(mean, spread, self.basis)
         total = whole.covariance().trace()
         if by_class.isnan().any():
             self.reason = "a covariance needs two examples, and a class has fewer"
         elif not total > 0:
             self.reason = "the codes don't vary"
-        share = 1 - (whole.variance.sum() + pooled) / total
+        share = 1 - (whole.within.trace() + pooled) / total
         return {"log_det_covariance_by_class": by_class, "between_class_variance": share}

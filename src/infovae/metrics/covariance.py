@@ -20,25 +20,26 @@ class Moments(NamedTuple):
         n: the number of codes.
         centre: the average of mean(x).
         scatter: sum of outer products of mean(x) - centre.
-        variance: the average of variance(x).
+        within: the average of Cov[z|x].
         precision: machine epsilon of the codes as the model computed them.
     """
 
     n: Tensor
     centre: Float64[Tensor, " d"]
     scatter: Float64[Tensor, "d d"]
-    variance: Float64[Tensor, " d"]
+    within: Float64[Tensor, "d d"]
     precision: Tensor
 
     @staticmethod
-    def of(mean: Float[Tensor, "n d"], variance: Float[Tensor, "n d"]) -> "Moments":
-        """Return the moments of n codes, n at least 1."""
+    def of(mean: Float[Tensor, "n d"], spread: Float[Tensor, "n d"], basis: Float[Tensor, "d d"]) -> "Moments":
+        """Return the moments of n codes, n at least 1, with Cov[z|x_i] = basis diag(spread_i) basisᵀ."""
         exact = mean.double()
         centre = exact.mean(dim=0)
         centred = exact - centre
         precision = centre.new_tensor(torch.finfo(mean.dtype).eps)
         n = centre.new_tensor(len(mean))
-        return Moments(n, centre, centred.T @ centred, variance.double().mean(dim=0), precision)
+        axes = basis.double()
+        return Moments(n, centre, centred.T @ centred, (axes * spread.double().mean(dim=0)) @ axes.T, precision)
 
     def merged(self, other: "Moments") -> "Moments":
         """Return the moments of both sets of codes together (Chan, Golub, LeVeque 1983)."""
@@ -49,7 +50,7 @@ class Moments(NamedTuple):
             n,
             self.centre + share * shift,
             self.scatter + other.scatter + self.n * share * torch.outer(shift, shift),
-            torch.lerp(self.variance, other.variance, share),
+            torch.lerp(self.within, other.within, share),
             torch.maximum(self.precision, other.precision),
         )
 
@@ -59,7 +60,7 @@ class Moments(NamedTuple):
 
     def covariance(self) -> Float64[Tensor, "d d"]:
         """Return Cov[q(z)] by the law of total covariance; nan for fewer than two examples."""
-        return self.between() + torch.diag(self.variance)
+        return self.between() + self.within
 
     def noise(self) -> Float64[Tensor, " d"]:
         """Return the variance that rounding of the codes adds to each dimension: (epsilon |z|)^2 on average."""
@@ -67,29 +68,29 @@ class Moments(NamedTuple):
 
 
 class CovarianceMetric(CodeMetric):
-    """Measure Cov[q(z)], by the law of total covariance: exact for diagonal Gaussian posteriors.
+    """Measure Cov[q(z)], by the law of total covariance: exact for Gaussian posteriors.
 
-    Cov[q(z)] = E[diag variance(x)] + Cov[mean(x)], in float64; Cov[mean(x)] divides by n - 1.
+    Cov[q(z)] = E[Cov[z|x]] + Cov[mean(x)], in float64; Cov[mean(x)] divides by n - 1.
     """
 
     n: Tensor
     centre: Tensor
     scatter: Tensor
-    variance: Tensor
+    within: Tensor
     precision: Tensor
 
     def __init__(self, prior: Prior) -> None:
         super().__init__(prior)
         zeros = torch.zeros(prior.latent_dim, dtype=torch.float64)
-        start = Moments(zeros.new_tensor(0.0), zeros, torch.diag(zeros), zeros, zeros.new_tensor(0.0))
+        start = Moments(zeros.new_tensor(0.0), zeros, torch.diag(zeros), torch.diag(zeros), zeros.new_tensor(0.0))
         for name, value in start._asdict().items():
             self.add_state(name, value.clone(), dist_reduce_fx=None)
 
     def update(self, codes: Codes) -> None:
-        for name, value in self.moments().merged(Moments.of(codes.mean, codes.variance))._asdict().items():
+        for name, value in self.moments().merged(Moments.of(codes.mean, *codes.spread()))._asdict().items():
             setattr(self, name, value)
 
     def moments(self) -> Moments:
         """Return the moments of everything taken in; explain nan where that is a single example."""
         self.reason = TOO_FEW if self.n < 2 else None
-        return Moments(self.n, self.centre, self.scatter, self.variance, self.precision)
+        return Moments(self.n, self.centre, self.scatter, self.within, self.precision)

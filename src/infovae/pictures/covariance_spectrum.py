@@ -32,7 +32,7 @@ class CovarianceEigenvalues(Picture):
         codes = finite(observed).codes
         if len(codes.mean) < 2:
             return None
-        moments = Moments.of(codes.mean.cpu(), codes.variance.cpu())
+        moments = Moments.of(codes.mean.cpu(), *(part.cpu() for part in codes.spread()))
         covariance, noise = moments.covariance(), moments.noise()
         aggregate = spectrum(covariance, noise).flip(0)
         if not (aggregate > 0).any():

@@ -54,7 +54,7 @@ def aggregate_density(
         spacing: between neighbouring ticks.
     """
     chosen = list(dimensions)
-    if (codes.variance > 0).all():
+    if (codes.variance > 0).all() and (codes.basis is None or len(chosen) == 1):
         mean, variance = codes.mean[:, chosen].double(), codes.variance[:, chosen].double()
     else:
         mean = codes.z[:, chosen].double()

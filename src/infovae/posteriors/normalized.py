@@ -57,7 +57,7 @@ class Normalized(Posterior):
             return normalized(raw, whitening(centre, covariance, self.normalization))
 
     @torch.no_grad()
-    def calibrate(self, batches: Iterable[Float[Tensor, "n k"]]) -> None:
+    def calibrate(self, batches: Iterable[Float[Tensor, "_ k"]]) -> None:
         count = 0
         mean, scatter = self.centre.new_zeros(()).double(), self.matrix.new_zeros(()).double()
         for parameters in batches:

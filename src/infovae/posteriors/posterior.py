@@ -47,7 +47,7 @@ class Posterior(nn.Module, ABC):
         posterior: Distribution = self(parameters)
         return posterior
 
-    def calibrate(self, batches: Iterable[Float[Tensor, "n k"]]) -> None:
+    def calibrate(self, batches: Iterable[Float[Tensor, "_ k"]]) -> None:
         """Take whatever ``forward`` needs to know of the whole training set; nothing by default.
 
         Args:
