@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow lint docs
+.PHONY: train test slow lint docs mutants
 
 train: .venv
-	$(BIN)/python train.py model=infovae divergence=mmd
+	$(BIN)/infovae train model=infovae divergence=mmd
 
 test: .venv
 	$(BIN)/pytest
@@ -19,6 +19,10 @@ lint: .venv
 	$(BIN)/mypy
 	git ls-files -z | xargs -0 $(BIN)/codespell
 	$(BIN)/python .ci/markdown_lines
+
+# Hours on one core; resumable. Prints each change of the mathematics that no test notices, and the score.
+mutants: .venv
+	$(BIN)/python .ci/mutants
 
 docs: .venv
 	$(BIN)/python docs/generate/stage.py
