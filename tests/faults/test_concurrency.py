@@ -72,7 +72,7 @@ def test_of_two_runs_in_one_folder_the_second_is_refused_and_writes_nothing(comp
 
 def test_the_command_answers_in_one_line_before_it_writes(command: Command, tmp_path: Path) -> None:
     with held(tmp_path / "run"):
-        answer = command("train.py", *QUICK, "hydra.run.dir=run")
+        answer = command("train", *QUICK, "hydra.run.dir=run")
     assert answer.returncode == 1
     (line,) = answer.stderr.splitlines()
     assert line.startswith(f"error: hydra.run.dir={tmp_path / 'run'}: another process is writing there; accepted:")
@@ -81,7 +81,7 @@ def test_the_command_answers_in_one_line_before_it_writes(command: Command, tmp_
 
 def test_of_two_sweeps_in_one_folder_the_second_is_refused(command: Command, tmp_path: Path) -> None:
     with held(tmp_path / "sweep"):
-        answer = command("train.py", "-m", *QUICK, "seed=1,2", "hydra.sweep.dir=sweep")
+        answer = command("train", "-m", *QUICK, "seed=1,2", "hydra.sweep.dir=sweep")
     assert answer.returncode == 1
     assert answer.stderr.startswith("error: hydra.sweep.dir=sweep: another process is writing there; accepted:")
     assert set(content(tmp_path / "sweep")) == {".lock"}
