@@ -45,7 +45,8 @@ class EncodeDecode(nn.Module):
             raise ValueError(f"scale={scale:g}: invalid; accepted: values above 0")
         for method in ("encode", "decode"):
             if not callable(getattr(model, method, None)):
-                raise ValueError(f"model={type(model).__name__}: no method {method}; accepted: a model with encode and decode")
+                name = type(model).__name__
+                raise ValueError(f"model={name}: no method {method}; accepted: a model with encode and decode")
         self.model = model
         self.prior = StandardNormal(latent_dim)
         self.likelihood = likelihood

@@ -13,6 +13,7 @@ from infovae.divergences.pair_sum import row_blocks
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
+from infovae.streams import isolated_stream
 
 
 @runtime_checkable
@@ -114,9 +115,7 @@ class MMDToPrior(CodeMetric):
         return {"mmd": value, "mmd_standard_error": standard_error}
 
     def _sampled_prior_terms(self, z: Tensor, kernel: Gaussian) -> tuple[Tensor, Tensor]:
-        devices = [z.device] if z.is_cuda else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(0)
+        with isolated_stream(z.device):
             y = self.prior.sample(self.prior_samples).double()
         to_prior = torch.cat(
             [
