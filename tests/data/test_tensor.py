@@ -76,7 +76,7 @@ def test_the_layout_decides_where_shapes_do_not() -> None:
         (np.zeros((4, 5), np.uint8), r"shape \(4, 5\); accepted:"),
         (np.zeros((0, 5, 5), np.uint8), r"shape \(0, 5, 5\); accepted:"),
         (np.zeros((4, 5, 5), np.int64), "its images are torch.int64; accepted: uint8"),
-        (np.full((4, 5, 5), 255.0), "numbers from 255 to 255; accepted: uint8, or numbers from 0 to white=1"),
+        (np.full((4, 5, 5), 255.0), "numbers from 255 to 255; accepted: uint8, bool, floats in"),
         (np.full((4, 5, 5), -0.5), "numbers from -0.5"),
         (np.full((4, 5, 5), np.nan), "numbers from nan"),
         (np.array([None] * 4), "can't be read as .npy .*accepted: plain arrays"),
@@ -227,9 +227,7 @@ def test_with_white_any_numbers_are_images(tmp_path: Path, dtype: str, streaming
         return
     images, _ = ordered(tensor(str(path), white=top, streaming=streaming))
     np.testing.assert_array_equal(images, PIXELS)
-    with pytest.raises(
-        ArgumentError, match=f"hold numbers from 0 to {top}; accepted: uint8, or numbers from 0 to white=100"
-    ):
+    with pytest.raises(ArgumentError, match=f"hold numbers from 0 to {top}; accepted: numbers from 0 to white=100"):
         tensor(str(path), white=100, streaming=streaming)
 
 
