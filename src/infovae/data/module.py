@@ -176,7 +176,7 @@ class ImageData(pl.LightningDataModule):
         """Hold all splits on the device, or stream all of them; log which."""
         size = sum(part.images.nbytes for part in self.splits.values())
         in_files = not all(isinstance(part.images, Tensor) for part in self.splits.values())
-        why = f"{gibibytes(size)} of images, {gibibytes(free_memory())} free, streaming={self.streaming}"
+        why = f"{gibibytes(size)}, {gibibytes(free_memory())} free, streaming={self.streaming}"
         if in_files or self.streaming == "always" or (self.streaming == "auto" and not fits_on(device, size)):
             place = "files" if in_files else "memory"
             log.info("the data set is streamed from %s by %d workers (%s)", place, self.workers, why)
