@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Container
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -112,6 +113,10 @@ class ImageData(pl.LightningDataModule):
     def evaluation_splits(self) -> tuple[str, ...]:
         """The splits that validation goes through, in order."""
         return tuple(name for name in ("validation", "test") if len(self.splits[name].images))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a model is built from, for Lightning to keep in each checkpoint: it then needs no images."""
+        return {"image_shape": list(self.image_shape), "evaluation_splits": list(self.evaluation_splits)}
 
     def train_dataloader(self) -> ImageLoader:
         return self._loader("train", training=True)
