@@ -120,7 +120,7 @@ def test_a_missing_classifier_is_one_line_with_the_command(tmp_path: Path, caplo
     assert set(found) == set(NAMES)
     assert all(math.isnan(value) for value in found.values())  # type: ignore[arg-type]
     (line,) = caplog.messages
-    assert line.endswith(f"python classifier.py data=digits folder={tmp_path}")
+    assert line.endswith(f"infovae classifier data=digits folder={tmp_path}")
     data = ImageData(digits, validation_size=0)
     metric = SampleQuality(Replayed(digit_images("test")), data, classifiers=str(tmp_path))
     assert line == f"sample_quality is nan: {metric.reason}"
@@ -165,7 +165,7 @@ def test_evaluate_measures_a_run_with_it(composed: Compose, command: Command, cl
     (tmp_path / "run" / "checkpoints").mkdir()
     torch.save({"state_dict": module.state_dict()}, tmp_path / "run" / "checkpoints" / "last.ckpt")
     small = ["metrics.sample_quality.samples=300", f"metrics.sample_quality.classifiers={classifiers}"]
-    answer = command("evaluate.py", "run=run", "metrics=[sample_quality]", "device=cpu", *small)
+    answer = command("evaluate", "run=run", "metrics=[sample_quality]", "device=cpu", *small)
     assert answer.returncode == 0, answer.stderr
     assert "is right on" in answer.stdout + answer.stderr
     measured = json.loads((tmp_path / "run" / "evaluation.json").read_text())["metrics"]
