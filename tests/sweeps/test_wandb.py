@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CONF, PROJECT, SMALL, Compose
+from conftest import CONF, SMALL, Compose
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from infovae.errors import UserError
