@@ -30,6 +30,21 @@ SMALL = [
     "trainer.accelerator=cpu",
 ]
 """A run of seconds on real digits."""
+TINY = [
+    "data=digits",
+    "data.train_size=200",
+    "data.validation_size=100",
+    "data.batch_size=100",
+    "network.encoder.hidden=[16]",
+    "network.decoder.hidden=[16]",
+    "latent_dim=2",
+    "metrics=log_det_covariance",
+    "callbacks=checkpoint",
+    "logger=none",
+    "trainer.enable_progress_bar=false",
+    "trainer.accelerator=cpu",
+]
+"""A run of a second: two steps an epoch."""
 
 # Tiny tensors are faster on one thread, and far faster where other jobs share the machine.
 os.environ["OMP_NUM_THREADS"] = "1"

@@ -1,4 +1,4 @@
-"""The command that trains a data set's classifier, for whoever lacks it."""
+"""Write the command that trains a data set's classifier."""
 
 import functools
 import inspect
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 FOLDER = "data/classifiers"
-"""Where infovae classifier puts what it trains, unless told otherwise."""
+"""The default folder of trained classifiers."""
 
 
 def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
-    """``infovae classifier data=...`` with what was set of the source, as a shell takes it.
+    """Return ``infovae classifier data=...`` with the source's settings, quoted for a shell.
 
     Args:
         source: of the data set, as the config made it.
-        folder: where the classifier is wanted.
+        folder: the folder for the classifier.
     """
     function: Callable[..., Any] = source
     given: dict[str, Any] = {}

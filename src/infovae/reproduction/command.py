@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from infovae.config.check import check
 from infovae.errors import UserError
-from infovae.pictures.drawing import save
+from infovae.pictures.drawing import save_picture
 from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct, finished, laid_over, run_cells
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row
@@ -70,7 +70,7 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     if done:
         findings = figure.draw(done)
         output = Path(cfg.output)
-        save(findings.picture, output / f"{name}.png")
+        save_picture(findings.picture, output / f"{name}.png")
         _write_data(findings.data, output / f"{name}.csv")
         page = output / f"{name}.md"
         write_page(page, figure.title, _results(name, findings.tables, done, jobs, cfg))
