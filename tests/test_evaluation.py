@@ -180,7 +180,7 @@ def test_a_model_trained_elsewhere_meets_the_same_ruler(command: Command, run: P
     )
     data = [f"data.root={PROJECT / 'data'}", "data.validation_size=200", "data.train_size=400"]
     answer = command(
-        "evaluate.py", "adapter=encode_decode", "adapter.model._target_=elsewhere.Peer", "latent_dim=3", "data=mnist",
+        "evaluate", "adapter=encode_decode", "adapter.model._target_=elsewhere.Peer", "latent_dim=3", "data=mnist",
         *data, "seed=1", "output=peer", METRICS, PYTHONPATH=f"{tmp_path}:{PROJECT / 'src'}",
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr

@@ -146,7 +146,7 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
     assert "missing" not in page.read_text()
     assert kept.read_bytes() == before
     assert lost.is_file()
-    shown = next(line for line in page.read_text().splitlines() if line.startswith("`python reproduce.py"))
+    shown = next(line for line in page.read_text().splitlines() if line.startswith("`infovae reproduce"))
     (again,) = OverridesParser.create().parse_overrides(shlex.split(shown.split("`")[1])[4:])
     assert again.value() == [*TINY, *SMALLER["contours"]]
     with page.with_suffix(".csv").open() as file:

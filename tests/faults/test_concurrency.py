@@ -135,7 +135,7 @@ def test_fifty_jobs_of_a_sweep_at_once_all_finish(command: Command, tmp_path: Pa
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     seeds = ",".join(map(str, range(JOBS)))
     answer = command(
-        "train.py", "-m", *QUICK, f"seed={seeds}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=10",
+        "train", "-m", *QUICK, f"seed={seeds}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=10",
         "hydra.sweep.dir=sweep", timeout=3000,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
