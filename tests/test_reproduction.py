@@ -127,13 +127,13 @@ def test_an_arm_s_values_win_over_the_figure_s_and_the_command_s_over_all() -> N
 
 def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Command, tmp_path: Path) -> None:
     cells = f"cells={json.dumps([*TINY, *SMALLER['contours']])}"
-    answer = command("reproduce.py", "figure=contours", cells)
+    answer = command("reproduce", "figure=contours", cells)
     assert answer.returncode == 0, answer.stderr
     kept, lost = sorted((tmp_path / "outputs/reproduction/quick/contours").glob("*/summary.json"))
     before = kept.read_bytes()
     lost.unlink()
 
-    partial = command("reproduce.py", "figure=contours", cells, "train=false")
+    partial = command("reproduce", "figure=contours", cells, "train=false")
     assert partial.returncode == 1
     assert (
         partial.stderr.splitlines()[-1]
@@ -142,11 +142,11 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
     page = tmp_path / "docs" / "results" / "contours.md"
     assert "1 of 2 cells are missing: " in page.read_text()
 
-    assert command("reproduce.py", "figure=contours", cells).returncode == 0
+    assert command("reproduce", "figure=contours", cells).returncode == 0
     assert "missing" not in page.read_text()
     assert kept.read_bytes() == before
     assert lost.is_file()
-    shown = next(line for line in page.read_text().splitlines() if line.startswith("`python reproduce.py"))
+    shown = next(line for line in page.read_text().splitlines() if line.startswith("`infovae reproduce"))
     (again,) = OverridesParser.create().parse_overrides(shlex.split(shown.split("`")[1])[4:])
     assert again.value() == [*TINY, *SMALLER["contours"]]
     with page.with_suffix(".csv").open() as file:
@@ -154,7 +154,7 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
 
 
 def test_a_figure_that_is_not_there_is_one_line_that_lists_those_that_are(command: Command) -> None:
-    answer = command("reproduce.py", "figure=comparisons")
+    answer = command("reproduce", "figure=comparisons")
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         f"error: figure=comparisons: unknown option; accepted: {', '.join(['all', *FIGURES])}"
