@@ -98,17 +98,6 @@ class Objective:
             raise ArgumentError("beta", f"{beta:g}", "finite values of at least 0")
         return Objective(alpha=1 - beta, lambda_=beta)
 
-    @staticmethod
-    def beta_vae(beta: float) -> "Objective":
-        """Return the point of the beta-VAE, for ``conf/model/beta_vae.yaml``.
-
-        Raises:
-            ValueError: beta is negative or not finite.
-        """
-        if not math.isfinite(beta) or beta < 0:
-            raise ValueError(f"beta={beta:g}: invalid; accepted: finite values of at least 0")
-        return Objective(alpha=1 - beta, lambda_=beta)
-
     @property
     def rate_weight(self) -> float:
         """Return 1 - alpha, the weight on E KL(q(z|x) || p(z))."""
