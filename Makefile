@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow lint
+.PHONY: train test slow lint mutants
 
 train: .venv
-	$(BIN)/python train.py model=infovae divergence=mmd
+	$(BIN)/infovae train model=infovae divergence=mmd
 
 test: .venv
 	$(BIN)/pytest
@@ -17,6 +17,12 @@ lint: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(BIN)/python .ci/markdown_lines
+
+# Hours on one core; resumable. Prints each change of the mathematics that no test notices, and the score.
+mutants: .venv
+	$(BIN)/python .ci/mutants
 
 # The versions in constraints.txt are those that CI runs; requirements.txt alone admits more.
 .venv: requirements.txt requirements-dev.txt constraints.txt pyproject.toml

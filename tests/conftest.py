@@ -50,6 +50,9 @@ TINY = [
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
+INFOVAE = [sys.executable, "-P", "-m", "infovae"]
+"""The console command, of this clone's own source."""
+
 Compose = Callable[..., DictConfig]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -90,14 +93,14 @@ def run(trained: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """Run a script of the project as a user does, in an empty folder and with no W&B key."""
+    """Run a subcommand of `infovae` as a user does, in an empty folder and with no W&B key."""
 
-    def run(script: str, *arguments: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(name: str, *arguments: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "HYDRA"))}
         return subprocess.run(
-            [sys.executable, str(PROJECT / script), *arguments],
+            [*INFOVAE, name, *arguments],
             cwd=tmp_path,
-            env=kept | {"HOME": str(tmp_path), "COLUMNS": "200"} | environment,
+            env=kept | {"PYTHONPATH": str(PROJECT / "src"), "HOME": str(tmp_path), "COLUMNS": "200"} | environment,
             capture_output=True,
             text=True,
             timeout=timeout,

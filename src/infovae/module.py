@@ -164,12 +164,16 @@ class InfoVAE(pl.LightningModule):
         z, mean, variance = together.unbind(dim=1)
         return Codes(z, mean, variance, codes.dataset_size)
 
+    def can_estimate_divergence(self, codes: Codes) -> bool:
+        """Return whether a global batch has enough examples for an estimate of the divergence."""
+        return len(codes.z) >= self.divergence.minimum_batch
+
     def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
         """Estimate D(q(z) || p(z)) from a global batch; nan if it doesn't exist here, or the batch is too small.
 
         In full precision: bfloat16 loses the differences of codes.
         """
-        if not self.divergence_exists or len(codes.z) < self.divergence.minimum_batch:
+        if not self.divergence_exists or not self.can_estimate_divergence(codes):
             return codes.z.new_tensor(torch.nan)
         with torch.autocast(self.device.type, enabled=False):
             divergence: Tensor = self.divergence(codes, self.prior)
@@ -283,11 +287,11 @@ class InfoVAE(pl.LightningModule):
         """Add a batch to a split's terms; return the codes of the global batch."""
         own, reconstruction, rate = self._infer(batch, self._dataset_size(loader))
         codes = self.gather(own, batch.global_size)
-        divergence = self.estimate_divergence(codes)
-        loss = self.final_objective(reconstruction, rate, divergence)
+        divergence = self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None
+        loss = self.final_objective(reconstruction, rate, torch.zeros_like(rate) if divergence is None else divergence)
         terms = self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
-        terms.update(loss, reconstruction, rate, divergence, _weight(batch))
+        terms.update(loss, reconstruction, rate, divergence, _weight(batch), self.objective.divergence_weight)
         return {"codes": codes}
 
     def _log_evaluation(self, split: str) -> None:

@@ -10,8 +10,7 @@ import pytest
 import torch
 from conftest import PROJECT, Compose, composing
 
-from infovae.classifier.store import load as load_classifier
-from infovae.classifier.store import weights_path
+from infovae.classifier.store import load_classifier, weights_path
 from infovae.config.check import check
 from infovae.config.secrets import refuse_secrets
 from infovae.dashboard.build import build

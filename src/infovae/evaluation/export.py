@@ -33,7 +33,7 @@ TOP_LEVEL: dict[str, Any] = {
     "trust": bool,
     "output": str | None,
 }
-"""Keys of export.py, with their types."""
+"""Keys of infovae export, with their types."""
 
 BATCH_SIZES = (1, 2, 7, 64)
 """At which programs are held against the model."""
@@ -92,7 +92,7 @@ def export(cfg: DictConfig) -> None:
     quieten()
     check(cfg, TOP_LEVEL)
     if cfg.run is None:
-        raise UserError("run: missing; accepted: run=FOLDER, as train.py prints it")
+        raise UserError("run: missing; accepted: run=FOLDER, as infovae train prints it")
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
     output = Path(cfg.output or saved.folder / "export")

@@ -178,7 +178,7 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
     except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as train.py leaves it"
+            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as a run leaves it"
         ) from error
     if missing:
         raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted: the folder of a run")
@@ -190,7 +190,7 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
 def _no_run(below: list[Path], lists: bool) -> str:
     """What is wrong with a folder that is no run but has those below it."""
     if not below:
-        return "no config.yaml there; accepted: the folder of a run, as train.py prints it"
+        return "no config.yaml there; accepted: the folder of a run, as infovae train prints it"
     if lists and len(below) > 1:
         several = ",".join(map(str, below[:2]))
         return f"{len(below)} runs are below it; accepted: one, as run={below[0]}, and a list, as run=[{several}]"

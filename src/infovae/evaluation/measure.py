@@ -109,7 +109,7 @@ def draw(
 ) -> dict[str, Pixels]:
     """The pictures there are of a model, by name; arguments as for :func:`measure`."""
     batches = drawing.first_batches(data.evaluation_loader(split), pictures)
-    return drawing.draw(pictures, model, batches, torch.device(device), seed)
+    return drawing.draw_pictures(pictures, model, batches, torch.device(device), seed)
 
 
 def observe(

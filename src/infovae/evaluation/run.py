@@ -18,7 +18,7 @@ from infovae.evaluation.load import load, read_config
 from infovae.evaluation.measure import Measured, draw, measure
 from infovae.metrics.metric import Metric
 from infovae.model import Model
-from infovae.pictures.drawing import save
+from infovae.pictures.drawing import save_picture
 from infovae.pictures.picture import Picture
 from infovae.runs.folder import check_writable, write_record
 from infovae.terminal.tables import print_table
@@ -42,7 +42,7 @@ TOP_LEVEL: dict[str, Any] = {
     "device": str,
     "latent_dim": Annotated[int, Field(ge=1)] | None,
 }
-"""Keys of evaluate.py that belong to no group, with their types."""
+"""Keys of infovae evaluate that belong to no group, with their types."""
 
 
 class Subject(NamedTuple):
@@ -108,7 +108,7 @@ def _evaluate_one(
     write_record(path, record)
     drawn = draw(subject.model, subject.data, pictures, cfg.split, cfg.seed, device)
     for name, picture in drawn.items():
-        save(picture, subject.folder / "evaluation" / f"{name}.png")
+        save_picture(picture, subject.folder / "evaluation" / f"{name}.png")
     wandb.log_evaluation(subject.folder, measured.values, drawn)
     _report(subject.name, measured, path)
     if drawn:

@@ -61,7 +61,7 @@ def refuse_links(folder: Path, inside: Path) -> None:
         if place == inside or inside not in place.parents:
             return
         if place.is_symlink():
-            raise UserError(f"{place}: is a link, and would be written through; accepted is a folder")
+            raise UserError(f"{place}: is a link, and would be written through; accepted: a folder")
 
 
 def refuse_links_inside(folder: Path) -> None:

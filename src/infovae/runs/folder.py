@@ -6,7 +6,6 @@ import math
 import os
 import platform
 import subprocess
-import sys
 from importlib.metadata import version
 from logging.handlers import MemoryHandler
 from pathlib import Path
@@ -17,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
 from infovae.runs.files import write_whole
+from infovae.terminal.command import typed
 
 COARSENESS = 0.1
 """Seconds by which a file system's clock may lag."""
@@ -86,7 +86,7 @@ def write_record(path: Path, record: dict[str, Any], inside: Path | None = None)
         inside: a folder below which no link is followed.
     """
     content = record | {
-        "command": sys.argv,
+        "command": typed(),
         "git": git_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from infovae.classifier.fit import accuracy, fit
 from infovae.classifier.network import Classifier
-from infovae.classifier.store import data_hash, load, save, weights_path
+from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.config.check import build, check
 from infovae.data.binarization import Binarization
 from infovae.data.module import ImageData
@@ -47,7 +47,7 @@ def train_classifier(cfg: DictConfig) -> None:
     data = build_data(cfg)
     key = data_hash(data.splits["test"])
     path = weights_path(cfg.folder, key)
-    there = None if cfg.force else load(cfg.folder, key)
+    there = None if cfg.force else load_classifier(cfg.folder, key)
     if there is not None:
         print(f"classifier: {path} exists, with test accuracy {there.accuracy:.2%}; force=true trains it anew")
         return
@@ -60,7 +60,7 @@ def train_classifier(cfg: DictConfig) -> None:
     fit(classifier, data, cfg.steps, cfg.learning_rate)
     seconds = perf_counter() - start
     right = _accuracies(classifier, data)
-    save(classifier, right["none"], key, path)
+    save_classifier(classifier, right["none"], key, path)
     record = {
         "data": OmegaConf.to_container(cfg.data.source, resolve=True),
         "data_sha256": key,

@@ -59,7 +59,7 @@ class AggregatePosterior(pl.Callback):
             for metric in made.values():
                 if metric.compares_with_training:
                     raise UserError(
-                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by evaluate.py"
+                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by infovae evaluate"
                     )
             self._metrics[split] = {
                 name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
@@ -119,7 +119,7 @@ class AggregatePosterior(pl.Callback):
                 own = module.codes(posterior, len(loader.dataset), batch.global_size)
                 codes = module.gather(own, batch.global_size)
                 self._observe("train", _observed(batch, codes))
-                if not weighted:
+                if not weighted and module.can_estimate_divergence(codes):
                     divergence += len(codes.z) * module.estimate_divergence(codes)
                     count += len(codes.z)
             self._log(module, "train")

@@ -13,7 +13,7 @@ from infovae.data.loader import Batch
 from infovae.data.module import image_data
 from infovae.errors import ArgumentError
 from infovae.module import InfoVAE
-from infovae.pictures.drawing import draw, first_batches, save
+from infovae.pictures.drawing import draw_pictures, first_batches, save_picture
 from infovae.pictures.picture import Picture, Pixels
 from infovae.streams import evaluation_mode
 from infovae.training.callbacks.kept_weights import kept_epoch
@@ -56,13 +56,13 @@ class Drawing(pl.Callback):
         if self._batches is None:
             self._batches = first_batches(image_data(trainer).evaluation_loader("test", shared=False), self.pictures)
         with measured_weights(trainer, module), evaluation_mode(module), torch.no_grad():
-            drawn = draw(self.pictures, module, self._batches, module.device)
+            drawn = draw_pictures(self.pictures, module, self._batches, module.device)
         # A figure, its texts and its canvas of megabytes refer to each other. Python frees such cycles only when much
         # else has been made, and a long run's memory would double.
         gc.collect()
         for name, picture in drawn.items():
-            save(picture, self.folder / f"{name}-{epoch:04d}.png")
-            save(picture, self.folder / f"{name}.png")
+            save_picture(picture, self.folder / f"{name}-{epoch:04d}.png")
+            save_picture(picture, self.folder / f"{name}.png")
             for logger in trainer.loggers:
                 _log(logger, name, picture, epoch)
 
