@@ -27,7 +27,7 @@ def write_whole(
 
     Raises:
         UserError: a link stands between ``inside`` and the file.
-        OSError: the disk refuses.
+        OSError: the disk refuses; its ``filename`` is the path.
     """
     if inside is not None:
         refuse_links(path.parent, inside)
@@ -40,9 +40,11 @@ def write_whole(
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-    except BaseException:
+    except BaseException as problem:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            problem.filename = str(path)  # a full disk's own error names no file
         raise
     if earlier is not None and path.exists():
         path.replace(earlier)

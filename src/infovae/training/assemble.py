@@ -38,7 +38,25 @@ def build_data(cfg: DictConfig) -> ImageData:
 
 
 def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
-    """Return the model for images of the data's shape.
+    """Return the model for images of the data's shape; the prior has seen the training images.
+
+    Raises:
+        UserError: see :func:`build_bare_module`.
+    """
+    module = build_bare_module(cfg, data.image_shape, data.evaluation_splits)
+    module.attach_prior(data.splits["train"].images)
+    return module
+
+
+def build_bare_module(
+    cfg: DictConfig, image_shape: tuple[int, int, int], evaluation_splits: tuple[str, ...]
+) -> InfoVAE:
+    """Return the model for images of a shape, before its prior has seen any.
+
+    Args:
+        cfg: the config of a run.
+        image_shape: (channels, height, width).
+        evaluation_splits: the splits that validation goes through, in order.
 
     Raises:
         UserError: a part refuses its settings, or parts don't go together.
@@ -48,14 +66,14 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
     encoder = build(
         cfg.network.encoder,
         "network.encoder",
-        image_shape=data.image_shape,
+        image_shape=image_shape,
         outputs=posterior.parameters_per_dimension * cfg.latent_dim,
     )
     decoder = build(
         cfg.network.decoder,
         "network.decoder",
         latent_dim=cfg.latent_dim,
-        image_shape=data.image_shape,
+        image_shape=image_shape,
         parameters_per_channel=likelihood.parameters_per_channel,
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
@@ -70,14 +88,13 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
             posterior=posterior,
             likelihood=likelihood,
             objective=build(cfg.model, "model"),
-            splits=data.evaluation_splits,
+            splits=evaluation_splits,
             **parts,
         )
     except ArgumentError as error:  # of the objective, the only part whose arguments the module looks at
         raise error.below("model") from error
     except ValueError as error:
         raise UserError(str(error)) from error
-    module.attach_prior(data.splits["train"].images)
     return module
 
 
