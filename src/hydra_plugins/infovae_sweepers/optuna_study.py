@@ -16,13 +16,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
 from infovae.runs.folder import leave_no_trace
 from infovae.runs.lock import claimed
 from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher, install
 from infovae.sweeps.jobs import Job, outcome
 from infovae.sweeps.launch import launch
-from infovae.sweeps.objectives import STOPPED, Objective
+from infovae.sweeps.objectives import STOPPED, SearchObjective
 from infovae.sweeps.report import report
 
 if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
@@ -49,7 +50,7 @@ class OptunaStudy(Sweeper):
         n_trials: that this sweep has to finish.
         n_jobs: trials handed to the launcher at a time.
         params: sweeps by key, beside those of the command line.
-        objectives: see :class:`Objective`.
+        objectives: see :class:`SearchObjective`.
         sampler: config of one of Optuna's samplers.
     """
 
@@ -68,7 +69,7 @@ class OptunaStudy(Sweeper):
         self.n_trials = n_trials
         self.n_jobs = n_jobs
         self.params = params
-        self.objectives = [Objective(**entry) for entry in objectives]
+        self.objectives = [SearchObjective(**entry) for entry in objectives]
         self.sampler = sampler
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -128,7 +129,7 @@ class OptunaStudy(Sweeper):
                 "databases, as sqlite:///FILE"
             ) from error
 
-        OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
+        write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)
         jobs = self._cut_off(study, sweep_dir, [entry for entry in shared if entry.startswith("sweep.resume=")])
         left = self.n_trials - len(jobs) - len(_own(study, sweep_dir, "COMPLETE", "PRUNED"))
         log.info("sweep folder: %s (%d trials to run)", sweep_dir, left + len(jobs))
@@ -183,7 +184,7 @@ class OptunaStudy(Sweeper):
             }
             for trial in study.best_trials
         ]
-        (sweep_dir / "best_trials.json").write_text(json.dumps(best, indent=2) + "\n")
+        write_whole(sweep_dir / "best_trials.json", json.dumps(best, indent=2) + "\n", inside=sweep_dir)
         for entry in best:
             log.info("best: trial %d, %s, %s", entry["trial"], entry["params"], entry["objectives"])
 

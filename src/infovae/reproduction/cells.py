@@ -18,6 +18,7 @@ from infovae.errors import UserError
 from infovae.evaluation.load import SavedRun, load
 from infovae.objective import Objective
 from infovae.reproduction.scripts import run_script
+from infovae.runs.files import write_whole
 from infovae.runs.final_row import final_position
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.overrides import not_overridden
@@ -116,8 +117,8 @@ def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -
         overrides: as train.py takes them.
         launcher: those that say by what engine.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    # What a sweep was started with is laid under the command by which it goes on. Here the command says all: what an
-    # earlier one had besides belongs to other cells.
-    OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": []}}}, folder / "multirun.yaml")
+    # A resumed sweep adds the overrides that it was started with to its command. Here the command is complete, and the
+    # overrides of an earlier one belong to other cells.
+    record = OmegaConf.to_yaml({"hydra": {"overrides": {"hydra": [], "task": []}}})
+    write_whole(folder / "multirun.yaml", record, inside=folder)
     run_script("train.py", "-m", *overrides, *launcher, f"sweep.resume={folder}")

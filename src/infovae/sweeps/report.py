@@ -1,5 +1,6 @@
-"""What a sweep says at its end."""
+"""Report how a sweep ended."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from infovae.sweeps.jobs import Job, outcome, told_apart
 
 
 def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
-    """List the jobs that didn't finish, each with what sets it apart from the others and with its error.
+    """List the jobs that didn't finish, each with its own overrides and its error.
 
     Raises:
         UserError: there are such jobs.
@@ -24,9 +25,9 @@ def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
 
 
 def report_interruption(sweep_dir: Path) -> None:
-    """Say how a sweep goes on that Ctrl-C ended."""
+    """Say how to resume a sweep that Ctrl-C ended."""
     print(f"interrupted; {_resuming(sweep_dir)} goes on", file=sys.stderr)
 
 
 def _resuming(sweep_dir: Path) -> str:
-    return f"python {sys.argv[0]} -m sweep.resume={sweep_dir}"
+    return f"python {shlex.join([sys.argv[0], '-m', f'sweep.resume={sweep_dir}'])}"
