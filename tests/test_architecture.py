@@ -1,4 +1,7 @@
-"""What docs/architecture.md promises: who imports whom, and a divergence in two files."""
+"""What docs/architecture.md promises: who imports whom, and a divergence in two files.
+
+python tests/test_architecture.py writes the page's list of rooms anew.
+"""
 
 import ast
 import re
@@ -24,11 +27,16 @@ LAYERS = [
     ["training"],
     ["evaluation"],
     ["reproduction", "dashboard"],
-    ["app"],
+    ["app", "hydra_plugins"],
 ]
-"""The rooms, from the lowest up: a room imports from its own layer and those below it, and no circle is closed."""
+"""The rooms by layer. A room imports from its own layer and those before it, and no circle of rooms is allowed."""
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
+PAGE = PROJECT / "docs" / "architecture.md"
+IMPURE = {"pytorch_lightning", "hydra", "omegaconf", "wandb", "pathlib"}
 PURE = ("codes", "objective", "priors", "posteriors", "likelihoods", "networks", "divergences")
+
+
+FILES = sorted(path for path in SOURCE.parent.rglob("*.py") if path != SOURCE / "__init__.py")
 
 
 def imports_of(path: Path) -> set[str]:
@@ -41,26 +49,64 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def room_of(path: Path) -> str:
+    package, *parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return parts[0] if package == "infovae" else package
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports_of(path) if name.startswith("infovae.")} - {room_of(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE.parent)))
 def test_imports_go_one_way(path: Path) -> None:
-    room = path.relative_to(SOURCE).with_suffix("").parts[0]
-    if room == "__init__":
-        return
-    for name in imports_of(path):
-        if name.startswith("infovae."):
-            assert LAYER[name.split(".")[1]] <= LAYER[room], f"{room} imports {name}"
-        if room in PURE:
-            assert name.split(".")[0] not in ("pytorch_lightning", "hydra", "omegaconf", "wandb", "pathlib")
+    room = room_of(path)
+    above = {other for other in rooms_imported(path) if LAYER[other] > LAYER[room]}
+    assert not above, f"{room} imports {above}, which stands above it"
+    if room in PURE:
+        assert not {name.split(".")[0] for name in imports_of(path)} & IMPURE
 
 
 def test_no_room_closes_a_circle() -> None:
     arrows: dict[str, set[str]] = {}
-    for path in SOURCE.rglob("*.py"):
-        room = path.relative_to(SOURCE).with_suffix("").parts[0]
-        met = {name.split(".")[1] for name in imports_of(path) if name.startswith("infovae.")}
-        arrows.setdefault(room, set()).update(met - {room})
-    arrows.pop("__init__")
-    tuple(TopologicalSorter(arrows).static_order())  # raises CycleError, which names the rooms
+    for path in FILES:
+        arrows.setdefault(room_of(path), set()).update(rooms_imported(path))
+    TopologicalSorter(arrows).prepare()  # raises CycleError, which names the rooms
+
+
+def test_few_modules_stand_at_the_root() -> None:
+    assert len(list(SOURCE.glob("*.py"))) <= 10
+
+
+def listed_rooms() -> str:
+    """The rooms in a Markdown table, each with its layer and the first line of its docstring."""
+    lines = ["| layer | room | what it is for |", "|---|---|---|"]
+    for room, layer in LAYER.items():
+        (path,) = [path for path in places(room) if path.is_file()]
+        docstring = (
+            (ast.get_docstring(ast.parse(path.read_text())) or "")
+            .partition("\n")[0]
+            .replace("``", "`")
+            .replace("|", r"\|")
+        )
+        lines.append(f"| {layer + 1} | `{room}{'.py' if path.stem == room else '/'}` | {docstring} |")
+    return "\n".join(lines)
+
+
+def places(room: str) -> list[Path]:
+    return [SOURCE / f"{room}.py", SOURCE / room / "__init__.py", SOURCE.parent / room / "infovae_sweepers/__init__.py"]
+
+
+def page_with_rooms() -> str:
+    before, start, rest = PAGE.read_text().partition("<!-- made by python tests/test_architecture.py -->\n")
+    _, end, after = rest.partition("<!-- end -->\n")
+    assert start
+    assert end
+    return f"{before}{start}\n{listed_rooms()}\n\n{end}{after}"
+
+
+def test_the_page_lists_the_rooms() -> None:
+    assert PAGE.read_text() == page_with_rooms(), "run python tests/test_architecture.py"
 
 
 def test_the_documented_divergence_works_as_written(tmp_path: Path) -> None:
@@ -93,3 +139,7 @@ def test_requirements_are_those_of_the_package() -> None:
     declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
     lines = (PROJECT / "requirements.txt").read_text().splitlines()
     assert [line for line in lines if not line.startswith(("#", "-e"))] == declared
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with_rooms())

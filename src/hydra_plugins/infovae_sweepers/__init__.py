@@ -1,1 +1,1 @@
-"""Hydra's sweepers, as ``conf/hydra/sweeper/`` names them; Hydra looks for them in no other package."""
+"""The grid and Optuna sweepers, in the one package where Hydra looks for plugins."""

@@ -1,1 +1,1 @@
-"""Models trained elsewhere, as :class:`infovae.model.Model`. A file an option of ``conf/adapter/``."""
+"""Models trained elsewhere, wrapped for the same measurements. One file per option of ``conf/adapter/``."""

@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: the ``infovae`` command, and errors in one line."""

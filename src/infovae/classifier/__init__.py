@@ -1,1 +1,1 @@
-"""The classifier that judges samples: trained once per data set by classifier.py, and found by a hash of the images."""
+"""The classifier that judges samples: its network, its training and its file."""

@@ -1,1 +1,1 @@
-"""Checks of a composed config, and errors in one line."""
+"""Checks of a composed config against the signatures of what it names."""

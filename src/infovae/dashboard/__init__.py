@@ -1,1 +1,1 @@
-"""Compare runs in a browser: run folders are read to plain data, a page is built around it, a server keeps it fresh."""
+"""The page that compares runs. It reads run folders as plain files, without torch."""

@@ -1,1 +1,1 @@
-"""Divergences D(q(z) || p(z)). A file a family, named by ``conf/divergence/``; pure functions first."""
+"""Divergences D(q(z) || p(z)). One file per family, named by ``conf/divergence/``."""

@@ -1,1 +1,1 @@
-"""A trained model, loaded, measured and exported."""
+"""A trained model: load it from its run folder, measure it, export it."""

@@ -23,7 +23,7 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links, write_whole
 from infovae.runs.folder import check_writable, write_config, write_record
 from infovae.streams import isolated_stream
-from infovae.training.run import quieten
+from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ TOP_LEVEL: dict[str, Any] = {
     "trust": bool,
     "output": str | None,
 }
-"""Keys of export.py, with their types."""
+"""Keys of infovae export, with their types."""
 
 BATCH_SIZES = (1, 2, 7, 64)
 """At which programs are held against the model."""
@@ -93,7 +93,7 @@ def export(cfg: DictConfig) -> None:
     quieten()
     check(cfg, TOP_LEVEL)
     if cfg.run is None:
-        raise UserError("run: missing; accepted: run=FOLDER, as train.py prints it")
+        raise UserError("run: missing; accepted: run=FOLDER, as infovae train prints it")
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
     output = Path(cfg.output or saved.folder / "export")

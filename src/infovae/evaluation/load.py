@@ -211,7 +211,7 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
     except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as train.py leaves it"
+            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as a run leaves it"
         ) from error
     if missing:
         raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted: the folder of a run")
@@ -224,7 +224,7 @@ def _no_run(folder: Path, lists: bool) -> str:
     """Return what is wrong with a folder that is no run, and which of the nearest runs below it are accepted."""
     below = [run for run in runs_below(folder, deepest=2) if (run / "config.yaml").is_file()]
     if not below:
-        return "no config.yaml there; accepted: the folder of a run, as train.py prints it"
+        return "no config.yaml there; accepted: the folder of a run, as infovae train prints it"
     fewest = min(len(run.parts) for run in below)
     nearest = [run for run in below if len(run.parts) == fewest]
     if lists and len(nearest) > 1:

@@ -112,7 +112,7 @@ def draw(
     Arguments are those of :func:`measure`; without ``data``, pictures get no examples.
     """
     batches = [] if data is None else drawing.first_batches(data.evaluation_loader(split), pictures)
-    return drawing.draw(pictures, model, batches, torch.device(device), seed)
+    return drawing.draw_pictures(pictures, model, batches, torch.device(device), seed)
 
 
 def observe(

@@ -12,7 +12,7 @@ from infovae.errors import UserError
 from infovae.evaluation.measure import Measured, draw, measure
 from infovae.evaluation.subjects import Subject, check_subjects, run_folders, subjects
 from infovae.evaluation.table import print_measured
-from infovae.pictures.drawing import save
+from infovae.pictures.drawing import save_picture
 from infovae.pictures.picture import Pixels
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links
@@ -20,7 +20,7 @@ from infovae.runs.folder import write_record
 from infovae.training.assemble import build_chosen
 from infovae.training.devices import chosen_device
 from infovae.training.loggers import wandb
-from infovae.training.run import quieten
+from infovae.training.quiet import quieten
 
 TOP_LEVEL: dict[str, Any] = {
     "run": str | list[str] | None,
@@ -104,6 +104,6 @@ def _save(subject: Subject, drawn: dict[str, Pixels]) -> None:
         for name, picture in drawn.items():
             path = folder / "evaluation" / f"{name}.png"
             refuse_links(path.parent, inside)
-            save(picture, path)
+            save_picture(picture, path)
     if drawn:
         print(f"pictures: {folder / 'evaluation'} ({', '.join(drawn)})")

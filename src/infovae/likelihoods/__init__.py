@@ -1,1 +1,1 @@
-"""Likelihoods p(x|z). A file an option of ``conf/likelihood/``."""
+"""Likelihoods p(x|z). One file per option of ``conf/likelihood/``."""

@@ -1,1 +1,1 @@
-"""What can be drawn of a trained model. A file an option of ``conf/pictures/``."""
+"""Pictures of a trained model. One file per option of ``conf/pictures/``."""

@@ -1,1 +1,1 @@
-"""Posterior families q(z|x). A file an option of ``conf/posterior/``."""
+"""Posteriors q(z|x). One file per option of ``conf/posterior/``."""

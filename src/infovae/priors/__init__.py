@@ -1,1 +1,1 @@
-"""Priors p(z). A file an option of ``conf/prior/``."""
+"""Priors p(z). One file per option of ``conf/prior/``."""

@@ -1,1 +1,1 @@
-"""The paper's figures: which runs each consists of, and what is drawn of them. A file a figure."""
+"""The paper's figures: the runs behind each, and how it is drawn. One file per figure."""

@@ -1,4 +1,4 @@
-"""The cells of a figure: runs of train.py in the folder of one sweep."""
+"""The cells of a figure: runs of infovae train in the folder of one sweep."""
 
 import csv
 import json
@@ -80,7 +80,7 @@ def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Refuse what train.py couldn't read.
+    """Refuse what infovae train couldn't read.
 
     Raises:
         UserError: names the one.
@@ -110,15 +110,15 @@ def finished(jobs: Iterable[Job]) -> list[Cell]:
 
 
 def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -> None:
-    """Run by train.py, as a sweep that goes on, those cells that are not done yet; how they ended is to be read there.
+    """Run those cells that are not done yet as a sweep that goes on; their folders say how they ended.
 
     Args:
         folder: of the sweep.
-        overrides: as train.py takes them.
+        overrides: as infovae train takes them.
         launcher: those that say by what engine.
     """
     # A resumed sweep adds the overrides that it was started with to its command. Here the command is complete, and the
     # overrides of an earlier one belong to other cells.
     record = OmegaConf.to_yaml({"hydra": {"overrides": {"hydra": [], "task": []}}})
     write_whole(folder / "multirun.yaml", record, inside=folder)
-    run_script("train.py", "-m", *overrides, *launcher, f"sweep.resume={folder}")
+    run_script("train", "-m", *overrides, *launcher, f"sweep.resume={folder}")

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from infovae.config.check import check
 from infovae.errors import UserError
-from infovae.pictures.drawing import save
+from infovae.pictures.drawing import save_picture
 from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct, finished, laid_over, run_cells
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row
@@ -32,7 +32,7 @@ TOP_LEVEL: dict[str, Any] = {
     "runs": str,
     "output": str,
 }
-"""Keys of `reproduce` that belong to no group, with their types."""
+"""Keys of infovae reproduce that belong to no group, with their types."""
 
 EVERY_CELL = ("logger=none", "callbacks=checkpoint", "trainer.enable_progress_bar=false")
 """Overrides of every cell: it is measured and kept, and the figure is drawn later."""
@@ -75,7 +75,7 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
         output = Path(cfg.output)
         page = output / f"{name}.md"
         with disk_errors(f"output={output}"):
-            save(findings.picture, output / f"{name}.png")
+            save_picture(findings.picture, output / f"{name}.png")
             write_whole(output / f"{name}.csv", _csv(findings.data))
             write_page(page, figure.title, _results(name, findings.tables, done, jobs, cfg))
         print(f"results: {page}")
@@ -90,7 +90,7 @@ def _launcher() -> list[str]:
 
 
 def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], cfg: DictConfig) -> str:
-    command = ["python", "reproduce.py", f"figure={name}", f"scale={cfg.scale}"]
+    command = ["infovae", "reproduce", f"figure={name}", f"scale={cfg.scale}"]
     if cfg.cells:
         command.append(f"cells={json.dumps(list(cfg.cells))}")
     minutes = sum(cell.summary["wall_seconds"] for cell in done) / 60

@@ -1,21 +1,18 @@
-"""Run the project's scripts as a user does."""
+"""Run subcommands of ``infovae`` as a user does."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
-PROJECT = Path(__file__).parents[3]
-
 
 def run_script(name: str, *arguments: str) -> None:
-    """Run a script to completion. Its exit code is ignored; callers inspect the run folders.
+    """Run a subcommand to its end. Its exit status is ignored: callers read the folders that it leaves.
 
-    A script finds the same configs as the command that runs it: ``--config-dir`` and ``hydra.searchpath`` are handed
-    on.
+    It finds the same configs as the command that runs it: ``--config-dir`` and ``hydra.searchpath`` are handed on.
     """
-    subprocess.run([sys.executable, str(PROJECT / name), *arguments, *_config_places()], check=False)
+    # -P: modules in the current folder must not replace installed ones.
+    subprocess.run([sys.executable, "-P", "-m", "infovae", name, *arguments, *_config_places()], check=False)
 
 
 def _config_places() -> list[str]:

@@ -1,1 +1,1 @@
-"""A run folder on disk: its files, lock and checkpoints."""
+"""A run folder on disk: its files, its lock, its checkpoints."""

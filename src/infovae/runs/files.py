@@ -66,6 +66,25 @@ def refuse_links(folder: Path, inside: Path) -> None:
             raise UserError(f"{place}: is a link, and would be written through; accepted: a folder")
 
 
+def refuse_links_inside(folder: Path) -> None:
+    """Refuse a run folder that holds a link, through which a stranger could have its files written elsewhere.
+
+    W&B's own folder is left out: W&B links its newest run there.
+
+    Raises:
+        UserError: names the link.
+    """
+    for place, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names]):
+            if os.path.islink(os.path.join(place, name)):
+                raise UserError(
+                    f"{os.path.join(place, name)} is a link, and would be written through", key="hydra.run.dir",
+                    value=folder, accepted="a folder without links",
+                )  # fmt: skip
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if name != "wandb"]
+
+
 def _sync_folder(folder: Path) -> None:
     if os.name != "posix":  # folders can't be opened there
         return

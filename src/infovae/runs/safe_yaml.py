@@ -1,4 +1,4 @@
-"""YAML from a stranger: plain values, or a refusal."""
+"""YAML from a stranger, read as plain values or refused."""
 
 import re
 from collections.abc import Callable

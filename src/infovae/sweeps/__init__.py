@@ -1,1 +1,1 @@
-"""Many runs from one command: what their folder tells, how they go on, what a search aims at."""
+"""Many runs from one command: job folders, resuming, searches."""

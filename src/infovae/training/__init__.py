@@ -1,1 +1,1 @@
-"""One run, from a config to a run folder."""
+"""One run, from its config to its run folder."""

@@ -1,0 +1,78 @@
+"""docs/howto/own_parts.md, as written: its files in a folder of their own, and its commands run from there."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+TEXT = (PROJECT / "docs" / "howto" / "own_parts.md").read_text()
+FILES = dict(re.findall(r"`((?:mine|conf)/[\w/]+\.(?:py|yaml))`:\n\n```(?:python|yaml)\n(.*?)```", TEXT, re.S))
+COMMANDS = [command.replace("\\\n", "") for command in re.findall(r"```bash\n(python \$LAB/.*?)\n```", TEXT, re.S)]
+SHORT = (
+    "trainer.max_epochs=1 trainer.accelerator=cpu trainer.enable_progress_bar=false logger=none callbacks=none "
+    "hydra.run.dir=run"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+def test_every_code_block_is_a_file() -> None:
+    assert len(FILES) == len(re.findall(r"```(?:python|yaml)", TEXT)) == 12
+    assert len(COMMANDS) == 3
+
+
+def run(command: str, folder: Path) -> str:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "HYDRA"))}
+    added = {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}", "LAB": str(PROJECT), "HOME": str(folder)}
+    answer = subprocess.run(
+        command, shell=True, cwd=folder, env=kept | added, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def test_a_part_named_on_the_command_line(folder: Path) -> None:
+    run(f"{COMMANDS[0]} {SHORT} data.train_size=500 data.validation_size=100", folder)
+    config = (folder / "run" / "config.yaml").read_text()
+    assert "    _target_: mine.networks.LinearEncoder\n" in config
+    assert "    bias: false\n" in config
+
+
+def test_help_lists_options_of_a_user_s_own(folder: Path) -> None:
+    answer = run(COMMANDS[1], folder)
+    for option in (Path(name) for name in FILES if name.startswith("conf")):
+        assert re.search(rf"^{option.parent.name}: .*\b{option.stem}\b", answer, re.M)
+
+
+def test_parts_of_every_kind_together(folder: Path) -> None:
+    run(f"{COMMANDS[2]} {SHORT}", folder)
+    config = (folder / "run" / "config.yaml").read_text()
+    for target in re.findall(r"_target_: (mine\.\S+)", "".join(FILES.values())):
+        assert f"_target_: {target}" in config
+    with (folder / "run" / "metrics.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert 0 < float(row["test/class_separation"]) < 1
+
+
+def test_what_lies_in_the_working_folder_shadows_nothing_installed(folder: Path) -> None:
+    (folder / "omegaconf.py").write_text("raise SystemExit('shadowed')")
+    (folder / "yaml.py").write_text("raise SystemExit('shadowed')")
+    answer = subprocess.run(
+        [sys.executable, str(PROJECT / "train.py"), "--cfg", "job"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
