@@ -128,13 +128,13 @@ def test_an_arm_s_values_win_over_the_figure_s_and_the_command_s_over_all() -> N
 
 def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Command, tmp_path: Path) -> None:
     cells = f"cells={json.dumps([*TINY, *SMALLER['contours']])}"
-    answer = command("reproduce.py", "figure=contours", cells)
+    answer = command("reproduce", "figure=contours", cells)
     assert answer.returncode == 0, answer.stderr
     kept, lost = sorted((tmp_path / "outputs/reproduction/quick/contours").glob("*/summary.json"))
     before = kept.read_bytes()
     lost.unlink()
 
-    partial = command("reproduce.py", "figure=contours", cells, "train=false")
+    partial = command("reproduce", "figure=contours", cells, "train=false")
     assert partial.returncode == 1
     assert (
         partial.stderr.splitlines()[-1]
@@ -143,11 +143,11 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
     page = tmp_path / "docs" / "results" / "contours.md"
     assert "1 of 2 cells are missing: " in page.read_text()
 
-    assert command("reproduce.py", "figure=contours", cells).returncode == 0
+    assert command("reproduce", "figure=contours", cells).returncode == 0
     assert "missing" not in page.read_text()
     assert kept.read_bytes() == before
     assert lost.is_file()
-    shown = next(line for line in page.read_text().splitlines() if line.startswith("`python reproduce.py"))
+    shown = next(line for line in page.read_text().splitlines() if line.startswith("`infovae reproduce"))
     (again,) = OverridesParser.create().parse_overrides(shlex.split(shown.split("`")[1])[4:])
     assert again.value() == [*TINY, *SMALLER["contours"]]
     with page.with_suffix(".csv").open() as file:
@@ -175,14 +175,14 @@ def test_a_figure_of_one_s_own_finds_its_cells(command: Command, tmp_path: Path,
     )
     tiny = [entry for entry in TINY if not entry.startswith("seed")]
     answer = command(
-        "reproduce.py", place.format(folder=tmp_path), "figure=own", "output=results", f"cells={json.dumps(tiny)}"
+        "reproduce", place.format(folder=tmp_path), "figure=own", "output=results", f"cells={json.dumps(tiny)}"
     )
     assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "results" / "own.csv").read_text().startswith("loss\n")
 
 
 def test_a_figure_that_is_not_there_is_one_line_that_lists_those_that_are(command: Command) -> None:
-    answer = command("reproduce.py", "figure=comparisons")
+    answer = command("reproduce", "figure=comparisons")
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         f"error: figure=comparisons: unknown option; accepted: {', '.join(['all', *FIGURES])}"

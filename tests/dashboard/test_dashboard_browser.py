@@ -272,7 +272,7 @@ def test_two_thousand_runs_without_lag(opened: Open, command: Command, tmp_path:
             tmp_path / "runs" / str(position), ("vae", "infovae")[position % 2], 100 * (1 + position % 10), position
         )
     # In a process of its own, without the checks of types that tests run under; it takes some seconds.
-    assert command("dashboard.py", "runs=runs", "output=page.html", timeout=60).returncode == 0
+    assert command("dashboard", "runs=runs", "output=page.html", timeout=60).returncode == 0
     page = opened((tmp_path / "page.html").as_uri())
     assert page.inner_text("#census") == "2000 runs: 2000 finished"
     assert len(column(page, "run")) < 200  # rows out of sight are not in the document

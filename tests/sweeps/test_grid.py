@@ -161,7 +161,7 @@ def test_a_killed_sweep_goes_on_where_it_was(command: Command, composed: Compose
     assert [outcome(sweep / name).status for name in "012"] == ["finished", "failed", "cut off"]
     first = (sweep / "0" / "summary.json").read_bytes()
 
-    answer = command("train.py", f"sweep.resume={sweep}")
+    answer = command("train", f"sweep.resume={sweep}")
     assert "(2 of 3 jobs to run)" in answer.stdout
     assert re.findall(r"#(\d+) : .* model.lambda_=(\S+)", answer.stdout) == [("1", "0.5"), ("2", "3")]
     assert answer.returncode == 1
