@@ -11,6 +11,7 @@ from hydra.plugins.launcher import Launcher
 from infovae.sweeps.jobs import Job
 from infovae.sweeps.overrides import quoted
 from infovae.sweeps.report import report_interruption
+from infovae.terminal.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def launch(launcher: Launcher, jobs: Sequence[Job]) -> None:
         report_interruption(jobs[0].folder.parent)
         raise
     except Exception as error:
-        log.error("%s: %s: %s", type(launcher).__name__, type(error).__name__, " ".join(str(error).split()))
+        log.error("%s: %s: %s", type(launcher).__name__, type(error).__name__, printable(str(error)))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from infovae.errors import UserError
 from infovae.sweeps.jobs import Job, outcome, told_apart
 from infovae.terminal.command import shell_line
+from infovae.terminal.printable import printable
 
 
 def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
@@ -19,7 +20,7 @@ def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
     unfinished = {job: ended for job, ended in outcomes.items() if not ended.finished}
     own = told_apart(jobs)
     for job, ended in unfinished.items():
-        print(f"job {job.folder.name} ({' '.join(own[job])}): {ended}", file=sys.stderr)
+        print(f"job {job.folder.name} ({' '.join(own[job])}): {printable(str(ended))}", file=sys.stderr)
     if unfinished:
         raise UserError(f"{len(unfinished)} of {len(jobs)} jobs didn't finish; {_resuming(sweep_dir)} runs them again")
 
