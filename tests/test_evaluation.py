@@ -224,5 +224,7 @@ def test_a_foreign_model_that_can_not_decode_is_refused_in_one_line(command: Com
     foreign = ["adapter=encode_decode", "adapter.model._target_=os.getcwd", "data=digits", "latent_dim=2", "output=x"]
     answer = command("evaluate", *foreign)
     assert answer.returncode == 1
-    assert answer.stderr.splitlines() == ["error: adapter.model=str: no method decode; accepted has encode and decode"]
+    assert answer.stderr.splitlines() == [
+        "error: adapter.model=str: no method decode; accepted: a model with encode and decode"
+    ]
     assert not (tmp_path / "x").exists()

@@ -67,7 +67,8 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
         raise UserError("no value", key=missing, accepted=f"{missing}={NEEDED.get(missing, 'VALUE')}")
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
-    _refuse_unread(content, _declared(), _interpolated(written), content)
+    if HydraConfig.initialized():  # else nobody typed keys
+        _refuse_unread(content, _declared(), _interpolated(written), content)
     for key, annotation in top_level.items():
         if key not in content:
             raise UserError("it was taken away", key=key, accepted=f"{key}=VALUE")
