@@ -123,7 +123,7 @@ def test_the_command_as_a_user_types_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["data.batch_size=127"], "error: data.batch_size=127: it is over all 2 devices together; accepted are mult"),
+        (["data.batch_size=127"], "error: data.batch_size=127: it is over all 2 devices together; accepted: mult"),
         (["-m", "hydra.sweep.dir={folder}/sweep"], "error: trainer.devices: 2 processes can't share a multirun"),
     ],
 )

@@ -24,7 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, run: Path, tmp_path: Path) -> None:
-    answer = command("evaluate.py", "run=run", METRICS)
+    answer = command("evaluate.py", "run=run", METRICS, "wandb=true", "batch_size=250")
     assert answer.returncode == 0, answer.stderr
     record = json.loads((run / "evaluation.json").read_text())
     summary = json.loads((run / "summary.json").read_text())["metrics"]
@@ -36,6 +36,9 @@ def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, 
     assert len(record["metrics"]["train/covariance_eigenvalues"]) == 3
     assert len(record["metrics"]["test/log_det_covariance_by_class"]) == 10
     assert record["checkpoint"] == "run/checkpoints/last.ckpt"
+    told = {name: record[name] for name in ("override", "split", "batch_size", "seed", "device")}
+    assert told == {"override": {}, "split": "test", "batch_size": 250, "seed": 0, "device": "cpu"}
+    assert {"revision", "changed"} == set(record["git"])
     assert set(record["seconds"]) == set(METRICS[9:-1].split(","))
     assert "log_det_covariance" in answer.stdout
     assert "±" in answer.stdout
@@ -49,6 +52,106 @@ def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, 
     other = json.loads((tmp_path / "elsewhere" / "evaluation.json").read_text())["metrics"]
     for name, value in record["metrics"].items():
         assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-6)
+
+
+def test_an_evaluation_of_a_changed_run_does_not_replace_the_run_s_own(command: Command, run: Path) -> None:
+    quick = ["metrics=[log_det_covariance]", "pictures=[samples]"]
+    assert command("evaluate.py", "run=run", *quick).returncode == 0
+    own = (run / "evaluation.json").read_bytes()
+    answer = command("evaluate.py", "run=run", *quick, "+override.data.train_size=50")
+    assert answer.returncode == 0, answer.stderr
+    assert (run / "evaluation.json").read_bytes() == own
+    (changed,) = run.glob("evaluation-*/evaluation.json")
+    assert json.loads(changed.read_text())["override"] == {"data": {"train_size": 50}}
+    assert (changed.parent / "evaluation" / "samples.png").is_file()
+    # Where the same images lie is recorded, and is no change of the run.
+    root = f"+override.data.root={PROJECT / 'data'}"
+    assert command("evaluate.py", "run=run", *quick, root).returncode == 0
+    assert json.loads((run / "evaluation.json").read_text())["override"] == {"data": {"root": str(PROJECT / "data")}}
+    assert len(list(run.glob("evaluation-*"))) == 1
+
+
+def test_samples_are_drawn_where_the_images_have_moved(command: Command, run: Path) -> None:
+    config = run / "config.yaml"
+    config.write_text(
+        config.read_text().replace(str(PROJECT / "data"), "nowhere").replace("download: true", "download: false")
+    )
+    answer = command("evaluate.py", "run=run", "metrics=[]", "pictures=[samples,latent_manifold]")
+    assert answer.returncode == 0, answer.stderr
+    assert (run / "evaluation" / "samples.png").is_file()
+    answer = command("evaluate.py", "run=run", "metrics=[]", "pictures=[reconstructions]")
+    assert answer.returncode == 1
+    assert "data.root=nowhere" in answer.stderr
+    assert "+override.data.root=PLACE" in answer.stderr
+
+
+def test_a_stranger_s_folder_chooses_no_wandb_run(command: Command, run: Path) -> None:
+    before = sorted((run / "wandb").iterdir())
+    answer = command("evaluate.py", "run=run", "metrics=[log_det_covariance]", "pictures=[]")
+    assert answer.returncode == 0, answer.stderr
+    assert sorted((run / "wandb").iterdir()) == before
+
+
+LINKS = {
+    "evaluation.json": True,
+    "evaluation.json.part": True,
+    "evaluation": False,
+    "evaluation/samples.png": True,
+    "evaluation/samples.png.part": True,
+    "export": False,
+    "export/encoder.onnx": True,
+    "export/encoder.onnx.part": True,
+    "export/decoder.pt2.part": True,
+    "export/config.yaml.part": True,
+    "export/export.json.part": True,
+}
+"""Places that `evaluate` and `export` write to: whether a link there is replaced, else it is refused."""
+
+
+@pytest.mark.parametrize("script", ["evaluate.py", "export.py"])
+def test_links_in_a_stranger_s_folder_are_not_written_through(
+    command: Command, run: Path, tmp_path: Path, script: str
+) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / "folder").mkdir()
+    arguments = ["metrics=[log_det_covariance]", "pictures=[samples]"] if script == "evaluate.py" else []
+    for place in [place for place in LINKS if place.startswith(script[:6])]:
+        path = run / place
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(mine if LINKS[place] else tmp_path / "folder")
+        if not LINKS[place]:
+            answer = command(script, "run=run", *arguments)
+            assert answer.returncode == 1
+            assert f"run/{place}: is a link" in answer.stderr
+            path.unlink()
+    answer = command(script, "run=run", *arguments)
+    assert answer.returncode == 0, answer.stderr
+    assert mine.read_text() == "mine"
+    assert not list((tmp_path / "folder").iterdir())
+    assert not [path for path in run.rglob("*") if path.is_symlink() and "wandb" not in path.parts]
+
+
+def test_a_full_disk_is_one_line_that_names_the_file(command: Command, run: Path) -> None:
+    """The kernel's limit on a file's size stands for the disk."""
+    (tmp := run.parent / "limited.py").write_text(
+        "import resource, runpy, sys\n"
+        "from infovae.runs import files\n"
+        "write = files.write_whole\n"
+        "def limited(*arguments, **keywords):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))\n"
+        "    write(*arguments, **keywords)\n"
+        "files.write_whole = limited\n"
+        f"runpy.run_path({str(PROJECT / 'evaluate.py')!r}, run_name='__main__')\n"
+    )
+    answer = command(str(tmp), "run=run", "metrics=[log_det_covariance]", "pictures=[]")
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        "error: results in run: run/evaluation.json: File too large; "
+        "accepted: a folder with room that can be written to"
+    ]
+    assert not list(run.glob("*.part"))
 
 
 def test_several_runs_by_list_and_by_multirun(command: Command, run: Path, tmp_path: Path) -> None:

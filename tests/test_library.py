@@ -1,4 +1,4 @@
-"""The Python of README.md and docs/library.md, as written, and what importing costs."""
+"""The Python of docs/howto/library.md and docs/howto/export.md, as written, and what importing costs."""
 
 import re
 import shutil
@@ -26,7 +26,7 @@ def run(code: str, folder: Path) -> str:
 
 def test_the_snippets_run_as_written(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "RUN")
-    functions, folder, _, _ = snippets("docs/library.md")
+    functions, _, folder = snippets("docs/howto/library.md")
     assert run(functions, tmp_path).count("tensor(") == 3
     assert run(folder, tmp_path).startswith("tensor([[")
 
@@ -35,7 +35,7 @@ def test_exported_programs_run_as_written(trained: Path, tmp_path: Path) -> None
     """A program runs where this package is not."""
     shutil.copytree(trained, tmp_path / "RUN")
     export(configured(tmp_path / "RUN"))
-    _, _, pt2, onnx = snippets("docs/library.md")
+    pt2, onnx = snippets("docs/howto/export.md")
     own = "\nimport sys; print('infovae' in sys.modules, 'torch' in sys.modules)"
     assert run(pt2 + own, tmp_path).splitlines() == [
         "torch.Size([5, 3]) torch.Size([5, 1, 28, 28])",
@@ -45,7 +45,7 @@ def test_exported_programs_run_as_written(trained: Path, tmp_path: Path) -> None
 
 
 def test_the_lightning_module_works_without_hydra_in_ten_lines(tmp_path: Path) -> None:
-    (lightning,) = snippets("README.md")
+    _, lightning, _ = snippets("docs/howto/library.md")
     assert len(lightning.partition("\n\n")[2].splitlines()) <= 10, "below its imports"
     answer = run(f"{lightning}\nimport sys; print('hydra' in sys.modules)", tmp_path)
     assert answer.splitlines()[-2:] == ["torch.Size([4, 1, 8, 8])", "False"]

@@ -242,12 +242,12 @@ def test_real_measurements_decide(composed: Compose, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["metrics=[mmd]"], r"^metrics=\[mmd\]: NearPrior goes by log_det_covariance; accepted are lists with it"),
+        (["metrics=[mmd]"], r"^metrics=\[mmd\]: NearPrior goes by log_det_covariance; accepted: lists with it"),
         (["metrics=[]"], r"^metrics=\[\]: NearPrior goes by .* as metrics=\[log_det_covariance\]$"),
         (["trainer.limit_val_batches=0"], "^trainer.limit_val_batches=0: NearPrior watches"),
         (["data.validation_size=0"], "^data.validation_size=0: NearPrior watches"),
-        (["callbacks.near_prior.tolerance=0"], r"near_prior.tolerance=0.*: accepted are finite values above 0"),
-        (["callbacks.near_prior.patience=0"], "near_prior.patience=0: accepted are whole numbers of at least 1"),
+        (["callbacks.near_prior.tolerance=0"], r"near_prior.tolerance=0.*: invalid; accepted: finite values above 0"),
+        (["callbacks.near_prior.patience=0"], "near_prior.patience=0: invalid; accepted: whole numbers of at least 1"),
     ],
 )
 def test_what_it_cannot_go_by_is_refused_before_training(

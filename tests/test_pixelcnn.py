@@ -256,11 +256,11 @@ def test_all_weights_learn() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"depth": 0}, "depth=0: accepted"),
-        ({"width": 2}, "width=2: accepted are whole numbers of at least 3"),
-        ({"kernel_size": 4}, "kernel_size=4: accepted are odd"),
-        ({"kernel_size": 1}, "kernel_size=1: accepted are odd"),
-        ({"context_channels": -1}, "context_channels=-1: accepted"),
+        ({"depth": 0}, "depth=0: invalid; accepted"),
+        ({"width": 2}, "width=2: invalid; accepted: whole numbers of at least 3"),
+        ({"kernel_size": 4}, "kernel_size=4: invalid; accepted: odd"),
+        ({"kernel_size": 1}, "kernel_size=1: invalid; accepted: odd"),
+        ({"context_channels": -1}, "context_channels=-1: invalid; accepted"),
     ],
 )
 def test_impossible_sizes_are_refused(sizes: dict[str, int], message: str) -> None:

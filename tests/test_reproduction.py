@@ -157,7 +157,7 @@ def test_a_figure_that_is_not_there_is_one_line_that_lists_those_that_are(comman
     answer = command("reproduce.py", "figure=comparisons")
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
-        f"error: figure=comparisons: unknown option; accepted are {', '.join(['all', *FIGURES])}"
+        f"error: figure=comparisons: unknown option; accepted: {', '.join(['all', *FIGURES])}"
     ]
 
 
@@ -211,7 +211,7 @@ def test_the_inference_gap_is_exact_on_a_linear_model(noise: float, offset: floa
 def test_the_inference_gap_is_refused_off_the_line() -> None:
     model = Linear(1.0, 0.0)
     model.prior = StandardNormal(2)
-    with pytest.raises(ValueError, match="latent_dim=2: quadrature is over a line; accepted is latent_dim=1"):
+    with pytest.raises(ValueError, match="latent_dim=2: quadrature is over a line; accepted: latent_dim=1"):
         InferenceGap(model)  # type: ignore[arg-type]
 
 

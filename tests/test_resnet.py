@@ -54,9 +54,9 @@ def test_resolutions_halve_down_to_eight_and_keep_the_last_width() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ResnetEncoder((1, 4, 4), 2, []), r"widths=\[\]: accepted are non-empty lists"),
-        (lambda: ResnetDecoder(2, (1, 4, 4), 1, [2, 0]), r"widths=\[2, 0\]: accepted"),
-        (lambda: ResnetEncoder((1, 4, 4), 2, [2], 0), "blocks=0: accepted are whole numbers of at least 1"),
+        (lambda: ResnetEncoder((1, 4, 4), 2, []), r"widths=\[\]: invalid; accepted: non-empty lists"),
+        (lambda: ResnetDecoder(2, (1, 4, 4), 1, [2, 0]), r"widths=\[2, 0\]: invalid; accepted"),
+        (lambda: ResnetEncoder((1, 4, 4), 2, [2], 0), "blocks=0: invalid; accepted: whole numbers of at least 1"),
     ],
 )
 def test_impossible_sizes_are_refused(make: Any, message: str) -> None:

@@ -54,10 +54,10 @@ def test_the_same_seed_trains_the_same_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data.train_size=100", "data.train_size=100: .*accepted is null"),
-        ("data.validation_size=10", "data.validation_size=10: .*accepted is 0"),
-        ("data.binarization=threshold", "data.binarization=threshold: .*accepted is none"),
-        ("data.batch_size=1", "data.batch_size=1: accepted are whole numbers of at least 2"),
+        ("data.train_size=100", "data.train_size=100: .*accepted: null"),
+        ("data.validation_size=10", "data.validation_size=10: .*accepted: 0"),
+        ("data.binarization=threshold", "data.binarization=threshold: .*accepted: none"),
+        ("data.batch_size=1", "data.batch_size=1: invalid; accepted: whole numbers of at least 2"),
         ("steps=0", "steps=0: "),
         ("data.augmentation.zoom=2", "data.augmentation.zoom=2: accepted"),
         ("classifier.channels=[0]", r"classifier.channels=\[0\]: .*accepted"),
@@ -72,7 +72,7 @@ def test_mistakes_are_one_clear_line(tmp_path: Path, override: str, message: str
 
 def test_a_set_without_classes_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.zeros((40, 4, 4), dtype=np.uint8))
-    with pytest.raises(UserError, match="all have one label; accepted are sets with classes"):
+    with pytest.raises(UserError, match="all have one label; accepted: sets with classes"):
         train(tmp_path, "data=tensor", f"data.path={tmp_path / 'images.npy'}")
 
 

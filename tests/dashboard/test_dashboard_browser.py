@@ -13,7 +13,7 @@ from conftest import Command
 from playwright.sync_api import Browser, Page, sync_playwright
 from run_folders import png, write_run
 
-from infovae.dashboard.build import build
+from infovae.dashboard.build import write
 from infovae.dashboard.server import Server
 from infovae.dashboard.settings import Settings
 from infovae.dashboard.watch import Watch
@@ -121,7 +121,7 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_run(folder / f"run-{position}", model, size, seed, pictures=pictures)
     (folder / "run-4" / "config.yaml").write_text("seed: [")
     (folder / "run-4" / "figures" / "samples-0003.png").write_bytes(png()[:30])
-    build(settings_for(folder))
+    write(settings_for(folder))
     return folder.parent / "page.html"
 
 
@@ -218,7 +218,7 @@ def test_a_run_that_kept_earlier_weights_names_their_epoch(opened: Open, tmp_pat
     pictures = ("samples-0002.png", "samples-0003.png")
     write_run(tmp_path / "runs" / "kept", epochs=3, summary={"epoch": 2}, pictures=pictures)
     write_run(tmp_path / "runs" / "last", epochs=3, summary={"epoch": 3}, pictures=pictures)
-    build(settings_for(tmp_path / "runs"))
+    write(settings_for(tmp_path / "runs"))
     page = opened((tmp_path / "page.html").as_uri())
     assert column(page, "epoch") == ["2 of 3", "3"]
     page.evaluate("showDetails(allRuns()[0])")
@@ -250,7 +250,7 @@ def test_markup_from_a_run_folder_does_nothing(opened: Open, tmp_path: Path) -> 
             file.write(
                 f"'key {bad}': '{position} {link}'\n__proto__: {position}\nconstructor: {{prototype: {position}}}\n"
             )
-    build(settings_for(tmp_path / "runs"))
+    write(settings_for(tmp_path / "runs"))
     page = opened((tmp_path / "page.html").as_uri())
     choose(page, 0, 1, 2)
     for view in VIEWS:

@@ -49,5 +49,5 @@ def test_the_share_of_batches_that_are_black_and_white() -> None:
 @pytest.mark.parametrize("argument", ["rotation", "zoom", "shift", "binarized"])
 @pytest.mark.parametrize("value", [-0.1, 181.0, float("nan")])
 def test_numbers_out_of_range_are_refused(argument: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{argument}=.*: accepted are values from 0 to"):
+    with pytest.raises(ValueError, match=f"{argument}=.*: invalid; accepted: values from 0 to"):
         Augmentation(**{argument: value})

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from infovae.data.digits import digits
 from infovae.data.gaussian_mixture_2d import CIRCLE, gaussian_mixture_2d, means, quantise
-from infovae.data.held_out import cut_positions
+from infovae.data.splits import fixed_cut
 from infovae.data.sprites import Grid, factor_values, factors, render, sprites
 from infovae.data.two_points import two_points
 
@@ -45,7 +45,7 @@ def test_two_points_are_black_and_white_in_halves() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 7])
 def test_two_points_refuse_uneven_halves(size: int) -> None:
-    with pytest.raises(ValueError, match=f"source.size={size}: accepted are even numbers"):
+    with pytest.raises(ValueError, match=f"^size={size}: invalid; accepted: even numbers"):
         two_points(size)
 
 
@@ -73,11 +73,11 @@ def test_the_mixture_lies_on_its_circle_and_is_rounded_to_bytes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"components": 0}, "source.components=0: accepted"),
-        ({"size": 0}, "source.size=0: accepted"),
-        ({"scale": 0.001}, "source.scale=0.001: accepted are numbers from 0.0078"),
-        ({"scale": 0.3}, "source.scale=0.3: accepted"),
-        ({"scale": math.nan}, "source.scale=nan: accepted"),
+        ({"components": 0}, "^components=0: invalid; accepted"),
+        ({"size": 0}, "^size=0: invalid; accepted"),
+        ({"scale": 0.001}, "^scale=0.001: invalid; accepted: numbers from 0.0078"),
+        ({"scale": 0.3}, "^scale=0.3: invalid; accepted"),
+        ({"scale": math.nan}, "^scale=nan: invalid; accepted"),
     ],
 )
 def test_the_mixture_refuses_what_bytes_cannot_hold(arguments: dict[str, float], told: str) -> None:
@@ -152,7 +152,7 @@ def test_no_sprite_is_cut_off(shape: int) -> None:
 def test_sprites_are_all_there_with_factors_that_can_be_found() -> None:
     train, test, _ = sprites(**TINY)
     n = math.prod(GRID)
-    train_index, test_index = cut_positions(n, 0.1, 1)
+    train_index, test_index = fixed_cut(n, 0.1, 1)
     assert len(train.images) + len(test.images) == n
     for part, index in ((train, train_index), (test, test_index)):
         assert part.images.shape[1:] == (1, 32, 32)
@@ -164,11 +164,11 @@ def test_sprites_are_all_there_with_factors_that_can_be_found() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"shapes": 4}, "source.shapes=4: accepted are 1 to 3"),
-        ({"xs": 0}, "source.xs=0: accepted"),
-        ({"size": 8}, "source.size=8: accepted"),
-        ({"test_fraction": 0.0}, "source.test_fraction=0.0: it makes 0 of"),
-        ({"test_fraction": 1.0}, "source.test_fraction=1.0: "),
+        ({"shapes": 4}, "^shapes=4: invalid; accepted: 1 to 3"),
+        ({"xs": 0}, "^xs=0: invalid; accepted"),
+        ({"size": 8}, "^size=8: invalid; accepted"),
+        ({"test_fraction": 0.0}, "^test_fraction=0.0: it leaves none of"),
+        ({"test_fraction": 1.0}, "^test_fraction=1.0: "),
     ],
 )
 def test_sprites_refuse_impossible_grids(arguments: dict[str, float], told: str) -> None:

@@ -28,8 +28,8 @@ def test_batches_that_can_be_shared_evenly(batch_size: int, train_size: int) -> 
 @pytest.mark.parametrize(
     ("batch_size", "train_size", "told"),
     [
-        (126, 200, "batch_size=126: it is over all 4 devices together; accepted are multiples of 4"),
-        (128, 102, "train_size=102: it makes one batch, which 4 devices can't share evenly; accepted are multiples"),
+        (126, 200, "batch_size=126: it is over all 4 devices together; accepted: multiples of 4"),
+        (128, 102, "train_size=102: it makes one batch, which 4 devices can't share evenly; accepted: multiples"),
     ],
 )
 def test_batches_that_can_not(batch_size: int, train_size: int, told: str) -> None:
@@ -101,3 +101,44 @@ def test_a_source_gets_its_place_with_the_home_folder_spelt_out(name: str, monke
 
     ImageData(source, validation_size=10, **{name: "~/photos"})  # type: ignore[arg-type]
     assert given == {name: "/home/ada/photos"}
+
+
+def test_labels_are_numbered_from_zero_and_their_values_are_kept() -> None:
+    """A label near 10^12 would take 8 TB where something counts up to the largest."""
+
+    def part(*labels: int) -> LabelledImages:
+        return LabelledImages(torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1), torch.tensor(labels))
+
+    large = 10**12
+    data = ImageData(
+        lambda: ImageSets(part(7, large, 7, large), part(large, 3), part(3, 7)), validation_size=None, train_size=2
+    )
+    assert data.classes.tolist() == [3, 7, large]
+    assert data.splits["test"].labels.tolist() == [2, 0]
+    assert data.splits["validation"].labels.tolist() == [0, 1]
+    assert sorted(data.splits["train"].labels.tolist()) == [1, 2]
+
+
+def test_labels_that_count_from_zero_stay() -> None:
+    sets = image_sets()
+    data = ImageData(lambda: sets, validation_size=0)
+    assert data.splits["test"].labels is sets.test.labels
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (ValueError("colours=7: invalid; accepted: 1"), ValueError("source.colours=7: invalid; accepted: 1")),
+        (OSError("colours=7: lost"), ValueError("source.colours=7: lost")),
+        (OSError("root=there: no such folder"), ValueError("root=there: no such folder")),
+        (OSError(28, "No space left on device"), OSError(28, "No space left on device")),
+        (ValueError("2 images and 1 labels"), ValueError("2 images and 1 labels")),
+    ],
+)
+def test_an_argument_that_a_source_refuses_is_named_as_the_sources(raised: Exception, told: Exception) -> None:
+    def source(root: str) -> ImageSets:
+        raise raised
+
+    with pytest.raises(type(told)) as refusal:
+        ImageData(source, root="there")
+    assert str(refusal.value) == str(told)

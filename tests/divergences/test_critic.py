@@ -21,7 +21,7 @@ from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.priors.standard_normal import StandardNormal
 from infovae.training.assemble import build_data, build_module, build_trainer
-from infovae.training.run import check_clipping
+from infovae.training.checks import check_clipping
 
 CONF = Path(__file__).parents[2] / "conf"
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999))
@@ -169,11 +169,11 @@ def test_state_of_another_critic_is_a_runtime_error() -> None:
 
 
 def test_refusals_name_key_value_and_what_is_accepted() -> None:
-    with pytest.raises(ValueError, match="critic_steps=0: accepted are"):
+    with pytest.raises(ValueError, match="critic_steps=0: invalid; accepted:"):
         Adversarial(2, ADAM, critic_steps=0)
-    with pytest.raises(ValueError, match=r"hidden=\[4, 0\]: accepted are"):
+    with pytest.raises(ValueError, match=r"hidden=\[4, 0\]: invalid; accepted:"):
         Adversarial(2, ADAM, hidden=[4, 0])
-    with pytest.raises(ValueError, match="gradient_penalty_weight=-1: accepted are"):
+    with pytest.raises(ValueError, match="gradient_penalty_weight=-1: invalid; accepted:"):
         Adversarial(2, ADAM, gradient_penalty_weight=-1.0)
     with pytest.raises(ValueError, match="optimizer: Invalid learning rate"):
         Adversarial(2, partial(torch.optim.Adam, lr=-1.0))
@@ -261,7 +261,7 @@ def test_trains_with_the_settings_of_the_trainer(tmp_path: Path, overrides: tupl
 def test_what_lightning_cannot_clip_is_refused_before_training(tmp_path: Path) -> None:
     mixed, clipped = "trainer.precision=bf16-mixed", "trainer.gradient_clip_val=0.5"
     cfg = config(tmp_path, "model=aae", mixed, clipped)
-    with pytest.raises(UserError, match=r"^optimizer.fused=true: .*; accepted is optimizer.fused=false$"):
+    with pytest.raises(UserError, match=r"^optimizer.fused=true: .*; accepted: optimizer.fused=false$"):
         check_clipping(cfg, build_trainer(cfg))
     for accepted in ([mixed], [clipped], [mixed, clipped, "optimizer.fused=false"]):
         cfg = config(tmp_path, "model=aae", *accepted)

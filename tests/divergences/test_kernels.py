@@ -210,7 +210,7 @@ def test_median_without_distances_falls_back(rule: str, points: torch.Tensor) ->
 
 @pytest.mark.parametrize("bandwidth", [0.0, -1.0, math.inf, math.nan])
 def test_impossible_bandwidths_are_refused(bandwidth: float) -> None:
-    with pytest.raises(ValueError, match=r"bandwidth=.*accepted are 2d, authors, median, svgd or a number above 0"):
+    with pytest.raises(ValueError, match=r"bandwidth=.*accepted: 2d, authors, median, svgd or a number above 0"):
         Gaussian(bandwidth)
 
 

@@ -61,7 +61,7 @@ def test_of_two_runs_in_one_folder_the_second_is_refused_and_writes_nothing(comp
     train(composed(*QUICK, "trainer.max_epochs=1", run_dir=run))
     with held(run):
         before = content(run)
-        with pytest.raises(UserError, match=f"^hydra.run.dir={run}: another process is writing there; accepted is"):
+        with pytest.raises(UserError, match=f"^hydra.run.dir={run}: another process is writing there; accepted:"):
             train(composed(*QUICK, "seed=2", run_dir=run))
         assert content(run) == before
     # The other was killed: its claim is gone with it, and the same command goes on.
@@ -75,7 +75,7 @@ def test_the_command_answers_in_one_line_before_it_writes(command: Command, tmp_
         answer = command("train.py", *QUICK, "hydra.run.dir=run")
     assert answer.returncode == 1
     (line,) = answer.stderr.splitlines()
-    assert line.startswith(f"error: hydra.run.dir={tmp_path / 'run'}: another process is writing there; accepted is")
+    assert line.startswith(f"error: hydra.run.dir={tmp_path / 'run'}: another process is writing there; accepted:")
     assert set(content(tmp_path / "run")) <= {".lock", "train.log"}  # Hydra opens a log, and has nothing to say in it
 
 
@@ -83,7 +83,7 @@ def test_of_two_sweeps_in_one_folder_the_second_is_refused(command: Command, tmp
     with held(tmp_path / "sweep"):
         answer = command("train.py", "-m", *QUICK, "seed=1,2", "hydra.sweep.dir=sweep")
     assert answer.returncode == 1
-    assert answer.stderr.startswith("error: hydra.sweep.dir=sweep: another process is writing there; accepted is")
+    assert answer.stderr.startswith("error: hydra.sweep.dir=sweep: another process is writing there; accepted:")
     assert set(content(tmp_path / "sweep")) == {".lock"}
 
 

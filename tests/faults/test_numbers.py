@@ -164,7 +164,7 @@ def test_a_broken_input_is_found_by_its_example(
         return pixels
 
     monkeypatch.setattr(TensorImages, "__getitem__", broken)
-    with pytest.raises(UserError, match=r"^step \d \(epoch 1, batch \d\): input isn't finite.*nothing was saved$"):
+    with pytest.raises(UserError, match=r"^step \d \(epoch 1, batch \d\): input isn't finite.*; no checkpoint"):
         train(composed(*QUICK, run_dir=tmp_path))
     diagnosis = json.loads((tmp_path / "diagnosis.json").read_text())
     (row,) = diagnosis["rows_with_broken_images"]

@@ -53,10 +53,10 @@ def test_further_dimensions_are_standard_normal_and_independent() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"components": 0}, "components=0: accepted are whole numbers of at least 1"),
-        ({"radius": -1.0}, "radius=-1: accepted are"),
-        ({"scale": 0.0}, "scale=0: accepted are"),
-        ({"scale": math.nan}, "scale=nan: accepted are"),
+        ({"components": 0}, "components=0: invalid; accepted: whole numbers of at least 1"),
+        ({"radius": -1.0}, "radius=-1: invalid; accepted:"),
+        ({"scale": 0.0}, "scale=0: invalid; accepted:"),
+        ({"scale": math.nan}, "scale=nan: invalid; accepted:"),
         ({"arrangement": "grid", "components": 10}, "components=10: a grid in the plane takes square numbers"),
         ({"latent_dim": 1}, "arrangement=ring: one dimension has no ring"),
     ],

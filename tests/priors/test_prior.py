@@ -95,5 +95,5 @@ def test_a_box_is_the_only_density_that_ends(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_latent_dim_is_refused_below_one(name: str) -> None:
     node = OmegaConf.merge({"latent_dim": 0}, {"prior": OmegaConf.load(CONF / "prior" / f"{name}.yaml")})
-    with pytest.raises(Exception, match="latent_dim=0: accepted are whole numbers of at least 1"):
+    with pytest.raises(Exception, match="latent_dim=0: invalid; accepted: whole numbers of at least 1"):
         instantiate(node)

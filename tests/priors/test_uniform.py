@@ -25,5 +25,5 @@ def test_draws_stay_in_the_box() -> None:
 
 @pytest.mark.parametrize("half_width", [0.0, -1.0, math.inf, math.nan])
 def test_refusals(half_width: float) -> None:
-    with pytest.raises(ValueError, match=f"half_width={half_width:g}: accepted are finite values above 0"):
+    with pytest.raises(ValueError, match=f"half_width={half_width:g}: invalid; accepted: finite values above 0"):
         Uniform(2, half_width=half_width)

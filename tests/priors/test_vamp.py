@@ -89,5 +89,5 @@ def test_a_draw_encodes_each_pseudo_input_once() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match="components=0: accepted are whole numbers of at least 1"):
+    with pytest.raises(ValueError, match="components=0: invalid; accepted: whole numbers of at least 1"):
         Vamp(3, components=0)

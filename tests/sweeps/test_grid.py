@@ -78,7 +78,7 @@ def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_
         *given, "hydra/launcher=joblib", "+trainer.x=1", "hydra.mode=MULTIRUN", f"hydra.sweep.dir='{tmp_path}'",
     ]  # fmt: skip
     assert resumed(["seed=1", "sweep.resume=null"]) == ["seed=1", "sweep.resume=null"]
-    with pytest.raises(UserError, match=r"^sweep.resume=nowhere: no multirun.yaml in there; accepted is the folder"):
+    with pytest.raises(UserError, match=r"^sweep.resume=nowhere: no multirun.yaml in there; accepted: the folder"):
         resumed(["-m", "sweep.resume=nowhere"])
 
 

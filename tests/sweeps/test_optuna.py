@@ -57,7 +57,7 @@ def test_an_objective_is_a_metric_or_its_distance_from_0() -> None:
     metrics = {"validation/log_det_covariance": -3.0, "validation/loss": 2.0}
     assert Objective("validation/log_det_covariance").value(metrics) == -3
     assert Objective("validation/log_det_covariance", absolute=True).value(metrics) == 3
-    with pytest.raises(UserError, match=r"validation/lost is not measured; accepted are .*validation/loss"):
+    with pytest.raises(UserError, match=r"validation/lost is not measured; accepted: .*validation/loss"):
         Objective("validation/lost").value(metrics)
 
 
@@ -151,9 +151,9 @@ def test_a_search_outlives_failures_and_a_resumed_one_finishes_what_is_open(comm
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["hydra/sweeper=optuna"], "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME"),
+        (["hydra/sweeper=optuna"], "hydra/sweeper=optuna: nothing to search over; accepted: hparams_search=NAME"),
         (["hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.storage=nodb://x"], "hydra.sweeper.storage=nodb://x: "),
-        (["hparams_search=lambda"], "model.lambda_=tag(log, interval(1, 10000)): has no end of values; accepted are"),
+        (["hparams_search=lambda"], "model.lambda_=tag(log, interval(1, 10000)): has no end of values; accepted:"),
     ],
 )
 def test_a_search_that_can_not_start_says_why(command: Command, overrides: list[str], message: str) -> None:

@@ -68,7 +68,7 @@ def test_without_a_key_the_workspace_is_refused_in_one_line(monkeypatch: pytest.
     for name in ("WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    with pytest.raises(UserError, match=r"^no W&B key is configured; accepted are `wandb login` or .*WANDB_API_KEY$"):
+    with pytest.raises(UserError, match=r"^no W&B key is configured; accepted: `wandb login` or .*WANDB_API_KEY$"):
         save_workspace("infovae", None)
 
 

@@ -30,7 +30,9 @@ class Grid(BasicSweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
         if self.max_batch_size is not None and self.max_batch_size < 1:
-            raise UserError(f"hydra.sweeper.max_batch_size={self.max_batch_size}: accepted are null and 1 or more")
+            raise UserError(
+                f"hydra.sweeper.max_batch_size={self.max_batch_size}: invalid; accepted: null and 1 or more"
+            )
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
@@ -41,7 +43,7 @@ class Grid(BasicSweeper):
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 raise UserError(
-                    f"{override.input_line}: has no end of values; accepted are lists of them, or hydra/sweeper=optuna"
+                    f"{override.input_line}: has no end of values; accepted: lists of them, or hydra/sweeper=optuna"
                 )
         (combinations,) = self.split_arguments(overrides, max_batch_size=None)
         check_jobs(self.hydra_context.config_loader, self.config, combinations)

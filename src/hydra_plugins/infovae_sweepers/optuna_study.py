@@ -75,7 +75,7 @@ class OptunaStudy(Sweeper):
         check_launcher(config.hydra)
         for name in ("n_trials", "n_jobs"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise UserError(f"hydra.sweeper.{name}={getattr(self, name)}: accepted are whole numbers of at least 1")
+                raise UserError(f"hydra.sweeper.{name}={getattr(self, name)}: invalid; accepted: whole numbers from 1")
         self.config = config
         self.hydra_context = hydra_context
         self.launcher = Plugins.instance().instantiate_launcher(
@@ -95,7 +95,7 @@ class OptunaStudy(Sweeper):
         shared, space = split(parser.parse_overrides([*params, *arguments]))
         if not space:
             raise UserError(
-                "hydra/sweeper=optuna: nothing to search over; accepted are hparams_search=NAME, or sweeps as "
+                "hydra/sweeper=optuna: nothing to search over; accepted: hparams_search=NAME, or sweeps as "
                 "'model.lambda_=tag(log,interval(1,1000))'"
             )
         check_jobs(self.hydra_context.config_loader, self.config, [shared])
@@ -124,7 +124,7 @@ class OptunaStudy(Sweeper):
         except Exception as error:  # of a storage's own kind
             reason = " ".join(str(error).split())
             raise UserError(
-                f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}; accepted are URLs of "
+                f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}; accepted: URLs of "
                 "databases, as sqlite:///FILE"
             ) from error
 

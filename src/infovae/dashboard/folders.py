@@ -3,13 +3,11 @@
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from infovae.errors import UserError
-
-MARKS = frozenset({"config.yaml", "metrics.csv", "summary.json"})
-"""A folder that holds one of these is a run."""
+from infovae.runs.find import runs_below
 
 
 def check_patterns(patterns: Iterable[str]) -> None:
@@ -20,12 +18,12 @@ def check_patterns(patterns: Iterable[str]) -> None:
     """
     for pattern in patterns:
         if not _roots(pattern):
-            raise UserError(f"runs={pattern}: no such folder; accepted are run folders, folders of runs, and globs")
+            raise UserError(f"runs={pattern}: no such folder; accepted: run folders, folders of runs, and globs")
 
 
 def find_runs(patterns: Iterable[str]) -> list[Path]:
     """Every run folder at or below what the patterns match, each once, in order of name."""
-    found = {folder: None for pattern in patterns for root in _roots(pattern) for folder in _runs_below(root)}
+    found = {folder: None for pattern in patterns for root in _roots(pattern) for folder in runs_below(root)}
     return sorted({folder.resolve(): folder for folder in reversed(found)}.values(), key=_natural)
 
 
@@ -39,13 +37,3 @@ def _roots(pattern: str) -> list[Path]:
     if exact.is_dir():
         return [exact]  # also where its name has brackets
     return [Path(match) for match in sorted(glob.glob(str(exact), recursive=True)) if os.path.isdir(match)]
-
-
-def _runs_below(root: Path) -> Iterator[Path]:
-    # Links are not followed: they could lead anywhere, and in circles.
-    for folder, below, files in os.walk(root):
-        if MARKS.intersection(files):
-            below.clear()
-            yield Path(folder)
-        else:
-            below[:] = sorted(name for name in below if not name.startswith("."))

@@ -22,19 +22,35 @@ from torch import Tensor
 
 from infovae.divergences.bandwidths import Bandwidth, squared_number
 
+FAR = 2.0**10
+"""float32 is precise enough for points whose mean square coordinate is at most this, about their centre."""
+
+
+def is_far(points: Float[Tensor, "*b n d"]) -> bool:
+    """Return whether float32 would lose the distances between neighbours: by rounding, about eps * ||x||^2.
+
+    Compiled code is one fixed sequence of operations. It can't choose, and stays in float32.
+    """
+    if points.dtype == torch.float64 or torch.compiler.is_compiling() or points.numel() == 0:
+        return False
+    return bool(points.detach().square().sum(dim=-1).amax() > FAR * points.shape[-1])
+
 
 def squared_distances(x: Float[Tensor, "*b n d"], y: Float[Tensor, "*b m d"]) -> Float[Tensor, "*b n m"]:
-    """||x_i - y_j||^2 by one matrix product, never through an (n, m, d) tensor.
+    """Return ||x_i - y_j||^2, never below 0, by one matrix product and without an (n, m, d) tensor.
 
-    Both are first moved by the same vector, which keeps the cancellation in the product small for clouds far from the
-    origin: what is left is about eps * ||x_i - centre||^2, for coinciding points too, never below 0.
+    Moving both by the mean of y keeps the cancellation small for two clouds that lie far from the origin. Where the
+    points lie far from that mean (:func:`is_far`), the product is computed in float64.
     """
     shift = y.detach().mean(dim=-2, keepdim=True)
-    return centred_squared_distances(x - shift, y - shift)
+    x_moved, y_moved = x - shift, y - shift
+    if is_far(x_moved) or is_far(y_moved):
+        return centred_squared_distances(x.double() - shift, y.double() - shift).to(x.dtype)
+    return centred_squared_distances(x_moved, y_moved)
 
 
 def centred_squared_distances(x: Float[Tensor, "*b n d"], y: Float[Tensor, "*b m d"]) -> Float[Tensor, "*b n m"]:
-    """:func:`squared_distances` of points that lie about the origin: ||x||^2 - 2 <x, y> + ||y||^2."""
+    """Return :func:`squared_distances` of points near the origin, as ||x||^2 - 2 <x, y> + ||y||^2."""
     x_norms = x.square().sum(dim=-1)[..., :, None]
     y_norms = y.square().sum(dim=-1)[..., None, :]
     if x.ndim == 2:
@@ -170,7 +186,7 @@ class GaussianSum(NormalMeanKernel):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.multipliers or min(self.multipliers) <= 0:
-            raise ValueError(f"multipliers={list(self.multipliers)}: accepted are non-empty lists of numbers above 0")
+            raise ValueError(f"multipliers={list(self.multipliers)}: invalid; accepted: lists of numbers above 0")
 
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
@@ -235,7 +251,7 @@ class RationalQuadratic(Kernel):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.alpha > 0:
-            raise ValueError(f"alpha={self.alpha}: accepted are numbers above 0")
+            raise ValueError(f"alpha={self.alpha}: invalid; accepted: numbers above 0")
 
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]

@@ -108,7 +108,7 @@ class MMD(Divergence):
         if prior_terms == "exact" and not isinstance(kernel, NormalMeanKernel):
             raise ValueError(
                 f"prior_terms=exact: the {type(kernel).__name__} kernel has no closed form; "
-                "accepted are prior_terms=auto, sampled or a kernel among gaussian, gaussian_sum"
+                "accepted: prior_terms=auto, sampled or a kernel among gaussian, gaussian_sum"
             )
         self.kernel = kernel
         self.estimator = estimator
@@ -123,7 +123,7 @@ class MMD(Divergence):
         if self.prior_terms == "exact" and not isinstance(prior, StandardNormal):
             raise ValueError(
                 f"prior_terms=exact: the closed form is for N(0, I), not {type(prior).__name__}; "
-                "accepted are prior_terms=auto, sampled or prior=standard_normal"
+                "accepted: prior_terms=auto, sampled or prior=standard_normal"
             )
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:

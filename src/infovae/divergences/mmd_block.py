@@ -69,7 +69,7 @@ class BlockMMD(Divergence):
     def __init__(self, kernel: Kernel = DEFAULT_KERNEL, block_size: int = 32) -> None:
         super().__init__()
         if block_size < 2:
-            raise ValueError(f"block_size={block_size}: accepted are whole numbers of at least 2")
+            raise ValueError(f"block_size={block_size}: invalid; accepted: whole numbers of at least 2")
         self.kernel = kernel
         self.block_size = block_size
 

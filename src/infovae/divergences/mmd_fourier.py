@@ -84,9 +84,9 @@ class FourierMMD(Divergence):
         if not isinstance(bandwidth, str):
             squared_number(bandwidth)
         if features < 1:
-            raise ValueError(f"features={features}: accepted are whole numbers of at least 1")
+            raise ValueError(f"features={features}: invalid; accepted: whole numbers of at least 1")
         if feature_seed is not None and feature_seed < 0:
-            raise ValueError(f"feature_seed={feature_seed}: accepted are null or whole numbers of at least 0")
+            raise ValueError(f"feature_seed={feature_seed}: invalid; accepted: null or whole numbers of at least 0")
         self.bandwidth = bandwidth
         self.features = features
         self.feature_seed = feature_seed

@@ -16,7 +16,7 @@ class NoDivergence(Divergence):
     def check_weight(self, weight: float) -> None:
         if weight != 0:
             raise ValueError(
-                f"divergence=none: its weight alpha + lambda_ - 1 is {weight:g}; accepted are another divergence "
+                f"divergence=none: its weight alpha + lambda_ - 1 is {weight:g}; accepted: another divergence "
                 "or an objective of weight 0, as model=vae"
             )
 

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infovae.divergences.kernels import Kernel
+from infovae.divergences.kernels import Kernel, is_far
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 
 BLOCK = 2**18
@@ -117,7 +117,13 @@ def pair_sums(
     within_x, between, within_y = weights
     # About the mean of x, and y once more about its own: distances within either stay exact however far the other is.
     centre = x.mean(dim=0)
-    sides = distance_sides(torch.cat([x - centre, y - centre, y - y.mean(dim=0)] if m else [x - centre]))
+    about = torch.cat([x - centre, y - centre, y - y.mean(dim=0)] if m else [x - centre])
+    if is_far(about):
+        value, gradient = pair_sums(
+            x.double(), wants_gradient, y.double(), kernel, squared_bandwidth, weights, self_pairs
+        )
+        return value.to(x.dtype), gradient if gradient is None else gradient.to(x.dtype)
+    sides = distance_sides(about)
     scale = -2 * kernel.distance_scale(squared_bandwidth)
     # In double precision: there are as many terms as tiles, and they nearly cancel.
     total = x.new_full((), 0.0 if self_pairs else -kernel.height * (n * within_x + m * within_y), dtype=torch.float64)

@@ -53,9 +53,9 @@ class SlicedWasserstein(Divergence):
     def __init__(self, projections: int = 50, p: float = 2.0) -> None:
         super().__init__()
         if projections < 1:
-            raise ValueError(f"projections={projections}: accepted are whole numbers of at least 1")
+            raise ValueError(f"projections={projections}: invalid; accepted: whole numbers of at least 1")
         if not 1 <= p < float("inf"):
-            raise ValueError(f"p={p:g}: accepted are finite values of at least 1")
+            raise ValueError(f"p={p:g}: invalid; accepted: finite values of at least 1")
         self.projections = projections
         self.p = p
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.divergences.bandwidths import Bandwidth, squared_bandwidth, squared_number
 from infovae.divergences.divergence import Divergence
-from infovae.divergences.kernels import Gaussian, Kernel
+from infovae.divergences.kernels import Gaussian, Kernel, is_far
 from infovae.divergences.pair_sum import Sides, distance_sides, tiles, triangle
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.priors.prior import Prior
@@ -156,7 +156,7 @@ class Stein(Divergence):
         if not kernel.smooth:
             raise ValueError(
                 f"kernel={type(kernel).__name__}: Stein's method differentiates the kernel twice, which this one isn't "
-                "at 0; accepted are gaussian, gaussian_sum, inverse_multiquadratic, rational_quadratic"
+                "at 0; accepted: gaussian, gaussian_sum, inverse_multiquadratic, rational_quadratic"
             )
         if not isinstance(value_bandwidth, str):
             squared_number(value_bandwidth)
@@ -171,10 +171,13 @@ class Stein(Divergence):
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
         def compute(z: Tensor, wants_gradient: bool) -> ValueAndGradient:
             score = prior.score(z)
+            if is_far(z - z.mean(dim=0)):
+                z, score = z.double(), score.double()
             value = ksd_squared(z, score, self.kernel, squared_bandwidth(self.value_bandwidth, z), self.estimator)
+            dtype = codes.z.dtype
             if not wants_gradient:
-                return value, None
+                return value.to(dtype), None
             phi = stein_direction(z, score, self.kernel, squared_bandwidth(self.kernel.bandwidth, z))
-            return value, -phi / len(z)
+            return value.to(dtype), -phi.to(dtype) / len(z)
 
         return value_with_gradient(codes.z, compute)

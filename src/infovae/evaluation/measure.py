@@ -101,14 +101,17 @@ def measure(
 @torch.no_grad()
 def draw(
     model: Model,
-    data: ImageData,
+    data: ImageData | None,
     pictures: Mapping[str, Picture],
     split: str = "test",
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> dict[str, Pixels]:
-    """The pictures there are of a model, by name; arguments as for :func:`measure`."""
-    batches = drawing.first_batches(data.evaluation_loader(split), pictures)
+    """Return the pictures of a model, by name, without those that don't apply to it.
+
+    Arguments are those of :func:`measure`; without ``data``, pictures get no examples.
+    """
+    batches = [] if data is None else drawing.first_batches(data.evaluation_loader(split), pictures)
     return drawing.draw_pictures(pictures, model, batches, torch.device(device), seed)
 
 

@@ -17,13 +17,13 @@ NEGATIVE_SLOPE = 0.1
 
 def _check(channels: Sequence[int], hidden: int) -> None:
     if not channels or min(channels) < 1:
-        raise ValueError(f"channels={list(channels)}: accepted are non-empty lists of whole numbers of at least 1")
+        raise ValueError(f"channels={list(channels)}: invalid; accepted: non-empty lists of whole numbers from 1")
     if hidden < 1:
-        raise ValueError(f"hidden={hidden}: accepted are whole numbers of at least 1")
+        raise ValueError(f"hidden={hidden}: invalid; accepted: whole numbers of at least 1")
 
 
 class ConvEncoder(nn.Module):
-    """Halves height and width once for each entry of ``channels``."""
+    """Halve height and width once for each entry of ``channels``."""
 
     def __init__(
         self, image_shape: Sequence[int], outputs: int, channels: Sequence[int] = (64, 128), hidden: int = 1024
@@ -35,7 +35,7 @@ class ConvEncoder(nn.Module):
         if min(height, width) < shrink:
             raise ValueError(
                 f"channels={list(channels)}: a {height}x{width} image can't be halved {len(channels)} times; "
-                f"accepted are lists of at most {int(math.log2(min(height, width)))} entries"
+                f"accepted: lists of at most {int(math.log2(min(height, width)))} entries"
             )
         layers: list[nn.Module] = []
         for before, after in pairwise([image_channels, *channels]):
@@ -55,7 +55,7 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(Decoder):
-    """The encoder's mirror image; a size that is no multiple of 2^len(channels) is cut from a larger one."""
+    """Mirror the encoder. An image size that is not a multiple of 2^len(channels) is cut from a larger one."""
 
     def __init__(
         self,

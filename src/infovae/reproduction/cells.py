@@ -1,4 +1,4 @@
-"""The cells of a figure: runs of train.py in the folder of one sweep."""
+"""The cells of a figure: runs of infovae train in the folder of one sweep."""
 
 import csv
 import json
@@ -79,7 +79,7 @@ def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Refuse what train.py couldn't read.
+    """Refuse what infovae train couldn't read.
 
     Raises:
         UserError: names the one.
@@ -88,7 +88,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
         try:
             OverridesParser.create().parse_override(override)
         except HydraException as error:
-            raise UserError(f"cells=[{override}]: can't be read; accepted are {OVERRIDES}") from error
+            raise UserError(f"cells=[{override}]: can't be read; accepted: {OVERRIDES}") from error
 
 
 def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:
@@ -109,15 +109,15 @@ def finished(jobs: Iterable[Job]) -> list[Cell]:
 
 
 def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -> None:
-    """Run by train.py, as a sweep that goes on, those cells that are not done yet; how they ended is to be read there.
+    """Run those cells that are not done yet as a sweep that goes on; their folders say how they ended.
 
     Args:
         folder: of the sweep.
-        overrides: as train.py takes them.
+        overrides: as infovae train takes them.
         launcher: those that say by what engine.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # What a sweep was started with is laid under the command by which it goes on. Here the command says all: what an
     # earlier one had besides belongs to other cells.
     OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": []}}}, folder / "multirun.yaml")
-    run_script("train.py", "-m", *overrides, *launcher, f"sweep.resume={folder}")
+    run_script("train", "-m", *overrides, *launcher, f"sweep.resume={folder}")

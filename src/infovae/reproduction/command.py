@@ -29,7 +29,7 @@ TOP_LEVEL: dict[str, Any] = {
     "runs": str,
     "output": str,
 }
-"""Keys of reproduce.py that belong to no group, with their types."""
+"""Keys of infovae reproduce that belong to no group, with their types."""
 
 EVERY_CELL = ("logger=none", "callbacks=checkpoint", "trainer.enable_progress_bar=false")
 """Cells are measured and kept; what is drawn of them is the figure."""
@@ -86,7 +86,7 @@ def _launcher() -> list[str]:
 
 
 def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], cfg: DictConfig) -> str:
-    command = ["python", "reproduce.py", f"figure={name}", f"scale={cfg.scale}"]
+    command = ["infovae", "reproduce", f"figure={name}", f"scale={cfg.scale}"]
     if cfg.cells:
         command.append(f"cells={json.dumps(list(cfg.cells))}")
     minutes = sum(cell.summary["wall_seconds"] for cell in done) / 60

@@ -90,7 +90,7 @@ def _labels(cell: Cell) -> dict[str, float | str]:
 
 
 def _numbers(cell: Cell) -> dict[str, float]:
-    """Of the final weights, as evaluate.py found them, else as the run itself did."""
+    """Of the final weights, as infovae evaluate found them, else as the run itself did."""
     seconds = float(np.mean([row["train/seconds"] for row in cell.rows]))
     return cell.metrics | evaluations(cell) | {"seconds": seconds}
 

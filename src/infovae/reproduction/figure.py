@@ -28,13 +28,13 @@ class Figure(ABC):
     """A figure: its cells, and how it is drawn and tabulated from those of them that are finished.
 
     Args:
-        cells: overrides of train.py, as experiment=NAME and seed=1,2,3.
+        cells: overrides of infovae train, as experiment=NAME and seed=1,2,3.
         arms: by name, the overrides that name an objective or several, which win over those of all cells. Every
             combination of their values is a cell.
         quick: overrides that make the cells fit two cores and twenty minutes.
         paper: overrides for the full protocol.
-        evaluation: by scale, the overrides with which evaluate.py measures finished cells; none: it doesn't.
-        classifier: the data set whose classifier that needs; classifier.py trains it.
+        evaluation: by scale, the overrides with which infovae evaluate measures finished cells; none: it doesn't.
+        classifier: the data set whose classifier that needs; infovae classifier trains it.
     """
 
     title: str

@@ -13,6 +13,6 @@ def write_page(path: Path, title: str, results: str) -> None:
     """
     content = path.read_text() if path.is_file() else f"# {title}\n\n{START}\n{END}\n"
     if START not in content or END not in content:
-        raise ValueError(f"{path}: has no {START} ... {END}; accepted is a page with both, or none")
+        raise ValueError(f"{path}: has no {START} ... {END}; accepted: a page with both, or none")
     before, after = content.split(START)[0], content.split(END, 1)[1]
     path.write_text(f"{before}{START}\n\n{results.strip()}\n\n{END}{after}")

@@ -1,12 +1,10 @@
-"""The project's scripts, run as a user runs them."""
+"""Run subcommands of ``infovae`` as a user does."""
 
 import subprocess
 import sys
-from pathlib import Path
-
-PROJECT = Path(__file__).parents[3]
 
 
 def run_script(name: str, *arguments: str) -> None:
-    """To its end, whatever that is: what it leaves behind tells."""
-    subprocess.run([sys.executable, str(PROJECT / name), *arguments], check=False)
+    """Run a subcommand to its end. Its exit status is ignored: callers read the folders that it leaves."""
+    # -P: modules in the current folder must not replace installed ones.
+    subprocess.run([sys.executable, "-P", "-m", "infovae", name, *arguments], check=False)

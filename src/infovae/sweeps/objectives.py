@@ -32,7 +32,7 @@ class Objective:
         """
         if self.metric not in metrics:
             raise UserError(
-                f"hydra.sweeper.objectives: {self.metric} is not measured; accepted are {', '.join(sorted(metrics))}"
+                f"hydra.sweeper.objectives: {self.metric} is not measured; accepted: {', '.join(sorted(metrics))}"
             )
         value = float(metrics[self.metric])
         return abs(value) if self.absolute else value

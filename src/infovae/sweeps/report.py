@@ -6,6 +6,7 @@ from pathlib import Path
 
 from infovae.errors import UserError
 from infovae.sweeps.jobs import Job, outcome, told_apart
+from infovae.terminal.command import shell_line
 
 
 def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
@@ -29,4 +30,4 @@ def report_interruption(sweep_dir: Path) -> None:
 
 
 def _resuming(sweep_dir: Path) -> str:
-    return f"python {sys.argv[0]} -m sweep.resume={sweep_dir}"
+    return shell_line("-m", f"sweep.resume={sweep_dir}")

@@ -25,7 +25,7 @@ def resumed(arguments: Sequence[str]) -> list[str]:
         return list(arguments)
     record = Path(path) / "multirun.yaml"
     if not record.is_file():
-        raise UserError(f"{KEY}{path}: no multirun.yaml in there; accepted is the folder of a sweep")
+        raise UserError(f"{KEY}{path}: no multirun.yaml in there; accepted: the folder of a sweep")
     overrides = OmegaConf.load(record).hydra.overrides
     own = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir='{path}'"]
     return [*arguments, *not_overridden([*overrides.hydra, *overrides.task], by=[*arguments, *own]), *own]

@@ -45,4 +45,4 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
                 return IntDistribution(low, high - 1, step=step)
     except ValueError as error:
         raise UserError(f"{override.input_line}: {error}") from error
-    raise UserError(f"{override.input_line}: accepted are ranges of whole numbers, and {key}=interval(LOW,HIGH)")
+    raise UserError(f"{override.input_line}: invalid; accepted: ranges of whole numbers, and {key}=interval(LOW,HIGH)")

@@ -1,4 +1,4 @@
-"""classifier.py: the classifier of a data set, trained, tested, kept and recorded."""
+"""Train, test, keep and record the classifier of a data set."""
 
 import hashlib
 import logging
@@ -31,11 +31,11 @@ TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
     "device": str,
 }
-"""Keys of classifier.py that belong to no group, with their types."""
+"""Top-level keys of ``infovae classifier``, with their types."""
 
 
 def train_classifier(cfg: DictConfig) -> None:
-    """Train the classifier of a data set on its whole training part, unless it is there.
+    """Train the classifier of a data set on its whole training part, unless there is one already.
 
     Raises:
         UserError: the config or a file is refused, or the data set has no classes.
@@ -49,7 +49,7 @@ def train_classifier(cfg: DictConfig) -> None:
     path = weights_path(cfg.folder, key)
     there = None if cfg.force else load_classifier(cfg.folder, key)
     if there is not None:
-        print(f"classifier: {path} is there, with {there.accuracy:.2%} right on test; force=true trains it anew")
+        print(f"classifier: {path} exists, with test accuracy {there.accuracy:.2%}; force=true trains it anew")
         return
     torch.manual_seed(cfg.seed)
     classifier: Classifier = build(
@@ -74,32 +74,30 @@ def train_classifier(cfg: DictConfig) -> None:
         "config": OmegaConf.to_container(cfg, resolve=True),
     }
     write_record(path.with_suffix(".json"), record)
-    told = ", ".join(f"{share:.2%} with binarization={how}" for how, share in right.items())
-    print(f"classifier: {path}, right on test: {told}; after {seconds:.0f} s")
+    accuracies = ", ".join(f"{share:.2%} with binarization={how}" for how, share in right.items())
+    print(f"classifier: {path}, test accuracy {accuracies}; after {seconds:.0f} s")
 
 
 def _check_whole(cfg: DictConfig) -> None:
     for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
         if cfg.data[key] != needed:
-            raise UserError(
-                f"data.{key}={cfg.data[key]}: a classifier belongs to a data set, not to a run; accepted is "
-                f"{'null' if needed is None else needed}"
-            )
+            why = "a classifier belongs to a data set, not to a run"
+            raise UserError(why, key=f"data.{key}", value=cfg.data[key], accepted=str(needed or "null"))
 
 
 def _classes(cfg: DictConfig, data: ImageData) -> int:
     train, test = data.splits["train"].labels, data.splits["test"].labels
     if len(train.unique()) < 2:
         raise UserError(
-            f"data: training images of {cfg.data.source._target_} all have one label; accepted are sets with classes"
+            f"data: training images of {cfg.data.source._target_} all have one label; accepted: sets with classes"
         )
     if data.batch_size < 2:
-        raise UserError(f"data.batch_size={data.batch_size}: accepted are whole numbers of at least 2")
+        raise UserError(f"data.batch_size={data.batch_size}: invalid; accepted: whole numbers of at least 2")
     return 1 + int(torch.cat([train, test]).max())
 
 
 def _accuracies(classifier: Classifier, data: ImageData) -> dict[Binarization, float]:
-    """On test images that are grey, and binarised in each way."""
+    """Return the accuracy on test images in grey, and binarised in each way."""
     found: dict[Binarization, float] = {}
     for how in get_args(Binarization):
         data.binarization = how

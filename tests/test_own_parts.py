@@ -1,4 +1,4 @@
-"""docs/extending.md, as written: its files in a folder of their own, and its commands run from there."""
+"""docs/howto/own_parts.md, as written: its files in a folder of their own, and its commands run from there."""
 
 import csv
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-TEXT = (PROJECT / "docs" / "extending.md").read_text()
+TEXT = (PROJECT / "docs" / "howto" / "own_parts.md").read_text()
 FILES = dict(re.findall(r"`((?:mine|conf)/[\w/]+\.(?:py|yaml))`:\n\n```(?:python|yaml)\n(.*?)```", TEXT, re.S))
-COMMANDS = re.findall(r"^    (python \$LAB/.*)$", TEXT, re.M)
+COMMANDS = [command.replace("\\\n", "") for command in re.findall(r"```bash\n(python \$LAB/.*?)\n```", TEXT, re.S)]
 SHORT = (
     "trainer.max_epochs=1 trainer.accelerator=cpu trainer.enable_progress_bar=false logger=none callbacks=none "
     "hydra.run.dir=run"
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_code_block_is_a_file() -> None:
-    assert len(FILES) == len(re.findall(r"```\w", TEXT)) == 12
+    assert len(FILES) == len(re.findall(r"```(?:python|yaml)", TEXT)) == 12
     assert len(COMMANDS) == 3
 
 
