@@ -66,7 +66,7 @@ def test_alpha_1_ignores_an_infinite_rate_in_loss_and_gradient() -> None:
 
 
 def test_missing_divergence_is_refused() -> None:
-    with pytest.raises(ValueError, match="weight 9"):
+    with pytest.raises(ValueError, match="divergence=None: its weight is 9"):
         infovae_loss(torch.tensor(1.0), torch.tensor(1.0), None, 0, 10)
 
 

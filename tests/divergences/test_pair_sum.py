@@ -66,7 +66,7 @@ def test_second_derivatives_are_refused() -> None:
 
 
 def test_gradient_of_the_constant_sample_is_refused() -> None:
-    with pytest.raises(ValueError, match="y.requires_grad=True: the second sample is a constant"):
+    with pytest.raises(ValueError, match=r"y\.requires_grad=True: the second sample is a constant"):
         weighted_pair_sums(torch.randn(4, 2), torch.randn(4, 2, requires_grad=True), Gaussian(), 1.0, WEIGHTS)
 
 
