@@ -30,10 +30,28 @@ SMALL = [
     "trainer.accelerator=cpu",
 ]
 """A run of seconds on real digits."""
+TINY = [
+    "data=digits",
+    "data.train_size=200",
+    "data.validation_size=100",
+    "data.batch_size=100",
+    "network.encoder.hidden=[16]",
+    "network.decoder.hidden=[16]",
+    "latent_dim=2",
+    "metrics=log_det_covariance",
+    "callbacks=checkpoint",
+    "logger=none",
+    "trainer.enable_progress_bar=false",
+    "trainer.accelerator=cpu",
+]
+"""A run of a second: two steps an epoch."""
 
 # Tiny tensors are faster on one thread, and far faster where other jobs share the machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+
+INFOVAE = [sys.executable, "-P", "-m", "infovae"]
+"""The console command, of this clone's own source."""
 
 Compose = Callable[..., DictConfig]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -75,14 +93,14 @@ def run(trained: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """Run a script of the project as a user does, in an empty folder and with no W&B key."""
+    """Run a subcommand of `infovae` as a user does, in an empty folder and with no W&B key."""
 
-    def run(script: str, *arguments: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(name: str, *arguments: str, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "HYDRA"))}
         return subprocess.run(
-            [sys.executable, str(PROJECT / script), *arguments],
+            [*INFOVAE, name, *arguments],
             cwd=tmp_path,
-            env=kept | {"HOME": str(tmp_path), "COLUMNS": "200"} | environment,
+            env=kept | {"PYTHONPATH": str(PROJECT / "src"), "HOME": str(tmp_path), "COLUMNS": "200"} | environment,
             capture_output=True,
             text=True,
             timeout=timeout,

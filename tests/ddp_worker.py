@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from infovae.app.cli import CONF
 from infovae.parallel import is_first_process
 from infovae.training.assemble import build_data, build_module, build_trainer
-from infovae.training.run import quieten
+from infovae.training.quiet import quieten
 
 # Double precision: there Adam's division by a gradient's size can't blow rounding up to a whole step.
 COMMON = [

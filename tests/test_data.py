@@ -1,6 +1,7 @@
 """MNIST as it lies in the repository, damaged copies of it, and how examples are split and served."""
 
 import gzip
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.loader import EpochOrder, ImageLoader, TensorImages
 from infovae.data.mnist import SHA256, mnist
 from infovae.data.module import ImageData
-from infovae.data.splits import balanced_subset, split
+from infovae.data.splits import balanced_subset
+from infovae.errors import ArgumentError
 
 BUNDLED = PROJECT / "data" / "mnist"
 
@@ -72,7 +74,7 @@ def test_damaged_archives_are_one_clear_line(root: Path, damage: str) -> None:
         case "missing":
             archive.unlink()
     for download in (False, True):
-        with pytest.raises(OSError, match=f"data.root=.*missing or damaged: {name}.*accepted:") as refusal:
+        with pytest.raises(ArgumentError, match=f"^root=.*missing or damaged: {name}.*accepted:") as refusal:
             mnist(str(root), download=download)
         assert "\n" not in str(refusal.value)
         assert not (root / ".MNIST.lock").exists()
@@ -81,7 +83,7 @@ def test_damaged_archives_are_one_clear_line(root: Path, damage: str) -> None:
 @pytest.mark.parametrize("download", [False, True])
 @pytest.mark.usefixtures("no_network")
 def test_a_refusal_leaves_nothing(tmp_path: Path, download: bool) -> None:
-    with pytest.raises(OSError, match="MNIST is missing"):
+    with pytest.raises(ArgumentError, match="MNIST is missing"):
         mnist(str(tmp_path / "data"), download=download)
     assert not list(tmp_path.iterdir())
 
@@ -111,7 +113,7 @@ def test_damaged_unpacked_files_are_unpacked_anew(root: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(root: Path) -> None:
     (root / "MNIST").write_text("a file is in the way, as a read-only folder would be to anyone but root")
-    with pytest.raises(OSError, match=r"data.root=.*can't write .*accepted: a folder that can be written"):
+    with pytest.raises(ArgumentError, match=r"^root=.*can't write .*accepted: a writable folder"):
         mnist(str(root), download=False)
 
 
@@ -145,19 +147,20 @@ def test_splits_are_disjoint_and_a_matter_of_the_seed() -> None:
     ("arguments", "message"),
     [
         ({"validation_size": 90}, "validation_size=90: invalid; accepted: whole numbers from 0 to 89"),
+        ({"validation_size": -1}, "validation_size=-1: invalid; accepted: whole numbers from 0 to 89"),
+        ({"validation_size": 0.999}, "validation_size=0.999: invalid; accepted: fractions from 0 to below 1"),
+        *(
+            ({"validation_size": value}, f"validation_size={value}: invalid; accepted: fractions from 0 to below 1")
+            for value in (math.nan, math.inf, -math.inf, 1.5, 1.0, -0.1)
+        ),
         ({"validation_size": 30, "train_size": 61}, "train_size=61: invalid; accepted: whole numbers from 1 to 60"),
         ({"validation_size": 30, "train_size": 0}, "train_size=0: invalid; accepted"),
         ({"validation_size": 30, "batch_size": 0}, "batch_size=0: invalid; accepted"),
     ],
 )
-def test_sizes_that_cannot_be_had_are_refused(arguments: dict[str, int], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        ImageData(toy(), **arguments)
-
-
-def test_split_needs_something_left_to_train_on() -> None:
-    with pytest.raises(ValueError, match="validation_size=-1"):
-        split(5, -1, torch.Generator())
+def test_sizes_that_cannot_be_had_are_refused(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        ImageData(toy(), **arguments)  # type: ignore[arg-type]
 
 
 @given(n=st.integers(1, 50), batch_size=st.integers(1, 60), seed=st.integers(0, 2**32 - 1))

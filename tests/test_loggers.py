@@ -2,12 +2,18 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from conftest import TINY, Compose
+from pytorch_lightning.loggers import Logger
 
 from infovae.training.loggers import wandb as wandb_module
 from infovae.training.loggers.wandb import choose_mode, finish, wandb_logger
+from infovae.training.run import train
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +67,32 @@ def test_no_wandb_means_no_logger(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "wandb", None)
     assert wandb_logger(str(tmp_path), name="a run") is None
     assert json.dumps(wandb_module.choose_mode("auto")) == '"offline"'
+
+
+class Album(Logger):
+    """A logger of one's own, of which only the pictures are looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, tuple[int, ...]]] = []
+
+    name = version = "album"
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        pass
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        pass
+
+    def log_image(self, key: str, images: list[np.ndarray]) -> None:
+        self.seen += [(key, image.shape) for image in images]
+
+
+def test_pictures_reach_any_logger_that_takes_them(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    album = Album()
+    monkeypatch.setattr("infovae.training.run.build_loggers", lambda cfg: [album])
+    train(composed(*TINY, "callbacks=drawing", "pictures=[samples]", "trainer.max_epochs=1", run_dir=tmp_path))
+    ((key, shape),) = album.seen
+    assert (key, shape[-1]) == ("samples", 3)

@@ -14,6 +14,7 @@ from infovae.divergences.kernels import Gaussian, squared_distances
 from infovae.metrics.log_det_covariance import LogDetCovariance, log_det
 from infovae.metrics.mmd import MMDToPrior, one_sample_mmd_squared
 from infovae.metrics.objective_terms import ObjectiveTerms
+from infovae.metrics.sampled_log_det_covariance import SampledLogDetCovariance
 from infovae.priors.standard_normal import StandardNormal
 
 
@@ -60,12 +61,40 @@ def test_log_det_covariance_of_the_prior_is_0() -> None:
     assert value == pytest.approx(-d * (d + 1) / (2 * n), abs=5 * math.sqrt(2 * d / n))
 
 
-@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("n", [2, 5])
 def test_too_few_examples_give_minus_infinity(n: int) -> None:
     mean = torch.randn(n, 5)
     assert measure(LogDetCovariance(StandardNormal(5)), codes_of(mean, torch.zeros_like(mean)), 3) == {
         "log_det_covariance": -math.inf
     }
+
+
+def with_redundant_dimensions(n: int, offset: float, dtype: torch.dtype) -> Tensor:
+    free = torch.randn(n, 4, dtype=dtype)
+    return torch.cat([free, 3 * free[:, :1], free @ torch.randn(4, 2, dtype=dtype)], dim=1) + offset
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("offset", [0.0, 10.0, 1000.0])
+@pytest.mark.parametrize("kind", [LogDetCovariance, SampledLogDetCovariance])
+def test_redundant_dimensions_give_minus_infinity_at_any_offset(
+    kind: type[LogDetCovariance], offset: float, dtype: torch.dtype
+) -> None:
+    for seed in range(20):
+        torch.manual_seed(seed)
+        mean = with_redundant_dimensions(300, offset, dtype)
+        assert set(measure(kind(StandardNormal(7)), codes_of(mean, torch.zeros_like(mean)), 50).values()) == {-math.inf}
+
+
+@pytest.mark.parametrize("offset", [0.0, 10.0, 1000.0])
+def test_an_offset_costs_no_digits(offset: float) -> None:
+    """A direction with a millionth of the others' variance is still measured, in float64."""
+    mean = torch.randn(500, 3, dtype=torch.float64)
+    mean[:, 2] = mean[:, 0] + 1e-3 * mean[:, 2]
+    expected = np.linalg.slogdet(np.cov(mean.T.numpy()))[1]
+    measured = measure(LogDetCovariance(StandardNormal(3)), codes_of(mean + offset, torch.zeros_like(mean)), 37)
+    # Adding the offset rounds each code by eps * offset, against deviations of 1e-3.
+    assert measured["log_det_covariance"] == pytest.approx(expected, abs=1e-9 + 500 * 2e-16 * offset / 1e-3)
 
 
 def test_collapsed_and_broken_codes_are_told_not_crashed_on() -> None:
@@ -119,6 +148,41 @@ def test_mmd_standard_error_is_the_spread_of_the_estimate() -> None:
         assert 0.65 < ratio < (2 if shift == 0 else 1.35)
 
 
+def test_mmd_of_a_tight_cluster_far_away() -> None:
+    """Where h hardly varies around a large mean, the claimed error is the observed spread; for one point, 0."""
+    d, n, repeats, kernel = 2, 20, 400, Gaussian()
+    values, errors = [], []
+    for deviation in [0.05] * repeats + [0.0]:
+        z = 2 + deviation * torch.randn(n, d, dtype=torch.float64)
+        within = torch.as_tensor(kernel.normal_mean_mean(d, d), dtype=torch.float64)
+        value, error = one_sample_mmd_squared(
+            kernel.evaluate(squared_distances(z, z), d), kernel.normal_mean(z, d), within
+        )
+        values.append(value.item())
+        errors.append(error.item() ** 2)
+    assert errors.pop() == pytest.approx(0, abs=1e-30)
+    # The spread's variance is known to sqrt(2 / 400) = 7 %.
+    assert 0.75 < np.mean(errors) / np.var(values[:repeats], ddof=1) < 1.35
+
+
+@pytest.mark.parametrize("n", [3, 4, 9])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_mmd_is_the_u_statistic_and_its_error_hoeffdings(n: int, shift: float) -> None:
+    d, kernel = 2, Gaussian()
+    z = torch.randn(n, d, dtype=torch.float64) + shift
+    pairs, to_prior = kernel.evaluate(squared_distances(z, z), d), kernel.normal_mean(z, d)
+    within = torch.as_tensor(kernel.normal_mean_mean(d, d), dtype=torch.float64)
+    h = (pairs - to_prior[:, None] - to_prior + within).numpy()
+    apart = h[~np.eye(n, dtype=bool)]
+    variance = apart.var(ddof=1)
+    rows = (h.sum(axis=1) - h.diagonal()) / (n - 1)
+    projected = max(rows.var(ddof=1) - variance / (n - 1), 0)
+    value, error = one_sample_mmd_squared(pairs, to_prior, within)
+    assert value.item() == pytest.approx(apart.mean(), rel=1e-10)
+    expected = (4 * (n - 2) * projected + 2 * variance) / (n * (n - 1))
+    assert error.item() ** 2 == pytest.approx(expected, rel=1e-9)
+
+
 def test_mmd_uses_so_many_codes_and_no_more() -> None:
     codes = codes_of(torch.zeros(500, 2), torch.ones(500, 2))
     metric = MMDToPrior(StandardNormal(2), samples=100)
@@ -136,5 +200,30 @@ def test_objective_terms_are_averages_over_examples_not_batches() -> None:
     for value, n in ((1.0, 30), (4.0, 10)):
         metric.update(*[torch.tensor(value)] * 4, n)
     terms = metric.compute()
-    assert terms["loss"] == pytest.approx((30 * 1 + 10 * 4) / 40)
+    assert terms["loss"] == terms["divergence"] == pytest.approx((30 * 1 + 10 * 4) / 40)
     assert terms["elbo"] == pytest.approx(-2 * (30 * 1 + 10 * 4) / 40)
+
+
+def test_a_batch_too_small_for_a_divergence_has_that_of_the_others() -> None:
+    """Loss = reconstruction + rate + 5 * divergence; the last batch, of one example, has no divergence."""
+    metric, (reconstruction, rate) = ObjectiveTerms(), torch.tensor([[1.0, 3.0, 8.0], [0.5, 0.7, 0.1]])
+    for i, (n, divergence) in enumerate([(30, 0.2), (10, 0.4), (1, None)]):
+        given = None if divergence is None else torch.tensor(divergence)
+        loss = reconstruction[i] + rate[i] + 5 * (divergence or 0)
+        metric.update(loss, reconstruction[i], rate[i], given, n, divergence_weight=5.0)
+    terms = metric.compute()
+    assert terms["divergence"] == pytest.approx((30 * 0.2 + 10 * 0.4) / 40)
+    assert terms["reconstruction"] == pytest.approx((30 * 1 + 10 * 3 + 8) / 41)
+    assert terms["loss"] == pytest.approx(float(terms["reconstruction"] + terms["rate"] + 5 * terms["divergence"]))
+
+
+def test_a_loss_without_any_divergence_is_a_number_and_a_broken_divergence_is_not_hidden() -> None:
+    one, nan = torch.tensor(1.0), torch.tensor(math.nan)
+    alone = ObjectiveTerms()
+    alone.update(one, one, one, None, 1, divergence_weight=5.0)
+    assert math.isnan(alone.compute()["divergence"])
+    assert alone.compute()["loss"] == 1
+    broken = ObjectiveTerms()
+    broken.update(nan, one, one, nan, 10, divergence_weight=5.0)
+    broken.update(one, one, one, None, 1, divergence_weight=5.0)
+    assert math.isnan(broken.compute()["loss"])

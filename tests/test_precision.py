@@ -16,8 +16,7 @@ from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.runs.checkpoints import read_checkpoint
 from infovae.training import precision
 from infovae.training.assemble import build_data, build_module
-from infovae.training.callbacks.kept_computation import Computation
-from infovae.training.precision import Timing, choose, measure
+from infovae.training.precision import Computation, Timing, choose, measure
 from infovae.training.run import train
 
 RUN = [*SMALL, "metrics=[]", "callbacks=checkpoint", "trainer.max_epochs=1"]
@@ -101,7 +100,7 @@ def test_compiling_must_pay_for_itself(
     caplog.set_level("INFO")
     cfg = composed(*RUN, "compile=auto", f"trainer.max_epochs={epochs}")
     compiles = told is None
-    assert choose(cfg, build_data(cfg), None) == Computation("32-true", compiles)
+    assert choose(cfg, build_data(cfg)) == Computation("32-true", compiles)
     assert len(measured) == 1 + compiles
     assert compiles != (f"compile=auto: all steps take {told}; compiling is tried from 60 s on" in caplog.text)
 
@@ -109,14 +108,14 @@ def test_compiling_must_pay_for_itself(
 def test_bf16_is_no_candidate_where_a_fused_optimiser_clips(composed: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = pretend(monkeypatch, {Computation("32-true", False): Timing(0, 1)})
     cfg = composed(*RUN, AUTO, "trainer.gradient_clip_val=1")
-    assert choose(cfg, build_data(cfg), None).precision == "32-true"
+    assert choose(cfg, build_data(cfg)).precision == "32-true"
     assert len(measured) == 1
 
 
 def test_several_processes_are_not_left_to_choose(composed: Compose) -> None:
     cfg = composed(*RUN, AUTO, "trainer.devices=2")
     with pytest.raises(UserError, match=r"trainer\.devices=2: .* accepted: trainer\.devices=1, or a precision"):
-        choose(cfg, build_data(cfg), None)
+        choose(cfg, build_data(cfg))
 
 
 @pytest.mark.parametrize("divergence", ["mmd", "adversarial", "stein", "kl"])
@@ -204,4 +203,4 @@ def test_compiled_steps_follow_plain_ones(composed: Compose, tmp_path: Path, div
     run = [*RUN, f"divergence={divergence}", "model=infovae"]
     found = [train(composed(*run, f"compile={way}", run_dir=tmp_path / way)) for way in ("false", "true")]
     assert found[0]["test/loss"] == pytest.approx(found[1]["test/loss"], rel=1e-4)
-    assert read_checkpoint(tmp_path / "true" / "checkpoints" / "last.ckpt", "")["computation"]["compile"]
+    assert read_checkpoint(tmp_path / "true" / "checkpoints" / "last.ckpt", "")["config"]["compile"]

@@ -52,3 +52,14 @@ class ArgumentError(ValueError):
         """Return the error of the config key ``key``, whose content these arguments are."""
         name = f"{key}.{self.argument}" if key else self.argument
         return UserError(self.why, key=name, value=self.value, accepted=self.accepted)
+
+
+def require_at_least(least: int, **arguments: int) -> None:
+    """Check that every argument is at least ``least``.
+
+    Raises:
+        ArgumentError: names the first argument that isn't, and its value.
+    """
+    for name, value in arguments.items():
+        if value < least:
+            raise ArgumentError(name, value, f"whole numbers of at least {least}", "too small")

@@ -1,7 +1,9 @@
 """The one LightningModule: encoder, decoder and the objective that trains them."""
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -13,15 +15,17 @@ from torch.distributions import Distribution
 from infovae.codes import Codes
 from infovae.data.loader import Batch
 from infovae.divergences.divergence import Divergence
+from infovae.errors import ArgumentError
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.networks.decoder import Decoder
-from infovae.objective import Objective, rate
+from infovae.objective import Objective
+from infovae.objective import rate as rate_of
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
 
-# Lightning's own use of a torch type, for every loader. Said here, since anybody may call Lightning's Trainer.
+# Lightning's own use of a torch type, for every loader. Here, since anybody may call Lightning's Trainer.
 warnings.filterwarnings(
     "ignore",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
@@ -31,7 +35,7 @@ warnings.filterwarnings(
 
 
 class StepTerms(NamedTuple):
-    """What a training step found, without gradient; on the device. The divergence is nan where it has no weight."""
+    """The terms of a training step, without gradient, on the device. The divergence is nan if it has no weight."""
 
     loss: Float[Tensor, ""]
     reconstruction: Float[Tensor, ""]
@@ -41,10 +45,10 @@ class StepTerms(NamedTuple):
 
 
 Inference = Callable[[Batch, int], tuple[Codes, Tensor, Tensor]]
-"""A batch and the size of its data set, to codes, reconstruction and rate."""
+"""Takes a batch and the size of its data set; returns codes, reconstruction and rate."""
 
 Loss = Callable[[Batch, int], tuple[Tensor, Tensor, Tensor, Tensor]]
-"""A batch and the size of its data set, to loss, reconstruction, rate and divergence."""
+"""Takes a batch and the size of its data set; returns loss, reconstruction, rate and divergence."""
 
 
 class InfoVAE(pl.LightningModule):
@@ -53,21 +57,21 @@ class InfoVAE(pl.LightningModule):
     All logged terms but the divergence are in nats per example.
 
     Under data-parallel training a batch is this process's rows of a global one. The divergence is a property of the
-    global batch and is estimated from all its codes on every process; see shards.py.
+    global batch and is estimated from all its codes on every process; see parallel.py.
 
     Args:
         encoder: (n, c, h, w) to the posterior's parameters, (n, k).
-        decoder: makes p(x|z) of codes, (n, d), and the likelihood.
-        posterior: family of q(z|x).
-        likelihood: family of p(x|z).
+        decoder: makes p(x|z) from codes, (n, d), and the likelihood.
+        posterior: the family of q(z|x).
+        likelihood: the family of p(x|z).
         prior: p(z).
         divergence: D(q(z) || p(z)).
         objective: the point (alpha, lambda_).
-        optimizer: makes the optimiser from the parameters.
+        optimizer: makes the optimiser from the parameters; may add a schedule in one of Lightning's forms.
         splits: names of the validation data loaders, in order.
 
     Raises:
-        ValueError: parts that don't go together.
+        ValueError: parts don't go together.
     """
 
     def __init__(
@@ -79,23 +83,19 @@ class InfoVAE(pl.LightningModule):
         prior: Prior,
         divergence: Divergence,
         objective: Objective,
-        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        optimizer: Callable[[Iterable[nn.Parameter]], Any],
         splits: tuple[str, ...] = ("validation",),
     ) -> None:
         super().__init__()
         if not posterior.has_density and objective.rate_weight != 0:
-            raise ValueError(
-                f"model.alpha={objective.alpha:g}: a {type(posterior).__name__} posterior has an infinite rate, which "
-                "can't be optimised; accepted: alpha=1"
-            )
+            why = f"a {type(posterior).__name__} posterior has an infinite rate, which can't be optimised"
+            raise ArgumentError("alpha", objective.alpha, "alpha=1", why)
         if not prior.has_full_support and objective.rate_weight != 0:
-            raise ValueError(
-                f"model.alpha={objective.alpha:g}: with a {type(prior).__name__} prior, which is 0 in places, the rate "
-                "is infinite and can't be optimised; accepted: alpha=1"
-            )
+            why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
+            raise ArgumentError("alpha", objective.alpha, "alpha=1", why)
         if prior.needs_posterior_density and not posterior.has_density:
             raise ValueError(
-                f"prior {type(prior).__name__} is made of log q(z|x), which a {type(posterior).__name__} posterior "
+                f"prior {type(prior).__name__} consists of log q(z|x), which a {type(posterior).__name__} posterior "
                 "doesn't have; accepted: posterior=diagonal_gaussian or another prior"
             )
         divergence.check_weight(objective.divergence_weight)
@@ -117,15 +117,14 @@ class InfoVAE(pl.LightningModule):
         self.splits = splits
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
-        self._compiled_inference: Inference | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
 
     def attach_prior(self, images: Images) -> None:
-        """Let the prior use the encoder and the training images; before the optimiser is made.
+        """Let the prior use the encoder and the training images; to be called before the optimiser is made.
 
-        A prior learns through log p(z). Where neither the rate nor the divergence brings that into the loss, it stays
-        as it is.
+        A prior learns through log p(z). It stays as it is if neither the rate nor the divergence brings that into the
+        loss.
         """
         self.prior.attach(self.encode, images)
         learns = self.objective.rate_weight != 0 or (
@@ -133,13 +132,21 @@ class InfoVAE(pl.LightningModule):
         )
         self.prior.requires_grad_(learns)
 
+    @property
+    def final_objective(self) -> Objective:
+        """The objective by which evaluation weighs the terms: that of the end, so that epochs are comparable.
+
+        A schedule may move the training step's weights. Early stopping and the best checkpoint go by this one.
+        """
+        return self.objective
+
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
-        """q(z|x)."""
+        """Return q(z|x)."""
         posterior: Distribution = self.posterior(_full_precision(self.encoder(images.to(self.dtype))))
         return posterior
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
-        """p(x|z)."""
+        """Return p(x|z)."""
         return self.decoder.distribution(
             z.to(self.dtype), lambda parameters: self.likelihood(_full_precision(parameters))
         )
@@ -150,54 +157,59 @@ class InfoVAE(pl.LightningModule):
         return z
 
     def codes(self, posterior: Distribution, dataset_size: int, global_size: int) -> Codes:
-        """One latent sample of each of this process's examples, with its posterior's moments."""
+        """Return one latent sample of each of this process's examples, with its posterior's moments."""
         mean = posterior.mean
         noise = torch.randn(global_size, mean.shape[1], dtype=mean.dtype, device=mean.device)
         z = self.reparameterize(posterior, own_rows(noise))
         return Codes(z, mean, posterior.variance, dataset_size)
 
     def gather(self, codes: Codes, global_size: int) -> Codes:
-        """The codes of the global batch from those of each process, with gradient."""
+        """Return the codes of the global batch from those of each process, with gradient."""
         together = gather_rows(torch.stack([codes.z, codes.mean, codes.variance], dim=1), global_size)
         z, mean, variance = together.unbind(dim=1)
         return Codes(z, mean, variance, codes.dataset_size)
 
-    def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
-        """D(q(z) || p(z)) from a global batch; nan where this prior or posterior has none, or the batch is too small.
+    def can_estimate_divergence(self, codes: Codes) -> bool:
+        """Return whether a global batch has enough examples for an estimate of the divergence."""
+        return len(codes.z) >= self.divergence.minimum_batch
 
-        In full precision: differences of codes drown in bfloat16.
+    def estimate_divergence(self, codes: Codes) -> Float[Tensor, ""]:
+        """Estimate D(q(z) || p(z)) from a global batch; nan if it doesn't exist here, or the batch is too small.
+
+        In full precision: bfloat16 loses the differences of codes.
         """
-        if not self.divergence_exists or len(codes.z) < self.divergence.minimum_batch:
+        if not self.divergence_exists or not self.can_estimate_divergence(codes):
             return codes.z.new_tensor(torch.nan)
         with torch.autocast(self.device.type, enabled=False):
             divergence: Tensor = self.divergence(codes, self.prior)
         return divergence
 
     def compile_training(self) -> None:
-        """Let training steps run as one compiled function: encoder, decoder, densities, and the divergence if it can.
+        """Compile the training step: encoder, decoder and densities, and the divergence if it can be compiled.
 
-        It draws the noise that it would draw anyway. Evaluation stays as it is: its batches differ in size.
+        A compiled step draws the same noise. Evaluation isn't compiled, since its batches differ in size.
         """
-        torch.compiler.reset()  # one process may train many models, of which torch would keep the code of the first few
+        torch.compiler.reset()  # one process may train many models; torch would keep the code of the first few
         self._remember_rate()
         options: dict[str, Any] = {"fallback_random": True}
         if self.divergence.compiles:
             self._compiled_loss = torch.compile(self._loss, dynamic=False, options=options)
         else:
-            self._compiled_inference = torch.compile(self._infer, dynamic=False, options=options)
+            infer: Inference = torch.compile(self._infer, dynamic=False, options=options)
+            self._compiled_loss = partial(self._loss, infer=infer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         return self.step(batch, self._dataset_size(self.trainer.train_dataloader))
 
     def step(self, batch: Batch, dataset_size: int) -> Float[Tensor, ""]:
-        """The loss of a training batch, with gradient; its terms are kept in ``step_terms``."""
+        """Return the loss of a training batch, with gradient; keep its terms in ``step_terms``."""
         terms = (self._compiled_loss or self._loss)(batch, dataset_size)
         loss, reconstruction, rate, divergence = (term.detach() for term in terms)
         self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _weight(batch))
         return terms[0]
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        if self.step_terms is not None:  # as where the step was left out
+        if self.step_terms is not None:  # None after a step that on_nan=skip left out
             self.training_terms.update(*self.step_terms)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
@@ -213,7 +225,7 @@ class InfoVAE(pl.LightningModule):
         terms = self.training_terms.compute()
         self.training_terms.reset()
         if not self.objective.divergence_weight:
-            del terms["divergence"]  # not part of the step; measured after it, see callbacks/aggregate_posterior.py
+            del terms["divergence"]  # no part of the step; callbacks/aggregate_posterior.py measures it after the epoch
         self._log_terms("train", terms)
 
     def on_validation_epoch_end(self) -> None:
@@ -223,12 +235,36 @@ class InfoVAE(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_evaluation("test")
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> Any:
         return self.optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
 
-    def _loss(self, batch: Batch, dataset_size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The loss of a training batch, and its terms; the divergence is nan where it has no weight."""
-        own, reconstruction, rate = (self._compiled_inference or self._infer)(batch, dataset_size)
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""
+        made = self.configure_optimizers()
+        while not isinstance(made, torch.optim.Optimizer):
+            made = made["optimizer"] if isinstance(made, dict) else made[0]
+        return made
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *arguments: Any, **parts: Any) -> "InfoVAE":
+        """Return Lightning's result if the model's parts are given; a checkpoint alone doesn't hold them.
+
+        Raises:
+            TypeError: a part is missing.
+        """
+        required = [name for name, entry in inspect.signature(cls).parameters.items() if entry.default is entry.empty]
+        if missing := [name for name in required if name not in parts]:
+            raise TypeError(
+                f"a checkpoint holds weights, but no {', '.join(missing)}; accepted: these as keyword arguments, or "
+                "infovae.load(RUN), which builds them from the run's config"
+            )
+        return super().load_from_checkpoint(checkpoint_path, *arguments, **parts)
+
+    def _loss(
+        self, batch: Batch, dataset_size: int, infer: Inference | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the loss of a training batch, and its terms; the divergence is nan if it has no weight."""
+        own, reconstruction, rate = (infer or self._infer)(batch, dataset_size)
         divergence = None
         if self.objective.divergence_weight:
             codes = self.gather(own, batch.global_size)
@@ -238,29 +274,29 @@ class InfoVAE(pl.LightningModule):
         return loss, reconstruction, rate, loss.new_tensor(torch.nan) if divergence is None else divergence
 
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
-        """This process's codes, and its share of reconstruction and rate."""
+        """Return this process's codes, and its share of reconstruction and rate."""
         posterior = self.encode(batch.images)
         codes = self.codes(posterior, dataset_size, batch.global_size)
         log_likelihood = self.decode(codes.z).log_prob(batch.images)
-        rates = rate(posterior, self.prior.distribution(), codes.z)
+        rates = rate_of(posterior, self.prior.distribution(), codes.z)
         return codes, -share_of_mean(log_likelihood, batch.global_size), share_of_mean(rates, batch.global_size)
 
     def _remember_rate(self) -> None:
-        """Let torch.distributions find the KL of this posterior and prior: the search, done once, can't be compiled."""
+        """Let torch.distributions find the KL of this posterior and prior; the search can't be compiled."""
         parameters = torch.zeros(1, self.posterior.parameters_per_dimension * self.prior.latent_dim, device=self.device)
         with torch.no_grad():
             posterior: Distribution = self.posterior(parameters)
-            rate(posterior, self.prior.distribution(), posterior.mean)
+            rate_of(posterior, self.prior.distribution(), posterior.mean)
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
-        """Take in a batch; gives the codes of the global batch."""
+        """Add a batch to a split's terms; return the codes of the global batch."""
         own, reconstruction, rate = self._infer(batch, self._dataset_size(loader))
         codes = self.gather(own, batch.global_size)
-        divergence = self.estimate_divergence(codes)
-        loss = self.objective(reconstruction, rate, divergence)
+        divergence = self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None
+        loss = self.final_objective(reconstruction, rate, torch.zeros_like(rate) if divergence is None else divergence)
         terms = self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
-        terms.update(loss, reconstruction, rate, divergence, _weight(batch))
+        terms.update(loss, reconstruction, rate, divergence, _weight(batch), self.final_objective.divergence_weight)
         return {"codes": codes}
 
     def _log_evaluation(self, split: str) -> None:
@@ -288,10 +324,10 @@ def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior
 
 
 def _weight(batch: Batch) -> float:
-    """Of this process's terms among those of all, in examples."""
+    """Return the weight of this process's terms among those of all, in examples."""
     return batch.global_size / rank_and_world_size()[1]
 
 
 def _full_precision(parameters: Tensor) -> Tensor:
-    """Densities and sums over pixels need more than the 8 bits of a bfloat16 mantissa."""
+    """Return float32 for half precision: densities and sums over pixels need more than bfloat16's 8 bits."""
     return parameters.float() if parameters.dtype in (torch.bfloat16, torch.float16) else parameters

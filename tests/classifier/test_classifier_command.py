@@ -11,11 +11,11 @@ def speckles(root: str, size: int = 8, seed: int | None = 0, download: bool = Tr
 
 
 def test_it_names_what_was_set_and_leaves_out_what_was_not() -> None:
-    assert training_command(speckles) == "python classifier.py data=speckles"
+    assert training_command(speckles) == "infovae classifier data=speckles"
     source = partial(speckles, root="my data", size=8, seed=None, download=False)
     assert shlex.split(training_command(source, "elsewhere")) == [
-        "python",
-        "classifier.py",
+        "infovae",
+        "classifier",
         "data=speckles",
         "data.root=my data",
         "data.source.seed=null",

@@ -30,9 +30,9 @@ def test_weights_do_not_grow_with_the_image() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"channels": []}, "channels=\\[\\]: invalid; accepted"),
-        ({"features": 0}, "features=0: invalid; accepted"),
-        ({"classes": 1}, "classes=1: invalid; accepted"),
+        ({"channels": []}, "channels=\\[\\]: .*accepted: "),
+        ({"features": 0}, "features=0: .*accepted: "),
+        ({"classes": 1}, "classes=1: .*accepted: "),
     ],
 )
 def test_what_can_not_be_is_refused(arguments: dict[str, object], message: str) -> None:

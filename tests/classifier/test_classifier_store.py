@@ -7,7 +7,7 @@ import torch
 from conftest import CONF
 
 from infovae.classifier.network import Classifier
-from infovae.classifier.store import data_hash, load, save, weights_path
+from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.data.images import LabelledImages
 from infovae.errors import UserError
 
@@ -39,28 +39,30 @@ def test_what_is_saved_is_loaded_and_gives_the_same_numbers(tmp_path: Path) -> N
     classifier(torch.rand(8, 1, 4, 6))  # moves the running averages, which must be kept too
     classifier.eval()
     key = data_hash(some_images())
-    save(classifier, 0.75, key, weights_path(tmp_path / "new", key))
+    save_classifier(classifier, 0.75, key, weights_path(tmp_path / "new", key))
     before = torch.get_rng_state()
-    judge = load(tmp_path / "new", key)
+    judge = load_classifier(tmp_path / "new", key)
     assert judge is not None
     assert torch.equal(torch.get_rng_state(), before)
     assert judge.accuracy == 0.75
     assert not judge.classifier.training
     images = torch.rand(5, 1, 4, 6)
     assert torch.equal(judge.classifier(images), classifier(images))
-    assert load(tmp_path / "new", "0" * 64) is None
+    assert load_classifier(tmp_path / "new", "0" * 64) is None
 
 
 def test_a_damaged_file_or_another_set_s_is_one_clear_line(tmp_path: Path) -> None:
     key = "ab" * 32
     path = weights_path(tmp_path, key)
     path.write_bytes(b"no weights")
-    with pytest.raises(UserError, match=r"damaged, or no classifier's weights .*accepted: what classifier.py writes"):
-        load(tmp_path, key)
-    save(Classifier((1, 4, 6), 3, channels=(4,), features=5), 0.5, key, path)
+    with pytest.raises(
+        UserError, match=r"damaged, or no classifier's weights .*accepted: a file that `infovae classifier` wrote"
+    ):
+        load_classifier(tmp_path, key)
+    save_classifier(Classifier((1, 4, 6), 3, channels=(4,), features=5), 0.5, key, path)
     path.rename(weights_path(tmp_path, "cd" * 32))
     with pytest.raises(UserError, match="made for another data set"):
-        load(tmp_path, "cd" * 32)
+        load_classifier(tmp_path, "cd" * 32)
 
 
 def test_data_options_are_named_as_their_functions() -> None:

@@ -10,7 +10,7 @@ import torch
 from conftest import PROJECT, Command
 from digits_classifier import train
 
-from infovae.classifier.store import data_hash, load
+from infovae.classifier.store import data_hash, load_classifier
 from infovae.data.digits import digits
 from infovae.errors import UserError
 
@@ -25,7 +25,7 @@ def test_it_learns_digits_records_them_and_trains_once(tmp_path: Path, capsys: p
     assert record["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert (record["training_images"], record["classes"], record["image_shape"]) == (1437, 10, [1, 8, 8])
     assert {"versions", "git", "command", "config"} <= set(record)
-    judge = load(tmp_path, key)
+    judge = load_classifier(tmp_path, key)
     assert judge is not None
     with torch.no_grad():
         chosen = judge.classifier(digits().test.images / 255).argmax(dim=1)
@@ -44,7 +44,7 @@ def test_the_same_seed_trains_the_same_weights(tmp_path: Path) -> None:
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         torch.rand(3)  # what was drawn before doesn't matter
         train(tmp_path / folder, "steps=10", f"seed={seed}")
-        judge = load(tmp_path / folder, data_hash(digits().test))
+        judge = load_classifier(tmp_path / folder, data_hash(digits().test))
         assert judge is not None
         weights.append(torch.cat([value.flatten() for value in judge.classifier.parameters()]))
     assert torch.equal(weights[0], weights[1])
@@ -59,8 +59,8 @@ def test_the_same_seed_trains_the_same_weights(tmp_path: Path) -> None:
         ("data.binarization=threshold", "data.binarization=threshold: .*accepted: none"),
         ("data.batch_size=1", "data.batch_size=1: invalid; accepted: whole numbers of at least 2"),
         ("steps=0", "steps=0: "),
-        ("data.augmentation.zoom=2", "data.augmentation.zoom=2: invalid; accepted"),
-        ("classifier.channels=[0]", r"classifier.channels=\[0\]: invalid; accepted"),
+        ("data.augmentation.zoom=2", "data.augmentation.zoom=2: accepted"),
+        ("classifier.channels=[0]", r"classifier.channels=\[0\]: .*accepted"),
         ("device=abacus", "device=abacus: not there"),
     ],
 )
@@ -78,7 +78,7 @@ def test_a_set_without_classes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_mnist_is_learned_to_99_percent(command: Command, tmp_path: Path) -> None:
-    answer = command("classifier.py", "data=mnist", f"data.root={PROJECT / 'data'}", "device=cpu", timeout=1800)
+    answer = command("classifier", "data=mnist", f"data.root={PROJECT / 'data'}", "device=cpu", timeout=1800)
     assert answer.returncode == 0, answer.stderr
     (path,) = (tmp_path / "data" / "classifiers").glob("*.json")
     accuracy = json.loads(path.read_text())

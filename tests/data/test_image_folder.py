@@ -1,5 +1,7 @@
 import logging
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 from infovae.data.fitting import read_image
 from infovae.data.image_files import ImageFiles
 from infovae.data.image_folder import image_folder
+from infovae.errors import ArgumentError
 
 
 def save(path: Path, array: np.ndarray, mode: str | None = None, **options: object) -> Path:
@@ -140,7 +143,9 @@ def test_each_unreadable_image_is_refused_where_so_configured(folder: Path, kind
     paths = broken(folder)
     for path in paths[:kind] + paths[kind + 1 :]:
         path.unlink()
-    with pytest.raises(OSError, match=f"1 of 11 images can't be read, the first is .*{paths[kind].name}") as refusal:
+    with pytest.raises(
+        ArgumentError, match=f"1 of 11 images can't be read, the first is .*{paths[kind].name}"
+    ) as refusal:
         image_folder(str(folder), unreadable="refuse")
     assert "\n" not in str(refusal.value)
 
@@ -148,34 +153,38 @@ def test_each_unreadable_image_is_refused_where_so_configured(folder: Path, kind
 def test_a_folder_of_nothing_readable_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a_dogs").mkdir()
     broken(tmp_path)
-    with pytest.raises(OSError, match="3 of 3 images can't be read"):
+    with pytest.raises(ArgumentError, match="3 of 3 images can't be read"):
         image_folder(str(tmp_path))
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"data.root=.*/nowhere: no such folder; accepted: a folder of images"):
+    with pytest.raises(ArgumentError, match=r"^root=.*/nowhere: no such folder; accepted: a folder of images"):
         image_folder(str(tmp_path / "nowhere"))
     (tmp_path / "notes.txt").write_text("no image")
     save(tmp_path / ".thumbnails" / "hidden.png", flat(0))
-    with pytest.raises(OSError, match=r"no images in it; accepted: files named \.bmp, "):
+    with pytest.raises(ArgumentError, match=r"no images in it \(1 \.txt\); accepted: files named \."):
         image_folder(str(tmp_path))
 
 
 def test_one_image_can_not_be_split(tmp_path: Path) -> None:
     save(tmp_path / "only.png", flat(0))
-    with pytest.raises(ValueError, match=r"source.test_fraction=0.1: it makes 0 of 1 images the test split"):
+    with pytest.raises(
+        ValueError, match=r"^test_fraction=0.1: it leaves none of 1 images to train on, or none to test on"
+    ):
         image_folder(str(tmp_path))
 
 
 @pytest.mark.parametrize("size", [0, (4, 0)])
 def test_sizes_below_one_are_refused(folder: Path, size: int | tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"source.size=.*: invalid; accepted: a whole number of at least 1"):
+    with pytest.raises(ArgumentError, match=r"^size=.*: invalid; accepted: a whole number of at least 1"):
         image_folder(str(folder), size=size)
 
 
 def test_more_than_memory_holds_is_refused_before_reading_where_it_is_to_be_held(folder: Path) -> None:
     side = int((psutil.virtual_memory().total / 20) ** 0.5)
-    with pytest.raises(OSError, match=r"take .* GiB while they are split, and .* GiB of memory are free; accepted:"):
+    with pytest.raises(
+        ArgumentError, match=r"take .* GiB while they are split, and .* GiB of memory are free; accepted:"
+    ):
         image_folder(str(folder), size=side, streaming="never")
 
 
@@ -200,5 +209,120 @@ def test_held_and_streamed_images_are_the_same(folder: Path) -> None:
 
 def test_streamed_images_that_can_not_be_read_are_refused_before_training(folder: Path) -> None:
     broken(folder)
-    with pytest.raises(OSError, match=r"3 of 13 images can't be read, the first is .*nothing\.png"):
+    with pytest.raises(ArgumentError, match=r"3 of 13 images can't be read, the first is .*nothing\.png"):
         image_folder(str(folder), unreadable="refuse", streaming="always")
+
+
+def deep_folder(tmp_path: Path, highest: int) -> Path:
+    """Greys of 16 bits, from 0 to ``highest``, and a grey of 8 bits."""
+    for i in range(4):
+        ramp = np.linspace(0, highest, 16 * 16).round().astype(np.uint16).reshape(16, 16)
+        save(tmp_path / "deep" / f"{i}.png", ramp)
+    save(tmp_path / "deep" / "flat.png", flat(9, channels=1))
+    return tmp_path / "deep"
+
+
+def test_twelve_bits_in_sixteen_are_warned_of_once_and_scaled_by_white(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = deep_folder(tmp_path, 4095)
+    train, test, _ = image_folder(str(folder), size=16, channels=1, test_fraction=0.4)
+    assert int(torch.cat([train.images, test.images]).max()) == 4095 // 257
+    (line,) = caplog.messages
+    assert "4 images of 16 bits reach 4095 of 65535, which leaves 16 of 256 grey levels; data.source.white=4095" in line
+    caplog.clear()
+    parts = image_folder(str(folder), size=16, channels=1, white=4095, test_fraction=0.4)[:2]
+    images = torch.cat([part.images for part in parts])
+    assert caplog.messages == []
+    assert len(images.unique()) == 256
+    assert sorted(image.max().item() for image in images) == [9, 255, 255, 255, 255]  # 8 bits stay
+
+
+def test_sixteen_bits_that_are_used_are_not_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    image_folder(str(deep_folder(tmp_path, 40_000)), size=16, channels=1, test_fraction=0.4)
+    assert caplog.messages == []
+
+
+def test_colours_of_sixteen_bits_are_warned_of_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Pillow keeps the upper byte of each."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = b"".join(b"\0" + np.full(8 * 3, 4095, ">u2").tobytes() for _ in range(8))
+    header = struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    for i in range(2):
+        (tmp_path / f"{i}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    image_folder(str(tmp_path), size=8, test_fraction=0.5)
+    assert "2 images of 16 bits reach 3855 of 65535" in caplog.text
+
+
+def test_white_gives_32_bit_values_a_range(tmp_path: Path) -> None:
+    path = save(tmp_path / "floats.tif", np.array([[0, 0.5], [1, 2]], dtype=np.float32))
+    assert read_image(path, 2, 2, 1, "crop", white=2)[0].tolist() == [[0, 64], [128, 255]]
+    with pytest.raises(ValueError, match="32-bit values have no known range; white=VALUE gives it"):
+        read_image(path, 2, 2, 1, "crop")
+    with pytest.raises(ValueError, match="its values go from 0 to 2, and white=1"):
+        read_image(path, 2, 2, 1, "crop", white=1)
+
+
+def test_a_pgm_states_its_own_range(tmp_path: Path) -> None:
+    (tmp_path / "deep.pgm").write_bytes(b"P5 2 1 4095\n" + np.array([0, 4095], ">u2").tobytes())
+    assert read_image(tmp_path / "deep.pgm", 1, 2, 1, "crop")[0].tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize("white", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_whites_are_refused(folder: Path, white: float) -> None:
+    with pytest.raises(ArgumentError, match=f"^white={white}: invalid; accepted: numbers above 0"):
+        image_folder(str(folder), white=white)
+
+
+def test_files_of_other_kinds_are_counted_in_one_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.dcm", "b.dcm", "c.DCM", "notes.txt", "README"):
+        (folder / "a_dogs" / name).write_text("no image")
+    (folder / ".hidden").write_text("not counted")
+    image_folder(str(folder), size=8)
+    (line,) = caplog.messages
+    assert "skipped 5 of 15 files that aren't images: 3 .dcm, 1 without a suffix, 1 .txt" in line
+
+
+def test_kinds_that_need_another_package_name_it(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {name: kind for name, kind in Image.registered_extensions().items() if name not in (".avif", ".heic")}
+    monkeypatch.setattr(Image, "registered_extensions", lambda: known)
+    for name in ("a.heic", "b.avif", "c.avif"):
+        (folder / name).touch()
+    image_folder(str(folder), size=8)
+    told = "2 .avif (pip install 'pillow>=11.3' to read them), 1 .heic (pip install pillow-heif to read them)"
+    assert told in caplog.text
+    for path in folder.rglob("*.png"):
+        path.unlink()
+    with pytest.raises(ArgumentError, match=r"no images in it \(2 .avif .*; accepted: files named"):
+        image_folder(str(folder), size=8)
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "jpe", "avif", "heic"])
+def test_less_common_kinds_are_read(tmp_path: Path, suffix: str) -> None:
+    if f".{suffix}" not in Image.registered_extensions():
+        pytest.skip(f"this installation can't read .{suffix}")
+    for i in range(4):
+        Image.fromarray(flat(120)).save(tmp_path / f"{i}.{suffix}", "jpeg" if suffix.startswith("j") else None)
+    train, test, _ = image_folder(str(tmp_path), size=8, test_fraction=0.5)
+    assert len(train.images) == len(test.images) == 2
+    assert bool(((train.images.int() - 120).abs() <= 3).all())
+
+
+def test_linked_classes_are_read_and_loops_are_not_followed(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    save(elsewhere / "deep" / "far.png", flat(255))
+    (folder / "c_birds").symlink_to(elsewhere)
+    (folder / "a_dogs" / "up").symlink_to(folder)
+    (folder / "a_dogs" / "here").symlink_to(folder / "a_dogs")
+    train, test, _ = image_folder(str(folder), size=8, test_fraction=0.3)
+    images, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
+    assert len(images) == 11
+    assert labels[images[:, 0, 0, 0] == 255].tolist() == [2]

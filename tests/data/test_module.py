@@ -4,6 +4,7 @@ import torch
 from infovae.data.augmentation import Augmentation
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.module import ImageData
+from infovae.errors import ArgumentError
 
 
 def image_sets() -> ImageSets:
@@ -33,7 +34,7 @@ def test_batches_that_can_be_shared_evenly(batch_size: int, train_size: int) -> 
     ],
 )
 def test_batches_that_can_not(batch_size: int, train_size: int, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ArgumentError, match=told):
         data(batch_size, train_size).check_world_size(4)
 
 
@@ -101,3 +102,45 @@ def test_a_source_gets_its_place_with_the_home_folder_spelt_out(name: str, monke
 
     ImageData(source, validation_size=10, **{name: "~/photos"})  # type: ignore[arg-type]
     assert given == {name: "/home/ada/photos"}
+
+
+def test_labels_are_numbered_from_zero_and_their_values_are_kept() -> None:
+    """A label near 10^12 would take 8 TB where something counts up to the largest."""
+
+    def part(*labels: int) -> LabelledImages:
+        return LabelledImages(torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1), torch.tensor(labels))
+
+    large = 10**12
+    data = ImageData(
+        lambda: ImageSets(part(7, large, 7, large), part(large, 3), part(3, 7)), validation_size=None, train_size=2
+    )
+    assert data.classes.tolist() == [3, 7, large]
+    assert data.splits["test"].labels.tolist() == [2, 0]
+    assert data.splits["validation"].labels.tolist() == [0, 1]
+    assert sorted(data.splits["train"].labels.tolist()) == [1, 2]
+
+
+def test_labels_that_count_from_zero_stay() -> None:
+    sets = image_sets()
+    data = ImageData(lambda: sets, validation_size=0)
+    assert data.splits["test"].labels is sets.test.labels
+
+
+@pytest.mark.parametrize(("argument", "told"), [("colours", "source.colours=7"), ("root", "root=7")])
+def test_an_argument_that_a_source_refuses_is_named_as_the_sources(argument: str, told: str) -> None:
+    def source(root: str) -> ImageSets:
+        raise ArgumentError(argument, 7, "1", "too many")
+
+    with pytest.raises(ArgumentError) as refusal:
+        ImageData(source, root="there")
+    assert str(refusal.value) == f"{told}: too many; accepted: 1"
+
+
+@pytest.mark.parametrize("raised", [OSError(28, "No space left on device"), ValueError("colours=7")])
+def test_other_errors_of_a_source_pass_through(raised: Exception) -> None:
+    def source() -> ImageSets:
+        raise raised
+
+    with pytest.raises(type(raised)) as refusal:
+        ImageData(source)
+    assert refusal.value is raised

@@ -1,5 +1,6 @@
 """A streamed set gives what a held one gives."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Literal
@@ -7,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Compose
+from conftest import SMALL, Command, Compose
 from PIL import Image
 from torch.distributions import Normal
 
@@ -16,7 +17,7 @@ from infovae.data.images import LabelledImages
 from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
 from infovae.data.module import ImageData
 from infovae.data.streamed import StreamedImages
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.priors.vamp import Vamp
 from infovae.training.run import train
 
@@ -140,7 +141,7 @@ def test_a_file_that_goes_bad_during_training_is_named_in_one_line(folder: Path,
     gone = folder / str(part.images.names[4])  # type: ignore[union-attr]
     gone.unlink()
     served = StreamedImages(part, CPU, workers, prefetch=1)
-    with pytest.raises(UserError, match=f"data.source: {gone} can't be read .*accepted:") as refusal:
+    with pytest.raises(UserError, match=f"^{gone} can't be read .*accepted:") as refusal:
         list(served.batches([torch.tensor([0, 1]), torch.tensor([2, 4])]))
     assert "\n" not in str(refusal.value)
 
@@ -154,7 +155,30 @@ def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.Monkey
     assert {type(part) for part in data._serve(torch.device("cuda")).values()} == {place}
 
 
-@pytest.mark.parametrize(("key", "value"), [("workers", -1), ("prefetch", 0)])
-def test_impossible_workers_are_refused(key: str, value: int) -> None:
-    with pytest.raises(ValueError, match=f"{key}={value}: invalid; accepted: whole numbers of at least"):
-        ImageData(lambda: None, **{key: value})  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("key", "value", "accepted"),
+    [
+        ("workers", -1, "0 to 256"),
+        ("workers", 257, "0 to 256"),
+        ("prefetch", 0, "1 to 1024"),
+        ("prefetch", 10**9, "1 to"),
+    ],
+)
+def test_impossible_workers_are_refused_before_the_set_is_read(key: str, value: int, accepted: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{key}={value}: invalid; accepted: whole numbers from {accepted}"):
+        ImageData(lambda: pytest.fail("read"), **{key: value})  # type: ignore[arg-type]
+
+
+def test_runs_of_a_joblib_sweep_stream(command: Command, folder: Path, tmp_path: Path) -> None:
+    """joblib's processes hand down a way of starting others that torch's workers can't use (joblib/joblib#1104)."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    answer = command(
+        "train.py", "-m", "data=image_folder", f"data.root={folder}", "data.source.size=8", "data.streaming=always",
+        "data.workers=2", "seed=1,2",
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep", "latent_dim=2", "logger=none",
+        "network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "trainer.max_epochs=1", "trainer.accelerator=cpu",
+        "data.batch_size=8", "data.train_size=16", "data.validation_size=8", "callbacks=checkpoint", "metrics=[]",
+        "trainer.enable_progress_bar=false", "trainer.limit_test_batches=1",
+    )  # fmt: skip
+    summaries = [json.loads(path.read_text()) for path in tmp_path.glob("sweep/*/summary.json")]
+    assert [summary["status"] for summary in summaries] == ["finished"] * 2, answer.stderr

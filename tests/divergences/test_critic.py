@@ -21,7 +21,7 @@ from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.priors.standard_normal import StandardNormal
 from infovae.training.assemble import build_data, build_module, build_trainer
-from infovae.training.run import check_clipping
+from infovae.training.checks import check_clipping
 
 CONF = Path(__file__).parents[2] / "conf"
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999))

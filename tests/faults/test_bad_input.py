@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import re
-import runpy
 import shlex
 import shutil
 import sys
@@ -17,6 +16,7 @@ import pytest
 import torch
 from conftest import PROJECT, Command, composing
 
+from infovae.app.command import COMMANDS, main
 from infovae.training.run import train
 
 SECTION = (PROJECT / "docs" / "reliability.md").read_text().split("\n## Bad input\n")[1].split("\n### ")[0]
@@ -25,7 +25,6 @@ ROWS = [
     (typed, answered.replace(r"\|", "|"))
     for typed, answered in re.findall(rf"^\| {CELL} \| {CELL} \|$", SECTION, re.MULTILINE)
 ]
-SCRIPTS = ("train", "evaluate", "export", "classifier", "reproduce", "dashboard", "wandb_workspace")
 
 
 @pytest.fixture(scope="module")
@@ -77,30 +76,29 @@ def typed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_the_tables_cover_every_command() -> None:
     assert len(ROWS) >= 60
     assert len(ROWS) == SECTION.count("\n| `")  # none was passed over
-    assert {row[0].split(".py")[0] for row in ROWS} == set(SCRIPTS)
+    assert {row[0].split()[1] for row in ROWS} == set(COMMANDS)
 
 
 @pytest.mark.parametrize(("line", "answered"), ROWS, ids=[row[0] for row in ROWS])
 def test_the_answer_is_the_documented_line(
     line: str, answered: str, typed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script, *arguments = shlex.split(line)
-    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    monkeypatch.setattr(sys, "argv", shlex.split(line))
     output, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), pytest.raises(SystemExit) as ending:
-        runpy.run_path(str(PROJECT / script), run_name="__main__")
+        main()
     assert ending.value.code == 1
     (answer,) = errors.getvalue().splitlines()
     assert re.fullmatch("error: " + ".*".join(map(re.escape, answered.split("…"))), answer)
     assert not re.search(r"Traceback|ERROR", output.getvalue())
 
 
-@pytest.mark.parametrize("line", ["train.py data=digits model.lambda_=0.5", "train.py -m seed=1,abc", "export.py"])
+@pytest.mark.parametrize("line", ["train data=digits model.lambda_=0.5", "train -m seed=1,abc", "export"])
 def test_a_process_answers_alike(line: str, command: Command, tmp_path: Path) -> None:
     answer = command(*shlex.split(line))
     assert answer.returncode == 1
     (told,) = answer.stderr.splitlines()
-    documented = dict(ROWS)[line]
+    documented = dict(ROWS)[f"infovae {line}"]
     assert told == f"error: {documented}"
     assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == []  # but matplotlib's own
 
@@ -109,6 +107,6 @@ def test_a_process_answers_alike(line: str, command: Command, tmp_path: Path) ->
 def test_a_refused_run_leaves_an_earlier_one_as_it_was(
     mistake: str, typed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["train.py", "data=digits", "hydra.run.dir=run", mistake])
+    monkeypatch.setattr(sys, "argv", ["infovae", "train", "data=digits", "hydra.run.dir=run", mistake])
     with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        runpy.run_path(str(PROJECT / "train.py"), run_name="__main__")
+        main()

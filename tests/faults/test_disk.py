@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PROJECT, SMALL, Compose
+from conftest import PROJECT, SMALL, TINY, Compose
 
 from infovae.errors import UserError
-from infovae.runs.checkpoints import newest_sound
-from infovae.training import run as training
+from infovae.module import InfoVAE
+from infovae.runs.checkpoints import left_behind, newest_sound
+from infovae.training import record
 from infovae.training.run import train
 
 QUICK = [*SMALL, "callbacks=checkpoint", "metrics=[]", "trainer.max_epochs=3", "trainer.limit_val_batches=1"]
@@ -33,22 +34,22 @@ def limit() -> Iterator[int]:
 
 def fill_at(monkeypatch: pytest.MonkeyPatch, step: int, limit: int) -> None:
     """From this training step on, the disk takes no file of a checkpoint's size."""
-    original, count = training.InfoVAE.training_step, 0
+    original, count = InfoVAE.training_step, 0
 
-    def counting(module: training.InfoVAE, *arguments: Any) -> torch.Tensor:
+    def counting(module: InfoVAE, *arguments: Any) -> torch.Tensor:
         nonlocal count
         count += 1
         if count == step:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         return original(module, *arguments)
 
-    monkeypatch.setattr(training.InfoVAE, "training_step", counting)
+    monkeypatch.setattr(InfoVAE, "training_step", counting)
 
 
 def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint_whole(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    refusal = f"^hydra.run.dir={tmp_path}: File too large; the last good checkpoint is "
+    refusal = rf"^hydra.run.dir={tmp_path}: {tmp_path}/\S+: File too large; the last good checkpoint is "
     with monkeypatch.context() as patch:
         fill_at(patch, STEPS + 2, limit)
         with pytest.raises(UserError, match=refusal) as told:
@@ -57,7 +58,7 @@ def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint_whole(
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["status"] == "failed"
     assert "File too large" in summary["error"]
-    assert newest_sound(tmp_path / "checkpoints") == tmp_path / "checkpoints" / "last.ckpt"
+    assert newest_sound([tmp_path / "checkpoints"], tmp_path) == tmp_path / "checkpoints" / "last.ckpt"
     assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == STEPS
     assert not list(tmp_path.rglob("*.part"))
 
@@ -71,20 +72,39 @@ def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint_whole(
     assert all(torch.equal(whole[name], went_on[name]) for name in whole)
 
 
+def full(path: Path, *_: Any, **__: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
 def test_what_ended_the_run_is_told_where_even_the_summary_has_no_room(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(path: Path, record: dict[str, Any]) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
     def fail(*_: Any) -> None:
         raise UserError("x=1: no")
 
-    monkeypatch.setattr(training, "write_record", full)
-    monkeypatch.setattr(training.InfoVAE, "training_step", fail)
+    monkeypatch.setattr(record, "write_record", full)
+    monkeypatch.setattr(InfoVAE, "training_step", fail)
     with pytest.raises(UserError, match=r"^x=1: no$"):
         train(composed(*QUICK, run_dir=tmp_path))
     assert "summary.json couldn't be written" in caplog.text
+
+
+def test_a_run_whose_summary_has_no_room_did_not_finish(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "write_record", full)
+    with pytest.raises(
+        UserError, match=r"^hydra.run.dir=.*summary.json: No space left on device; the last good checkpoint is .*last"
+    ):
+        train(composed(*TINY, "trainer.max_epochs=1", run_dir=tmp_path))
+
+
+def test_an_error_names_whatever_checkpoint_there_is(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    assert left_behind(tmp_path) == "no checkpoint was written"
+    for name in ("best.ckpt", "previous.ckpt", "last.ckpt"):
+        (tmp_path / "checkpoints" / name).touch()
+        assert left_behind(tmp_path) == f"the last good checkpoint is {tmp_path / 'checkpoints' / name}"
 
 
 def on_a_disk(options: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:

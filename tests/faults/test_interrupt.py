@@ -45,8 +45,8 @@ def test_a_sweep_on_several_processes_ends_whole_and_goes_on(tmp_path: Path, sta
         deadline = time.monotonic() + 120
         while not list((tmp_path / "sweep").glob(sign)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        if started == "starting":
-            time.sleep(2)  # the processes import
+        while started == "starting" and len(alive(process.pid)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)  # until the launcher has made its processes, which import then
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130, errors

@@ -7,19 +7,20 @@ the same config with resume=auto and meets the next fault; the last meets none:
     validation:N  before its N-th validation batch; test:N likewise
     write:N       in its N-th call of fsync, where the file is first cut to half
     rename:N      before its N-th renaming of a file
-    after:S       from outside, after a share S of the time that the very first attempt took
-    term:S        SIGTERM at such a moment, which is to end in exit status 143
+    call:S        before a call of a Python function: after a share S of the calls that the very first attempt made
+    term:N        SIGTERM before the N-th training step, which is to end in exit status 143
     cut, flip     no attempt: what lies on the disk as last.ckpt loses its second half, or a bit in its middle changes
 """
 
+import itertools
 import json
 import logging
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from conftest import composing
@@ -29,7 +30,7 @@ from infovae.training.run import train
 
 
 def main(jobs: list[dict[str, Any]]) -> None:
-    seconds: list[float] = []
+    calls: list[int] = []
     with composing() as compose:
         for job in jobs:
             folder, overrides = Path(job["folder"]), [*job["overrides"], "resume=auto"]
@@ -37,16 +38,15 @@ def main(jobs: list[dict[str, Any]]) -> None:
                 if fault in ("cut", "flip"):
                     damage(folder / "checkpoints" / "last.ckpt", fault)
                     continue
-                start = time.monotonic()
+                kind, _, when = fault.partition(":")
+                if kind == "call":
+                    fault = f"call:{int(float(when) * calls[0])}"
                 child = os.fork()
                 if child == 0:
                     attempt(lambda: train(compose(*overrides, run_dir=folder)), folder, fault)  # noqa: B023
-                kind, _, when = fault.partition(":")
-                if kind in ("after", "term"):
-                    time.sleep(float(when) * seconds[0])
-                    os.kill(child, signal.SIGKILL if kind == "after" else signal.SIGTERM)
                 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                seconds.append(time.monotonic() - start)
+                if not calls:
+                    calls.append(int((folder / "calls").read_text()))
                 if code != {"none": 0, "term": 143}.get(kind, -signal.SIGKILL):
                     sys.exit(f"{folder}: {fault}: ended by {code}")
 
@@ -58,17 +58,23 @@ def attempt(run: Callable[[], Any], folder: Path, fault: str) -> None:
     os.dup2(log, 2)
     logging.basicConfig(level=logging.INFO, force=True)
     kind, _, when = fault.partition(":")
+    count = count_calls(int(when) if kind == "call" else None) if kind in ("none", "call") else None
     owner, name, before = {
         "step": (InfoVAE, "training_step", None),
+        "term": (InfoVAE, "training_step", None),
         "validation": (InfoVAE, "validation_step", None),
         "test": (InfoVAE, "test_step", None),
         "write": (os, "fsync", halve),
         "rename": (Path, "replace", None),
     }.get(kind, (None, "", None))
     if owner is not None:
-        setattr(owner, name, killed_at(getattr(owner, name), int(when), before))
+        ending = signal.SIGTERM if kind == "term" else signal.SIGKILL
+        setattr(owner, name, killed_at(getattr(owner, name), int(when), before, ending))
     try:
         run()
+        if count is not None:
+            sys.setprofile(None)
+            (folder / "calls").write_text(str(next(count)))
     except SystemExit as ending:
         os._exit(int(ending.code or 0))
     except BaseException as error:
@@ -77,7 +83,21 @@ def attempt(run: Callable[[], Any], folder: Path, fault: str) -> None:
     os._exit(0)
 
 
-def killed_at(function: Callable[..., Any], number: int, before: Callable[..., None] | None) -> Callable[..., Any]:
+def count_calls(last: int | None) -> Iterator[int]:
+    """Count calls of Python functions from now on; SIGKILL before the one of that number."""
+    counter = itertools.count()
+
+    def count(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call" and next(counter) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(count)
+    return counter
+
+
+def killed_at(
+    function: Callable[..., Any], number: int, before: Callable[..., None] | None, ending: signal.Signals
+) -> Callable[..., Any]:
     count = 0
 
     def counting(*arguments: Any, **keywords: Any) -> Any:
@@ -86,7 +106,7 @@ def killed_at(function: Callable[..., Any], number: int, before: Callable[..., N
         if count == number:
             if before is not None:
                 before(*arguments)
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), ending)
         return function(*arguments, **keywords)
 
     return counting

@@ -204,9 +204,9 @@ def test_schedules_rise_from_0_to_1(temperatures: int) -> None:
 def test_what_makes_no_sense_is_refused(key: str, value: float) -> None:
     model, _, x = simulated(1, 1)
     path = GeometricPath(x, model.decode, model.prior)
-    with pytest.raises(ValueError, match=f"{key}=.*: invalid; accepted:"):
+    with pytest.raises(ValueError, match=f"{key}=.*: .*accepted: "):
         adapt_step_sizes(path, linear_schedule(2), **({"chains": 1} | {key: value}))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="temperatures=0: invalid; accepted:"):
+    with pytest.raises(ValueError, match=r"temperatures=0: .*accepted: "):
         linear_schedule(0)
-    with pytest.raises(ValueError, match="steepness=0: invalid; accepted:"):
+    with pytest.raises(ValueError, match=r"steepness=0: .*accepted: "):
         sigmoidal_schedule(3, 0)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.metrics.class_covariance import ClassCovariance
+from infovae.metrics.log_det_covariance import LogDetCovariance
+from infovae.priors.standard_normal import StandardNormal
 
 
 def measure(mean: Tensor, variance: Tensor, labels: Tensor, batch: int = 50) -> dict[str, Tensor]:
@@ -26,7 +28,7 @@ def test_each_class_has_numpys_covariance() -> None:
     mean = torch.randn(300, 2).double() * (1 + labels[:, None]) + 5 * labels[:, None]
     found = measure(mean, torch.full_like(mean, 0.3), labels)["log_det_covariance_by_class"]
     for label in range(3):
-        covariance = np.cov(mean[labels == label].T.numpy(), bias=True) + 0.3 * np.eye(2)
+        covariance = np.cov(mean[labels == label].T.numpy()) + 0.3 * np.eye(2)
         assert float(found[label]) == pytest.approx(np.linalg.slogdet(covariance)[1], rel=1e-9)
 
 
@@ -36,7 +38,34 @@ def test_the_share_between_classes_is_that_of_a_known_mixture() -> None:
     labels = torch.arange(n) % 2
     mean = (2 * a * labels - a)[:, None] + 0 * torch.randn(n, 1)
     found = measure(mean.double(), torch.ones(n, 1).double(), labels, 3000)
-    assert float(found["between_class_variance"]) == pytest.approx(a**2 / (a**2 + 1), rel=1e-9)
+    a2 = a**2 * n / (n - 1)
+    assert float(found["between_class_variance"]) == pytest.approx(a2 / (a2 + 1), rel=1e-9)
+
+
+def test_a_class_of_everything_has_what_log_det_covariance_finds() -> None:
+    mean, variance = torch.randn(40, 3), torch.rand(40, 3)
+    metric = LogDetCovariance(StandardNormal(3))
+    metric.update(Codes(mean, mean, variance, 40))
+    by_class = measure(mean, variance, torch.zeros(40, dtype=torch.int64))["log_det_covariance_by_class"]
+    assert by_class.tolist() == [pytest.approx(metric.compute()["log_det_covariance"].item(), rel=1e-12)]
+
+
+def test_classes_that_say_nothing_share_no_variance_on_average() -> None:
+    """20 codes in 5 classes: dividing by n throughout would give a share of (5 - 1) / 20 = 0.2."""
+    shares = [
+        float(measure(torch.randn(20, 3), torch.zeros(20, 3), torch.arange(20) % 5)["between_class_variance"])
+        for _ in range(400)
+    ]
+    assert abs(np.mean(shares)) < 4.5 * np.std(shares) / math.sqrt(len(shares))
+
+
+def test_a_class_with_a_redundant_dimension_at_an_offset_is_singular() -> None:
+    for seed in range(20):
+        torch.manual_seed(seed)
+        free = torch.randn(100, 2)
+        mean = torch.cat([free, free.sum(dim=1, keepdim=True)], dim=1) + 10
+        by_class = measure(mean, torch.zeros_like(mean), torch.arange(100) % 2)["log_det_covariance_by_class"]
+        assert by_class.tolist() == [-math.inf, -math.inf]
 
 
 @settings(deadline=None, max_examples=20)
@@ -54,8 +83,9 @@ def test_empty_single_and_collapsed_classes_are_told() -> None:
     mean = torch.tensor([[1.0], [1.0], [2.0]])
     found = measure(mean, torch.zeros(3, 1), torch.tensor([0, 0, 2]))
     by_class = found["log_det_covariance_by_class"].tolist()
-    assert by_class[0] == by_class[2] == -math.inf
+    assert by_class[0] == -math.inf
     assert math.isnan(by_class[1])
+    assert math.isnan(by_class[2])
     assert float(found["between_class_variance"]) == 1
     still = measure(torch.ones(3, 1), torch.zeros(3, 1), torch.tensor([0, 0, 1]))
     assert math.isnan(float(still["between_class_variance"]))

@@ -83,5 +83,5 @@ def test_equal_weights_count_all_and_one_dominant_weight_counts_one(k: int, leve
 
 def test_no_sample_is_refused() -> None:
     model, x = model_and_images(1, 1)
-    with pytest.raises(ValueError, match="samples=0: invalid; accepted:"):
+    with pytest.raises(ValueError, match=r"samples=0: .*accepted: "):
         importance_weighted_log_likelihood(x, model.decode, model.prior, model.posterior(x), samples=0)

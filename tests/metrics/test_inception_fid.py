@@ -62,9 +62,13 @@ def test_it_is_the_frechet_distance_of_colour_images(monkeypatch: pytest.MonkeyP
     # torchmetrics returns float32, with roots of eigenvalues that are 0 but for rounding: grey is three times alike.
     assert found == pytest.approx(frechet_distance(*features).item(), rel=1e-3)
     metric.reset()
+    metric.update(real[:1])
+    assert metric.compute()["inception_fid"].isnan()
+    assert metric.reason == "FID needs at least two real images"
+    metric.reset()
     assert metric.fid.real_features_num_samples == 0
 
 
 def test_images_of_two_channels_are_refused() -> None:
-    with pytest.raises(ValueError, match="images of 2 channels: Inception accepts 1 or 3"):
+    with pytest.raises(ValueError, match=r"images=.*: Inception needs colours; accepted: 1 or 3 channels"):
         as_colour(torch.rand(2, 2, 4, 4))

@@ -60,6 +60,47 @@ def test_annealing_agrees_with_the_exact_value_and_encloses_the_simulated_one(st
     assert 0.4 < found["annealed_acceptance"] <= 1
 
 
+SMALL: dict[type, dict[str, int]] = {
+    ImportanceWeighted: {"samples": 30},
+    AnnealedImportance: {"temperatures": 3, "leapfrog_steps": 1, "chains": 2, "chunk": 4},
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_time_limit_takes_the_whole_split_or_at_least_two_images(kind: type) -> None:
+    model, images = model_and_images(12)
+    name = "importance_weighted" if kind is ImportanceWeighted else "annealed"
+    enough = measure(kind(model, images=None, seconds=600, **SMALL[kind]), images, 5)
+    assert enough[f"{name}_log_likelihood_images"] == 12
+    whole = measure(kind(model, images=12, **SMALL[kind]), images, 5)
+    assert enough == pytest.approx(whole, rel=1e-9, nan_ok=True)
+    hurried = measure(kind(model, images=None, seconds=1e-9, **SMALL[kind]), images, 5)
+    assert hurried[f"{name}_log_likelihood_images"] == (2 if kind is ImportanceWeighted else 4)
+    assert math.isfinite(hurried[f"{name}_log_likelihood_standard_error"])
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_fixed_number_of_images_does_not_depend_on_the_clock(kind: type) -> None:
+    model, images = model_and_images(12)
+    values = [measure(kind(model, images=7, seconds=limit, **SMALL[kind]), images, 5) for limit in (1e-9, 600)]
+    assert values[0] == pytest.approx(values[1], rel=1e-12, nan_ok=True)
+
+
+def test_weights_of_a_proposal_that_is_too_narrow_are_called_unreliable(caplog: pytest.LogCaptureFixture) -> None:
+    """A proposal with 0.4 of the standard deviations: k-hat is about 1 - 0.4^2 = 0.84. A wider one has no tail."""
+    name = "importance_weighted_log_likelihood"
+    model, images = model_and_images(10)
+    wide = measure(ImportanceWeighted(model, images=10, samples=3000), images, 10)
+    assert wide[f"{name}_unreliable"] == 0
+    assert wide[f"{name}_pareto_k"] < 0.5
+    assert not caplog.messages
+    model.factor = 0.4
+    narrow = measure(ImportanceWeighted(model, images=10, samples=3000), images, 10)
+    assert narrow[f"{name}_unreliable"] > 0.5
+    assert narrow[f"{name}_pareto_k"] > 0.7
+    assert "of 10 images have weights whose tail has a shape above 0.70" in caplog.text
+
+
 @pytest.mark.parametrize("kind", [ImportanceWeighted, AnnealedImportance])
 def test_the_first_images_count_whatever_the_batch_size(kind: type) -> None:
     model, images = model_and_images(12)
@@ -85,11 +126,11 @@ def test_a_point_mass_has_no_importance_weights() -> None:
         (ImportanceWeighted, "images", 0), (ImportanceWeighted, "samples", 0), (ImportanceWeighted, "chunk", 0),
         (AnnealedImportance, "images", 0), (AnnealedImportance, "chains", 0), (AnnealedImportance, "temperatures", 0),
         (AnnealedImportance, "leapfrog_steps", 0), (AnnealedImportance, "target_acceptance", 1.0),
-        (AnnealedImportance, "chunk", 0),
+        (AnnealedImportance, "chunk", 0), (AnnealedImportance, "seconds", 0.0), (ImportanceWeighted, "seconds", 0.0),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(kind: type, key: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{key}={value:g}: invalid; accepted:"):
+    with pytest.raises(ValueError, match=f"{key}={value:g}: .*accepted: "):
         kind(model_and_images(1)[0], **{key: value})
 
 

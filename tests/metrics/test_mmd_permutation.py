@@ -57,7 +57,7 @@ def test_the_generator_decides() -> None:
 
 def test_empty_samples_are_refused() -> None:
     for first in (0, 4):
-        with pytest.raises(ValueError, match=f"first={first}: invalid; accepted:"):
+        with pytest.raises(ValueError, match=f"first={first}: .*accepted: "):
             permutation_p_value(torch.eye(4), first)
-    with pytest.raises(ValueError, match="permutations=0: invalid; accepted:"):
+    with pytest.raises(ValueError, match=r"permutations=0: .*accepted: "):
         permutation_p_value(torch.eye(4), 2, 0)

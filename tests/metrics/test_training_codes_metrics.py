@@ -112,5 +112,5 @@ def test_the_linear_probe_finds_the_bayes_error_and_the_information() -> None:
      (LinearProbe, "examples", 1)],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(kind: type, key: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"{key}=.*: invalid; accepted:"):
+    with pytest.raises(ValueError, match=f"{key}=.*: .*accepted: "):
         kind(**{key: value})

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from infovae.pictures.canvas import BETWEEN, GAP, TILE, image_grid, labelled_grid, number
+from infovae.pictures.canvas import BETWEEN, GAP, TILE, axis_number, image_grid, labelled_grid
 
 
 def test_an_image_grid_has_each_pixel_enlarged_by_a_whole_factor() -> None:
@@ -55,6 +55,6 @@ def test_a_title_that_is_wider_than_the_images_is_not_cut() -> None:
 
 
 def test_minus_signs() -> None:
-    assert number(-1.256, 2) == "\N{MINUS SIGN}1.26"
-    assert number(3.0, 0) == "3"
-    assert number(-0.04, 1) == "0.0"
+    assert axis_number(-1.256, 2) == "\N{MINUS SIGN}1.26"
+    assert axis_number(3.0, 0) == "3"
+    assert axis_number(-0.04, 1) == "0.0"

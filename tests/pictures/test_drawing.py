@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from infovae.data.module import ImageData
 from infovae.evaluation.measure import draw as draw_evaluated
-from infovae.pictures.drawing import draw, first_batches
+from infovae.pictures.drawing import draw_pictures, first_batches
 from infovae.priors.standard_normal import StandardNormal
 from infovae.training.assemble import build_chosen, build_data, build_module
 from infovae.training.callbacks.drawing import Drawing
@@ -31,7 +31,7 @@ def test_pictures_move_neither_each_other_nor_the_stream(composed: Compose) -> N
     model = Toy(StandardNormal(2), (1, 28, 28), scale=torch.ones_like)
     state = torch.get_rng_state()
     with torch.no_grad():
-        together = draw(pictures, model, first_batches(loader, pictures), CPU)
+        together = draw_pictures(pictures, model, first_batches(loader, pictures), CPU)
     assert torch.equal(torch.get_rng_state(), state)
     assert together.keys() == pictures.keys()
     assert sum(len(batch.images) for batch in first_batches(loader, pictures)) == 5000
@@ -40,7 +40,7 @@ def test_pictures_move_neither_each_other_nor_the_stream(composed: Compose) -> N
         batches = first_batches(loader, pictures)  # the same examples, and so the same noise
         torch.rand(5)
         with torch.no_grad():
-            alone = draw(chosen, model, batches, CPU)
+            alone = draw_pictures(chosen, model, batches, CPU)
         np.testing.assert_array_equal(alone[name], together[name])
 
 
@@ -96,7 +96,7 @@ def test_evaluation_draws_beside_training_and_tells_both_trackers(
     accumulator = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0}).Reload()
     assert set(accumulator.Tags()["images"]) == {"samples", "reconstructions", "latent_scatter", "latent_manifold"}
 
-    answer = command("evaluate.py", f"run={run}", "metrics=[log_det_covariance]", *QUICK)
+    answer = command("evaluate", f"run={run}", "metrics=[log_det_covariance]", *QUICK)
     assert answer.returncode == 0, answer.stderr
     assert {path.stem for path in (run / "evaluation").iterdir()} == set(NAMES)
     assert {path.name: path.read_bytes() for path in (run / "figures").iterdir()} == trained

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
+from infovae.errors import ArgumentError
 from infovae.priors.standard_normal import StandardNormal
 
 
@@ -45,8 +46,9 @@ class EncodeDecode(nn.Module):
             raise ValueError(f"scale={scale:g}: invalid; accepted: values above 0")
         for method in ("encode", "decode"):
             if not callable(getattr(model, method, None)):
-                name = type(model).__name__
-                raise ValueError(f"model={name}: no method {method}; accepted: a model with encode and decode")
+                raise ArgumentError(
+                    "model", type(model).__name__, "a model with encode and decode", f"no method {method}"
+                )
         self.model = model
         self.prior = StandardNormal(latent_dim)
         self.likelihood = likelihood

@@ -1,4 +1,4 @@
-"""The command line: compose a config with Hydra, run, and turn mistakes into one line."""
+"""Run one command under Hydra: compose its config, run its task, and turn mistakes into one line."""
 
 import argparse
 import contextlib
@@ -13,42 +13,42 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra._internal.utils import get_args_parser
+from hydra._internal.utils import get_args_parser  # Hydra has no public list of its flags
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from infovae.config.messages import CONF, OVERRIDES, one_line
+from infovae.config.messages import OVERRIDES, explained, one_line
+from infovae.config.options import CONF
 from infovae.config.secrets import refuse_secrets
 from infovae.errors import INTERRUPTED, UserError
 from infovae.runs.folder import leave_no_trace
 from infovae.sweeps.resume import resumed
+from infovae.terminal.printable import printable
 
-# conf/hydra/launcher/ changes some of a plugin's own defaults, which is what this notice is about. Said here, since
-# the processes that a launcher starts import this module before they compose.
+# The notice is about defaults of launchers that conf/hydra/launcher/ changes. Set here, in a module that the processes
+# of a launcher import before they compose.
 warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
-# Hydra copies this singleton, deeply, with each group that --help lists, which took four fifths of its time. What it
-# loads from it, it copies once more.
+# Hydra deep-copies this singleton for each group that --help lists, four fifths of its time; it copies what it loads.
 ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 
 
-def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
-    """Run a task under Hydra; what goes wrong is one line on standard error and exit code 1.
+def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
+    """Run a task under Hydra. An error is one line on standard error and exit status 1.
 
     HYDRA_FULL_ERROR=1 lets the whole traceback through.
     """
-    # A further process of a data-parallel run inherits HYDRA_FULL_ERROR=1; what the user said reaches it separately.
+    # Further processes of a data-parallel run inherit HYDRA_FULL_ERROR=1, so the user's own value travels separately.
     is_first = os.environ.get("LOCAL_RANK", "0") == "0"
-    said = os.environ.get("HYDRA_FULL_ERROR" if is_first else "INFOVAE_FULL_ERROR", "0")
-    full_error = said not in ("", "0")
-    os.environ["INFOVAE_FULL_ERROR"] = said
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them its own way
-    # A script's own folder is searched for modules, not the one it is called from, where a user's own parts are. Last,
-    # so that nothing there stands in for what is installed.
+    wanted = os.environ.get("HYDRA_FULL_ERROR" if is_first else "INFOVAE_FULL_ERROR", "0")
+    os.environ["INFOVAE_FULL_ERROR"] = wanted
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them its own way
+    # A user's own parts are in the folder where the command is typed. It is searched last, so that nothing there
+    # replaces an installed package.
     sys.path.append(os.getcwd())
-    errors = contextlib.nullcontext if full_error else one_line_errors
+    errors = one_line_errors if wanted in ("", "0") else contextlib.nullcontext
     start, has_begun = time.time(), False
 
     @functools.wraps(task)
@@ -72,46 +72,44 @@ def run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
         except OSError as error:
             if has_begun or error.filename is None:
                 raise
-            key = (
-                "hydra.sweep.dir"
-                if {"-m", "--multirun", "hydra.mode=MULTIRUN"}.intersection(sys.argv)
-                else "hydra.run.dir"
-            )
+            is_sweep = {"-m", "--multirun", "hydra.mode=MULTIRUN"}.intersection(sys.argv)
             raise UserError(
-                f"{key}={error.filename}: {error.strerror}; accepted: a folder that can be made and written to"
+                str(error.strerror),
+                key="hydra.sweep.dir" if is_sweep else "hydra.run.dir",
+                value=error.filename,
+                accepted="a folder that can be made and written to",
             ) from error
 
 
 def check_arguments(arguments: list[str]) -> None:
-    """Refuse, before Hydra reads them, flags that it doesn't know, secrets, and a package without its configs.
+    """Refuse flags that Hydra doesn't know, secrets, pickles and empty folders, before Hydra reads them.
 
     Raises:
-        UserError: any of these.
+        UserError: any of these, or a package without its configs.
     """
     if not CONF.is_dir():
-        raise UserError(f"{CONF}: the configs are missing; accepted: a clone of the repository: pip install -e .")
+        raise UserError("the configs are missing", key=str(CONF), accepted="pip install -e . in a clone, or a wheel")
     parser = refusing(get_args_parser(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
     given = parser.parse_args(arguments)
     if given.experimental_rerun is not None:
         raise UserError(
-            f"--experimental-rerun={given.experimental_rerun}: a pickle can run code; accepted: the run's own "
-            "command, as its summary.json has it"
+            "a pickle can run code",
+            key="--experimental-rerun",
+            value=given.experimental_rerun,
+            accepted="the run's own command, from its summary.json",
         )
     for override in given.overrides:
         key, _, value = override.partition("=")
         refuse_secrets(value, key)
+        if key in ("hydra.run.dir", "hydra.sweep.dir") and value.strip("'\"") in ("", "null"):
+            raise UserError("empty", key=key, value=value, accepted="a folder, such as runs/a")
 
 
 def refusing(parser: argparse.ArgumentParser, accepted: str) -> argparse.ArgumentParser:
-    """A parser that answers in one line too.
-
-    Args:
-        parser: to be changed.
-        accepted: what it would take.
-    """
+    """Have a parser raise its refusals, with what it would take instead."""
 
     def refuse(message: str) -> NoReturn:
-        raise UserError(f"{message}; accepted: {accepted}")
+        raise UserError(message, accepted=accepted)
 
     parser.error = refuse  # type: ignore[method-assign]
     return parser
@@ -119,31 +117,43 @@ def refusing(parser: argparse.ArgumentParser, accepted: str) -> argparse.Argumen
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line for whatever is raised inside."""
+    """End the program with one line for any error; the traceback of a user's own code follows it."""
     try:
         yield
-    except KeyboardInterrupt:  # a launcher's: a run of its own answers for itself
+    except KeyboardInterrupt:  # in a launcher: a run answers for itself
         sys.exit(INTERRUPTED)
     except Exception as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        tell(error)
         sys.exit(1)
 
 
 @contextlib.contextmanager
 def job_errors() -> Iterator[None]:
-    """Say at once what ends a job of a sweep, and hand it on as what any launcher can carry between processes."""
+    """Print at once what ends a job of a sweep, and raise it as an error that any launcher can pass on."""
     try:
         yield
     except Exception as error:
         if os.environ.get("INFOVAE_FULL_ERROR", "0") not in ("", "0"):
             traceback.print_exc()
-        text = one_line(error)
-        print(f"error: {text}", file=sys.stderr)
-        raise UserError(text) from None
+        tell(error)
+        raise UserError(one_line(error)) from None
+
+
+def tell(error: Exception) -> None:
+    """Print an error on standard error."""
+    explanation = explained(error)
+    print(f"error: {printable(str(explanation))}", file=sys.stderr)
+    if explanation.details:
+        print("\n".join(map(printable_indented, explanation.details.splitlines())), file=sys.stderr)
+
+
+def printable_indented(line: str) -> str:
+    """Return a line of a traceback with its indentation and without control characters."""
+    return line[: len(line) - len(line.lstrip())] + printable(line)
 
 
 def share_cores(launcher: DictConfig) -> None:
-    """A job that Submitit starts takes as many threads as it asked for cores; the other launchers see to that."""
+    """Give a job of Submitit as many threads as it asked for cores; other launchers do so themselves."""
     cores = launcher.get("cpus_per_task")
     if cores is not None:
         import torch  # here: --help answers without waiting for it

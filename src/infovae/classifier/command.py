@@ -1,4 +1,4 @@
-"""The command that trains a data set's classifier, for whoever lacks it."""
+"""Write the command that trains a data set's classifier."""
 
 import functools
 import inspect
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 FOLDER = "data/classifiers"
-"""Where classifier.py puts what it trains, unless told otherwise."""
+"""The default folder of trained classifiers."""
 
 
 def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
-    """``python classifier.py data=...`` with what was set of the source, as a shell takes it.
+    """Return ``infovae classifier data=...`` with the source's settings, quoted for a shell.
 
     Args:
         source: of the data set, as the config made it.
-        folder: where the classifier is wanted.
+        folder: the folder for the classifier.
     """
     function: Callable[..., Any] = source
     given: dict[str, Any] = {}
@@ -32,4 +32,4 @@ def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
     if folder != FOLDER:
         chosen["folder"] = folder
     overrides = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items()]
-    return shlex.join(["python", "classifier.py", f"data={function.__name__}", *overrides])
+    return shlex.join(["infovae", "classifier", f"data={function.__name__}", *overrides])

@@ -1,4 +1,4 @@
-"""Training a classifier, and its accuracy."""
+"""Train a classifier and measure its accuracy."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from infovae.terminal.progress import progress
 
 
 def endless(data: ImageData) -> Iterator[Batch]:
-    """Training batches, epoch after epoch, each in an order of its own."""
+    """Yield training batches, epoch after epoch, each epoch in another order."""
     loader = data.train_dataloader()
     for epoch in itertools.count():
         loader.sampler.set_epoch(epoch)
@@ -26,11 +26,11 @@ def fit(
     steps: int,
     learning_rate: float,
 ) -> None:
-    """Minimise the cross-entropy with AdamW under a one-cycle schedule; leaves the classifier in evaluation mode.
+    """Minimise the cross-entropy with AdamW under a one-cycle schedule; leave the classifier in evaluation mode.
 
     Args:
-        classifier: moved in place.
-        data: its training split is what is learned.
+        classifier: trained in place.
+        data: the data set, whose training split is used.
         steps: optimiser steps.
         learning_rate: at the schedule's peak.
     """
@@ -51,7 +51,7 @@ def fit(
 
 @torch.no_grad()
 def accuracy(classifier: Classifier, batches: Iterable[Batch]) -> float:
-    """Which share of the images is put into its class."""
+    """Return the share of images that are classified correctly."""
     device = next(classifier.parameters()).device
     right = count = 0
     for batch in batches:

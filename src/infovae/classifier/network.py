@@ -6,8 +6,10 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SIDE = 4
-"""Height and width, at most, of what the last convolution hands on, so that weights don't grow with the image."""
+from infovae.errors import require_at_least
+
+POOLED_SIDE = 4
+"""The largest height and width after the last convolution, so that the number of weights doesn't grow with images."""
 
 
 def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
@@ -15,16 +17,16 @@ def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class Classifier(nn.Module):
-    """Two 3x3 convolutions a stage, each stage halving height and width; one wide layer, the features; class logits.
+    """Stages of two 3x3 convolutions that halve height and width, then one wide layer of features, then class logits.
 
     Args:
         image_shape: (c, h, w).
         classes: how many.
         channels: of each stage.
-        features: width of the layer under the logits.
+        features: width of the layer below the logits.
 
     Raises:
-        ValueError: a size that can't be.
+        ValueError: a size is out of range.
     """
 
     def __init__(
@@ -32,11 +34,11 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         if not channels or min(channels) < 1:
-            raise ValueError(f"channels={list(channels)}: invalid; accepted: non-empty lists of whole numbers from 1")
-        if features < 1:
-            raise ValueError(f"features={features}: invalid; accepted: whole numbers of at least 1")
-        if classes < 2:
-            raise ValueError(f"classes={classes}: invalid; accepted: whole numbers of at least 2")
+            raise ValueError(
+                f"channels={list(channels)}: no convolution; accepted: non-empty lists of whole numbers of at least 1"
+            )
+        require_at_least(1, features=features)
+        require_at_least(2, classes=classes)
         self.image_shape = tuple(image_shape)
         self.classes = classes
         self.channels = tuple(channels)
@@ -46,7 +48,7 @@ class Classifier(nn.Module):
         for before, after in pairwise([image_channels, *channels]):
             layers += [*_convolution(before, after), *_convolution(after, after), nn.MaxPool2d(2, ceil_mode=True)]
             height, width = -(-height // 2), -(-width // 2)
-        height, width = min(SIDE, height), min(SIDE, width)
+        height, width = min(POOLED_SIDE, height), min(POOLED_SIDE, width)
         self.features = nn.Sequential(
             *layers,
             nn.AdaptiveAvgPool2d((height, width)),
@@ -58,12 +60,12 @@ class Classifier(nn.Module):
         self.logits = nn.Linear(features, classes)
 
     def embed(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-        """The layer under the logits, for pixels in [0, 1]."""
+        """Return the layer below the logits, for pixels in [0, 1]."""
         features: Tensor = self.features(2 * images - 1)
         return features
 
     def classify(self, features: Float[Tensor, "n k"]) -> Float[Tensor, "n classes"]:
-        """Class logits of embedded images."""
+        """Return the class logits of embedded images."""
         logits: Tensor = self.logits(features)
         return logits
 

@@ -1,4 +1,4 @@
-"""Where trained classifiers lie: under the hash of the data set that they were tested on."""
+"""Store trained classifiers under the hash of the data set that they were tested on."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from infovae.errors import UserError
 from infovae.runs.files import write_whole
 from infovae.runs.lock import one_at_a_time
 
-BLOCK = 1000
+HASHED_AT_ONCE = 1000
 """How many images are hashed at a time."""
 
 
@@ -23,8 +23,8 @@ class Judge(NamedTuple):
 
     Attributes:
         classifier: in evaluation mode, with weights that no longer move.
-        accuracy: on the data set's test split, whose images were grey.
-        path: of its weights.
+        accuracy: on the data set's test split, with grey images.
+        path: the file of its weights.
     """
 
     classifier: Classifier
@@ -33,24 +33,24 @@ class Judge(NamedTuple):
 
 
 def data_hash(test: LabelledImages) -> str:
-    """SHA-256 over a data set's test split: its shape, every byte of its images, and its labels.
+    """Return the SHA-256 of a data set's test split: its shape, every byte of its images, and its labels.
 
-    How much of the training part a run takes, its seed and its binarisation don't change it; other preprocessing does.
+    A run's training-set size, seed and binarisation don't change it; other preprocessing does.
     """
     digest = hashlib.sha256(repr(tuple(test.images.shape)).encode())
-    for positions in torch.arange(len(test.images)).split(BLOCK):
+    for positions in torch.arange(len(test.images)).split(HASHED_AT_ONCE):
         digest.update(test.images[positions].contiguous().numpy().tobytes())
     digest.update(test.labels.numpy().astype("<i8").tobytes())
     return digest.hexdigest()
 
 
 def weights_path(folder: str | Path, key: str) -> Path:
-    """The file for a data set of this hash."""
+    """Return the file for a data set of this hash."""
     return Path(folder) / f"{key[:16]}.pt"
 
 
-def save(classifier: Classifier, accuracy: float, key: str, path: Path) -> None:
-    """Write a classifier as tensors and plain values; whole or not at all."""
+def save_classifier(classifier: Classifier, accuracy: float, key: str, path: Path) -> None:
+    """Write a classifier as tensors and plain values, whole or not at all."""
     content = {
         "data_sha256": key,
         "test_accuracy": accuracy,
@@ -63,15 +63,15 @@ def save(classifier: Classifier, accuracy: float, key: str, path: Path) -> None:
     packed = io.BytesIO()
     torch.save(content, packed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with one_at_a_time(path.with_name(f"{path.name}.lock")):  # several processes may have found none
+    with one_at_a_time(path.with_name(f"{path.name}.lock")):  # several processes may have found no classifier
         write_whole(path, packed.getvalue())
 
 
-def load(folder: str | Path, key: str) -> Judge | None:
-    """The classifier for a data set of this hash, if there is one; nothing in its file is executed.
+def load_classifier(folder: str | Path, key: str) -> Judge | None:
+    """Return the classifier for a data set of this hash, if there is one. Nothing in its file is executed.
 
     Raises:
-        UserError: the file is damaged or another data set's.
+        UserError: the file is damaged, or belongs to another data set.
     """
     path = weights_path(folder, key)
     if not path.is_file():
@@ -90,7 +90,7 @@ def load(folder: str | Path, key: str) -> Judge | None:
     ) as error:  # fmt: skip
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path}: damaged, or no classifier's weights ({reason}); accepted: what classifier.py writes: delete "
-            "the file and run that again"
+            f"{path}: damaged, or no classifier's weights ({reason}); accepted: a file that `infovae classifier` "
+            "wrote. Delete this one and train again"
         ) from error
     return Judge(classifier.eval().requires_grad_(False), accuracy, path)

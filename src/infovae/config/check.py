@@ -1,22 +1,27 @@
-"""Checks of a composed config against the signatures of what it names, before anything is built."""
+"""Check a composed config against the signatures of what it names, and build the parts."""
 
+import functools
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
-from infovae.config.messages import choice, is_group, probably
+from infovae.config.options import CONF, choice, is_group, unknown_key
+from infovae.config.ranges import Unsupported
 from infovae.config.secrets import refuse_secrets
-from infovae.config.signatures import Signature, signature_of
-from infovae.errors import UserError
+from infovae.config.signatures import Signature, is_foreign, located, signature_of, trace
+from infovae.errors import ArgumentError, UserError
+from infovae.terminal.printable import printable
 
 TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
-    "latent_dim": Annotated[int, Field(ge=1)],
+    "latent_dim": Annotated[int, Field(ge=1, le=2**14)],  # q(z)'s covariance in float64 takes 2 GiB at the most
     "ckpt_path": str | None,
     "resume": Literal["never", "auto"],
     "compile": bool | Literal["auto"],
@@ -24,46 +29,57 @@ TOP_LEVEL: dict[str, Any] = {
     "name": str,
     "group": str | None,
     "tags": list[str],
+    "run_dir": str,
 }
-"""Keys of train.py that belong to no group, with their types."""
+"""Types of the keys of ``infovae train`` that belong to no group."""
 
 NEEDED = {
-    "data.path": "FILE, an .npy, .npz or .pt file of yours",
-    "data.root": "FOLDER, a folder of images of yours",
-    "adapter.model._target_": "MODULE.NAME, a function or class of yours that gives the model",
+    "data.path": "FILE, your own .npy, .npz or .pt file",
+    "data.root": "FOLDER, your own folder of images",
+    "adapter.model._target_": "MODULE.NAME, your own function or class that returns the model",
 }
 """What is accepted for each ``???`` of conf/."""
 
 HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
+FIXED: Mapping[str, Mapping[str, None]] = {"network": {"encoder": None, "decoder": None}}
+"""Groups that hold several nodes, with their names."""
+
+ANY = ("metrics", "pictures", "callbacks", "logger", "figure")
+"""Groups that hold any number of nodes, or null for one that is left out."""
+
 
 def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
-    """Check every key and value of a config.
+    """Check every key and value of a composed config.
 
     Args:
         cfg: the config.
-        top_level: keys that belong to no group, with their types.
+        top_level: types of the keys that belong to no group.
 
     Raises:
-        UserError: a key that has no value yet or that the target doesn't take, a value of the wrong type or out of
-            range, a secret, or a target that can't be imported.
+        UserError: a key without a value, a key that nothing reads, a value of the wrong type or out of range, a secret,
+            or a target that can't be imported.
     """
-    refuse_secrets(OmegaConf.to_container(cfg))
+    written = OmegaConf.to_container(cfg)
+    assert isinstance(written, dict)
+    refuse_secrets(written)
     for missing in sorted(OmegaConf.missing_keys(cfg)):
-        raise UserError(f"{missing}: it has no value; accepted: {missing}={NEEDED.get(missing, 'VALUE')}")
+        raise UserError("no value", key=missing, accepted=f"{missing}={NEEDED.get(missing, 'VALUE')}")
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
+    if HydraConfig.initialized():  # else nobody typed keys
+        _refuse_unread(content, _declared(), _interpolated(written), content)
     for key, annotation in top_level.items():
         if key not in content:
-            raise UserError(f"{key}: it was taken away; accepted: {key}=VALUE")
+            raise UserError("it was taken away", key=key, accepted=f"{key}=VALUE")
+        if content[key] == "":
+            raise UserError("empty", key=key, value="", accepted="a text, or null where conf/ has it")
         _validate(key, content[key], annotation)
     check_nodes(content)
 
 
 def check_nodes(nodes: Mapping[Any, Any]) -> None:
-    """Hold each node with a ``_target_`` against that target's signature.
-
-    So a user's own part is checked as ours are, with nothing to declare.
+    """Check each node with a ``_target_`` against that target's signature, a user's own parts included.
 
     Raises:
         UserError: as :func:`check`.
@@ -73,34 +89,55 @@ def check_nodes(nodes: Mapping[Any, Any]) -> None:
 
 
 def build(node: DictConfig, key: str, **arguments: Any) -> Any:
-    """Instantiate a node; what its constructor refuses is told with the full key.
+    """Build what a node of a config names, and all nodes in it.
+
+    Args:
+        node: with a ``_target_``.
+        key: the node's key, for errors.
+        arguments: further arguments of the target, which may be objects.
 
     Raises:
-        UserError: the node names nothing, or a constructor raised ValueError or OSError.
+        UserError: the node names nothing, or a constructor refused its arguments. If it is not this package's, the
+            error's details are the traceback.
     """
+    content = OmegaConf.to_container(node, resolve=True)
+    if not isinstance(content, dict) or "_target_" not in content:
+        raise _names_nothing(key, content)
+    return _built(content, key, arguments)
+
+
+def _built(node: Any, key: str, arguments: Mapping[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_built(entry, f"{key}[{position}]", {}) for position, entry in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    if node.get("_recursive_", True):
+        node = {
+            name: entry if name in HYDRA_KEYS else _built(entry, f"{key}.{name}", {}) for name, entry in node.items()
+        }
     if "_target_" not in node:
-        raise _names_nothing(key, node)
+        return node
+    function = located(node["_target_"], key)
+    given = {str(name): entry for name, entry in node.items() if name not in HYDRA_KEYS}
+    call = functools.partial(function, *node.get("_args_", []), **given)
+    if node.get("_partial_") and not arguments:
+        return call
     try:
-        if not arguments:
-            return instantiate(node, _convert_="all")
-        # Live objects go to the constructor itself: given to instantiate, they would be merged into the config.
-        return instantiate(node, _convert_="all", _partial_=True)(**arguments)
-    except InstantiationException as error:
-        raise _refusal(error, key) from error
-    except ValueError as error:
-        raise UserError(f"{key}.{error}") from error
-    except Exception as error:  # whatever a constructor of Lightning, torch or the user raises: it refused its config
-        raise UserError(f"{key}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+        return call(**arguments)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a constructor of Lightning's, torch's or the user's raises
+        raise _refusal(error, key, details=trace(error) if is_foreign(function) else "") from error
 
 
-def _refusal(error: InstantiationException, key: str) -> UserError:
-    cause = error.__cause__ or error
-    where = next((line[10:] for line in reversed(str(error).splitlines()) if line.startswith("full_key: ")), key)
-    if isinstance(cause, OSError):
-        return UserError(str(cause))
-    if isinstance(cause, ValueError):
-        return UserError(f"{where}.{cause}")
-    return UserError(f"{where}: {type(cause).__name__}: {' '.join(str(cause).split())}")
+def _refusal(error: Exception, key: str, details: str) -> UserError:
+    if isinstance(error, ArgumentError):
+        return error.below(key)
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):  # by convention NAME=VALUE: WHY
+        return UserError(f"{key}.{error}", details=details)
+    if isinstance(error, OSError) and not error.errno:  # names its key itself, as a reader of data does
+        return UserError(str(error), details=details)
+    return UserError(f"{type(error).__name__}: {printable(str(error))}", key=key, details=details)
 
 
 def _check_node(key: str, node: Any, config: Mapping[Any, Any]) -> None:
@@ -114,21 +151,17 @@ def _check_node(key: str, node: Any, config: Mapping[Any, Any]) -> None:
         if name in HYDRA_KEYS:
             continue
         if not signature.takes(name):
-            accepted = ", ".join(sorted(signature.annotations)) or "none"
-            meant = probably(f"{key}.{name}", config)
-            raise UserError(f"{key}.{name}={value}: unknown key{meant}; accepted: {accepted}")
+            raise unknown_key(f"{key}.{name}", value, signature.annotations, config)
         if isinstance(value, dict) and ("_target_" in value or name not in signature.annotations):
             _check_node(f"{key}.{name}", value, config)
-        elif name in signature.annotations:
-            _check_value(f"{key}.{name}", value, signature.annotations[name])
-
-
-def _check_value(key: str, value: Any, annotation: Any) -> None:
-    if not _holds_target(value):  # what it makes is told by the target, when its turn comes
-        _validate(key, value, annotation)
+        elif name in signature.annotations and not _holds_target(value):  # its own turn says what a target makes
+            _validate(f"{key}.{name}", value, signature.annotations[name])
 
 
 def _validate(key: str, value: Any, annotation: Any) -> None:
+    """Hold a value against a type as strictly as JSON is: text is no number, and 1.0 is no whole number."""
+    if isinstance(annotation, Unsupported):
+        raise UserError("not supported", key=key, value=value, accepted=annotation.accepted)
     if is_dataclass(annotation):  # a part, which a target makes; pydantic would read its fields
         raise _names_nothing(key, value)
     try:
@@ -136,41 +169,77 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
         return
     try:
-        read = adapter.validate_python(value)
+        read = adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        if is_group(key):
-            raise _names_nothing(key, value) from error
-        reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-        raise UserError(f"{key}={value}: {'; or '.join(reasons)}") from error
-    if _became_object(value, read):
+        raise _names_nothing(key, value) if is_group(key) else invalid(key, value, error) from error
+    if not _is_same(value, read):
         raise _names_nothing(key, value)
-    if _is_other(value, read):
-        raise UserError(f"{key}={value!r}: it is {type(value).__name__}; accepted: {read!r}")
 
 
-def _became_object(value: Any, read: Any) -> bool:
-    """Whether a mapping, somewhere in a value, passed for the fields of a class: it would be handed on as a mapping."""
+def invalid(key: str, value: Any, error: ValidationError) -> UserError:
+    """Return pydantic's reasons as the error of a key."""
+    reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+    # "Array" and "object" are JSON's words for what a config calls a list and a mapping.
+    texts = [reason.replace("a valid array", "a list").replace("an object", "a mapping") for reason in reasons]
+    accepted = [text.removeprefix("Input should be ") for text in texts]
+    if accepted == texts:
+        return UserError("; ".join(texts), key=key, value=value)
+    return UserError("invalid", key=key, value=value, accepted=" or ".join(accepted))
+
+
+def _is_same(value: Any, read: Any) -> bool:
+    """Return whether a value stays what it is: a mapping that was read as an object would arrive as a mapping."""
     if isinstance(value, dict):
-        return not isinstance(read, Mapping) or any(_became_object(value[name], read.get(name)) for name in value)
-    return isinstance(value, list) and isinstance(read, list | tuple) and any(map(_became_object, value, read))
+        return isinstance(read, Mapping) and all(_is_same(entry, read.get(name)) for name, entry in value.items())
+    if isinstance(value, list) and isinstance(read, list | tuple):
+        return all(map(_is_same, value, read))
+    return True
 
 
 def _names_nothing(key: str, value: Any) -> UserError:
     accepted = choice(key) if is_group(key) else f"{key}._target_=CLASS, beside what that takes"
-    return UserError(f"{key}={value}: doesn't say what is to be made; accepted: {accepted}")
-
-
-def _is_other(value: Any, read: Any) -> bool:
-    """Whether what passed the check isn't what is handed on: text for a number, 1e3 for a whole number."""
-    if isinstance(value, list) and isinstance(read, list | tuple):
-        return any(map(_is_other, value, read))
-    plain = (bool, int, float, str)
-    if not isinstance(value, plain) or not isinstance(read, plain):
-        return False
-    return type(value) is not type(read) and (type(value), type(read)) != (int, float)
+    return UserError("doesn't say what to build", key=key, value=value, accepted=accepted)
 
 
 def _holds_target(value: Any) -> bool:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "_target_" in value or any(map(_holds_target, value.values()))
     return isinstance(value, list) and any(map(_holds_target, value))
+
+
+def _declared() -> dict[Any, Any]:
+    """Return what the running command's own config file holds, and the keys of groups of which an option is chosen."""
+    hydra = HydraConfig.get()
+    folders = [CONF, *(Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file")]
+    files = [folder / f"{name}.yaml" for folder in folders for name in ("image_data", hydra.job.config_name)]
+    declared: dict[Any, Any] = {}
+    for path in filter(Path.is_file, files):
+        content = OmegaConf.to_container(OmegaConf.load(path))
+        assert isinstance(content, dict)
+        for entry in content.get("defaults", []):
+            declared |= {name: {} for name in entry if isinstance(entry, dict) and entry[name] and "/" not in name}
+        declared |= content
+    chosen = (str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None)
+    return {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
+
+
+def _interpolated(written: Any) -> set[str]:
+    """Return the keys that values of the config, or of Hydra's, interpolate."""
+    text = f"{written} {OmegaConf.to_container(HydraConfig.instance().cfg)}"
+    return {key.strip(".") for key in re.findall(r"\$\{([\w.]+)\}", text)}
+
+
+def _refuse_unread(
+    content: Mapping[Any, Any], declared: Mapping[Any, Any], read: set[str], config: Mapping[Any, Any], parent: str = ""
+) -> None:
+    """Refuse a key that nothing reads: it is not declared, no part in its place, and no value interpolates it."""
+    for name, value in content.items():
+        key = f"{parent}{name}"
+        if any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in read):
+            continue
+        if name not in declared:
+            raise unknown_key(key, value, set(declared) - {"defaults", "hydra"}, config)
+        if isinstance(value, dict) and "_target_" not in value:
+            nodes = {entry: None for entry in value if value[entry] is None or _holds_target(value[entry])}
+            if inside := nodes if key in ANY else FIXED.get(key, declared[name]):
+                _refuse_unread(value, inside, read, config, f"{key}.")

@@ -1,4 +1,4 @@
-"""What must not end up in a run folder, which people hand on: the environment, and W&B keys."""
+"""Secrets must not reach a run folder, which people pass on: the environment, and W&B keys."""
 
 import os
 import re
@@ -8,18 +8,18 @@ from infovae.errors import UserError
 
 ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:")
 WANDB_KEY = re.compile(r"\bwandb_v\d+_\w{20,}")
-"""A W&B key of the newer kind; one of the older kind looks like a git revision."""
+"""A W&B key of the newer kind. One of the older kind looks like a git revision."""
 
 SHORTEST = 16
-"""Characters of a configured key; what is shorter could be any word."""
+"""Characters of a configured key below which it could be any word."""
 
 
 def refuse_secrets(node: Any, key: str = "") -> None:
-    """Refuse a config that reads the environment, or that holds a W&B key; what is refused isn't repeated.
+    """Refuse a config that reads the environment or holds a W&B key, without repeating the value.
 
     Args:
-        node: a config's content, not resolved, or one command-line argument.
-        key: of the node.
+        node: an unresolved config, or the value of one command-line argument.
+        key: the key of ``node``.
 
     Raises:
         UserError: names the key.
@@ -30,20 +30,15 @@ def refuse_secrets(node: Any, key: str = "") -> None:
     elif isinstance(node, list):
         for position, entry in enumerate(node):
             refuse_secrets(entry, f"{key}[{position}]")
-    elif isinstance(node, str):
-        if ENVIRONMENT.search(node):
-            raise UserError(
-                f"{key}: reads the environment (${{oc.env:...}}), which would be written into the run folder; "
-                "accepted: the value itself, as $NAME in a shell"
-            )
-        if is_wandb_key(node):
-            raise UserError(
-                f"{key}: holds a W&B key, which would be written into the run folder; accepted: `wandb login` and "
-                "the environment's WANDB_API_KEY"
-            )
+    elif isinstance(node, str) and ENVIRONMENT.search(node):
+        why = "reads the environment (${oc.env:...}), which would be written into the run folder"
+        raise UserError(why, key=key, accepted="the value itself, such as $NAME in a shell")
+    elif isinstance(node, str) and is_wandb_key(node):
+        why = "holds a W&B key, which would be written into the run folder"
+        raise UserError(why, key=key, accepted="`wandb login`, or WANDB_API_KEY in the environment")
 
 
 def is_wandb_key(text: str) -> bool:
-    """Whether a W&B key is in a text: the one in the environment, or whatever looks like one of the newer kind."""
+    """Return whether a text holds the W&B key of the environment, or anything that looks like a newer key."""
     configured = os.environ.get("WANDB_API_KEY", "")
     return bool(WANDB_KEY.search(text)) or (len(configured) >= SHORTEST and configured in text)

@@ -1,75 +1,94 @@
-"""What a target takes: its parameters with their types, narrowed by what is known of their ranges."""
+"""Which arguments the target of a node takes: the names and types of its parameters, narrowed by known ranges."""
 
+import importlib
 import inspect
-import logging
+import traceback
 import typing
-from collections.abc import Callable
 from typing import Any, NamedTuple
-
-from hydra.utils import get_object
 
 from infovae.config.ranges import ranges_of
 from infovae.errors import UserError
 
-# What can't be imported Hydra also logs, over several lines; whoever asks for it tells it in one.
-logging.getLogger("hydra.utils").addFilter(lambda record: not record.getMessage().startswith("Error getting object"))
+OURS = {"infovae", "torch", "torchvision", "torchmetrics", "pytorch_lightning", "lightning_fabric"}
+"""Packages whose refusals need no traceback. All other code is the user's, who may be writing it."""
 
 
 class Signature(NamedTuple):
-    """Of a class or function that a config names.
+    """What a class or function takes.
 
     Attributes:
-        annotations: by parameter.
-        open_ended: whether other keywords are taken too.
+        annotations: types by parameter.
+        open_ended: whether it takes other keywords too.
     """
 
     annotations: dict[str, Any]
     open_ended: bool
 
     def takes(self, name: str) -> bool:
-        """Whether a key may stand beside the ``_target_``."""
+        """Return whether a key may stand beside the ``_target_``."""
         return self.open_ended or name in self.annotations
 
 
-def signature_of(target: str, key: str) -> Signature:
-    """Read the signature of a target.
-
-    Args:
-        target: its dotted path.
-        key: of the node that names it.
+def located(target: str, key: str) -> Any:
+    """Import the object that the ``_target_`` of node ``key`` names.
 
     Raises:
         UserError: it can't be imported.
     """
     try:
-        function: Callable[..., Any] = get_object(target)
-        parameters = [] if _is_module_without_arguments(function) else inspect.signature(function).parameters.values()
-    except (ImportError, ValueError, TypeError, AttributeError) as error:
+        parts = target.split(".")
+        found: Any = importlib.import_module(parts[0])
+        for i, part in enumerate(parts[1:], start=2):
+            found = getattr(found, part) if hasattr(found, part) else importlib.import_module(".".join(parts[:i]))
+    except Exception as error:  # whatever a module of the user's raises while it is imported
+        missing = isinstance(error, ModuleNotFoundError)
         raise UserError(
-            f"{key}._target_={target}: can't be imported ({_reason(error, target)}); accepted: the dotted path of a "
-            "class or function in a package that is installed, in the folder you are in, or on PYTHONPATH"
+            f"can't be imported ({error})",
+            key=f"{key}._target_",
+            value=target,
+            accepted="the dotted path of a class or function in a package that is installed, in the folder you are in, "
+            "or on PYTHONPATH",
+            details="" if missing else trace(error),
         ) from error
+    return found
+
+
+def signature_of(target: str, key: str) -> Signature:
+    """Return what the target of node ``key`` takes.
+
+    Raises:
+        UserError: it can't be imported, or called.
+    """
+    function = located(target, key)
+    if not callable(function):
+        raise UserError("can't be called", key=f"{key}._target_", value=target, accepted="a class or function")
+    try:
+        parameters = {} if _is_module_without_arguments(function) else inspect.signature(function).parameters
+    except (TypeError, ValueError):  # written in C: it is checked when it is called
+        return Signature({}, open_ended=True)
     try:
         hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
     except (NameError, TypeError, AttributeError):
         hints = {}
-    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    annotations = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
+    annotations = {name: hints.get(name, Any) for name in parameters}
     ranges = {name: annotation for name, annotation in ranges_of(target).items() if name in annotations}
-    return Signature(annotations | ranges, open_ended)
+    kinds = {parameter.kind for parameter in parameters.values()}
+    return Signature(annotations | ranges, inspect.Parameter.VAR_KEYWORD in kinds)
 
 
-def _reason(error: Exception, target: str) -> str:
-    cause = error.__cause__ or error
-    # A class that a module lacks is also looked for as a module in it, and Python's own words are about that.
-    if isinstance(cause, ModuleNotFoundError) and cause.name and f"{target}.".startswith(f"{cause.name}."):
-        module, _, name = cause.name.rpartition(".")
-        return f"{module} has no {name}" if module else f"there is no module {name}"
-    return " ".join(str(cause).split())
+def trace(error: BaseException) -> str:
+    """Return the traceback of an error, from the first frame below the one that caught it."""
+    frames = error.__traceback__
+    return "".join(traceback.format_exception(type(error), error, frames.tb_next if frames else None)).rstrip()
 
 
-def _is_module_without_arguments(function: Callable[..., Any]) -> bool:
-    """Whether this is a torch module whose constructor is torch's own: it says ``**kwargs`` and refuses them all."""
+def is_foreign(function: Any) -> bool:
+    """Return whether a class or function is the user's own code, or a library's that this package doesn't know."""
+    return str(getattr(function, "__module__", "")).partition(".")[0] not in OURS
+
+
+def _is_module_without_arguments(function: Any) -> bool:
+    """Return whether this is a torch module with torch's own constructor, which says ``**kwargs`` and takes none."""
     from torch import nn  # here: --help answers without waiting for torch
 
     return inspect.isclass(function) and function.__init__ is nn.Module.__init__

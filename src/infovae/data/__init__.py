@@ -1,4 +1,4 @@
-"""Data sets. One file per set, named by ``conf/data/``, and the module that serves them.
+"""Data sets: one file for each set of ``conf/data/``, and the data module that serves any of them.
 
-A set is a function that gives :class:`infovae.data.images.ImageSets`.
+A set is a function that returns :class:`infovae.data.images.ImageSets`.
 """

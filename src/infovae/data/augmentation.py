@@ -1,4 +1,4 @@
-"""What images training sees besides those of its data set."""
+"""Vary training images at random."""
 
 import math
 from dataclasses import dataclass
@@ -9,20 +9,21 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from infovae.data.binarization import binarize
+from infovae.errors import ArgumentError
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Turns, zooms and shifts each image a little, anew each time, and may binarise some batches.
+    """Rotate, zoom and shift each image at random, anew each time, and binarise some batches.
 
     Args:
-        rotation: degrees, at most, either way.
-        zoom: share by which an image grows or shrinks, at most.
-        shift: share of height and width, at most, either way.
-        binarized: share of the batches that are binarised, half of them at a threshold and half by coins.
+        rotation: largest angle, in degrees, in both directions.
+        zoom: largest fraction by which an image grows or shrinks.
+        shift: largest fraction of height and width, in both directions.
+        binarized: fraction of batches that are binarised, half of them at a threshold and half at random.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     rotation: float = 10.0
@@ -34,10 +35,10 @@ class Augmentation:
         for name, most in (("rotation", 180), ("zoom", 0.5), ("shift", 0.5), ("binarized", 1)):
             value = getattr(self, name)
             if not 0 <= value <= most:
-                raise ValueError(f"{name}={value:g}: invalid; accepted: values from 0 to {most:g}")
+                raise ArgumentError(name, value, f"values from 0 to {most:g}")
 
     def __call__(self, images: Float[Tensor, "n c h w"], generator: Generator) -> Float[Tensor, "n c h w"]:
-        """The images of one batch, with pixels in [0, 1], altered; the generator is on their device."""
+        """Return a varied batch; pixels are in [0, 1], and the generator is on their device."""
         images = self._moved(images, generator)
         coin = torch.rand((), generator=generator, device=images.device).item()
         if coin < self.binarized:
@@ -48,7 +49,7 @@ class Augmentation:
         angle, zoom, right, down = 2 * torch.rand(4, len(images), generator=generator, device=images.device) - 1
         angle = angle * math.radians(self.rotation)
         cosine, sine = angle.cos() / (1 + self.zoom * zoom), angle.sin() / (1 + self.zoom * zoom)
-        # In units of half an image, where affine_grid has its origin.
+        # affine_grid measures in half images from the centre.
         across, along = 2 * self.shift * right, 2 * self.shift * down
         height, width = images.shape[2:]
         first = torch.stack([cosine, -sine * height / width, across], dim=1)

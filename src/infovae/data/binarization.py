@@ -1,4 +1,4 @@
-"""Grey pixels to black and white. The options of ``data.binarization``."""
+"""Turn grey pixels black and white."""
 
 from typing import Literal
 
@@ -12,12 +12,12 @@ Binarization = Literal["none", "threshold", "stochastic"]
 def binarize(
     images: Float[Tensor, "n c h w"], how: Binarization, generator: torch.Generator
 ) -> Float[Tensor, "n c h w"]:
-    """``none`` leaves pixels as they are, ``threshold`` cuts at one half, ``stochastic`` tosses a coin for each.
+    """Return the images with pixels 0 or 1, or unchanged if ``how`` is ``none``.
 
     Args:
         images: pixels in [0, 1].
-        how: the option.
-        generator: on the images' device; used by ``stochastic`` alone.
+        how: ``threshold`` rounds at one half; ``stochastic`` draws each pixel as a coin with that probability of 1.
+        generator: for ``stochastic``, on the device of the images.
     """
     if how == "threshold":
         return (images >= 0.5).to(images.dtype)

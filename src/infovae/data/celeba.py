@@ -13,6 +13,7 @@ from infovae.data.image_files import ImageFiles
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, is_held
 from infovae.data.torchvision_sets import read_sets
+from infovae.errors import ArgumentError
 
 IMAGES = "img_align_celeba"
 WIDTH = 178
@@ -26,29 +27,28 @@ def celeba(
     streaming: Streaming = "auto",
     download: bool = True,
 ) -> ImageSets:
-    """Read CelebA through torchvision, from ``root/celeba``: 162,770 + 19,867 + 19,962 faces in its own three splits.
+    """Read CelebA from ``root/celeba``, in its own three splits of 162,770 + 19,867 + 19,962 faces.
 
-    Nobody's face is in two of them. The images may be in their archive or unpacked.
+    No person is in two splits. The images may be in their archive or unpacked.
 
     Args:
         root: the folder of data sets.
-        label: which attribute the label tells (1 where a face has it), or ``identity``: which of the 10,177 people.
-        size: pixels on a side, of what a model sees.
-        crop: pixels on a side, of the square in the middle that is scaled to this size; 140, with 64, are those of
-            Tolstikhin et al. 2018 (Wasserstein auto-encoders).
-        streaming: ``auto`` holds the images where they fit in memory (2.3 GiB at 64 pixels, and as much again while
-            they are split) and otherwise leaves them in their files; ``always`` leaves them, ``never`` refuses then.
-        download: whether to fetch what is missing, from Google Drive, for which torchvision needs gdown.
+        label: the attribute that is the label (1 if a face has it), or ``identity``, one of 10,177 people.
+        size: pixels on a side that a model sees.
+        crop: pixels on a side of the central square, which is scaled to ``size``; Tolstikhin et al. 2018
+            (Wasserstein auto-encoders) use 140 with 64.
+        streaming: ``auto`` holds the images if they fit in memory (2.3 GiB at 64 pixels, and as much again while
+            they are split) and else leaves them in their files; ``always`` leaves them there; ``never`` holds them,
+            and refuses if they don't fit.
+        download: whether to fetch missing files from Google Drive, for which torchvision needs gdown.
 
     Raises:
-        OSError: the files can't be had; one line that says which, and where they are expected.
-        ValueError: no such attribute, or a size or crop that a face doesn't have.
+        ArgumentError: files are missing or damaged, the attribute is unknown, or a face doesn't have this size or crop.
     """
     for name, value, most in (("size", size, None), ("crop", crop, WIDTH)):
         if value < 1 or (most and value > most):
-            raise ValueError(
-                f"source.{name}={value}: invalid; accepted: whole numbers from 1{f' to {most}' if most else ''}"
-            )
+            accepted = f"from 1 to {most}" if most else "of at least 1"
+            raise ArgumentError(name, value, f"whole numbers {accepted}")
     folder = Path(root) / CelebA.base_folder
     files = [name for *_, name in CelebA.file_list if name != f"{IMAGES}.zip" or not (folder / IMAGES).is_dir()]
 
@@ -56,7 +56,7 @@ def celeba(
         return [_split(root, split, download, fetch) for split in ("train", "valid", "test")]
 
     train, validation, test = read_sets("CelebA", root, folder, files, download, read)
-    held = is_held(f"data.root={root}", (len(train) + len(validation) + len(test)) * 3 * size**2, streaming)
+    held = is_held("root", root, (len(train) + len(validation) + len(test)) * 3 * size**2, streaming)
 
     def part(data: CelebA) -> LabelledImages:
         faces = ImageFiles(folder / IMAGES, data.filename, partial(read_middle, crop=crop, size=size), (3, size, size))
@@ -72,7 +72,7 @@ def _split(root: str, split: str, download: bool, fetch: bool) -> CelebA:
     data = CelebA(root, split=split, download=download and fetch)
     absent = set(data.filename).difference(os.listdir(folder / IMAGES))
     if fetch and absent:
-        # Unpacking was interrupted, it seems.
+        # An earlier unpacking may have been interrupted.
         _unpack(folder)
         absent = absent.difference(os.listdir(folder / IMAGES))
     if absent:
@@ -81,7 +81,7 @@ def _split(root: str, split: str, download: bool, fetch: bool) -> CelebA:
 
 
 def _unpack(folder: Path) -> None:
-    """Torchvision unpacks only what it has just downloaded."""
+    """Unpack the archive, if it is whole; torchvision unpacks only what it has just downloaded."""
     (md5,) = (md5 for _, md5, name in CelebA.file_list if name == f"{IMAGES}.zip")
     if check_integrity(folder / f"{IMAGES}.zip", md5):
         extract_archive(folder / f"{IMAGES}.zip", folder)
@@ -91,9 +91,7 @@ def _labels(data: CelebA, label: str) -> torch.Tensor:
     if label == "identity":
         return data.identity[:, 0] - 1
     if label not in data.attr_names:
-        raise ValueError(
-            f"source.label={label}: invalid; accepted: identity, {', '.join(filter(None, data.attr_names))}"
-        )
+        raise ArgumentError("label", label, f"identity, {', '.join(filter(None, data.attr_names))}")
     return data.attr[:, data.attr_names.index(label)]
 
 
@@ -101,8 +99,9 @@ def _hold(faces: ImageFiles, root: str) -> torch.Tensor:
     images = torch.empty(faces.shape, dtype=torch.uint8)
     problems = zip(faces.names, faces.read_all(images), strict=True)
     if bad := [f"{name} ({problem})" for name, problem in problems if problem]:
-        raise OSError(
-            f"data.root={root}: CelebA is damaged in {faces.folder} ({len(bad)} of {len(faces)} images can't be "
-            f"read, the first is {bad[0]}); accepted: the images as they are in {IMAGES}.zip"
-        )
+        raise ArgumentError(
+            "root", root, f"the images as they are in {IMAGES}.zip",
+            f"CelebA is damaged in {faces.folder} ({len(bad)} of {len(faces)} images can't be read, the first is "
+            f"{bad[0]})",
+        )  # fmt: skip
     return images

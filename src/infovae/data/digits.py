@@ -9,10 +9,9 @@ from infovae.data.torchvision_sets import labelled
 
 
 def digits() -> ImageSets:
-    """The 1,797 digits that come with scikit-learn, split into 1,437 + 360.
+    """Return the 1,797 digits that come with scikit-learn, split into 1,437 + 360.
 
-    Their values 0 to 16 are spread over the bytes 0 to 255. The split is one for all runs, whatever their seed, and
-    each class has its share of both sides.
+    Their values 0 to 16 are scaled to the bytes 0 to 255. The split is stratified by class and the same for all seeds.
     """
     bundled = load_digits()
     images = np.round(bundled.images * (255 / 16)).astype(np.uint8)

@@ -2,18 +2,10 @@
 
 from torchvision.datasets import FashionMNIST
 
-from infovae.data.idx_sets import idx_sets
 from infovae.data.images import ImageSets
+from infovae.data.torchvision_sets import read_mnist_format
 
 
 def fashion_mnist(root: str, download: bool = True) -> ImageSets:
-    """Read Fashion-MNIST through torchvision, from ``root/FashionMNIST/raw``.
-
-    Args:
-        root: the folder of data sets.
-        download: whether to fetch what is missing.
-
-    Raises:
-        OSError: the files can't be had; one line that says which, and where they are expected.
-    """
-    return idx_sets(FashionMNIST, "Fashion-MNIST", root, download)
+    """Read Fashion-MNIST from ``root/FashionMNIST/raw``, as :func:`~infovae.data.torchvision_sets.read_sets` does."""
+    return read_mnist_format(FashionMNIST, "Fashion-MNIST", root, download)

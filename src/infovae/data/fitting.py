@@ -1,5 +1,7 @@
-"""From an image file of any kind to bytes of one size."""
+"""Turn an image file of any kind into bytes of one size."""
 
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -11,49 +13,90 @@ from torch import Tensor
 
 Fit = Literal["crop", "stretch"]
 
+DEEP = 65535
+"""The largest value of a 16-bit image."""
 
-def read_image(path: Path, height: int, width: int, channels: int, fit: Fit) -> UInt8[Tensor, "c h w"]:
-    """One image file, fitted to a size.
+with suppress(ImportError):  # optional: reads .heic and .heif; here, because worker processes import this module too
+    import_module("pillow_heif").register_heif_opener()
+
+
+def read_image(
+    path: Path,
+    height: int,
+    width: int,
+    channels: int,
+    fit: Fit,
+    white: float | None = None,
+    peaks: list[int] | None = None,
+) -> UInt8[Tensor, "c h w"]:
+    """Read an image file and fit it to a size.
+
+    Args:
+        path: the file.
+        height: of the returned image.
+        width: of the returned image.
+        channels: 1 for grey, 3 for colour.
+        fit: ``crop`` keeps the aspect ratio and cuts off what is too much; ``stretch`` scales each side by itself.
+        white: the value that becomes 255, in images of more than 8 bits; None: 65535 in those of 16 bits.
+        peaks: gets the largest value of each 16-bit image.
 
     Raises:
-        OSError: not an image, or not a whole one.
-        ValueError: an image whose values have no known range.
+        OSError: the file isn't an image, or is truncated.
+        ValueError: a value is above ``white``, or the image has 32 bits and ``white`` is None.
     """
     with Image.open(path) as opened:
-        image = _eight_bit(ImageOps.exif_transpose(opened)).convert("L" if channels == 1 else "RGB")
+        depth = str(opened.tile[0].args) if opened.tile else ""
+        image = ImageOps.exif_transpose(opened)
+        if opened.format == "PPM" and image.mode == "I":  # states its own range, and Pillow scales that to 16 bits
+            image = _scaled(image, None)
+        elif image.mode.startswith("I;16") or ";16" in depth:
+            if peaks is not None:
+                # Pillow keeps the upper 8 of 16 bits of a colour.
+                peaks.append(int(np.asarray(image).max()) * (1 if image.mode.startswith("I") else 257))
+            image = _scaled(image, white) if image.mode.startswith("I") else image
+        elif image.mode in ("I", "F"):
+            if white is None:
+                raise ValueError("32-bit values have no known range; white=VALUE gives it")
+            image = _scaled(image, white)
+    image = _on_white(image).convert("L" if channels == 1 else "RGB")
     resized = (
         ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
         if fit == "crop"
         else image.resize((width, height), Image.Resampling.BICUBIC)
     )
-    return to_tensor(resized)
+    return _to_tensor(resized)
 
 
 def read_middle(path: Path, crop: int, size: int) -> UInt8[Tensor, "3 size size"]:
-    """The square of ``crop`` pixels in the middle of an image in colour, scaled to ``size`` pixels on a side.
+    """Read the central square of ``crop`` pixels of a colour image, scaled to ``size`` pixels on a side.
 
     Raises:
-        OSError: not an image, or not a whole one.
+        OSError: the file isn't an image, or is truncated.
     """
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     left, top = (image.width - crop) // 2, (image.height - crop) // 2
     middle = image.crop((left, top, left + crop, top + crop))
-    return to_tensor(middle.resize((size, size), Image.Resampling.BICUBIC))
+    return _to_tensor(middle.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def to_tensor(image: Image.Image) -> UInt8[Tensor, "c h w"]:
-    """The bytes of a grey or colour image, channels first."""
+def _to_tensor(image: Image.Image) -> UInt8[Tensor, "c h w"]:
     return torch.from_numpy(np.array(image)).view(image.height, image.width, -1).permute(2, 0, 1)
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        # Pillow would clip at 255.
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("32-bit values have no known range")
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
+def _scaled(image: Image.Image, white: float | None) -> Image.Image:
+    """Return a grey image of more than 8 bits in 8 bits; Pillow itself would clip at 255."""
+    values = np.asarray(image)
+    if white is None:
+        return Image.fromarray((values // 257).astype(np.uint8))
+    if not (values.min() >= 0 and values.max() <= white):
+        raise ValueError(f"its values go from {values.min():g} to {values.max():g}, and white={white:g}")
+    return Image.fromarray(np.round(values * (255 / white)).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Return the image with its transparent parts white."""
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -7,38 +7,37 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from infovae.data.images import ImageSets, LabelledImages
+from infovae.errors import ArgumentError
 
 CIRCLE = 0.3
-"""Its radius, in the unit square that pixels span."""
+"""Radius of the circle of means, in the unit square that pixels span."""
 
 
 def gaussian_mixture_2d(
     size: int = 10_000, components: int = 8, scale: float = 0.02, test_size: int = 2000, seed: int = 1
 ) -> ImageSets:
-    """Points as grey images of 1 x 2 pixels: the first pixel is the horizontal coordinate, the second the vertical.
+    """Return points as grey images of 1 x 2 pixels: the horizontal coordinate, then the vertical one.
 
     The mixture lies in the unit square, centred at (1/2, 1/2). Images are bytes, so coordinates are rounded to
-    multiples of 1/255, and points outside the square, which are rare, land on its edge. The label is the component.
+    multiples of 1/255. The rare points outside the square land on its edge. The label is the component.
 
     Args:
-        size: of the train split.
-        components: how many, equally likely.
-        scale: standard deviation of each, where a side of the square is 1.
-        test_size: of the test split.
-        seed: of the points; not the run's, so that all runs see the same data.
+        size: number of training examples.
+        components: number of components, equally likely.
+        scale: standard deviation of each component, where a side of the square is 1.
+        test_size: number of test examples.
+        seed: of the points; separate from the run's seed, so that all runs see the same data.
 
     Raises:
-        ValueError: an empty split, no component, or a scale that bytes or the square can't hold.
+        ArgumentError: a split is empty, there is no component, or bytes or the square can't hold the scale.
     """
     for name, value in (("size", size), ("components", components), ("test_size", test_size)):
         if value < 1:
-            raise ValueError(f"source.{name}={value}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError(name, value, "whole numbers of at least 1")
     # A step of one byte is at most half a standard deviation, and the edge at least four away from every mean.
     if not 2 / 255 <= scale <= (0.5 - CIRCLE) / 4:
-        raise ValueError(
-            f"source.scale={scale}: invalid; accepted: numbers from {2 / 255:.4f} (two steps of a byte) to "
-            f"{(0.5 - CIRCLE) / 4} (a quarter of the margin)"
-        )
+        margin = f"{(0.5 - CIRCLE) / 4} (a quarter of the margin)"
+        raise ArgumentError("scale", scale, f"numbers from {2 / 255:.4f} (two steps of a byte) to {margin}")
     generator = torch.Generator().manual_seed(seed)
     return ImageSets(*(_sample(n, components, scale, generator) for n in (size, test_size)))
 
@@ -50,11 +49,11 @@ def _sample(n: int, components: int, scale: float, generator: torch.Generator) -
 
 
 def means(components: int) -> Float64[Tensor, "k 2"]:
-    """Evenly spaced on the circle, from its rightmost point on."""
+    """Return points evenly spaced on the circle, counter-clockwise from its rightmost point."""
     angles = torch.arange(components, dtype=torch.float64) * (2 * math.pi / components)
     return 0.5 + CIRCLE * torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
 def quantise(points: Float64[Tensor, "n 2"]) -> UInt8[Tensor, "n 2"]:
-    """The unit square in bytes."""
+    """Return points of the unit square in bytes."""
     return (points * 255).round().clamp(0, 255).to(torch.uint8)

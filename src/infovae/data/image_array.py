@@ -1,4 +1,4 @@
-"""Images in an array that stays in its file until they are asked for."""
+"""Images in an array that stays in its file until they are indexed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,21 +9,28 @@ from torch import Tensor
 
 from infovae.data.stored_images import StoredImages
 
-BLOCK = 1_000
-"""How many images are looked at at a time."""
+IMAGES_AT_A_TIME = 1_000
+"""How many images are checked at a time."""
 
 
 class ImageArray(StoredImages):
-    """Some images of an array that is mapped into memory, of which the system loads what is looked at.
+    """Some images of an array that is mapped into memory, so that the system loads only those that are indexed.
 
     Args:
-        mapped: gives the array, (n, c, h, w), of bytes, booleans, or floats in [0, 1]; picklable, for each process
-            maps the file for itself.
-        positions: of the images, all where None.
+        mapped: returns the array, (n, c, h, w), of values that :func:`to_bytes` accepts; picklable, because each
+            process maps the file itself.
+        positions: the positions of the images; None: all.
+        white: see :func:`to_bytes`.
     """
 
-    def __init__(self, mapped: Callable[[], Tensor], positions: Int64[Tensor, " m"] | None = None) -> None:
+    def __init__(
+        self,
+        mapped: Callable[[], Tensor],
+        positions: Int64[Tensor, " m"] | None = None,
+        white: float | None = None,
+    ) -> None:
         self.mapped = mapped
+        self.white = white
         self._array: Tensor | None = None
         n, channels, height, width = self.array.shape
         super().__init__((channels, height, width))
@@ -44,38 +51,51 @@ class ImageArray(StoredImages):
         return len(self.positions)
 
     def take(self, positions: Int64[Tensor, " m"]) -> "ImageArray":
-        return ImageArray(self.mapped, self.positions[positions.cpu()])
+        return ImageArray(self.mapped, self.positions[positions.cpu()], self.white)
 
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
         try:
-            return to_bytes(self.array[self.positions[positions]])
+            return to_bytes(self.array[self.positions[positions]], self.white)
         except ValueError as error:
             raise OSError(str(error)) from error
 
     def check(self) -> None:
-        """Look at every image once, block by block.
+        """Convert every image once, some at a time.
 
         Raises:
-            ValueError: their type, or floats out of range.
+            ValueError: see :func:`to_bytes`.
         """
-        for start in range(0, len(self.array), BLOCK):
-            to_bytes(self.array[start : start + BLOCK])
+        for some in self.array.split(IMAGES_AT_A_TIME):
+            to_bytes(some, self.white)
 
 
-def to_bytes(images: Tensor) -> UInt8[Tensor, "n c h w"]:
-    """Booleans and floats in [0, 1] to 0 to 255; bytes stay.
+def to_bytes(images: Tensor, white: float | None = None) -> UInt8[Tensor, "n c h w"]:
+    """Return images in bytes.
+
+    Args:
+        images: booleans, or numbers from 0 to ``white``.
+        white: the value that becomes 255; None: 1 for floats and 255 for uint8, and no other type is accepted.
 
     Raises:
-        ValueError: another type, or floats out of range.
+        ValueError: the type is not accepted, or a number is out of range or NaN.
     """
-    if images.dtype == torch.uint8:
+    if images.dtype == torch.uint8 and white is None:
         return images.contiguous()
     if images.dtype == torch.bool:
         return images.to(torch.uint8).mul_(255).contiguous()
-    if not images.is_floating_point():
-        raise ValueError(f"its images are {images.dtype}; accepted: uint8, bool, or floats in [0, 1]")
+    any_range = "uint8, bool, floats in [0, 1], or, with white=VALUE, numbers from 0 to VALUE"
+    accepted = any_range if white is None else f"numbers from 0 to white={white:g}"
+    if images.is_complex() or (white is None and not images.is_floating_point()):
+        raise ValueError(f"its images are {images.dtype}; accepted: {accepted}")
+    top = 1.0 if white is None else white
+    values = images if images.is_floating_point() else images.float()
     # Written so that a NaN is refused too.
-    if not bool(((images >= 0) & (images <= 1)).all()):
-        low, high = images.min().item(), images.max().item()
-        raise ValueError(f"its images hold floats from {low:g} to {high:g}; accepted: uint8, or floats in [0, 1]")
-    return (images.float() * 255).round_().to(torch.uint8).contiguous()
+    if not bool(((values >= 0) & (values <= top)).all()):
+        low, high = values.min().item(), values.max().item()
+        raise ValueError(f"its images hold numbers from {low:g} to {high:g}; accepted: {accepted}")
+    return (values.float() * (255 / top)).round_().to(torch.uint8).contiguous()
+
+
+def brightest(images: Tensor) -> float:
+    """Return the largest value of an array, which may be mapped from a file."""
+    return max(some.float().max().item() for some in images.split(IMAGES_AT_A_TIME))

@@ -1,4 +1,4 @@
-"""Images in a file each, read when they are asked for."""
+"""Images in one file each, read when they are indexed."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,30 +12,28 @@ from torch import Tensor
 
 from infovae.data.stored_images import StoredImages
 
-BLOCK = 10_000
-"""How many files are handed to the threads at a time: bookkeeping for a million at once would fill memory itself."""
+FILES_AT_A_TIME = 10_000
+"""How many files the threads are given at a time: the bookkeeping for a million would itself fill memory."""
+
+Reader = Callable[[Path], UInt8[Tensor, "c h w"]]
 
 
 class ImageFiles(StoredImages):
-    """Images in a file each.
+    """Images in one file each.
 
     Args:
         folder: where the files are.
-        names: of the files, from there.
-        read: an image, fitted to the shape; picklable, for it is called in other processes.
+        names: paths of the files, relative to ``folder``.
+        read: returns an image of the given shape; picklable, because worker processes call it.
         image_shape: (channels, height, width).
     """
 
     def __init__(
-        self,
-        folder: Path,
-        names: Sequence[str] | np.ndarray,
-        read: Callable[[Path], UInt8[Tensor, "c h w"]],
-        image_shape: tuple[int, int, int],
+        self, folder: Path, names: Sequence[str] | np.ndarray, read: Reader, image_shape: tuple[int, int, int]
     ) -> None:
         super().__init__(image_shape)
         self.folder = folder
-        # An array, not a list: workers that only look at it then don't copy it page by page.
+        # An array, because forked workers would copy the pages of a list by merely reading it.
         self.names = np.asarray(names, dtype=np.str_)
         self.read = read
 
@@ -52,17 +50,26 @@ class ImageFiles(StoredImages):
             try:
                 images[place] = self.read(path)
             except Exception as error:  # damaged bytes can make a decoder raise anything
-                raise OSError(f"{path} can't be read ({reason(error)})") from error
+                raise OSError(f"{path} can't be read ({_reason(error)})") from error
         return images
 
-    def read_all(self, images: UInt8[Tensor, "n c h w"] | None = None) -> list[str | None]:
-        """Read every image once, into a tensor where one is given; why each can't be read, if so."""
+    def read_all(self, images: UInt8[Tensor, "n c h w"] | None, read: Reader | None = None) -> list[str | None]:
+        """Read every image once, in threads.
+
+        Args:
+            images: a tensor to fill; None only checks the files.
+            read: reads an image, in the place of ``self.read``.
+
+        Returns:
+            For each image, why it can't be read, or None.
+        """
+        read = read or self.read
 
         def problem(position: int) -> str | None:
             try:
-                pixels = self.read(self.folder / self.names[position])
+                pixels = read(self.folder / self.names[position])
             except Exception as error:  # damaged bytes can make a decoder raise anything
-                return reason(error)
+                return _reason(error)
             if images is not None:
                 images[position] = pixels
             return None
@@ -70,11 +77,10 @@ class ImageFiles(StoredImages):
         problems: list[str | None] = []
         # Decoders release Python's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(self), BLOCK):
-                problems += pool.map(problem, range(start, min(start + BLOCK, len(self))))
+            for start in range(0, len(self), FILES_AT_A_TIME):
+                problems += pool.map(problem, range(start, min(start + FILES_AT_A_TIME, len(self))))
         return problems
 
 
-def reason(error: Exception) -> str:
-    """In one line, and never empty."""
+def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

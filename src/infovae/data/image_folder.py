@@ -1,23 +1,35 @@
 """A user's own images, from a folder."""
 
 import logging
+import os
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from infovae.data.fitting import Fit, read_image
-from infovae.data.held_out import hold_out
+from infovae.data.fitting import DEEP, Fit, read_image
 from infovae.data.image_files import ImageFiles
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, is_held
+from infovae.data.splits import hold_out
+from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"})
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pnm"}
+)
+OPTIONAL = {
+    ".avif": "pip install 'pillow>=11.3'",
+    ".heic": "pip install pillow-heif",
+    ".heif": "pip install pillow-heif",
+}
+"""Suffixes that not every installation can read, and what makes it read them."""
 
 
 def image_folder(
@@ -25,85 +37,111 @@ def image_folder(
     size: int | tuple[int, int] = 64,
     channels: Literal[1, 3] = 3,
     fit: Fit = "crop",
+    white: float | None = None,
     unreadable: Literal["skip", "refuse"] = "skip",
     test_fraction: float = 0.1,
     test_seed: int = 1,
     streaming: Streaming = "auto",
 ) -> ImageSets:
-    """Every image in a folder and its subfolders, as bytes of one size.
+    """Read every image in a folder and its subfolders, as bytes of one size.
 
-    An image's class is the subfolder of ``root`` that it lies in, however deep, numbered by name. Images in ``root``
-    itself are a class of their own, the first. Names that start with a dot are passed over. Colours and sizes may be
-    mixed; a turned photograph is set upright, transparent parts are laid on white, 16-bit greys are scaled to bytes,
-    and of an animation the first frame is taken.
+    An image's class is the subfolder of ``root`` that it is in, at any depth; classes are numbered in the order of
+    their names. Images in ``root`` itself are a class of their own, the first. Links are followed, and names that
+    start with a dot are skipped. Colours and sizes may be mixed. Photographs are turned upright, transparent parts
+    become white, 16-bit greys are scaled to bytes, and an animation gives its first frame. One warning counts the
+    files of other kinds, and another says when 16-bit images use less than half of their range.
 
     Args:
         root: the folder.
-        size: pixels on a side, or height and width, of what a model sees.
+        size: pixels on a side, or height and width, that a model sees.
         channels: 1 for grey, 3 for colour.
-        fit: ``crop`` scales an image until it covers the size and cuts off what stands over, evenly on both sides;
-            ``stretch`` scales each side on its own.
-        unreadable: ``skip`` counts what can't be read in one warning, ``refuse`` stops at the first.
-        test_fraction: of the images, held out at random.
-        test_seed: of that choice; not the run's, so that all runs are tested alike.
-        streaming: ``auto`` holds the images where they fit in memory, and otherwise leaves them in their files, to be
-            read anew each time; ``always`` leaves them there, ``never`` refuses more than memory holds.
+        fit: ``crop`` scales an image until it covers the size and cuts off the rest, evenly on both sides;
+            ``stretch`` scales each side by itself.
+        white: the value that becomes white in images of more than 8 bits, as 4095 for 12 bits in a 16-bit file; None:
+            the largest value that the file could hold.
+        unreadable: ``skip`` counts unreadable images in one warning, ``refuse`` raises if there are any.
+        test_fraction: the fraction of images to hold out for the test split, at random.
+        test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same images.
+        streaming: ``auto`` holds the images if they fit in memory, and else reads them from their files each time;
+            ``always`` reads them each time; ``never`` holds them, and refuses if they don't fit.
 
     Raises:
-        OSError: a file, no such folder, no image in it, one that can't be read, or more than memory is to hold.
-        ValueError: a size below 1, or a test split without images.
+        ArgumentError: the folder is missing or has no images, an image can't be read, the images don't fit in memory,
+            ``size`` or ``white`` is out of range, or a split would have no images.
     """
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 1:
-        raise ValueError(f"source.size={size}: invalid; accepted: a whole number of at least 1, or [height, width]")
-    paths = _image_files(Path(root))
-    read = partial(read_image, height=height, width=width, channels=channels, fit=fit)
+        raise ArgumentError("size", size, "a whole number of at least 1, or [height, width]")
+    if white is not None and not 0 < white < float("inf"):
+        raise ArgumentError("white", white, "numbers above 0")
+    paths = _image_paths(Path(root))
+    read = partial(read_image, height=height, width=width, channels=channels, fit=fit, white=white)
     files = ImageFiles(Path(root), [str(path.relative_to(root)) for path in paths], read, (channels, height, width))
-    held = is_held(f"data.root={root}", files.nbytes, streaming)
+    held = is_held("root", root, files.nbytes, streaming)
     images = torch.empty(files.shape, dtype=torch.uint8) if held else None
-    log.info(
-        "data.root=%s: reading %d images, %s", root, len(files), "to hold them" if held else "to see which are whole"
-    )
-    # Streamed ones are looked at too: a bad one would otherwise stop the run when its turn comes, hours later.
-    problems = files.read_all(images)
+    log.info("%s: %s %d images", root, "reading" if held else "checking", len(files))
+    # Streamed images are checked too: a bad one would otherwise stop the run when its turn comes, hours later.
+    peaks: list[int] = []
+    problems = files.read_all(images, partial(read, peaks=peaks))
     bad = [f"{path} ({problem})" for path, problem in zip(paths, problems, strict=True) if problem]
     if len(bad) == len(paths) or (bad and unreadable == "refuse"):
-        raise OSError(
-            f"data.root={root}: {len(bad)} of {len(paths)} images can't be read, the first is {bad[0]}; "
-            "accepted: whole images, or data.source.unreadable=skip where some are"
-        )
+        raise ArgumentError(
+            "root", root, "readable images, or unreadable=skip if some are",
+            f"{len(bad)} of {len(paths)} images can't be read, the first is {bad[0]}",
+        )  # fmt: skip
     if bad:
         log.warning(
-            "data.root=%s: skipped %d of %d images that can't be read; the first is %s",
-            root,
-            len(bad),
-            len(paths),
-            bad[0],
+            "%s: skipped %d of %d images that can't be read; the first is %s", root, len(bad), len(paths), bad[0]
         )
+    if white is None and 0 < max(peaks, default=0) <= DEEP // 2:
+        log.warning(
+            "%s: %d images of 16 bits reach %d of %d, which leaves %d of 256 grey levels; data.source.white=%d "
+            "scales greys to all of them",
+            root, len(peaks), max(peaks), DEEP, max(peaks) // 257 + 1, 2 ** max(peaks).bit_length() - 1,
+        )  # fmt: skip
     data = LabelledImages(files if images is None else images, _classes(Path(root), paths))
     if bad:
         data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
     return hold_out(data, test_fraction, test_seed)
 
 
-def _image_files(root: Path) -> list[Path]:
-    """By name, so that labels and splits don't depend on the file system."""
+def _image_paths(root: Path) -> list[Path]:
+    """Return the images below a folder, sorted, so that labels and splits don't depend on the file system."""
     if root.is_file():
-        raise OSError(
-            f"data.root={root}: is a file; accepted: a folder of images, or, for a file of arrays, data=tensor "
-            "data.path=FILE"
-        )
+        accepted = "a folder of images, or, for a file of arrays, data=tensor data.path=FILE"
+        raise ArgumentError("root", root, accepted, "is a file")
     if not root.is_dir():
-        raise OSError(f"data.root={root}: no such folder; accepted: a folder of images")
-    found = sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        raise ArgumentError("root", root, "a folder of images", "no such folder")
+    # Pillow knows what this installation of it reads.
+    readable = SUFFIXES | (OPTIONAL.keys() & Image.registered_extensions().keys())
+    found = _files_below(root)
+    images = sorted(path for path in found if path.suffix.lower() in readable)
+    others = Counter(path.suffix.lower() for path in found if path.suffix.lower() not in readable)
+    told = ", ".join(
+        f"{count} {suffix or 'without a suffix'}{f' ({OPTIONAL[suffix]} to read them)' if suffix in OPTIONAL else ''}"
+        for suffix, count in sorted(others.items(), key=lambda other: (-other[1], other[0]))
     )
-    if not found:
-        raise OSError(f"data.root={root}: no images in it; accepted: files named {', '.join(sorted(SUFFIXES))}")
+    if not images:
+        why = f"no images in it ({told})" if told else "no images in it"
+        raise ArgumentError("root", root, f"files named {', '.join(sorted(readable))}", why)
+    if others:
+        log.warning("%s: skipped %d of %d files that aren't images: %s", root, others.total(), len(found), told)
+    return images
+
+
+def _files_below(root: Path) -> list[Path]:
+    """Return the files below a folder, without hidden ones; links are followed, but never back to where they are."""
+    found = []
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        here = os.path.realpath(folder)
+        subfolders[:] = [
+            name
+            for name in subfolders
+            if not name.startswith(".")
+            and not f"{here}{os.sep}".startswith(f"{os.path.realpath(os.path.join(folder, name))}{os.sep}")
+        ]
+        paths = (Path(folder, name) for name in names if not name.startswith("."))
+        found += [path for path in paths if path.is_file()]
     return found
 
 

@@ -9,9 +9,12 @@ from infovae.data.stored_images import StoredImages
 
 
 class LabelledImages(NamedTuple):
-    """Images as bytes, their class labels, and which value each known factor of variation has, if any is known.
+    """Images as bytes, in memory or still in their files.
 
-    The images are in memory or still in their files.
+    Attributes:
+        images: the images.
+        labels: their classes.
+        factors: for each image, the index of the value of each known factor of variation, if there are any.
     """
 
     images: UInt8[Tensor, "n c h w"] | StoredImages
@@ -19,17 +22,14 @@ class LabelledImages(NamedTuple):
     factors: Int64[Tensor, "n k"] | None = None
 
     def take(self, positions: Int64[Tensor, " m"]) -> "LabelledImages":
-        """The examples at these positions; what is in files stays there."""
+        """Return the examples at these positions; images in files stay there."""
         images = self.images[positions] if isinstance(self.images, Tensor) else self.images.take(positions)
         factors = None if self.factors is None else self.factors[positions]
         return LabelledImages(images, self.labels[positions], factors)
 
 
 class ImageSets(NamedTuple):
-    """What a data set brings.
-
-    Most have no validation split of their own: it is cut from their training part later, by seed.
-    """
+    """The splits that a data set comes with; without one for validation, the data module cuts that from ``train``."""
 
     train: LabelledImages
     test: LabelledImages

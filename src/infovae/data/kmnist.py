@@ -2,18 +2,10 @@
 
 from torchvision.datasets import KMNIST
 
-from infovae.data.idx_sets import idx_sets
 from infovae.data.images import ImageSets
+from infovae.data.torchvision_sets import read_mnist_format
 
 
 def kmnist(root: str, download: bool = True) -> ImageSets:
-    """Read KMNIST through torchvision, from ``root/KMNIST/raw``.
-
-    Args:
-        root: the folder of data sets.
-        download: whether to fetch what is missing.
-
-    Raises:
-        OSError: the files can't be had; one line that says which, and where they are expected.
-    """
-    return idx_sets(KMNIST, "KMNIST", root, download)
+    """Read KMNIST from ``root/KMNIST/raw``, as :func:`~infovae.data.torchvision_sets.read_sets` does."""
+    return read_mnist_format(KMNIST, "KMNIST", root, download)

@@ -1,4 +1,4 @@
-"""Batches of a data set; where it lies on the training device, one batch is one index."""
+"""Batches of a data set. If the set is on the training device, a batch is one index operation."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -10,16 +10,17 @@ from torch import Tensor
 from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization, binarize
 from infovae.data.images import LabelledImages
+from infovae.errors import ArgumentError
 
 
 class Batch(NamedTuple):
-    """What a training step gets: this process's rows of a global batch (see shards.py); pixels in [0, 1].
+    """A batch for a training step: this process's rows of a global batch (see :mod:`infovae.parallel`).
 
     Attributes:
-        images: the rows' images.
+        images: pixels in [0, 1].
         labels: their classes.
-        global_size: how many examples the global batch holds; on one process, the number of rows.
-        factors: their known factors of variation, if any.
+        global_size: number of examples in the global batch; on one process, the number of rows.
+        factors: known factors of variation, if there are any.
     """
 
     images: Float[Tensor, "n c h w"]
@@ -38,19 +39,19 @@ class LabelledPixels(NamedTuple):
 
 @runtime_checkable
 class ServedImages(Protocol):
-    """A labelled image set that gives batches by their positions."""
+    """A labelled image set that is indexed by batches of positions."""
 
     device: torch.device
-    """Where the batches are."""
+    """Where batches are put."""
 
     def __len__(self) -> int: ...
 
     def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[LabelledPixels]:
-        """Batch after batch, in order; positions are on the device."""
+        """Yield a batch for each tensor of positions, in order; positions are on the device."""
 
 
 class TensorImages:
-    """A labelled image set on a device, indexed by tensors of positions.
+    """A labelled image set that is held on a device.
 
     Args:
         data: images in memory.
@@ -69,7 +70,7 @@ class TensorImages:
 
     def __getitem__(self, positions: Int64[Tensor, " n"]) -> LabelledPixels:
         factors = None if self.factors is None else self.factors[positions]
-        # Copies whole rows, and so is many times as fast as self.images[positions].
+        # Copies whole rows, which is many times as fast as self.images[positions].
         images = self.images.index_select(0, positions)
         return LabelledPixels(images.float().div_(255), self.labels[positions], factors)
 
@@ -78,15 +79,15 @@ class TensorImages:
 
 
 class EpochOrder:
-    """The order of examples in an epoch: a function of the seed and the epoch alone.
+    """The order of examples in an epoch, a function of the seed and the epoch alone.
 
-    So a resumed run repeats it, and all processes that share an epoch agree on it.
+    A resumed run therefore repeats it, and all processes agree on it.
 
     Args:
-        n: how many examples.
+        n: number of examples.
         seed: of the run.
-        shuffle: anew each epoch; otherwise one random order for all epochs, in which no class comes first.
-        most: how many of them are taken; all with null.
+        shuffle: whether each epoch has its own order; otherwise all epochs share one random order.
+        most: how many examples to take; None: all.
     """
 
     def __init__(self, n: int, seed: int, shuffle: bool, most: int | None = None) -> None:
@@ -97,22 +98,22 @@ class EpochOrder:
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
+        """Set the epoch; Lightning calls this before each one."""
         self.epoch = epoch if self.shuffle else 0
 
     def of_pass(self, number: int) -> "EpochOrder":
-        """The order of another pass through the examples."""
+        """Return the order of another pass through the examples."""
         order = EpochOrder(self.n, self.seed, self.shuffle, self.most)
         order.set_epoch(number)
         return order
 
     def generator(self, device: torch.device, start: int = 0) -> torch.Generator:
-        """A random stream for this epoch from some batch on, independent of any other draw in the program."""
-        # An odd multiplier spreads neighbouring (seed, epoch) pairs over the seeds of the generator.
+        """Return a random stream for this epoch from batch ``start`` on, independent of all others."""
+        # An odd multiplier maps neighbouring (seed, epoch) pairs to distant seeds.
         return torch.Generator(device).manual_seed((self.seed * 0x9E3779B1 + self.epoch + (start << 32)) % 2**63)
 
     def positions(self) -> Int64[Tensor, " n"]:
-        """Those taken, in order."""
+        """Return the positions of the examples, in order."""
         return torch.randperm(self.n, generator=self.generator(torch.device("cpu")))[: self.most]
 
     def __len__(self) -> int:
@@ -120,25 +121,25 @@ class EpochOrder:
 
 
 class ImageLoader:
-    """Serves a data set in batches, with no per-item work.
+    """Serves a data set in batches, with no work for each item.
 
-    Training drops the last, smaller batch, where there is a full one: a divergence estimated from a handful of codes
-    is noise. Evaluation cuts the set into batches whose sizes differ by at most one, and drops nothing.
+    Training drops the last, smaller batch if there is a full one, because a divergence estimated from a few codes is
+    noise. Evaluation cuts the set into batches whose sizes differ by at most one, and drops nothing.
 
-    Several processes have the same batches, whatever their number, and each takes every w-th row of each. So they
-    always have equally many batches; a batch that doesn't divide evenly gives some of them a row less.
+    The batches don't depend on the number of processes; process r of w takes rows r, r + w, ... of each. All processes
+    therefore have equally many batches, and some of them have a row less in a batch that doesn't divide evenly.
 
     Args:
-        dataset: what is served.
+        dataset: the images.
         sampler: the order of an epoch.
         batch_size: of the global batch.
         binarization: of the pixels.
-        drop_last: whether for training.
-        rank: this process's.
-        world_size: how many processes share each batch.
-        augmentation: of whole batches of images, for training; none where null.
-        steps: how many batches make an epoch, be it a part of a pass through the set or several: the batches are
-            the same, in the same order, wherever epochs end. With null, an epoch is a pass.
+        drop_last: true for training.
+        rank: of this process.
+        world_size: number of processes that share each batch.
+        augmentation: of whole batches of training images.
+        steps: number of batches in an epoch, which may be part of a pass through the set or several passes. The
+            sequence of batches is the same wherever epochs end. None: an epoch is a pass.
     """
 
     def __init__(
@@ -154,9 +155,9 @@ class ImageLoader:
         steps: int | None = None,
     ) -> None:
         if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("batch_size", batch_size, "whole numbers of at least 1")
         self.dataset = dataset
-        # Where Lightning looks for set_epoch, as in torch's own DataLoader.
+        # Lightning looks for set_epoch under this name, as in torch's own DataLoader.
         self.sampler = sampler
         self.batch_sampler = None
         self.batch_size = min(batch_size, max(1, len(sampler)))
@@ -177,7 +178,7 @@ class ImageLoader:
             yield from self._batches(order, start, stop)
 
     def _passes(self) -> Iterator[tuple[EpochOrder, int, int]]:
-        """What the current epoch takes of each pass over the set: its order, and from which batch to which."""
+        """Yield what the current epoch takes of each pass: the order, the first batch, and the batch to stop before."""
         step, end = (self._steps * epoch for epoch in (self.sampler.epoch, self.sampler.epoch + 1))
         while step < end:
             number, start = divmod(step, self._in_a_pass)
@@ -186,30 +187,30 @@ class ImageLoader:
             step += stop - start
 
     def _batches(self, order: EpochOrder, start: int, stop: int) -> Iterator[Batch]:
-        """Some of the batches of a pass."""
+        """Yield some of the batches of a pass."""
         device = self.dataset.device
         generator = order.generator(device, start)
         own = slice(self.rank, None, self.world_size)
         whole = self._cut(order, device)[start:stop]
-        # Chance rules over the global batch, so that it rules alike on any number of processes.
-        tossed = self.binarization == "stochastic" or self.augmentation is not None
-        chosen = whole if tossed else [batch[own] for batch in whole]
+        # Random numbers are drawn for the global batch, so that they don't depend on the number of processes.
+        random = self.binarization == "stochastic" or self.augmentation is not None
+        chosen = whole if random else [batch[own] for batch in whole]
         for batch, (images, labels, factors) in zip(whole, self.dataset.batches(chosen), strict=True):
             if self.augmentation is not None:
                 images = self.augmentation(images, generator)
             images = binarize(images, self.binarization, generator)
-            if tossed:
+            if random:
                 images, labels, factors = images[own], labels[own], None if factors is None else factors[own]
             yield Batch(images, labels, len(batch), factors)
 
     def positions_of(self, batch_index: int) -> Int64[Tensor, " n"]:
-        """Which examples of the set this process's rows of a batch of the current epoch are."""
+        """Return the positions in the set of this process's rows of a batch of the current epoch."""
         cpu = torch.device("cpu")
         whole = [batch for order, start, stop in self._passes() for batch in self._cut(order, cpu)[start:stop]]
         return whole[batch_index][self.rank :: self.world_size]
 
     def _cut(self, order: EpochOrder, device: torch.device) -> tuple[Int64[Tensor, " _n"], ...]:
-        """The positions of each global batch of a pass."""
+        """Return the positions of each global batch of a pass."""
         positions = order.positions()
         if self.drop_last:
             positions = positions[: self._in_a_pass * self.batch_size]

@@ -1,65 +1,69 @@
-"""Whether a data set fits in memory."""
+"""Decide whether a data set fits in memory."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 import torch
 
+from infovae.errors import ArgumentError
+
 Streaming = Literal["auto", "always", "never"]
-"""The options of ``data.streaming``: a set is held where it fits, or never, or always."""
+"""Whether images are streamed from where they lie: if they don't fit in memory, always, or never."""
 
 
-def is_held(key: str, nbytes: int, streaming: Streaming) -> bool:
-    """Whether images that lie in files are to be read into memory, before any is read.
+def is_held(argument: str, place: str, nbytes: int, streaming: Streaming) -> bool:
+    """Return whether to read images into memory, rather than to stream them from their files.
 
     Args:
-        key: what to name in a refusal, as ``data.root=PATH``.
-        nbytes: what they take.
-        streaming: what is configured.
+        argument: the argument that an error names, ``root`` or ``path``.
+        place: its value.
+        nbytes: size of the images.
+        streaming: what the user asks for.
 
     Raises:
-        OSError: they are to be held and don't fit; says how much they take and how much there is.
+        ArgumentError: ``streaming`` is ``never`` and the images don't fit; see :func:`check_fits`.
     """
     if streaming == "never":
-        check_fits(key, nbytes, ", or data.streaming=auto")
+        check_fits(argument, place, nbytes, ", or streaming=auto")
     return streaming == "never" or (streaming == "auto" and _needed(nbytes) <= free_memory())
 
 
-def check_fits(key: str, nbytes: int, otherwise: str = "") -> None:
-    """Refuse a set that is too large to be held, before it is read.
+def check_fits(argument: str, value: Any, nbytes: int, otherwise: str = "") -> None:
+    """Refuse a set that is too large for memory, before it is read.
 
     Args:
-        key: what to name in the refusal, as ``data.root=PATH``.
-        nbytes: what it takes.
+        argument: the argument that the error names.
+        value: its value.
+        nbytes: size of the images.
         otherwise: what else would be accepted.
 
     Raises:
-        OSError: says how much it takes and how much there is.
+        ArgumentError: says how large the images are and how much memory is free.
     """
     needed, free = _needed(nbytes), free_memory()
     if needed > free:
-        raise OSError(
-            f"{key}: its images take {gibibytes(needed)} while they are split, and {gibibytes(free)} of memory are "
-            f"free; accepted: sets that fit in memory{otherwise}"
-        )
+        raise ArgumentError(
+            argument, value, f"sets that fit in memory{otherwise}",
+            f"its images take {gibibytes(needed)} while they are split, and {gibibytes(free)} of memory are free",
+        )  # fmt: skip
 
 
 def fits_on(device: torch.device, nbytes: int) -> bool:
-    """Whether images in memory can be held on a device too; half of what is free there is left to the networks."""
+    """Return whether a device has room for images in half of its free memory; the networks need the other half."""
     return device.type != "cuda" or 2 * nbytes <= torch.cuda.mem_get_info(device)[0]
 
 
 def free_memory() -> int:
-    """Bytes that can be had without swapping."""
+    """Return how many bytes can be allocated without swapping."""
     free: int = psutil.virtual_memory().available
     return free
 
 
 def gibibytes(nbytes: int) -> str:
-    """For people to read."""
+    """Return a size as text for people."""
     return f"{nbytes / 2**30:.2g} GiB" if nbytes < 100 * 2**30 else f"{nbytes / 2**30:.0f} GiB"
 
 
 def _needed(nbytes: int) -> int:
-    # Splitting a set by seed copies it.
+    # Splitting a set copies it.
     return 2 * nbytes

@@ -5,22 +5,22 @@ from torch.nn.functional import avg_pool2d
 
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.mnist import mnist
+from infovae.errors import ArgumentError
 
 
 def mnist_pooled(root: str, factor: int = 2, download: bool = True) -> ImageSets:
-    """MNIST at 28 / factor by 28 / factor pixels, rounded to bytes.
+    """Return MNIST at 28 / factor by 28 / factor pixels, rounded to bytes.
 
     Args:
-        root: the folder of data sets.
+        root: the folder of data sets; see :func:`infovae.data.mnist.mnist`.
         factor: side of the square that is averaged.
-        download: as for :func:`infovae.data.mnist.mnist`.
+        download: whether to fetch missing files.
 
     Raises:
-        ValueError: 28 is no multiple of the factor.
-        OSError: as :func:`infovae.data.mnist.mnist`.
+        ArgumentError: 28 is not a multiple of the factor; or see :func:`infovae.data.mnist.mnist`.
     """
     if factor < 1 or 28 % factor:
-        raise ValueError(f"source.factor={factor}: invalid; accepted: 1, 2, 4, 7, 14 and 28")
+        raise ArgumentError("factor", factor, "1, 2, 4, 7, 14 and 28")
     train, test, _ = mnist(root, download)
     return ImageSets(_pooled(train, factor), _pooled(test, factor))
 

@@ -3,49 +3,55 @@
 import functools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization
-from infovae.data.images import ImageSets
+from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.loader import EpochOrder, ImageLoader, ServedImages, TensorImages
 from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
-from infovae.data.splits import balanced_subset, split
+from infovae.data.splits import balanced_subset, random_cut
 from infovae.data.streamed import StreamedImages
+from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
 
 
 class ImageData(pl.LightningDataModule):
-    """Splits an image set by seed and serves it, from the training device where it fits there.
+    """Splits an image set by seed and serves it, from the training device if it fits there.
+
+    The constructor reads the set. Labels that aren't 0 to k - 1 are numbered so, in their order; ``classes`` holds the
+    original label of each number.
 
     Args:
-        source: gives the set; called once, with the place where it lies if one is given.
-        batch_size: examples in a batch, over all devices together; evaluation uses the same, since an estimated
+        source: returns the set; called once, with ``root`` or ``path`` if one is given.
+        batch_size: examples in a batch, over all devices together. Evaluation uses the same size, because an estimated
             divergence depends on it.
-        train_size: how many training examples to keep, class-balanced; all where null.
-        steps_per_epoch: how many batches make an epoch of training, so that runs on sets of different sizes are
-            measured and kept equally often; with null, an epoch goes through the set once.
-        validation_size: how many of the set's training examples to hold out, or, with a point, which fraction; with
-            null, the validation split is the set's own.
-        measured_train_size: of how many training examples, drawn once, q(z) is measured at each epoch's end; of all
-            with null.
+        train_size: number of training examples to keep, class-balanced; None: all.
+        steps_per_epoch: number of batches in an epoch of training, so that runs on sets of different sizes are
+            measured and saved equally often; None: one pass through the set.
+        validation_size: number of training examples to hold out, or a fraction of them if it is a float; None: use
+            the set's own validation split.
+        measured_train_size: number of training examples, drawn once, that measure q(z) at each epoch's end; None:
+            all.
         binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).
-        augmentation: of training's images, anew each time one is served; measured is always what the set holds.
-        seed: of the split, the subset, the order of batches, the binarisation and the augmentation.
-        streaming: ``always`` and ``never`` decide what ``auto`` decides by size: whether the set is streamed through
-            workers. Either way training sees the same batches in the same order.
-        workers: how many processes stream it; with null, one for each core, and at most 8.
-        prefetch: how many batches each of them reads ahead.
+        augmentation: of training images, anew each time one is served; evaluation never augments.
+        seed: of the split, the subset, the order of batches, the binarization and the augmentation.
+        streaming: whether worker processes stream the set: ``always``, ``never``, or by its size. The batches and
+            their order don't depend on it.
+        workers: number of processes that stream it; None: one for each core, and at most 8.
+        prefetch: number of batches that each of them reads ahead.
         root: the folder that the source reads from, for sources that take one.
-        path: likewise, the file.
+        path: the file that the source reads from, for sources that take one.
 
     Raises:
-        ValueError: a size the set can't give.
+        ArgumentError: an argument is out of range, or the source refuses one of its own.
     """
 
     def __init__(
@@ -66,23 +72,21 @@ class ImageData(pl.LightningDataModule):
         path: str | None = None,
     ) -> None:
         super().__init__()
-        _check(batch_size, steps_per_epoch, measured_train_size, workers, prefetch)
+        _check_range("batch_size", batch_size, 1)
+        _check_range("steps_per_epoch", steps_per_epoch, 1)
+        _check_range("measured_train_size", measured_train_size, 1)
+        _check_range("workers", workers, 0, 256)
+        _check_range("prefetch", prefetch, 1, 1024)
         places = {name: os.path.expanduser(place) for name, place in (("root", root), ("path", path)) if place}
         self.source = functools.partial(source, **places)
-        train, test, own_validation = self.source()
+        sets, self.classes = _numbered(_read(self.source, places))
         generator = torch.Generator().manual_seed(seed)
-        n = len(train.images)
-        if validation_size is None and own_validation is None:
-            raise ValueError("validation_size=null: this set has no validation split of its own; accepted: sizes")
-        share = validation_size or 0
-        fit, held_out = split(n, round(share * n) if isinstance(share, float) else share, generator)
+        held_out = _held_out(validation_size, len(sets.train.images), sets.validation is not None)
+        fit, rest = random_cut(len(sets.train.images), held_out, generator)
         if train_size is not None:
-            fit = fit[balanced_subset(train.labels[fit], train_size, generator)]
-        self.splits = {
-            "train": train.take(fit),
-            "validation": own_validation if validation_size is None and own_validation else train.take(held_out),
-            "test": test,
-        }
+            fit = fit[balanced_subset(sets.train.labels[fit], train_size, generator)]
+        own = sets.validation if validation_size is None else None
+        self.splits = {"train": sets.train.take(fit), "validation": own or sets.train.take(rest), "test": sets.test}
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch
         self.measured_train_size = measured_train_size
@@ -95,8 +99,8 @@ class ImageData(pl.LightningDataModule):
         self._served: dict[str, ServedImages] = {}
 
     def __str__(self) -> str:
-        """Lightning's would look for torch's own loaders."""
-        sizes = ", ".join(f"{name} {len(split.images)}" for name, split in self.splits.items())
+        """Return the shape and the sizes of the splits; Lightning's own method looks for torch's loaders."""
+        sizes = ", ".join(f"{name} {len(part.images)}" for name, part in self.splits.items())
         return f"images of {'x'.join(map(str, self.image_shape))}: {sizes}"
 
     @property
@@ -110,6 +114,10 @@ class ImageData(pl.LightningDataModule):
         """The splits that validation goes through, in order."""
         return tuple(name for name in ("validation", "test") if len(self.splits[name].images))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a model is built from, for Lightning to keep in each checkpoint: it then needs no images."""
+        return {"image_shape": list(self.image_shape), "evaluation_splits": list(self.evaluation_splits)}
+
     def train_dataloader(self) -> ImageLoader:
         return self._loader("train", training=True)
 
@@ -120,34 +128,34 @@ class ImageData(pl.LightningDataModule):
         return self.evaluation_loader("test")
 
     def evaluation_loader(self, name: str, shared: bool = True) -> ImageLoader:
-        """A split in an order that never changes.
+        """Return a loader of a split, in an order that never changes.
 
         Args:
             name: ``train``, ``validation`` or ``test``.
-            shared: each process takes its rows of every batch; otherwise it gets all of them.
+            shared: whether each process takes its rows of every batch; otherwise each gets all of them.
         """
         return self._loader(name, training=False, shared=shared)
 
     def check_world_size(self, world_size: int) -> None:
-        """Refuse, before training, batches that can't be shared out evenly over so many processes.
+        """Refuse batches that can't be divided evenly among so many processes.
 
         Raises:
-            ValueError: names the size and what would be accepted.
+            ArgumentError: names the size and the accepted ones.
         """
         if self.batch_size % world_size:
-            raise ValueError(
-                f"batch_size={self.batch_size}: it is over all {world_size} devices together; "
-                f"accepted: multiples of {world_size}"
-            )
+            raise ArgumentError(
+                "batch_size", self.batch_size, f"multiples of {world_size}",
+                f"it is over all {world_size} devices together",
+            )  # fmt: skip
         train_size = len(self.splits["train"].images)
         if train_size < self.batch_size and train_size % world_size:
-            raise ValueError(
-                f"train_size={train_size}: it makes one batch, which {world_size} devices can't share evenly; "
-                f"accepted: multiples of {world_size}, or at least batch_size={self.batch_size}"
-            )
+            raise ArgumentError(
+                "train_size", train_size, f"multiples of {world_size}, or at least batch_size={self.batch_size}",
+                f"it makes one batch, which {world_size} devices can't share evenly",
+            )  # fmt: skip
 
     def measured_train_loader(self) -> ImageLoader:
-        """The training examples by which an epoch's q(z) is measured, in an order that never changes."""
+        """Return a loader of the training examples that measure q(z), in an order that never changes."""
         return self._loader("train", training=False, most=self.measured_train_size)
 
     def _loader(self, name: str, training: bool, shared: bool = True, most: int | None = None) -> ImageLoader:
@@ -157,10 +165,9 @@ class ImageData(pl.LightningDataModule):
         if not self._served:
             self._served = self._serve(device)
         dataset = self._served[name]
-        order = EpochOrder(len(dataset), self.seed, shuffle=training, most=most)
         return ImageLoader(
             dataset,
-            order,
+            EpochOrder(len(dataset), self.seed, shuffle=training, most=most),
             self.batch_size,
             self.binarization,
             drop_last=training,
@@ -171,39 +178,78 @@ class ImageData(pl.LightningDataModule):
         )
 
     def _serve(self, device: torch.device) -> dict[str, ServedImages]:
-        """All splits, held or streamed alike; says which in the log."""
+        """Hold all splits on the device, or stream all of them; log which."""
         size = sum(part.images.nbytes for part in self.splits.values())
         in_files = not all(isinstance(part.images, Tensor) for part in self.splits.values())
-        told = (
-            f"{gibibytes(size)} of images, {gibibytes(free_memory())} of memory free, data.streaming={self.streaming}"
-        )
+        why = f"{gibibytes(size)}, {gibibytes(free_memory())} free, streaming={self.streaming}"
         if in_files or self.streaming == "always" or (self.streaming == "auto" and not fits_on(device, size)):
             place = "files" if in_files else "memory"
-            log.info("the data set is streamed from %s by %d workers (%s)", place, self.workers, told)
+            log.info("the data set is streamed from %s by %d workers (%s)", place, self.workers, why)
             return {
                 name: StreamedImages(part, device, self.workers, self.prefetch) for name, part in self.splits.items()
             }
-        log.info("the data set is held on %s (%s)", device, told)
+        log.info("the data set is held on %s (%s)", device, why)
         return {name: TensorImages(part, device) for name, part in self.splits.items()}
 
 
-def _check(
-    batch_size: int, steps_per_epoch: int | None, measured_train_size: int | None, workers: int | None, prefetch: int
-) -> None:
-    least_values = {
-        "batch_size": (batch_size, 1),
-        "steps_per_epoch": (steps_per_epoch, 1),
-        "measured_train_size": (measured_train_size, 1),
-        "workers": (workers, 0),
-        "prefetch": (prefetch, 1),
-    }
-    for name, (value, least) in least_values.items():
-        if value is not None and value < least:
-            raise ValueError(f"{name}={value}: invalid; accepted: whole numbers of at least {least}")
-
-
 def image_data(trainer: pl.Trainer) -> ImageData:
-    """The data module that a trainer runs with."""
+    """Return the data module of a trainer."""
     data = getattr(trainer, "datamodule", None)
     assert isinstance(data, ImageData)
     return data
+
+
+def _check_range(name: str, value: int | None, least: int, most: int | None = None) -> None:
+    if value is not None and (value < least or (most is not None and value > most)):
+        accepted = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ArgumentError(name, value, f"whole numbers {accepted}")
+
+
+def _read(source: Callable[[], ImageSets], ours: Container[str]) -> ImageSets:
+    """Call a source; if it refuses an argument that isn't one of ours too, say that the argument is the source's.
+
+    Raises:
+        ArgumentError: the source refused an argument.
+    """
+    try:
+        return source()
+    except ArgumentError as error:
+        if error.argument in ours:
+            raise
+        raise ArgumentError(f"source.{error.argument}", error.value, error.accepted, error.why) from error
+
+
+def _numbered(sets: ImageSets) -> tuple[ImageSets, Int64[Tensor, " k"]]:
+    """Return the sets with classes numbered from 0, and the original label of each number.
+
+    Some measurements allocate an entry for every number up to the largest label, which may be as large as 10^12.
+    """
+    there = [part for part in sets if part is not None]
+    classes = torch.cat([part.labels for part in there]).unique()
+    if torch.equal(classes, torch.arange(len(classes))):
+        return sets, classes
+    log.info("labels from %d to %d are numbered 0 to %d", classes[0], classes[-1], len(classes) - 1)
+
+    def numbered(part: LabelledImages) -> LabelledImages:
+        return part._replace(labels=torch.searchsorted(classes, part.labels))
+
+    return ImageSets(*map(numbered, there)), classes
+
+
+def _held_out(validation_size: int | float | None, n: int, has_own: bool) -> int:
+    """Return how many of n training examples to hold out for validation.
+
+    Raises:
+        ArgumentError: the size can't be had.
+    """
+    if validation_size is None:
+        if not has_own:
+            raise ArgumentError("validation_size", "null", "sizes", "this set has no validation split of its own")
+        return 0
+    is_fraction = isinstance(validation_size, float)
+    # Compared before it is rounded, because NaN and infinity can't be.
+    held_out = round(validation_size * n) if is_fraction and 0 <= validation_size < 1 else validation_size
+    if not 0 <= held_out < n or not isinstance(held_out, int):
+        accepted = "fractions from 0 to below 1" if is_fraction else f"whole numbers from 0 to {n - 1}"
+        raise ArgumentError("validation_size", validation_size, accepted)
+    return held_out

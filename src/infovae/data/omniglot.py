@@ -11,28 +11,21 @@ from torchvision.datasets.utils import check_integrity, extract_archive
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.torchvision_sets import labelled, read_sets
 
-FILES = ("images_background.zip", "images_evaluation.zip")
-
 
 def omniglot(root: str, download: bool = True) -> ImageSets:
-    """Read Omniglot from ``root/omniglot-py``: 19,280 background images to train on, 13,180 evaluation images as test.
+    """Read Omniglot from ``root/omniglot-py``, as :func:`~infovae.data.torchvision_sets.read_sets` does.
 
-    A label is one character of one alphabet, by the order of their names. The two sets share no character, so the
-    evaluation set's labels (964 to 1622) go on where the background set's (0 to 963) end.
-
-    Args:
-        root: the folder of data sets.
-        download: whether to fetch what is missing.
-
-    Raises:
-        OSError: the archives can't be had; one line that says which, and where they are expected.
+    The 19,280 background images are the train split, the 13,180 evaluation images the test split. A label is one
+    character of one alphabet, in the order of their names. The splits share no character, so the labels of the test
+    split (964 to 1622) follow those of the train split (0 to 963).
     """
+    files = ["images_background.zip", "images_evaluation.zip"]
 
     def read(fetch: bool) -> ImageSets:
         background, evaluation = (_part(root, part, download, fetch) for part in (True, False))
         return ImageSets(background, evaluation._replace(labels=evaluation.labels + int(background.labels.max()) + 1))
 
-    return read_sets("Omniglot", root, Path(root) / Omniglot.folder, FILES, download, read)
+    return read_sets("Omniglot", root, Path(root) / Omniglot.folder, files, download, read)
 
 
 def _part(root: str, background: bool, download: bool, fetch: bool) -> LabelledImages:

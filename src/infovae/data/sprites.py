@@ -8,31 +8,33 @@ import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
-from infovae.data.held_out import cut_positions
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import check_fits
+from infovae.data.splits import fixed_cut
+from infovae.errors import ArgumentError
 from infovae.terminal.progress import progress
 
 log = logging.getLogger(__name__)
 
 SHAPES = ("square", "ellipse", "heart")
-REACH = 0.2
-"""How far a sprite of scale 1 reaches from its centre, where a side of the image is 1."""
+SPRITE_RADIUS = 0.2
+"""Distance from a sprite's centre to its farthest point at scale 1, where a side of the image is 1."""
 HEART_RADIUS = 1.43
-"""Of a circle about the origin that holds the curve (x^2 + y^2 - 1)^3 = x^2 y^3."""
+"""Radius of a circle about the origin that holds the curve (x^2 + y^2 - 1)^3 = x^2 y^3."""
 CHUNK = 64
+"""Images drawn at a time: few enough to stay in the processor's cache, which is five times as fast."""
 
 
 class Grid(NamedTuple):
-    """How many values each factor has, in dSprites' order; every combination is one image.
+    """The number of values of each factor, in dSprites' order; every combination is one image.
 
     Attributes:
         shape: 1 to 3: square, ellipse, heart.
         scale: evenly spaced in [0.5, 1].
-        rotation: evenly spaced in [0, 2 pi), anticlockwise. dSprites' own grid has both ends, so that its first and
-            last images are alike; this one has not. A square turned by pi / 2 and an ellipse turned by pi look as
-            before, here as there.
-        x: evenly spaced from left to right, in [0, 1]: as far as the largest sprite stays whole.
+        rotation: evenly spaced in [0, 2 pi), counter-clockwise. dSprites includes both ends, so its first and last
+            images are equal; here they differ. In both, a square turned by pi / 2 looks as before, and so does an
+            ellipse turned by pi.
+        x: evenly spaced from left to right, in [0, 1]; at the ends, the largest sprite is still whole.
         y: the same from top to bottom.
     """
 
@@ -44,7 +46,7 @@ class Grid(NamedTuple):
 
 
 def factors(index: Int64[Tensor, " n"], grid: Grid) -> Int64[Tensor, "n 5"]:
-    """Which value of each factor an image has: the last factor varies fastest."""
+    """Return the index of each factor's value in these images; the last factor varies fastest."""
     columns = []
     for count in reversed(grid):
         columns.append(index % count)
@@ -53,7 +55,7 @@ def factors(index: Int64[Tensor, " n"], grid: Grid) -> Int64[Tensor, "n 5"]:
 
 
 def factor_values(index: Int64[Tensor, " n"], grid: Grid) -> Float64[Tensor, "n 5"]:
-    """The values themselves: shape as its number, scale, rotation in radians, x and y in [0, 1]."""
+    """Return the factors' values: shape as its number, scale, rotation in radians, x and y in [0, 1]."""
     shape, scale, rotation, x, y = factors(index, grid).double().unbind(1)
     return torch.stack(
         [
@@ -69,17 +71,17 @@ def factor_values(index: Int64[Tensor, " n"], grid: Grid) -> Float64[Tensor, "n 
 
 
 def render(values: Float64[Tensor, "n 5"], size: int) -> UInt8[Tensor, "n 1 s s"]:
-    """White sprites on black, with hard edges: a pixel is white where its centre lies inside.
+    """Return white sprites on black, without anti-aliasing: a pixel is white if its centre lies inside.
 
     Args:
-        values: of the factors, as :func:`factor_values` gives them.
+        values: of the factors, as :func:`factor_values` returns them.
         size: pixels on a side.
     """
     shape, scale, rotation, x, y = values.view(-1, 5, 1, 1).unbind(1)
     centres = (torch.arange(size, dtype=torch.float64) + 0.5) / size
-    across = (centres - (REACH + (1 - 2 * REACH) * x)) / (REACH * scale)
+    across = (centres - (SPRITE_RADIUS + (1 - 2 * SPRITE_RADIUS) * x)) / (SPRITE_RADIUS * scale)
     # Rows go down the image, a sprite's own axis goes up.
-    up = -(centres.unsqueeze(1) - (REACH + (1 - 2 * REACH) * y)) / (REACH * scale)
+    up = -(centres.unsqueeze(1) - (SPRITE_RADIUS + (1 - 2 * SPRITE_RADIUS) * y)) / (SPRITE_RADIUS * scale)
     u = across * rotation.cos() + up * rotation.sin()
     v = up * rotation.cos() - across * rotation.sin()
     square = torch.maximum(u.abs(), v.abs()) <= math.sqrt(0.5)
@@ -100,42 +102,41 @@ def sprites(
     test_fraction: float = 0.1,
     test_seed: int = 1,
 ) -> ImageSets:
-    """Every combination of the factors, once; the label is the shape.
+    """Return every combination of the factors once; the label is the shape.
 
-    ``cut_positions(grid.shape * ... * grid.y, test_fraction, test_seed)`` gives the index of each train and test
-    image, and :func:`factors` what is on it.
+    ``fixed_cut(grid.shape * ... * grid.y, test_fraction, test_seed)`` returns the index of each train and test image,
+    and :func:`factors` the factors of an index.
 
     Args:
-        shapes: the first so many of square, ellipse, heart.
-        scales: how many sizes.
-        rotations: how many angles.
-        xs: how many horizontal positions.
-        ys: how many vertical positions.
+        shapes: number of shapes, in the order square, ellipse, heart.
+        scales: number of sizes.
+        rotations: number of angles.
+        xs: number of horizontal positions.
+        ys: number of vertical positions.
         size: pixels on a side.
-        test_fraction: of the images, held out at random.
-        test_seed: of that choice; not the run's, so that all runs are tested alike.
+        test_fraction: the fraction of images to hold out for the test split, at random.
+        test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same images.
 
     Raises:
-        ValueError: an empty grid, too many shapes, images too small to show them, or a test split without images.
-        OSError: the grid takes more memory than there is.
+        ArgumentError: the grid is empty, has too many shapes or images too small to show them, or needs more memory
+            than is free; or a split is empty.
     """
     if not 1 <= shapes <= len(SHAPES):
-        raise ValueError(f"source.shapes={shapes}: invalid; accepted: 1 to {len(SHAPES)} ({', '.join(SHAPES)})")
+        raise ArgumentError("shapes", shapes, f"1 to {len(SHAPES)} ({', '.join(SHAPES)})")
     for name, count in (("scales", scales), ("rotations", rotations), ("xs", xs), ("ys", ys)):
         if count < 1:
-            raise ValueError(f"source.{name}={count}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError(name, count, "whole numbers of at least 1")
     if size < 16:
-        raise ValueError(f"source.size={size}: invalid; accepted: whole numbers of at least 16")
+        raise ArgumentError("size", size, "whole numbers of at least 16")
     grid = Grid(shapes, scales, rotations, xs, ys)
     n = math.prod(grid)
-    check_fits(f"data.source: a grid of {' x '.join(map(str, grid))}", n * size * size)
-    log.info("drawing %d sprites of %d x %d pixels; fewer by data.source.rotations, xs and ys", n, size, size)
-    train, test = (_images(index, grid, size) for index in cut_positions(n, test_fraction, test_seed))
+    check_fits("size", size, n * size * size, f", so a grid smaller than {' x '.join(map(str, grid))}")
+    log.info("drawing %d sprites of %d x %d pixels; smaller rotations, xs and ys make fewer", n, size, size)
+    train, test = (_images(index, grid, size) for index in fixed_cut(n, test_fraction, test_seed))
     return ImageSets(train, test)
 
 
 def _images(index: Int64[Tensor, " n"], grid: Grid, size: int) -> LabelledImages:
-    # In chunks that stay in the processor's cache: five times as fast as in one piece.
     images = [render(factor_values(chunk, grid), size) for chunk in progress(index.split(CHUNK), "drawing sprites")]
     values = factors(index, grid)
     return LabelledImages(torch.cat(images), values[:, 0], values)

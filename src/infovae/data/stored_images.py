@@ -1,4 +1,4 @@
-"""Images that stay where they are stored until they are asked for."""
+"""Images that stay in their files until they are indexed."""
 
 from abc import ABC, abstractmethod
 
@@ -8,9 +8,9 @@ from torch import Tensor
 
 
 class StoredImages(ABC):
-    """What a tensor of images would be, were it held: it has a shape, and indexing reads.
+    """Stands in for a tensor of images: it has a shape, and indexing it reads from files.
 
-    Picklable, for worker processes do the reading.
+    Worker processes read too, so it must be picklable.
 
     Args:
         image_shape: (channels, height, width).
@@ -29,17 +29,17 @@ class StoredImages(ABC):
 
     @property
     def nbytes(self) -> int:
-        """What they would take in memory."""
+        """Bytes that the images would take in memory."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     @abstractmethod
     def take(self, positions: Int64[Tensor, " m"]) -> "StoredImages":
-        """Some of them, still where they are stored."""
+        """Return some of the images, still in their files."""
 
     @abstractmethod
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
-        """Read some of them.
+        """Read some of the images.
 
         Raises:
-            OSError: names the first that can't be read.
+            OSError: an image can't be read; names the first.
         """

@@ -4,104 +4,132 @@ import logging
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infovae.data.held_out import hold_out
-from infovae.data.image_array import ImageArray, to_bytes
+from infovae.data.image_array import ImageArray, brightest, to_bytes
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, check_fits, is_held
+from infovae.data.splits import hold_out
+from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
 
 Layout = Literal["auto", "nchw", "nhwc"]
 
-CHANNELS = (1, 3)
-
 
 def tensor(
     path: str,
     layout: Layout = "auto",
+    white: float | None = None,
     test_fraction: float = 0.1,
     test_seed: int = 1,
     streaming: Streaming = "auto",
 ) -> ImageSets:
-    """Images from an ``.npy``, ``.npz`` or ``.pt`` file; nothing in the file is executed.
+    """Read images from an ``.npy``, ``.npz`` or ``.pt`` file; nothing in the file is executed.
 
-    A file holds one array of images, of shape (n, h, w), (n, h, w, c) or (n, c, h, w), with c 1 or 3: bytes, booleans,
-    or floats in [0, 1], which are rounded to bytes. An ``.npz`` file, or a dict in a ``.pt`` file, has it under
-    ``images`` and may have n whole numbers from 0 on under ``labels``. Without labels, all images are of class 0.
+    The file holds an array of images, of shape (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1 or 3. Its values are
+    bytes, booleans, or floats in [0, 1], which are rounded to bytes; with ``white``, they are any numbers from 0 to
+    ``white``. A warning says when they use less than half of that range. An ``.npz`` file, or a dict in a ``.pt`` file,
+    names the array ``images``, and may name n whole numbers ``labels``. Without labels, all images are of class 0.
 
     Args:
         path: the file.
-        layout: where the channels of a four-dimensional array are; ``auto`` tells by which axis has 1 or 3 entries.
-        test_fraction: of the images, held out at random.
-        test_seed: of that choice; not the run's, so that all runs are tested alike.
-        streaming: ``auto`` holds the images where the file fits in memory, and otherwise leaves them in it; ``always``
-            leaves them there, ``never`` refuses more than memory holds. An ``.npz`` file is always held.
+        layout: where the channels of a four-dimensional array are; ``auto`` finds the axis with 1 or 3 entries.
+        white: the value that becomes white; None: 1 for floats, 255 for bytes.
+        test_fraction: the fraction of images to hold out for the test split, at random.
+        test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same images.
+        streaming: ``auto`` holds the images if the file fits in memory, and else reads them from it each time;
+            ``always`` reads them each time; ``never`` holds them, and refuses if they don't fit. An ``.npz`` file is
+            always held.
 
     Raises:
-        OSError: the file can't be read, holds no such images, or more than memory does and isn't to be streamed.
-        ValueError: a test split without images.
+        ArgumentError: the file can't be read, holds no such images or doesn't fit in memory, ``white`` is out of range,
+            or a split would have no images.
     """
+    if white is not None and not 0 < white < float("inf"):
+        raise ArgumentError("white", white, "numbers above 0")
     try:
         size = _size(Path(path))
         if path.endswith(".npz"):
-            check_fits(f"data.path={path}", size, ", or an .npy or .pt file, which is streamed")
+            check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
             held = True
         else:
-            held = is_held(f"data.path={path}", size, streaming)
+            held = is_held("path", path, size, streaming)
         arrays = _read(Path(path), mapped=not held)
+        stored = channels_first(arrays["images"], layout)
         images: Tensor | ImageArray
         if held:
-            images = to_bytes(channels_first(arrays["images"], layout))
+            images = to_bytes(stored, white)
         else:
-            images = ImageArray(partial(_mapped_images, Path(path), layout))
-            log.info("data.path=%s: looking through %d images", path, len(images))
+            images = ImageArray(partial(_mapped_images, Path(path), layout), white=white)
+            log.info("%s: checking %d images", path, len(images))
             images.check()
         labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
+    except ArgumentError:
+        raise
     except ValueError as error:
-        raise OSError(f"data.path={path}: {error}") from error
+        why, _, accepted = str(error).partition("; accepted: ")
+        raise ArgumentError("path", path, accepted, why) from error
+    if white is None:
+        _warn_if_dark(path, stored)
     return hold_out(LabelledImages(images, labels), test_fraction, test_seed)
 
 
 def channels_first(images: Tensor, layout: Layout) -> Tensor:
-    """To (n, c, h, w).
+    """Return the images in shape (n, c, h, w).
 
     Raises:
-        ValueError: another number of axes, no image or no pixel, or channels that can't be told from the other axes.
+        ValueError: the shape has another number of axes, a zero, or channels that can't be told from other axes.
     """
     shape = tuple(images.shape)
     if images.ndim not in (3, 4) or 0 in shape:
         raise ValueError(f"its images have shape {shape}; accepted: (n, h, w), (n, h, w, c) and (n, c, h, w)")
     if images.ndim == 3:
         return images.unsqueeze(1)
-    fitting = [name for name, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] in CHANNELS]
+    fitting = [name for name, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] in (1, 3)]
     chosen = fitting if layout == "auto" else [name for name in fitting if name == layout]
     if len(chosen) != 1:
         raise ValueError(
-            f"its images have shape {shape}, in which data.source.layout={layout} finds "
+            f"its images have shape {shape}, in which layout={layout} finds "
             f"{'two axes that could be the channels' if chosen else 'no axis of 1 or 3 channels'}; "
-            "accepted: data.source.layout=nchw or nhwc, with 1 or 3 channels there"
+            "accepted: layout=nchw or nhwc, with 1 or 3 channels there"
         )
     return images if chosen == ["nchw"] else images.permute(0, 3, 1, 2)
 
 
 def to_labels(labels: Tensor, n: int) -> Int64[Tensor, " n"]:
-    """Class numbers.
+    """Return labels as int64.
 
     Raises:
-        ValueError: not n whole numbers from 0 on.
+        ValueError: they aren't n whole numbers from 0 to 2^63 - 1.
     """
     whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
-    if labels.shape != (n,) or not whole or bool((labels < 0).any()):
+    # An unsigned number that is too large for int64 turns negative there.
+    if labels.shape != (n,) or not whole or bool((labels.to(torch.int64) < 0).any()):
         raise ValueError(
-            f"its labels are {labels.dtype} of shape {tuple(labels.shape)}; accepted: {n} whole numbers from 0 on"
+            f"its labels are {labels.dtype} of shape {tuple(labels.shape)}; accepted: {n} whole numbers from 0 to "
+            "2^63 - 1"
         )
     return labels.to(torch.int64)
+
+
+def _warn_if_dark(path: str, stored: Tensor) -> None:
+    """Warn of images that use less than half of their range, as floats in [0, 0.004] do: bytes flatten them."""
+    top = 255 if stored.dtype == torch.uint8 else 1
+    highest = brightest(stored)
+    if 0 < highest <= top / 2:
+        # Rounded, but never below the highest.
+        enough = f"{highest:g}" if float(f"{highest:g}") >= highest else f"{1.001 * highest:.4g}"
+        log.warning(
+            "%s: the brightest of %d images is %g of %g, which leaves %d of 256 grey levels; data.source.white=%s "
+            "scales to all of them",
+            path, len(stored), highest, top, round(255 * highest / top) + 1, enough,
+        )  # fmt: skip
 
 
 def _one_class(n: int) -> Int64[Tensor, " n"]:
@@ -113,10 +141,10 @@ def _mapped_images(path: Path, layout: Layout) -> Tensor:
 
 
 def _size(path: Path) -> int:
-    """Of a file that may hold arrays, in bytes.
+    """Return how many bytes the arrays of a file take in memory.
 
     Raises:
-        ValueError: no such file, a folder, or a file of another kind.
+        ValueError: the file is missing, a folder, or of another kind.
     """
     if path.is_dir():
         raise ValueError(
@@ -126,25 +154,31 @@ def _size(path: Path) -> int:
         raise ValueError("invalid; accepted: files named .npy, .npz or .pt")
     if not path.is_file():
         raise ValueError("no such file; accepted: an .npy, .npz or .pt file")
+    if path.suffix == ".npz":
+        try:
+            with ZipFile(path) as archive:
+                return sum(member.file_size for member in archive.infolist())
+        except (BadZipFile, OSError):
+            pass  # reading it will say what is wrong
     return path.stat().st_size
 
 
 def _read(path: Path, mapped: bool) -> dict[str, Tensor]:
-    """The arrays of a file, as tensors by name.
+    """Return the arrays of a file, as tensors by name.
 
     Raises:
-        ValueError: any reason why a file gives none.
+        ValueError: the file can't be read, or holds no images.
     """
     try:
         content: Any = (
             torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
             if path.suffix == ".pt"
-            # Copied on write: torch has no tensors that can't be written to.
+            # Copied on write, because torch has no read-only tensors.
             else np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)
         )
-        # An .npz file is read array by array, here.
+        # An .npz file reads its arrays here.
         arrays = dict(content) if hasattr(content, "keys") else {"images": content}
-        tensors = {name: torch.as_tensor(array) for name, array in arrays.items() if name in ("images", "labels")}
+        tensors = {name: _dense(array, mapped) for name, array in arrays.items() if name in ("images", "labels")}
     except Exception as error:  # damaged or foreign bytes can make a reader raise anything
         reason = (" ".join(str(error).split()) or type(error).__name__).split(". ")[0]
         raise ValueError(
@@ -153,3 +187,20 @@ def _read(path: Path, mapped: bool) -> dict[str, Tensor]:
     if "images" not in tensors:
         raise ValueError(f"it holds {', '.join(map(str, arrays)) or 'nothing'}; accepted: an array named images")
     return tensors
+
+
+def _dense(array: Any, mapped: bool) -> Tensor:
+    """Return an array as a tensor in this machine's byte order.
+
+    Raises:
+        ValueError: a tensor has no plain values, or an array would have to be read whole to be converted.
+    """
+    if isinstance(array, np.ndarray) and not array.dtype.isnative:
+        if mapped:
+            raise ValueError("bytes of each number in reverse order can't be streamed")
+        array = array.astype(array.dtype.newbyteorder("="))
+    values = torch.as_tensor(array)
+    if values.layout is not torch.strided or values.is_meta or values.is_quantized or values.is_nested:
+        kinds = {"on meta": values.is_meta, "quantized": values.is_quantized, "nested": values.is_nested}
+        raise ValueError(f"a tensor is {next((kind for kind, is_it in kinds.items() if is_it), 'sparse')}, not dense")
+    return values

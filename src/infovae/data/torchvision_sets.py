@@ -1,4 +1,4 @@
-"""From torchvision's data sets to ours, and from their errors to one line."""
+"""Read data sets through torchvision, and report its errors in one line."""
 
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
@@ -9,26 +9,28 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.datasets import MNIST
 
-from infovae.data.images import LabelledImages
+from infovae.data.images import ImageSets, LabelledImages
+from infovae.errors import ArgumentError
 from infovae.runs.lock import no_empty_folders, one_at_a_time
 
 Array = np.ndarray | Tensor
 Sets = TypeVar("Sets")
 
 TORCHVISIONS_ADVICE = "You can use download=True to download it"
-"""Which names none of our keys."""
+"""We give this advice ourselves, where it applies."""
 
 
 def labelled(images: Array, labels: Array | Sequence[int]) -> LabelledImages:
-    """Bytes as a torchvision data set holds them, with a channel axis where it has none.
+    """Return the bytes of a torchvision data set, with a channel axis.
 
     Args:
         images: (n, h, w) or (n, c, h, w), uint8.
-        labels: (n,), whole numbers.
+        labels: (n,), integers.
 
     Raises:
-        ValueError: no images, or not one label for each.
+        ValueError: there are no images, or not one label for each.
     """
     pixels = torch.as_tensor(np.ascontiguousarray(images))
     classes = torch.as_tensor(np.asarray(labels, dtype=np.int64))
@@ -40,36 +42,70 @@ def labelled(images: Array, labels: Array | Sequence[int]) -> LabelledImages:
 def read_sets(
     name: str, root: str, folder: Path, files: Sequence[str], download: bool, read: Callable[[bool], Sets]
 ) -> Sets:
-    """Read a set; where that needs files to be fetched or unpacked, by one process at a time.
-
-    Whatever the reader stumbles over is told in one line, and no archive writes outside its folder.
+    """Read a set. One process at a time downloads and unpacks, and no archive writes outside its folder.
 
     Args:
-        name: of the set.
-        root: the folder of data sets, as configured.
+        name: the set's name, for messages.
+        root: the folder of data sets.
         folder: where the set's files are expected.
-        files: which they are, as paths from there.
-        download: whether the network may be tried.
-        read: reads the set; told whether it may fetch and unpack what is missing.
+        files: their paths, relative to ``folder``.
+        download: whether to fetch missing files.
+        read: ``read(fetch)`` returns the set; it may download or unpack only if ``fetch`` is true.
 
     Raises:
-        OSError: names the files that are missing, those that are expected, and where.
+        ArgumentError: files are missing or damaged; one line says which, and where they are expected.
     """
-    with suppress(Exception):  # damaged bytes can make a reader raise anything, and so can those still being written
+    with suppress(Exception):  # damaged or half-written files can make a reader raise anything
         return read(False)
-    with _told(name, root, folder, files, download), _confined_archives(), fetching(root, folder, name, download):
+    with _one_line(name, root, folder, files, download), _confined_archives(), fetching(root, folder, name, download):
         return read(True)
+
+
+def read_two_splits(
+    name: str,
+    root: str,
+    folder: Path,
+    files: Sequence[str],
+    download: bool,
+    part: Callable[[bool, bool], LabelledImages],
+) -> ImageSets:
+    """Read a set that has a train and a test split.
+
+    ``part(train, download)`` reads one of them; for the rest, see :func:`read_sets`.
+    """
+
+    def read(fetch: bool) -> ImageSets:
+        return ImageSets(part(True, download and fetch), part(False, download and fetch))
+
+    return read_sets(name, root, folder, files, download, read)
+
+
+def read_mnist_format(dataset: type[MNIST], name: str, root: str, download: bool) -> ImageSets:
+    """Read a set that is distributed as MNIST's four files; arguments and errors are those of :func:`read_sets`."""
+    kinds = ("images-idx3-ubyte", "labels-idx1-ubyte")
+    files = [f"{part}-{kind}" for part in ("train", "t10k") for kind in kinds]
+
+    def part(train: bool, download: bool) -> LabelledImages:
+        data = dataset(root, train=train, download=download)
+        return labelled(data.data, data.targets)
+
+    return read_two_splits(name, root, raw_folder(dataset, root), files, download, part)
+
+
+def raw_folder(dataset: type[MNIST], root: str) -> Path:
+    """Return the folder in which torchvision looks for the unpacked files of a set like MNIST."""
+    return Path(root) / dataset.__name__ / "raw"
 
 
 @contextmanager
 def fetching(root: str, folder: Path, name: str, download: bool) -> Iterator[None]:
-    """Be the one process that fetches or unpacks a set; a failure leaves neither a lock nor empty folders.
+    """Lock out other processes while a set is fetched or unpacked. A failure leaves no lock and no empty folder.
 
     Args:
-        root: the folder of data sets; made where something may be downloaded.
-        folder: of the set.
-        name: of the set.
-        download: whether the network may be tried.
+        root: the folder of data sets; created if ``download`` is true.
+        folder: the set's own folder.
+        name: the set's name.
+        download: whether the network may be used.
     """
     with no_empty_folders(folder):
         if download:
@@ -79,7 +115,7 @@ def fetching(root: str, folder: Path, name: str, download: bool) -> Iterator[Non
 
 
 @contextmanager
-def _told(name: str, root: str, folder: Path, files: Sequence[str], download: bool) -> Iterator[None]:
+def _one_line(name: str, root: str, folder: Path, files: Sequence[str], download: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:
@@ -89,19 +125,18 @@ def _told(name: str, root: str, folder: Path, files: Sequence[str], download: bo
             state, tried, expected = "damaged", f" ({reason})", f"sound files {', '.join(files)}"
         else:
             state, expected = f"missing ({', '.join(missing)})", "these files"
-            tried = f" (the download failed: {reason})" if download else ", and data.source.download=false"
-        advice = "" if download else ", or data.source.download=true, which fetches what is missing"
-        raise OSError(
-            f"data.root={root}: {name} is {state} in {folder}{tried}; accepted: {expected} there{advice}"
-        ) from error
+            tried = f" (the download failed: {reason})" if download else ", and download=false"
+        advice = "" if download else ", or download=true, which fetches what is missing"
+        why = f"{name} is {state} in {folder}{tried}"
+        raise ArgumentError("root", root, f"{expected} there{advice}", why) from error
 
 
 @contextmanager
 def _confined_archives() -> Iterator[None]:
-    """Refuse a member of a tar archive that leads elsewhere.
+    """Refuse members of a tar archive that lead out of its folder.
 
-    torchvision extracts with Python's default filter, which before Python 3.14 trusts any path. Zip archives need no
-    such care: zipfile drops the parts of a path that would lead out.
+    torchvision extracts with Python's default filter, which trusts any path before Python 3.14. Zip archives need no
+    such care, because zipfile drops the parts of a path that would lead out.
     """
     trusting = vars(tarfile.TarFile)["extraction_filter"]
     tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)

@@ -3,21 +3,23 @@
 import torch
 
 from infovae.data.images import ImageSets, LabelledImages
+from infovae.errors import ArgumentError
 
 
 def two_points(size: int = 1000) -> ImageSets:
-    """Two images of one pixel, black for x = -1 and white for x = 1, half of the set each.
+    """Return two images of one pixel, black for x = -1 and white for x = 1, each half of the set.
 
-    Pixels lie in [0, 1], so the pixel is (x + 1) / 2; a likelihood's scale is halved with it. The label is the pixel.
+    Pixels lie in [0, 1], so the pixel is (x + 1) / 2, and a likelihood's scale is half of that for x. The label is
+    the pixel.
 
     Args:
-        size: how many examples the train split and the test split have each.
+        size: number of examples in the train split, and in the test split.
 
     Raises:
-        ValueError: size is odd or too small.
+        ArgumentError: the size is odd or too small.
     """
     if size < 2 or size % 2:
-        raise ValueError(f"source.size={size}: invalid; accepted: even numbers of at least 2")
+        raise ArgumentError("size", size, "even numbers of at least 2")
     labels = torch.arange(size) % 2
     points = LabelledImages((labels * 255).to(torch.uint8).view(size, 1, 1, 1), labels)
     return ImageSets(points, points)

@@ -5,28 +5,15 @@ from pathlib import Path
 from torchvision.datasets import USPS
 
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.torchvision_sets import labelled, read_sets
-
-FILES = ("usps.bz2", "usps.t.bz2")
+from infovae.data.torchvision_sets import labelled, read_two_splits
 
 
 def usps(root: str, download: bool = True) -> ImageSets:
-    """Read USPS through torchvision, from ``root/usps``.
-
-    Args:
-        root: the folder of data sets.
-        download: whether to fetch what is missing.
-
-    Raises:
-        OSError: the files can't be had; one line that says which, and where they are expected.
-    """
+    """Read USPS from ``root/usps``, as :func:`~infovae.data.torchvision_sets.read_sets` does."""
     folder = Path(root) / "usps"
 
-    def part(train: bool, fetch: bool) -> LabelledImages:
-        data = USPS(folder, train=train, download=download and fetch)
+    def part(train: bool, download: bool) -> LabelledImages:
+        data = USPS(folder, train=train, download=download)
         return labelled(data.data, data.targets)
 
-    def read(fetch: bool) -> ImageSets:
-        return ImageSets(part(True, fetch), part(False, fetch))
-
-    return read_sets("USPS", root, folder, FILES, download, read)
+    return read_two_splits("USPS", root, folder, ["usps.bz2", "usps.t.bz2"], download, part)

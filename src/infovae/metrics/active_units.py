@@ -1,21 +1,23 @@
-"""How many latent dimensions carry anything (Burda, Grosse, Salakhutdinov 2016, arXiv 1509.00519, section 5.2)."""
+"""Count latent dimensions that carry anything (Burda, Grosse, Salakhutdinov 2016, arXiv 1509.00519, section 5.2)."""
 
 import math
 
-from jaxtyping import Float64, Int64
+import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from infovae.metrics.covariance import CovarianceMetric
 from infovae.priors.prior import Prior
 
 
-def active_units(mean_variance: Float64[Tensor, " d"], threshold: float) -> Int64[Tensor, ""]:
-    """The number of dimensions whose Var_x[E[z|x]] is over the threshold."""
-    return (mean_variance > threshold).sum()
+def active_units(mean_variance: Float64[Tensor, " d"], threshold: float) -> Float64[Tensor, ""]:
+    """Return how many dimensions have Var_x[E[z|x]] above the threshold; nan where the variances are nan."""
+    count = (mean_variance > threshold).sum().double()
+    return torch.where(mean_variance.isnan().any(), torch.nan, count)
 
 
 class ActiveUnits(CovarianceMetric):
-    """The number of dimensions u with Var_x[E[z_u|x]] > threshold; of fewer than two examples, 0.
+    """The number of dimensions u with Var_x[E[z_u|x]] > threshold; nan for a single example.
 
     Args:
         prior: p(z).
@@ -25,8 +27,8 @@ class ActiveUnits(CovarianceMetric):
     def __init__(self, prior: Prior, threshold: float = 0.01) -> None:
         super().__init__(prior)
         if not 0 <= threshold < math.inf:
-            raise ValueError(f"threshold={threshold:g}: invalid; accepted: finite values of at least 0")
+            raise ValueError(f"threshold={threshold:g}: not a variance; accepted: finite values of at least 0")
         self.threshold = threshold
 
     def compute(self) -> dict[str, Tensor]:
-        return {"active_units": active_units(self.between().diagonal(), self.threshold)}
+        return {"active_units": active_units(self.moments().between().diagonal(), self.threshold)}

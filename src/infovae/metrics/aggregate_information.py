@@ -1,11 +1,16 @@
-"""What q(z) holds, with q(z) the exact mixture (1/N) sum_j q(z|x_j) over N examples.
+"""The information in q(z), with q(z) the exact mixture (1/N) sum_j q(z|x_j) over N examples.
 
-The rate splits into what the code says of the example and what q(z) is off the prior, and the latter, for a prior of
-independent dimensions, into their dependence and their marginals (Hoffman & Johnson 2016; Chen et al. 2018, beta-TCVAE,
-arXiv 1802.04942, equation 2):
+The rate is the sum of what the code says of the example and how far q(z) is from the prior. For a prior of independent
+dimensions the latter is the sum of the dependence between dimensions and the distance of each marginal (Hoffman &
+Johnson 2016; Chen et al. 2018, beta-TCVAE, arXiv 1802.04942, equation 2):
 
     E KL(q(z|x) || p(z)) = I_q(x;z) + KL(q(z) || p(z))
     KL(q(z) || p(z)) = TC(z) + sum_k KL(q(z_k) || p(z_k))
+
+Over a sample of N examples, the mixture q_N stands for the population's q. The average over samples is known to lie on
+one side. Since E q_N = q, E KL(q_N || p) = KL(q || p) + E KL(q_N || q): too high, and I_q too low by as much. Without
+its own component, at z ~ q(z|x_i) the mixture q_-i has mean q(z), so by Jensen E log q_-i(z) <= log q(z): the
+leave-one-out estimate of the KL is too low, and that of I_q too high. The two enclose the population's value.
 """
 
 import math
@@ -17,6 +22,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from infovae.codes import Codes
+from infovae.errors import require_at_least
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
@@ -27,26 +33,47 @@ LOG_2_PI = math.log(2 * math.pi)
 def log_normal(
     z: Float64[Tensor, "*#b"], mean: Float64[Tensor, "*#b"], variance: Float64[Tensor, "*#b"]
 ) -> Float64[Tensor, "*b"]:
-    """log N(z; mean, variance) in nats, elementwise."""
+    """Return log N(z; mean, variance) in nats, elementwise."""
     return -0.5 * ((z - mean).square() / variance + variance.log() + LOG_2_PI)
 
 
-def log_aggregate(
-    z: Float64[Tensor, "m d"], mean: Float64[Tensor, "n d"], variance: Float64[Tensor, "n d"], block: int = 2**18
-) -> tuple[Float64[Tensor, " m"], Float64[Tensor, "m d"]]:
-    """log q(z_i), and log q(z_ik) of each dimension by itself, in nats.
+class LogAggregate(NamedTuple):
+    """Log densities of the mixture at m codes, in nats.
 
-    Costs m n d exponentials. Differences are taken before they are squared, a dimension at a time: nothing
-    cancels, and nothing is larger than a block.
+    Attributes:
+        joint: log q(z_i).
+        marginal: log q(z_ik) of each dimension.
+        without_own: log of the mixture of all components but the code's own; None where no own ones were given.
+    """
+
+    joint: Float64[Tensor, " m"]
+    marginal: Float64[Tensor, "m d"]
+    without_own: Float64[Tensor, " m"] | None
+
+
+def log_aggregate(
+    z: Float64[Tensor, "m d"],
+    mean: Float64[Tensor, "n d"],
+    variance: Float64[Tensor, "n d"],
+    own: Int64[Tensor, " m"] | None = None,
+    block: int = 2**18,
+) -> LogAggregate:
+    """Return the mixture's log density at m codes, at the cost of m n d exponentials.
+
+    Differences are taken before they are squared, one dimension at a time. Nothing cancels, and nothing is larger than
+    a block.
 
     Args:
         z: where.
         mean: of each q(z|x_j).
         variance: of each q(z|x_j), above 0.
+        own: the component that each code is from, if its density without that component is wanted; n at least 2.
         block: entries of the (m, n) matrix held at a time, or n if that is more.
     """
-    joints, marginals = [], []
-    for rows in z.split(max(1, block // len(mean))):
+    joints, marginals, others = [], [], []
+    size = max(1, block // len(mean))
+    for start in range(0, len(z), size):
+        rows = z[start : start + size]
         joint = rows.new_zeros(len(rows), len(mean))
         marginal = torch.empty_like(rows)
         for k in range(z.shape[1]):
@@ -55,11 +82,16 @@ def log_aggregate(
             joint += densities
         joints.append(joint.logsumexp(dim=1))
         marginals.append(marginal)
-    return torch.cat(joints) - math.log(len(mean)), torch.cat(marginals) - math.log(len(mean))
+        if own is not None:
+            joint.scatter_(1, own[start : start + size, None], -torch.inf)
+            others.append(joint.logsumexp(dim=1))
+    log_n = math.log(len(mean))
+    without_own = None if own is None else torch.cat(others) - math.log(len(mean) - 1)
+    return LogAggregate(torch.cat(joints) - log_n, torch.cat(marginals) - log_n, without_own)
 
 
 def log_prior_by_dimension(prior: Distribution, z: Float64[Tensor, "m d"]) -> Float64[Tensor, "m d"]:
-    """log p(z_ik) for a prior of independent dimensions; nan for any other."""
+    """Return log p(z_ik) for a prior of independent dimensions, nan for any other."""
     if isinstance(prior, Independent) and prior.reinterpreted_batch_ndims == 1:
         log_prob: Tensor = prior.base_dist.log_prob(z)
         return log_prob.double()
@@ -71,13 +103,17 @@ class AggregateTerms(NamedTuple):
 
     Attributes:
         mutual_information: log q(z|x) - log q(z), never above log N.
+        mutual_information_leave_one_out: the same with log q_-i(z); nan where N is 1.
         divergence: log q(z) - log p(z).
+        divergence_leave_one_out: the same with log q_-i(z); nan where N is 1.
         total_correlation: log q(z) - sum_k log q(z_k).
         divergence_by_dimension: log q(z_k) - log p(z_k); nan unless the prior's dimensions are independent.
     """
 
     mutual_information: Float64[Tensor, " m"]
+    mutual_information_leave_one_out: Float64[Tensor, " m"]
     divergence: Float64[Tensor, " m"]
+    divergence_leave_one_out: Float64[Tensor, " m"]
     total_correlation: Float64[Tensor, " m"]
     divergence_by_dimension: Float64[Tensor, "m d"]
 
@@ -90,43 +126,49 @@ def aggregate_terms(
     prior: Distribution,
     block: int = 2**18,
 ) -> AggregateTerms:
-    """The terms of I_q(x;z), KL(q(z) || p(z)), total correlation and dimension-wise KL.
+    """Return the terms of I_q(x;z), KL(q(z) || p(z)), total correlation and dimension-wise KL.
 
     All are nan where a variance is 0: a point mass has no density.
 
     Args:
         z: codes, z_i ~ q(z|x_own[i]).
-        own: which of the n examples each code is of.
+        own: the example that each code is from.
         mean: of each q(z|x_j).
         variance: of each q(z|x_j).
         prior: p(z) with event shape (d,).
         block: see :func:`log_aggregate`.
     """
+    missing = torch.full_like(z, torch.nan)
     if not (variance > 0).all():
-        missing = torch.full_like(z, torch.nan)
-        return AggregateTerms(missing[:, 0], missing[:, 0], missing[:, 0], missing)
-    joint, marginal = log_aggregate(z, mean, variance, block)
+        none = missing[:, 0]
+        return AggregateTerms(none, none, none, none, none, missing)
+    aggregate = log_aggregate(z, mean, variance, own if len(mean) > 1 else None, block)
+    without_own = missing[:, 0] if aggregate.without_own is None else aggregate.without_own
     conditional = log_normal(z, mean[own], variance[own]).sum(dim=1)
+    log_prior = prior.log_prob(z).double()
     return AggregateTerms(
-        mutual_information=conditional - joint,
-        divergence=joint - prior.log_prob(z).double(),
-        total_correlation=joint - marginal.sum(dim=1),
-        divergence_by_dimension=marginal - log_prior_by_dimension(prior, z),
+        mutual_information=conditional - aggregate.joint,
+        mutual_information_leave_one_out=conditional - without_own,
+        divergence=aggregate.joint - log_prior,
+        divergence_leave_one_out=without_own - log_prior,
+        total_correlation=aggregate.joint - aggregate.marginal.sum(dim=1),
+        divergence_by_dimension=aggregate.marginal - log_prior_by_dimension(prior, z),
     )
 
 
 class AggregateInformation(CodeMetric):
     """I_q(x;z), KL(q(z) || p(z)), total correlation and dimension-wise KL, in nats, each with its standard error.
 
-    They are those of the N examples taken in. Over all examples that the model could be given, I_q is larger: by at
-    most E log(1 + chi / N), with chi the chi-square information of x and z, and never over log N, which stands beside
-    it. ``kl_by_dimension`` is the vector of KL(q(z_k) || p(z_k)). The standard error is that of the codes. Without a
-    density (deterministic posterior) all are nan but the bound; no code taken in gives nan throughout.
+    q(z) is the mixture over the N examples taken in. ``mutual_information`` can't exceed log N, which stands beside it
+    as ``mutual_information_bound``. ``..._leave_one_out`` bounds I_q and the KL of the population from the other side.
+    ``kl_by_dimension`` is the vector of KL(q(z_k) || p(z_k)). Standard errors are those of averaging over codes.
+
+    A deterministic posterior has no density: all are nan but the bound.
 
     Args:
         prior: p(z).
         examples: N, the first that the split gives.
-        queries: at how many of their codes log q(z) is taken, evenly spread over the N.
+        queries: how many of their codes log q(z) is evaluated at, evenly spread over the N.
     """
 
     z: list[Tensor]
@@ -135,51 +177,47 @@ class AggregateInformation(CodeMetric):
 
     def __init__(self, prior: Prior, examples: int = 10000, queries: int = 2000) -> None:
         super().__init__(prior)
-        if examples < 1:
-            raise ValueError(f"examples={examples}: invalid; accepted: whole numbers of at least 1")
-        if queries < 1:
-            raise ValueError(f"queries={queries}: invalid; accepted: whole numbers of at least 1")
+        require_at_least(1, examples=examples, queries=queries)
         for name in ("z", "mean", "variance"):
             self.add_state(name, [], dist_reduce_fx="cat")
         self.examples = examples
         self.queries = queries
 
     def update(self, codes: Codes) -> None:
-        missing = self.examples - sum(len(z) for z in self.z)
+        missing = self.examples - sum(map(len, self.z))
         if missing > 0:
             self.z.append(codes.z[:missing])
             self.mean.append(codes.mean[:missing])
             self.variance.append(codes.variance[:missing])
 
-    def terms(self) -> AggregateTerms:
-        """The terms at each query."""
+    def compute(self) -> dict[str, Tensor]:
         z, mean, variance = (torch.cat(list(part)).double() for part in (self.z, self.mean, self.variance))
         n = len(z)
         queries = min(self.queries, n)
         own = torch.arange(queries, device=z.device) * n // queries
-        return aggregate_terms(z[own], own, mean, variance, self.prior.distribution())
-
-    def compute(self) -> dict[str, Tensor]:
-        measured: dict[str, Tensor] = {}
-        count = sum(len(z) for z in self.z)
-        if count:
-            terms = self.terms()
-            if not bool(torch.cat(list(self.variance)).all()):
-                self.reason = "a deterministic q(z|x) has no density"
-            elif terms.divergence.isfinite().all() and terms.divergence_by_dimension.isnan().any():
-                self.reason = "the dimensions of this prior aren't independent: no dimension-wise KL"
-        else:
-            empty = torch.full((1, self.prior.latent_dim), torch.nan, dtype=torch.float64, device=self.device)
-            terms = AggregateTerms(empty[:, 0], empty[:, 0], empty[:, 0], empty)
-        named = {
+        terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution())
+        self.reason = self._reason(variance, terms)
+        averaged = {
             "mutual_information": terms.mutual_information,
+            "mutual_information_leave_one_out": terms.mutual_information_leave_one_out,
             "aggregate_kl": terms.divergence,
+            "aggregate_kl_leave_one_out": terms.divergence_leave_one_out,
             "total_correlation": terms.total_correlation,
             "dimension_wise_kl": terms.divergence_by_dimension.sum(dim=1),
         }
-        for name, values in named.items():
+        measured: dict[str, Tensor] = {}
+        for name, values in averaged.items():
             measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
         measured["kl_by_dimension"] = terms.divergence_by_dimension.mean(dim=0)
-        bound = math.log(count) if count else torch.nan
-        measured["mutual_information_bound"] = torch.tensor(bound, dtype=torch.float64, device=self.device)
+        measured["mutual_information_bound"] = z.new_tensor(math.log(n))
         return measured
+
+    @staticmethod
+    def _reason(variance: Tensor, terms: AggregateTerms) -> str | None:
+        if not variance.all():
+            return "a deterministic q(z|x) has no density"
+        if len(variance) == 1:
+            return "one example has no leave-one-out mixture, and no standard error"
+        if terms.divergence.isfinite().all() and terms.divergence_by_dimension.isnan().any():
+            return "the dimensions of this prior aren't independent, so there is no dimension-wise KL"
+        return None

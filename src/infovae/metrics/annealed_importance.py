@@ -1,12 +1,12 @@
 """log p(x) by annealed importance sampling (Neal 2001; Wu et al. 2017, arXiv 1611.04273), bounded from both sides.
 
-Chains go along densities from one that can be sampled to p(z, x). Forward chains, from a sample of the start, give
-weights of mean p(x), so that log of their average lies below log p(x) in expectation. Backward chains, from a sample of
-p(z|x), give weights of mean 1 / p(x), so that it lies above (bidirectional Monte Carlo, Grosse et al. 2015). Such a
-sample is known where x was itself simulated: z ~ p(z), x ~ p(x|z).
+Chains move along a path of densities, from one that can be sampled to p(z, x). Forward chains start from a sample of
+the first and give weights of mean p(x); the log of their average lies below log p(x) in expectation. Backward chains
+start from a sample of p(z|x) and give weights of mean 1 / p(x); their estimate lies above (bidirectional Monte Carlo,
+Grosse et al. 2015). Such a sample is known for simulated images: z ~ p(z), x ~ p(x|z).
 
-Both need transitions that don't depend on the chain's own past. Step sizes are therefore adapted on chains of their own
-(:func:`adapt_step_sizes`), which are then dropped, and kept fixed for those that count.
+Both bounds need transitions that don't depend on the chain's own past. Step sizes are therefore adapted on separate
+chains (:func:`adapt_step_sizes`), then fixed for the chains that count.
 """
 
 from typing import Literal
@@ -15,43 +15,49 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from infovae.errors import require_at_least
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.hamiltonian import GeometricPath, hamiltonian_transition
-from infovae.metrics.log_weights import (
-    LogLikelihood,
-    concatenate,
-    log_mean_weight,
-    summarise,
-)
+from infovae.metrics.log_weights import LogLikelihood, concatenate, log_mean_weight, summarise
 from infovae.metrics.metric import ImageMetric
 from infovae.model import Model
-from infovae.terminal.progress import progress
 
 ADAPTATION_RATE = 0.1
-"""By how much log step size moves for an acceptance that is off its target by 1."""
+"""The change of the log step size for an acceptance that is off its target by 1."""
 
 
 def linear_schedule(temperatures: int) -> Float64[Tensor, " t"]:
-    """Inverse temperatures from 0 to 1, evenly spaced, ``temperatures`` steps apart.
+    """Return ``temperatures`` + 1 inverse temperatures from 0 to 1, evenly spaced.
 
     Raises:
         ValueError: fewer than 1 step.
     """
-    if temperatures < 1:
-        raise ValueError(f"temperatures={temperatures}: invalid; accepted: whole numbers of at least 1")
+    require_at_least(1, temperatures=temperatures)
     return torch.linspace(0, 1, temperatures + 1, dtype=torch.float64)
 
 
 def sigmoidal_schedule(temperatures: int, steepness: float = 4.0) -> Float64[Tensor, " t"]:
-    """Inverse temperatures along a sigmoid, dense at both ends, as Wu et al. 2017 take them.
+    """Return inverse temperatures along a sigmoid, dense at both ends, as in Wu et al. 2017.
 
     Raises:
         ValueError: fewer than 1 step, or a steepness that isn't above 0.
     """
     if not steepness > 0:
-        raise ValueError(f"steepness={steepness:g}: invalid; accepted: values above 0")
+        raise ValueError(f"steepness={steepness:g}: no sigmoid; accepted: values above 0")
     curve = torch.sigmoid(steepness * (2 * linear_schedule(temperatures) - 1))
     return (curve - curve[0]) / (curve[-1] - curve[0])
+
+
+def check_acceptance(target_acceptance: float) -> None:
+    """Check that a target acceptance can be reached.
+
+    Raises:
+        ValueError: it isn't inside (0, 1).
+    """
+    if not 0 < target_acceptance < 1:
+        raise ValueError(
+            f"target_acceptance={target_acceptance:g}: not a probability to aim at; accepted: values above 0, below 1"
+        )
 
 
 def adapt_step_sizes(
@@ -62,20 +68,15 @@ def adapt_step_sizes(
     target_acceptance: float = 0.65,
     initial_step_size: float = 0.1,
 ) -> Float[Tensor, "s c n"]:
-    """The step size of each transition, by forward chains that adapt theirs, each by itself, to a target acceptance.
+    """Return the step size of each transition, from forward chains that each adapt theirs to a target acceptance.
 
     Raises:
         ValueError: a target outside of (0, 1), or another number that isn't above 0.
     """
-    if not 0 < target_acceptance < 1:
-        raise ValueError(f"target_acceptance={target_acceptance:g}: invalid; accepted: values above 0 and below 1")
-    for name, number in (
-        ("chains", chains),
-        ("leapfrog_steps", leapfrog_steps),
-        ("initial_step_size", initial_step_size),
-    ):
-        if not number > 0:
-            raise ValueError(f"{name}={number:g}: invalid; accepted: values above 0")
+    check_acceptance(target_acceptance)
+    require_at_least(1, chains=chains, leapfrog_steps=leapfrog_steps)
+    if not initial_step_size > 0:
+        raise ValueError(f"initial_step_size={initial_step_size:g}: chains can't move; accepted: values above 0")
     state = path.at(path.sample_start(chains))
     step_size = torch.full_like(state.log_ratio, initial_step_size).to(state.z.dtype)
     used = step_size.new_empty(len(schedule) - 1, *step_size.shape)
@@ -92,9 +93,9 @@ def forward_log_likelihood(
     step_sizes: Float[Tensor, "s c n"],
     leapfrog_steps: int = 10,
 ) -> tuple[LogLikelihood, Float64[Tensor, " n"]]:
-    """log p(x) from below, by chains that go from the path's start to p(z|x).
+    """Estimate log p(x) from below, by chains from the path's start to p(z|x).
 
-    Memory is that of decoding chains * images codes, with gradient, at once.
+    Memory is that of decoding chains * images codes at once, with gradient.
 
     Args:
         path: from the start to p(z, x).
@@ -103,7 +104,7 @@ def forward_log_likelihood(
         leapfrog_steps: of each transition.
 
     Returns:
-        the estimate over chains in nats, and each image's mean acceptance.
+        The estimate over chains in nats, and each image's mean acceptance.
     """
     state = path.at(path.sample_start(step_sizes.shape[1]))
     log_weight, acceptance_sum = torch.zeros_like(state.log_ratio), torch.zeros_like(state.log_ratio)
@@ -121,20 +122,20 @@ def backward_log_likelihood(
     step_sizes: Float[Tensor, "s c n"],
     leapfrog_steps: int = 10,
 ) -> tuple[LogLikelihood, Float64[Tensor, " n"]]:
-    """log p(x) from above, by chains that go back from a true sample of p(z|x).
+    """Estimate log p(x) from above, by chains that go back from a true sample of p(z|x).
 
-    The bound is one for simulated x only; a sample of q(z|x) in the place of p(z|x) voids it. All chains of an image
-    start from its one sample: the bound holds, but the standard error leaves out what that sample shares among them.
+    The bound holds for simulated x only: a sample of q(z|x) in the place of p(z|x) voids it. All chains of an image
+    start from its one sample. The bound still holds, but the standard error leaves out what the chains share.
 
     Args:
         path: as for :func:`forward_log_likelihood`.
         posterior_sample: the z that each x was simulated from.
-        schedule: as there.
-        step_sizes: as there.
-        leapfrog_steps: as there.
+        schedule: as for :func:`forward_log_likelihood`.
+        step_sizes: likewise.
+        leapfrog_steps: likewise.
 
     Returns:
-        the estimate over chains in nats, and each image's mean acceptance.
+        The estimate over chains in nats, and each image's mean acceptance.
     """
     state = path.at(posterior_sample.expand(step_sizes.shape[1], *posterior_sample.shape))
     log_weight, acceptance_sum = torch.zeros_like(state.log_ratio), torch.zeros_like(state.log_ratio)
@@ -149,19 +150,20 @@ def backward_log_likelihood(
 class AnnealedImportance(ImageMetric):
     """log p(x) of the first images of a split by annealed importance sampling, and how far off it may be.
 
-    ``annealed_log_likelihood`` and its companions (:func:`log_weights.summarise`) are of the split's images and a lower
-    bound. As many images are simulated from the model; of these both bounds are known, ``simulated_lower_bound``
-    and ``simulated_upper_bound``: the average true value lies between them but for their standard errors, and
-    ``simulated_gap``, the average difference, is what the lower bound may lack. Acceptance is averaged over all
-    transitions and far from its target where the schedule is too coarse.
+    ``annealed_log_likelihood`` and its companions (:func:`log_weights.summarise`) are a lower bound for the split's
+    images. As many images are simulated from the model, and both bounds are known for these:
+    ``simulated_lower_bound`` and ``simulated_upper_bound`` enclose the average true value, but for their standard
+    errors. ``simulated_gap``, their average difference, is how much the lower bound may lack. Acceptance is averaged
+    over all transitions; it is far from its target where the schedule is too coarse.
 
     Args:
-        model: what is measured.
-        images: how many.
+        model: the model to measure.
+        images: how many images; None takes as many as ``seconds`` allow, so that their number depends on the machine.
+        seconds: the time limit where ``images`` is None; one chunk is always measured.
         chains: for each image.
         temperatures: steps of the sigmoidal schedule.
         leapfrog_steps: of each transition.
-        target_acceptance: that step sizes are adapted to.
+        target_acceptance: the acceptance that step sizes are adapted to.
         start: where chains start, ``prior`` or ``posterior`` (which needs a density).
         chunk: how many images are annealed at a time.
     """
@@ -169,7 +171,8 @@ class AnnealedImportance(ImageMetric):
     def __init__(
         self,
         model: Model,
-        images: int = 50,
+        images: int | None = None,
+        seconds: float = 60.0,
         chains: int = 8,
         temperatures: int = 200,
         leapfrog_steps: int = 10,
@@ -177,14 +180,9 @@ class AnnealedImportance(ImageMetric):
         start: Literal["prior", "posterior"] = "prior",
         chunk: int = 25,
     ) -> None:
-        super().__init__(model, images)
-        for name, count in (
-            ("chains", chains), ("leapfrog_steps", leapfrog_steps), ("chunk", chunk)
-        ):  # fmt: skip
-            if count < 1:
-                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
-        if not 0 < target_acceptance < 1:
-            raise ValueError(f"target_acceptance={target_acceptance:g}: invalid; accepted: values above 0 and below 1")
+        super().__init__(model, images, seconds)
+        require_at_least(1, chains=chains, leapfrog_steps=leapfrog_steps, chunk=chunk)
+        check_acceptance(target_acceptance)
         self.chains = chains
         self.schedule = sigmoidal_schedule(temperatures)
         self.leapfrog_steps = leapfrog_steps
@@ -193,18 +191,16 @@ class AnnealedImportance(ImageMetric):
         self.chunk = chunk
 
     def compute(self) -> dict[str, Tensor]:
-        images = torch.cat(self.first)
-        z = self.model.prior.sample(len(images))
-        simulated = torch.cat([self.model.decode(part).sample() for part in z.split(self.chunk)])
         real, lower, upper, acceptance = [], [], [], []
-        parts = zip(images.split(self.chunk), simulated.split(self.chunk), z.split(self.chunk), strict=True)
-        for own, drawn, origin in progress(list(parts), "annealed importance sampling"):
-            path = self._path(torch.cat([own, drawn]))
+        for images in self.affordable(self.chunk, "annealed importance sampling"):
+            n = len(images)
+            z = self.model.prior.sample(n)
+            simulated = self.model.decode(z).sample()
+            path = self._path(torch.cat([images, simulated]))
             step_sizes = adapt_step_sizes(path, self.schedule, self.chains, self.leapfrog_steps, self.target_acceptance)
             forward, accepted = forward_log_likelihood(path, self.schedule, step_sizes, self.leapfrog_steps)
-            n = len(own)
             backward, _ = backward_log_likelihood(
-                self._path(drawn), origin, self.schedule, step_sizes[:, :, n:], self.leapfrog_steps
+                self._path(simulated), z, self.schedule, step_sizes[:, :, n:], self.leapfrog_steps
             )
             real.append(LogLikelihood(*(part[:n] for part in forward)))
             lower.append(forward.value[n:])
@@ -212,12 +208,11 @@ class AnnealedImportance(ImageMetric):
             acceptance.append(accepted)
         bounds = {"lower_bound": torch.cat(lower), "upper_bound": torch.cat(upper)}
         bounds["gap"] = bounds["upper_bound"] - bounds["lower_bound"]
-        measured = summarise(concatenate(real), "annealed_log_likelihood", images[0].numel())
+        measured = summarise(concatenate(real), "annealed_log_likelihood", self.first[0][0].numel())
         measured["annealed_acceptance"] = torch.cat(acceptance).mean()
         for name, values in bounds.items():
-            measured[f"simulated_{name}"], measured[f"simulated_{name}_standard_error"] = mean_and_standard_error(
-                values
-            )
+            value, error = mean_and_standard_error(values)
+            measured |= {f"simulated_{name}": value, f"simulated_{name}_standard_error": error}
         return measured
 
     def _path(self, images: Float[Tensor, "n c h w"]) -> GeometricPath:

@@ -1,4 +1,4 @@
-"""Can a linear classifier see which factor pairs share (Higgins et al. 2017, openreview.net/forum?id=Sy2fzU9gl)."""
+"""The beta-VAE score: predict which factor pairs share (Higgins et al. 2017, openreview.net/forum?id=Sy2fzU9gl)."""
 
 import torch
 from jaxtyping import Float64, Int64
@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from infovae.data.module import ImageData
+from infovae.errors import require_at_least
 from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.fixed_factor import drawn_factors, fixable
 
@@ -15,14 +16,14 @@ from infovae.metrics.fixed_factor import drawn_factors, fixable
 def mean_differences(
     codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"], fixed: list[int], count: int, pairs: int
 ) -> tuple[Float64[Tensor, "m d"], Int64[Tensor, " m"]]:
-    """Mean |z - z'| over pairs of two examples that share the value of a factor, and which factor that is.
+    """Return the mean |z - z'| over pairs of examples that share the value of a factor, and the factor of each mean.
 
     Args:
         codes: E[z|x].
         factors: of the same examples.
-        fixed: the factors that are fixed, drawn evenly.
+        fixed: the factors to fix, drawn evenly.
         count: how many means.
-        pairs: in each.
+        pairs: how many pairs in each.
     """
     means, shares = [], []
     dimensions = codes.shape[1]
@@ -37,17 +38,16 @@ def mean_differences(
 class BetaVAEScore(FactorMetric):
     """Accuracy of a logistic regression on the differences; chance is 1 over the number of factors.
 
-    Differences are brought to unit variance, so that the scale of the code, which regularisation would feel, doesn't
-    matter. Pairs to learn from come from two thirds of the examples, pairs to be judged by from the third left. Factors
-    with one value, or whose values no two examples share, are left out; of fewer than two factors there is nothing to
-    tell: nan.
+    Differences are scaled to unit variance, so the scale of the code doesn't change the effect of regularisation. Pairs
+    to learn from come from two thirds of the examples, pairs to be judged on from the remaining third. Factors with one
+    value, or whose values no two examples share, are left out; fewer than two factors give nan.
 
     Args:
         data: the images.
-        examples: at most so many are used.
-        pairs: how many make a mean difference.
-        learned: mean differences to learn from.
-        judged: mean differences to be judged by.
+        examples: how many examples to use, at most.
+        pairs: how many pairs make a mean difference.
+        learned: how many mean differences to learn from.
+        judged: how many mean differences to be judged on.
     """
 
     names = ("beta_vae_score",)
@@ -56,9 +56,7 @@ class BetaVAEScore(FactorMetric):
         self, data: ImageData, examples: int = 60000, pairs: int = 64, learned: int = 10000, judged: int = 5000
     ) -> None:
         super().__init__(data, examples)
-        for name, count in (("pairs", pairs), ("learned", learned), ("judged", judged)):
-            if count < 1:
-                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
+        require_at_least(1, pairs=pairs, learned=learned, judged=judged)
         self.pairs = pairs
         self.learned = learned
         self.judged = judged

@@ -1,27 +1,25 @@
-"""Cov[z] of each class by itself: how tightly q(z) packs the classes, and whether one has collapsed."""
+"""Cov[z] of each class: how tightly q(z) packs the classes, and whether one has collapsed."""
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.metrics.covariance import Moments
 from infovae.metrics.log_det_covariance import log_det
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
 
 
-def total_covariance(mean: Float[Tensor, "n d"], variance: Float[Tensor, "n d"]) -> Float64[Tensor, "d d"]:
-    """E[diag variance(x)] + Cov[mean(x)] of n equally likely examples, the covariance of their mixture."""
-    centred = mean.double() - mean.double().mean(dim=0)
-    return torch.diag(variance.double().mean(dim=0)) + centred.T @ centred / len(mean)
-
-
 class ClassCovariance(Metric):
     """log det Cov[q(z|class)] of each class, and the share of q(z)'s variance that lies between classes.
 
-    ``log_det_covariance_by_class`` is a vector; -inf for a class of a single example with a deterministic posterior,
-    nan for one without examples. ``between_class_variance`` is tr Cov[E[z|class]] / tr Cov[z]: 0 where a class says
-    nothing of the mean code, 1 where it says all; nan where the codes don't vary.
+    Covariances of means divide by n - 1, as everywhere here. ``log_det_covariance_by_class`` is a vector with an entry
+    for each class: nan for a class of fewer than two examples, -inf for one that is singular.
+
+    ``between_class_variance`` estimates tr Cov[E[z|class]] / tr Cov[z]: 0 where the class says nothing of the mean
+    code, 1 where it says everything. Both variances are free of bias (the pooled one divides by n - classes), so the
+    share can fall below 0 by chance. It is nan where no class has two examples or the codes don't vary.
     """
 
     mean: list[Tensor]
@@ -44,17 +42,16 @@ class ClassCovariance(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         mean, variance, labels = (torch.cat(list(part)) for part in (self.mean, self.variance, self.labels))
-        by_class, within = [], mean.new_zeros((), dtype=torch.float64)
-        for label in range(int(labels.max()) + 1):
-            chosen = labels == label
-            if not chosen.any():
-                by_class.append(within.new_tensor(torch.nan))
-                continue
-            covariance = total_covariance(mean[chosen], variance[chosen])
-            by_class.append(log_det(covariance))
-            within += covariance.trace() * chosen.sum() / len(labels)
-        total = total_covariance(mean, variance).trace()
-        return {
-            "log_det_covariance_by_class": torch.stack(by_class),
-            "between_class_variance": torch.where(total > 0, 1 - within / total, torch.nan),
-        }
+        by_class = mean.new_full((int(labels.max()) + 1,), torch.nan, dtype=torch.float64)
+        moments = {label: Moments.of(mean[labels == label], variance[labels == label]) for label in labels.unique()}
+        for label, own in moments.items():
+            by_class[label] = log_det(own.covariance(), own.noise())
+        pooled = sum(own.scatter.trace() for own in moments.values()) / (len(labels) - len(moments))
+        whole = Moments.of(mean, variance)
+        total = whole.covariance().trace()
+        if by_class.isnan().any():
+            self.reason = "a covariance needs two examples, and a class has fewer"
+        elif not total > 0:
+            self.reason = "the codes don't vary"
+        share = 1 - (whole.variance.sum() + pooled) / total
+        return {"log_det_covariance_by_class": by_class, "between_class_variance": share}

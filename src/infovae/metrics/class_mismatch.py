@@ -1,4 +1,4 @@
-"""Are all classes generated as often as they occur? (Zhao, Song, Ermon 2017, section 5)."""
+"""Compare how often classes are generated with how often they occur (Zhao, Song, Ermon 2017, section 5)."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 class ClassMismatch(NamedTuple):
-    """How far apart two class histograms are.
+    """The distance between two class histograms.
 
     Attributes:
         squared: sum over classes of the squared difference.
-        absolute: sum over classes of the difference's size, from 0 to 2.
+        absolute: sum over classes of the absolute difference, from 0 to 2.
     """
 
     squared: Float64[Tensor, ""]
@@ -20,12 +20,12 @@ class ClassMismatch(NamedTuple):
 
 
 def class_histogram(labels: Int64[Tensor, " n"], classes: int) -> Float64[Tensor, " classes"]:
-    """The share of each class; nan where there is no label."""
+    """Return the share of each class; nan where there is no label."""
     return torch.bincount(labels, minlength=classes).double() / len(labels)
 
 
 def class_mismatch(found: Float[Tensor, " classes"], wanted: Float[Tensor, " classes"]) -> ClassMismatch:
-    """The distance of one histogram from another.
+    """Return the distance of one histogram from another.
 
     n labels drawn from ``wanted`` itself are at a squared distance of (1 - ||wanted||^2) / n on average.
     """

@@ -9,7 +9,9 @@ from infovae.priors.prior import Prior
 
 
 class ClassPosteriors(Metric):
-    """``posterior_mean_<class>``, E[z|x] averaged over a class, and ``posterior_scale_<class>``, the root of Var[z|x].
+    """The location and width of q(z|x) in each class, for one latent dimension.
+
+    ``posterior_mean_<class>`` is the average E[z|x], ``posterior_scale_<class>`` the root of the average Var[z|x].
 
     Args:
         prior: p(z).
@@ -25,7 +27,7 @@ class ClassPosteriors(Metric):
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         if prior.latent_dim != 1:
-            raise ValueError(f"latent_dim={prior.latent_dim}: invalid; accepted: latent_dim=1")
+            raise ValueError(f"latent_dim={prior.latent_dim}: measured on a line only; accepted: latent_dim=1")
         for name in ("mean", "variance", "label"):
             self.add_state(name, [], dist_reduce_fx="cat")
 

@@ -1,52 +1,95 @@
-"""Cov[q(z)], accumulated."""
+"""Accumulate Cov[q(z)]."""
+
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
+TOO_FEW = "a covariance needs at least two examples"
 
-class CovarianceMetric(CodeMetric):
-    """What measures Cov[q(z)], by the law of total covariance: exact for diagonal Gaussian posteriors.
 
-        Cov[q(z)] = E[diag variance(x)] + Cov[mean(x)]
+class Moments(NamedTuple):
+    """The first two moments of n codes in float64, centred, so that an offset of the codes costs no digits.
 
-    In float64; the covariance of the means divides by n - 1, as np.cov does.
+    Attributes:
+        n: the number of codes.
+        centre: the average of mean(x).
+        scatter: sum of outer products of mean(x) - centre.
+        variance: the average of variance(x).
+        precision: machine epsilon of the codes as the model computed them.
     """
 
-    count: Tensor
-    mean_sum: Tensor
-    outer_sum: Tensor
-    variance_sum: Tensor
+    n: Tensor
+    centre: Float64[Tensor, " d"]
+    scatter: Float64[Tensor, "d d"]
+    variance: Float64[Tensor, " d"]
+    precision: Tensor
+
+    @staticmethod
+    def of(mean: Float[Tensor, "n d"], variance: Float[Tensor, "n d"]) -> "Moments":
+        """Return the moments of n codes, n at least 1."""
+        exact = mean.double()
+        centre = exact.mean(dim=0)
+        centred = exact - centre
+        precision = centre.new_tensor(torch.finfo(mean.dtype).eps)
+        n = centre.new_tensor(len(mean))
+        return Moments(n, centre, centred.T @ centred, variance.double().mean(dim=0), precision)
+
+    def merged(self, other: "Moments") -> "Moments":
+        """Return the moments of both sets of codes together (Chan, Golub, LeVeque 1983)."""
+        n = self.n + other.n
+        share = other.n / n
+        shift = other.centre - self.centre
+        return Moments(
+            n,
+            self.centre + share * shift,
+            self.scatter + other.scatter + self.n * share * torch.outer(shift, shift),
+            torch.lerp(self.variance, other.variance, share),
+            torch.maximum(self.precision, other.precision),
+        )
+
+    def between(self) -> Float64[Tensor, "d d"]:
+        """Return Cov[mean(x)], divided by n - 1 as np.cov does; nan for fewer than two examples."""
+        return self.scatter / (self.n - 1) if self.n > 1 else torch.full_like(self.scatter, torch.nan)
+
+    def covariance(self) -> Float64[Tensor, "d d"]:
+        """Return Cov[q(z)] by the law of total covariance; nan for fewer than two examples."""
+        return self.between() + torch.diag(self.variance)
+
+    def noise(self) -> Float64[Tensor, " d"]:
+        """Return the variance that rounding of the codes adds to each dimension: (epsilon |z|)^2 on average."""
+        return self.precision.square() * (self.centre.square() + self.between().diagonal())
+
+
+class CovarianceMetric(CodeMetric):
+    """Measure Cov[q(z)], by the law of total covariance: exact for diagonal Gaussian posteriors.
+
+    Cov[q(z)] = E[diag variance(x)] + Cov[mean(x)], in float64; Cov[mean(x)] divides by n - 1.
+    """
+
+    n: Tensor
+    centre: Tensor
+    scatter: Tensor
+    variance: Tensor
+    precision: Tensor
 
     def __init__(self, prior: Prior) -> None:
         super().__init__(prior)
-        latent_dim = prior.latent_dim
-        zeros = torch.zeros(latent_dim, dtype=torch.float64)
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("mean_sum", zeros.clone(), dist_reduce_fx="sum")
-        self.add_state("outer_sum", torch.zeros(latent_dim, latent_dim, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("variance_sum", zeros.clone(), dist_reduce_fx="sum")
+        zeros = torch.zeros(prior.latent_dim, dtype=torch.float64)
+        start = Moments(zeros.new_tensor(0.0), zeros, torch.diag(zeros), zeros, zeros.new_tensor(0.0))
+        for name, value in start._asdict().items():
+            self.add_state(name, value.clone(), dist_reduce_fx=None)
 
     def update(self, codes: Codes) -> None:
-        mean = codes.mean.double()
-        self.count += len(mean)
-        self.mean_sum += mean.sum(dim=0)
-        self.outer_sum += mean.T @ mean
-        self.variance_sum += codes.variance.double().sum(dim=0)
+        for name, value in self.moments().merged(Moments.of(codes.mean, codes.variance))._asdict().items():
+            setattr(self, name, value)
 
-    def between(self) -> Float64[Tensor, "d d"]:
-        """Cov[mean(x)]; of fewer than two examples, zeros."""
-        if self.count < 2:
-            return torch.zeros_like(self.outer_sum)
-        mean = self.mean_sum / self.count
-        return (self.outer_sum - self.count * torch.outer(mean, mean)) / (self.count - 1)
-
-    def covariance(self) -> Float64[Tensor, "d d"]:
-        """Cov[q(z)]; of fewer than two examples, zeros."""
-        if self.count < 2:
-            return torch.zeros_like(self.outer_sum)
-        return self.between() + torch.diag(self.variance_sum / self.count)
+    def moments(self) -> Moments:
+        """Return the moments of everything taken in; explain nan where that is a single example."""
+        self.reason = TOO_FEW if self.n < 2 else None
+        return Moments(self.n, self.centre, self.scatter, self.variance, self.precision)

@@ -1,4 +1,4 @@
-"""Disentanglement, completeness, informativeness (Eastwood & Williams 2018, openreview.net/forum?id=By-7dz-AZ)."""
+"""Disentanglement, completeness and informativeness (Eastwood & Williams 2018, openreview.net/forum?id=By-7dz-AZ)."""
 
 import math
 
@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor
 
 from infovae.data.module import ImageData
+from infovae.errors import require_at_least
 from infovae.metrics.factor_metric import FactorMetric, thirds, varying
 from infovae.terminal.progress import progress
 
@@ -15,25 +16,25 @@ from infovae.terminal.progress import progress
 def importances(
     codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"], trees: int, smallest_leaf: float
 ) -> tuple[Float64[Tensor, "d j"], Float64[Tensor, " k"]]:
-    """How much each dimension counts in predicting each factor, and how often the prediction is wrong.
+    """Return how much each dimension counts in predicting each factor, and how often the prediction is wrong.
 
-    A forest that may split at any dimension predicts the value, from two thirds of the examples; a dimension counts
-    for the decrease of Gini impurity at its splits, 1 over all dimensions. The rate of errors is that on the third
-    left. It is nan for a factor that has one value among the two thirds, whose importances are left out.
+    A forest that may split at any dimension learns to predict the value from two thirds of the examples. A dimension's
+    importance is the decrease of Gini impurity at its splits, and importances sum to 1. The error rate is that on the
+    remaining third. A factor with one value among the two thirds has an error of nan, and no column of importances.
 
     Args:
         codes: E[z|x].
         factors: as classes.
         trees: of each forest.
-        smallest_leaf: which fraction of the examples a leaf has at least. Small leaves fit noise, whose splits then
-            count too; a value rarer than that can't be predicted.
+        smallest_leaf: the smallest fraction of the examples in a leaf. Smaller leaves fit noise, and splits on noise
+            count as importance; but a value rarer than this can't be predicted.
     """
     fit, judge = thirds(len(codes))
-    told = varying(factors[fit])
-    importance = codes.new_zeros(codes.shape[1], len(told))
+    varied = varying(factors[fit])
+    importance = codes.new_zeros(codes.shape[1], len(varied))
     errors = codes.new_full((factors.shape[1],), torch.nan)
     seed = int(torch.randint(2**31, ()))
-    for column, j in enumerate(progress(told, "growing trees")):
+    for column, j in enumerate(progress(varied, "growing trees")):
         forest = RandomForestClassifier(trees, max_features=None, min_samples_leaf=smallest_leaf, random_state=seed)
         forest.fit(codes[fit].numpy(), factors[fit, j].numpy())
         importance[:, column] = torch.from_numpy(forest.feature_importances_)
@@ -43,13 +44,13 @@ def importances(
 
 
 def concentration(importance: Float64[Tensor, "a b"]) -> Float64[Tensor, ""]:
-    """1 - H(row) / log b, averaged over the rows by what they count: 1 if each row has one entry, 0 if all are alike.
+    """Return 1 - H(row) / log b, averaged over rows weighted by their sums.
 
-    Disentanglement, if a row is a dimension of the code, and completeness, if it is a factor. Where nothing counts, 0;
-    with a single column, nan.
+    It is 1 if each row has one entry, and 0 if all entries are alike or 0. It is nan for fewer than two columns or no
+    row. This is disentanglement if rows are dimensions of the code, and completeness if they are factors.
     """
-    columns = importance.shape[1]
-    if columns < 2:
+    rows, columns = importance.shape
+    if columns < 2 or not rows:
         return importance.new_tensor(torch.nan)
     weights = importance.sum(dim=1)
     shares = importance / torch.where(weights > 0, weights, 1.0).unsqueeze(1)
@@ -59,14 +60,14 @@ def concentration(importance: Float64[Tensor, "a b"]) -> Float64[Tensor, ""]:
 
 
 class DCI(FactorMetric):
-    """Disentanglement, completeness, and the rate of errors that is called informativeness, with random forests.
+    """Disentanglement, completeness, and the error rate that the paper calls informativeness, with random forests.
 
-    Disentanglement needs two factors that vary, completeness two dimensions: nan without. Errors are averaged over the
-    factors, and given for each as ``dci_error_by_factor``.
+    Disentanglement needs two factors that vary, completeness two dimensions, else nan. Errors are averaged over the
+    factors; ``dci_error_by_factor`` holds each.
 
     Args:
         data: the images.
-        examples: at most so many are used.
+        examples: how many examples to use, at most.
         trees: of the forest that predicts a factor.
         smallest_leaf: see :func:`importances`.
     """
@@ -75,10 +76,9 @@ class DCI(FactorMetric):
 
     def __init__(self, data: ImageData, examples: int = 10000, trees: int = 30, smallest_leaf: float = 0.01) -> None:
         super().__init__(data, examples)
-        if trees < 1:
-            raise ValueError(f"trees={trees}: invalid; accepted: whole numbers of at least 1")
+        require_at_least(1, trees=trees)
         if not 0 < smallest_leaf <= 0.5:
-            raise ValueError(f"smallest_leaf={smallest_leaf:g}: invalid; accepted: fractions above 0, up to 0.5")
+            raise ValueError(f"smallest_leaf={smallest_leaf:g}: no tree; accepted: fractions above 0, up to 0.5")
         self.trees = trees
         self.smallest_leaf = smallest_leaf
 

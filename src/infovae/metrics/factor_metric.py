@@ -1,4 +1,4 @@
-"""What measures codes against the known factors of variation of the examples."""
+"""The base of metrics that compare codes with known factors of variation."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -9,26 +9,26 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.data.module import ImageData
-from infovae.errors import UserError
+from infovae.errors import UserError, require_at_least
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
 
 
 class FactorMetric(Metric):
-    """Gathers E[z|x] and the factors of the first examples that a split gives, and measures them on the CPU.
+    """Gather E[z|x] and the factors of a split's first examples, and measure them on the CPU.
 
-    A code that isn't finite makes every score nan, and so does a split without examples.
+    A code that isn't finite makes every score nan.
 
     Args:
         data: the images, whose factors must be known.
-        examples: at most so many are used.
+        examples: how many examples to use, at most.
 
     Raises:
-        UserError: the data set knows no factors.
+        UserError: the data set has no known factors.
     """
 
     names: ClassVar[tuple[str, ...]]
-    """Of the scores."""
+    """Names of the scores."""
 
     mean: list[Tensor]
     factors: list[Tensor]
@@ -37,11 +37,10 @@ class FactorMetric(Metric):
         super().__init__()
         if any(part.factors is None for part in data.splits.values() if len(part.images)):
             raise UserError(
-                f"metrics: {type(self).__name__} needs known factors of variation, and this data set knows none; "
-                "accepted: one that does, as data=sprites"
+                f"metrics: {type(self).__name__} needs known factors of variation, and this data set has none; "
+                "accepted: one that has, such as data=sprites"
             )
-        if examples < 1:
-            raise ValueError(f"examples={examples}: invalid; accepted: whole numbers of at least 1")
+        require_at_least(1, examples=examples)
         self.add_state("mean", [], dist_reduce_fx="cat")
         self.add_state("factors", [], dist_reduce_fx="cat")
         self.examples = examples
@@ -58,28 +57,32 @@ class FactorMetric(Metric):
             self.factors.append(factors[:missing])
 
     def compute(self) -> dict[str, Tensor]:
-        if not sum(map(len, self.mean)) or not all(bool(part.isfinite().all()) for part in self.mean):
-            self.reason = "the codes aren't finite, or the split has no examples"
+        codes, factors = torch.cat(list(self.mean)).double().cpu(), torch.cat(list(self.factors)).cpu()
+        if not codes.isfinite().all():
+            self.reason = "the codes aren't finite"
             return {name: torch.tensor(torch.nan, dtype=torch.float64) for name in self.names}
-        return self.measured(torch.cat(list(self.mean)).double().cpu(), torch.cat(list(self.factors)).cpu())
+        scores = self.measured(codes, factors)
+        if any(bool(scores[name].isnan()) for name in self.names):
+            self.reason = "too few of the factors vary, or too few examples share their values"
+        return scores
 
     @abstractmethod
     def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:
-        """The scores by name, and vectors with an entry for each factor beside them."""
+        """Return the scores by name, beside vectors with an entry for each factor."""
 
 
 def gap(scores: Float64[Tensor, "d k"]) -> Float64[Tensor, " k"]:
-    """How far each factor's best dimension is ahead of its second best; a single one, of a dimension that scores 0."""
+    """Return how far each factor's best dimension is ahead of the second best, or of 0 if there is a single one."""
     first, second = torch.cat([scores, torch.zeros_like(scores[:1])]).topk(2, dim=0).values
     return first - second
 
 
 def varying(factors: Int64[Tensor, "n k"]) -> list[int]:
-    """The factors that have more than one value."""
+    """Return the factors that have more than one value."""
     return [j for j, values in enumerate(factors.T) if len(values.unique()) > 1]
 
 
 def thirds(n: int) -> tuple[Int64[Tensor, " a"], Int64[Tensor, " b"]]:
-    """Positions of two thirds of n examples to learn from, and of a third to be judged on, drawn at random."""
+    """Return random positions of two thirds of n examples to learn from, and of a third to be judged on."""
     order = torch.randperm(n)
     return order[n // 3 :], order[: n // 3]

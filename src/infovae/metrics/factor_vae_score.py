@@ -1,10 +1,11 @@
-"""Which dimension stands still when a factor does (Kim & Mnih 2018, arXiv 1802.05983, section 4)."""
+"""The FactorVAE score: which dimension varies least when a factor is fixed (Kim & Mnih 2018, arXiv 1802.05983)."""
 
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from infovae.data.module import ImageData
+from infovae.errors import require_at_least
 from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.fixed_factor import drawn_factors, fixable
 
@@ -17,13 +18,13 @@ def votes(
     count: int,
     group: int,
 ) -> Int64[Tensor, "f d"]:
-    """How often each dimension varied least, in proportion, among examples that share the value of a factor.
+    """Return how often each dimension varied least, relative to its variance, among examples that share a factor.
 
     Args:
         codes: E[z|x].
         factors: of the same examples.
-        fixed: the factors that are fixed, drawn evenly.
-        variance: of each dimension over all examples; 0 for those that get no vote.
+        fixed: the factors to fix, drawn evenly.
+        variance: of each dimension over all examples; 0 for dimensions that get no vote.
         count: how many votes.
         group: how many examples make a vote.
     """
@@ -37,7 +38,7 @@ def votes(
 
 
 def majority_accuracy(learned: Int64[Tensor, "f d"], judged: Int64[Tensor, "f d"]) -> Float64[Tensor, ""]:
-    """How often the factor for which a dimension got most votes is the one for which it gets others."""
+    """Return how often a vote comes from the factor that cast most of the learned votes for its dimension."""
     factor_of = learned.argmax(dim=0, keepdim=True)
     return judged.gather(0, factor_of).sum().double() / judged.sum()
 
@@ -45,18 +46,18 @@ def majority_accuracy(learned: Int64[Tensor, "f d"], judged: Int64[Tensor, "f d"
 class FactorVAEScore(FactorMetric):
     """Accuracy of the majority vote; chance is 1 over the number of factors.
 
-    Votes to learn from come from two thirds of the examples, votes to be judged by from the third left: from the same
-    examples, what those with one value have in common by chance would count as knowledge. Factors with one value, or
-    whose values no two examples share, are left out; of fewer than two factors there is nothing to tell: nan. If no
-    dimension is over the threshold, all votes are for the first, which is chance.
+    Votes to learn from come from two thirds of the examples, votes to be judged on from the remaining third. If both
+    came from the same examples, a chance likeness of a few would count as knowledge. Factors with one value, or whose
+    values no two examples share, are left out; fewer than two factors give nan. If no dimension is above the threshold,
+    all votes go to the first, which is chance.
 
     Args:
         data: the images.
-        examples: at most so many are used.
-        group: how many examples that share a value make a vote.
-        learned: votes to learn from.
-        judged: votes to be judged by.
-        threshold: dimensions get no vote whose Var_x[E[z|x]] isn't over it.
+        examples: how many examples to use, at most.
+        group: how many examples with one value make a vote.
+        learned: how many votes to learn from.
+        judged: how many votes to be judged on.
+        threshold: dimensions with a smaller Var_x[E[z|x]] get no vote.
     """
 
     names = ("factor_vae_score",)
@@ -71,13 +72,10 @@ class FactorVAEScore(FactorMetric):
         threshold: float = 0.0025,
     ) -> None:
         super().__init__(data, examples)
-        if group < 2:
-            raise ValueError(f"group={group}: invalid; accepted: whole numbers of at least 2")
-        for name, count in (("learned", learned), ("judged", judged)):
-            if count < 1:
-                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
+        require_at_least(2, group=group)
+        require_at_least(1, learned=learned, judged=judged)
         if not threshold >= 0:
-            raise ValueError(f"threshold={threshold:g}: invalid; accepted: numbers of at least 0")
+            raise ValueError(f"threshold={threshold:g}: not a variance; accepted: numbers of at least 0")
         self.group = group
         self.learned = learned
         self.judged = judged

@@ -1,7 +1,7 @@
-"""How far a few labels go with the code: semi-supervised classification on E[z|x].
+"""Semi-supervised classification on E[z|x]: how far a few labels go with this code.
 
-The paper's measure of a code's use (after M1 of Kingma et al. 2014, arXiv 1406.5298): a classifier on the codes of a
-few labelled training examples, and its error on another split.
+This is the paper's measure of a code's usefulness, after M1 of Kingma et al. 2014 (arXiv 1406.5298). A classifier
+learns from the codes of a few labelled training examples and is judged on another split.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,37 +17,38 @@ from sklearn.svm import SVC, LinearSVC
 from torch import Tensor
 
 from infovae.data.splits import balanced_subset
+from infovae.errors import require_at_least
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.training_codes import Classes, Points, TrainingCodesMetric
 from infovae.terminal.progress import progress
 
 NEIGHBOURS = 5
 Unlabelled = Float64[np.ndarray, "m d"]
-UNLABELLED = -1
-"""The class that scikit-learn takes for none."""
+NO_CLASS = -1
+"""The class that scikit-learn reads as unlabelled."""
 
 
 def linear_svm(codes: Points, labels: Classes, unlabelled: Unlabelled) -> ClassifierMixin:
-    """A linear support vector machine, one class against the rest."""
+    """Fit a linear support vector machine, one class against the rest."""
     return LinearSVC(random_state=0).fit(codes, labels)
 
 
 def nearest_neighbours(codes: Points, labels: Classes, unlabelled: Unlabelled) -> ClassifierMixin:
-    """A vote of the 5 nearest labelled codes."""
+    """Fit a vote of the 5 nearest labelled codes."""
     return KNeighborsClassifier(min(NEIGHBOURS, len(codes))).fit(codes, labels)
 
 
 def self_trained_svm(codes: Points, labels: Classes, unlabelled: Unlabelled) -> ClassifierMixin | None:
-    """A support vector machine with a Gaussian kernel that labels what it is sure of and learns from that too.
+    """Fit a support vector machine with a Gaussian kernel that also learns from the codes it is sure of.
 
-    In the place of the paper's transductive SVM: codes that get a class with a calibrated probability of at least 0.95
-    join the labelled ones, at most ten times over. None where a class has a single label: nothing to calibrate by.
+    It stands in for the paper's transductive SVM. Codes whose class has a calibrated probability of at least 0.95 join
+    the labelled ones, at most ten times over. None where a class has a single label, which allows no calibration.
     """
     fewest = int(np.unique(labels, return_counts=True)[1].min())
     if fewest < 2:
         return None
     sure = CalibratedClassifierCV(SVC(), cv=min(3, fewest), ensemble=False)
-    together = np.concatenate([labels, np.full(len(unlabelled), UNLABELLED)])
+    together = np.concatenate([labels, np.full(len(unlabelled), NO_CLASS)])
     return SelfTrainingClassifier(sure, threshold=0.95).fit(np.concatenate([codes, unlabelled]), together)
 
 
@@ -59,25 +60,25 @@ METHODS: dict[str, Callable[[Points, Classes, Unlabelled], ClassifierMixin | Non
 
 
 class FewLabels(TrainingCodesMetric):
-    """Error rates of classifiers that saw a few labels, averaged over draws of those, with standard errors.
+    """Error rates of classifiers that saw a few labels, averaged over draws of the labels, with standard errors.
 
-    ``error_METHOD_with_COUNT_labels``; labels are drawn class by class in turn. nan where the training split has fewer
-    examples or a single class, or a code is nan.
+    Their names are ``error_METHOD_with_COUNT_labels``. Labels are drawn class by class in turn. A rate is nan where the
+    training split has fewer examples than that, or a single class, or a code that isn't finite.
 
     Args:
-        labels: how many labelled examples, each count by itself.
-        draws: of labelled examples, whose spread the standard error is of.
+        labels: numbers of labelled examples, each measured by itself.
+        draws: how many draws of labelled examples; the standard error is over these.
         unlabelled: how many further training examples the self-trained SVM gets.
     """
 
     def __init__(self, labels: Sequence[int] = (100, 300, 1000), draws: int = 5, unlabelled: int = 2000) -> None:
         super().__init__()
         if not labels or min(labels) < 1:
-            raise ValueError(f"labels={list(labels)}: invalid; accepted: lists of whole numbers of at least 1")
-        if draws < 1:
-            raise ValueError(f"draws={draws}: invalid; accepted: whole numbers of at least 1")
-        if unlabelled < 0:
-            raise ValueError(f"unlabelled={unlabelled}: invalid; accepted: whole numbers of at least 0")
+            raise ValueError(
+                f"labels={list(labels)}: nothing to learn from; accepted: lists of whole numbers of at least 1"
+            )
+        require_at_least(1, draws=draws)
+        require_at_least(0, unlabelled=unlabelled)
         self.counts = tuple(labels)
         self.draws = draws
         self.unlabelled = unlabelled
@@ -98,7 +99,7 @@ class FewLabels(TrainingCodesMetric):
                     else "the training split has one class, or codes aren't finite"
                 )
                 continue
-            # The same examples at the same seed, whatever else is measured.
+            # Seeded by the draw alone, so that the examples don't depend on what else is measured.
             generator = torch.Generator().manual_seed(draw)
             chosen = balanced_subset(classes, count, generator).numpy()
             rest = np.setdiff1d(torch.randperm(len(codes), generator=generator)[: self.unlabelled].numpy(), chosen)

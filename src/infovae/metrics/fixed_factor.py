@@ -1,4 +1,4 @@
-"""Draws of examples that share the value of a factor."""
+"""Draw examples that share the value of a factor."""
 
 from collections.abc import Iterator
 
@@ -9,15 +9,15 @@ from torch import Tensor
 from infovae.metrics.factor_metric import varying
 from infovae.terminal.progress import progress
 
-BLOCK = 2**20
+DRAWN_AT_ONCE = 2**20
 """Numbers held at a time."""
 
 
 class SharedValues:
-    """The examples that have each value of a factor; those that share theirs with no other are never drawn.
+    """The examples that have each value of a factor. An example that shares its value with no other is never drawn.
 
     Args:
-        values: of the factor, by example; at least two are alike.
+        values: the factor's value of each example; at least two are alike.
     """
 
     def __init__(self, values: Int64[Tensor, " n"]) -> None:
@@ -29,42 +29,42 @@ class SharedValues:
         self.shared = (self.counts > 1).nonzero()[:, 0]
 
     def draw(self, count: int) -> Int64[Tensor, " m"]:
-        """So many examples, with replacement."""
+        """Return ``count`` examples, drawn with replacement."""
         return self.shared[torch.randint(len(self.shared), (count,))]
 
     def alike(self, examples: Int64[Tensor, " m"], count: int) -> Int64[Tensor, "m l"]:
-        """For each of these, so many of those that have its value, itself among them, with replacement."""
+        """Return ``count`` examples with the value of each given one, itself included, drawn with replacement."""
         chosen = torch.rand(len(examples), count, dtype=torch.float64) * self.counts[examples, None]
         return self.order[self.first[examples, None] + chosen.long()]
 
     def partners(self, examples: Int64[Tensor, " m"]) -> Int64[Tensor, " m"]:
-        """For each of these, another that has its value."""
+        """Return another example with the value of each given one."""
         chosen = (torch.rand(len(examples), dtype=torch.float64) * (self.counts[examples] - 1)).long()
         chosen += chosen >= self.rank[examples]
         return self.order[self.first[examples] + chosen]
 
 
 def fixable(factors: Int64[Tensor, "n k"]) -> set[int]:
-    """The factors that vary and have a value that two examples share."""
+    """Return the factors that vary and have a value that two examples share."""
     return {j for j in varying(factors) if len(factors[:, j].unique()) < len(factors)}
 
 
 def drawn_factors(
     factors: Int64[Tensor, "n k"], fixed: list[int], count: int, size: int
 ) -> Iterator[tuple[int, SharedValues, int]]:
-    """Factors to fix, drawn evenly, so many times: how often each, in blocks.
+    """Draw the factor to fix ``count`` times, evenly, and yield how often each came up, in blocks.
 
     Args:
         factors: of all examples.
-        fixed: which are drawn from, each with a value that two examples share.
+        fixed: the factors to draw from, each with a value that two examples share.
         count: how many draws.
-        size: numbers that each draw takes; a block holds no more than :data:`BLOCK`, or one draw.
+        size: how many numbers each draw takes; a block holds at most :data:`DRAWN_AT_ONCE`, or one draw.
 
     Yields:
-        A position in ``fixed``, the examples by the value of that factor, and for how many draws.
+        A position in ``fixed``, the examples by the value of that factor, and a number of draws.
     """
     times = torch.randint(len(fixed), (count,)).bincount(minlength=len(fixed)).tolist()
-    most = max(1, BLOCK // size)
+    most = max(1, DRAWN_AT_ONCE // size)
     for position, total in progress(list(enumerate(times)), "fixing factors"):
         shared = SharedValues(factors[:, fixed[position]])
         for done in range(0, total, most):

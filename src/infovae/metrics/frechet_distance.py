@@ -1,4 +1,4 @@
-"""The Frechet distance between features, had they normal laws (Heusel et al. 2017, with a classifier of one's own)."""
+"""The Frechet distance between normal laws fitted to features (Heusel et al. 2017; here a classifier's features)."""
 
 import torch
 from jaxtyping import Float, Float64
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def square_root(matrix: Float64[Tensor, "k k"]) -> Float64[Tensor, "k k"]:
-    """Of a symmetric matrix without negative eigenvalues; those that rounding made negative are 0."""
+    """Return the root of a symmetric matrix without negative eigenvalues; rounding below 0 counts as 0."""
     eigenvalues, vectors = torch.linalg.eigh(matrix)
     return (vectors * eigenvalues.clamp_min(0).sqrt()) @ vectors.T
 
@@ -17,10 +17,10 @@ def normal_frechet_distance(
     mean_y: Float64[Tensor, " k"],
     covariance_y: Float64[Tensor, "k k"],
 ) -> Float64[Tensor, ""]:
-    """||m_x - m_y||^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)), the squared 2-Wasserstein distance of two normal laws.
+    """Return ||m_x - m_y||^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)), the squared 2-Wasserstein distance of normal laws.
 
-    The product's root has the trace of the root of C_x^(1/2) C_y C_x^(1/2), which is symmetric and, singular or not,
-    has only real eigenvalues.
+    The root of the product has the same trace as the root of C_x^(1/2) C_y C_x^(1/2), which is symmetric: its
+    eigenvalues are real, even where a covariance is singular.
     """
     root = square_root(covariance_x)
     product = root @ covariance_y @ root
@@ -29,10 +29,10 @@ def normal_frechet_distance(
 
 
 def frechet_distance(x: Float[Tensor, "n k"], y: Float[Tensor, "m k"]) -> Float64[Tensor, ""]:
-    """Between the normal laws of two samples' means and covariances, in the square of the features' units.
+    """Return the distance between the normal laws of two samples' means and covariances, in squared feature units.
 
-    Too large by a term that falls as 1 / n and 1 / m, so compare values of equal sample sizes. Fewer than two examples
-    on either side, or any that isn't finite, give nan.
+    It is too large, by a term that falls as 1 / n and 1 / m: compare values of equal sample sizes only. It is nan for
+    fewer than two examples on either side, and where an example isn't finite.
     """
     if min(len(x), len(y)) < 2 or not (x.isfinite().all() and y.isfinite().all()):
         return x.new_tensor(torch.nan, dtype=torch.float64)

@@ -12,12 +12,12 @@ from infovae.metrics.log_weights import Decode
 
 
 class State(NamedTuple):
-    """Where c chains for each of n images are, with all that the path needs there.
+    """The positions of c chains for each of n images, with the densities and gradients there.
 
     Attributes:
         z: positions.
         log_start: log density of the path's start.
-        log_ratio: log density of its end less that of its start.
+        log_ratio: log density of its end minus that of its start.
         start_gradient: of ``log_start``.
         ratio_gradient: of ``log_ratio``.
     """
@@ -29,23 +29,23 @@ class State(NamedTuple):
     ratio_gradient: Float[Tensor, "c n d"]
 
     def log_density(self, beta: Tensor) -> Float64[Tensor, "c n"]:
-        """log of the path's density at inverse temperature beta."""
+        """Return the log density of the path at inverse temperature beta."""
         return self.log_start + beta * self.log_ratio
 
     def gradient(self, beta: Tensor) -> Float[Tensor, "c n d"]:
-        """The gradient of :meth:`log_density`."""
+        """Return the gradient of :meth:`log_density`."""
         return self.start_gradient + beta.to(self.z.dtype) * self.ratio_gradient
 
 
 @dataclass(frozen=True)
 class GeometricPath:
-    """start(z)^(1 - beta) (p(z) p(x|z))^beta, from a distribution that can be sampled to p(z, x).
+    """The densities start(z)^(1 - beta) (p(z) p(x|z))^beta, from one that can be sampled to p(z, x).
 
     Attributes:
         images: x.
         decode: gives p(x|z).
         prior: p(z) with event shape (d,).
-        proposal: where the path starts, with batch shape () or (n,); the prior if None.
+        proposal: the start of the path, with batch shape () or (n,); the prior if None.
     """
 
     images: Float[Tensor, "n *image"]
@@ -54,14 +54,14 @@ class GeometricPath:
     proposal: Distribution | None = None
 
     def sample_start(self, chains: int) -> Float[Tensor, "c n d"]:
-        """Draws from the start, independent over chains and images."""
+        """Return draws from the start, independent over chains and images."""
         if self.proposal is not None and self.proposal.batch_shape:
             return self.proposal.sample(torch.Size((chains,)))
         return (self.proposal or self.prior).sample(torch.Size((chains, len(self.images))))
 
     def at(self, z: Float[Tensor, "c n d"]) -> State:
-        """The densities and gradients at z."""
-        # Lightning evaluates in inference mode, where autograd would be off even here.
+        """Return the densities and gradients at z."""
+        # Lightning evaluates in inference mode, which would switch autograd off here too.
         with torch.inference_mode(False), torch.enable_grad():
             z = z.detach().clone().requires_grad_()
             images = self.images.clone().expand(len(z), *self.images.shape).flatten(0, 1)
@@ -70,7 +70,7 @@ class GeometricPath:
             if self.proposal is not None:
                 log_prior, log_start = log_start, self.proposal.log_prob(z)
                 log_ratio = log_ratio + log_prior - log_start
-            # A uniform density is no function of z to autograd, until one is added.
+            # A uniform density has no gradient graph, so one of value 0 is added.
             attached = log_start.sum() + 0 * z.sum()
             (start_gradient,) = torch.autograd.grad(attached, z, retain_graph=True)
             (ratio_gradient,) = torch.autograd.grad(log_ratio.sum(), z)
@@ -87,7 +87,7 @@ def leapfrog(
     step_size: Float[Tensor, "c n"],
     steps: int,
 ) -> tuple[State, Float[Tensor, "c n d"]]:
-    """Hamilton's equations by leapfrog steps with unit mass: reversible, volume-preserving, ``steps`` gradients."""
+    """Follow Hamilton's equations with unit mass by leapfrog steps, which are reversible and preserve volume."""
     size = step_size.unsqueeze(-1)
     momentum = momentum + 0.5 * size * state.gradient(beta)
     for step in range(steps):
@@ -103,11 +103,10 @@ def hamiltonian_transition(
     step_size: Float[Tensor, "c n"],
     steps: int,
 ) -> tuple[State, Float64[Tensor, "c n"]]:
-    """One transition that leaves the path's density at beta invariant and is its own reverse.
+    """Make one transition that leaves the path's density at beta invariant and is its own reverse.
 
     Returns:
-        where the chains are, and the probability with which each proposal was accepted; a trajectory that diverges
-        to nan is rejected.
+        The new positions, and each proposal's probability of acceptance. A trajectory that diverges to nan is rejected.
     """
     momentum = torch.randn_like(state.z)
     proposed, final_momentum = leapfrog(path, state, momentum, beta, step_size, steps)

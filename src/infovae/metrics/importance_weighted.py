@@ -1,32 +1,36 @@
 """The importance-weighted bound on log p(x) (Burda, Grosse, Salakhutdinov 2016, arXiv 1509.00519, equation 8)."""
 
+import logging
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.distributions import Distribution
 
+from infovae.errors import require_at_least
 from infovae.metrics.log_weights import Decode, LogLikelihood, concatenate, log_mean_weight, summarise
 from infovae.metrics.metric import ImageMetric
+from infovae.metrics.pareto import pareto_k, pareto_threshold
 from infovae.model import Model
-from infovae.terminal.progress import progress
+
+log = logging.getLogger(__name__)
+
+ESTIMATE = "importance_weighted_log_likelihood"
 
 
 @torch.no_grad()
-def importance_weighted_log_likelihood(
+def log_importance_weights(
     images: Float[Tensor, "n *image"],
     decode: Decode,
     prior: Distribution,
     proposal: Distribution,
     samples: int,
     chunk: int = 4096,
-) -> LogLikelihood:
-    """log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), in nats an example.
+) -> Float64[Tensor, "k n"]:
+    """Return log p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), for K codes of each example.
 
-    A lower bound on average, tight where q(z|x) is p(z|x) and as K grows; K = 1 is the ELBO. It can be far too low
-    where q(z|x) is narrower than p(z|x), and then the effective sample size and the standard error can both look good.
-
-    The codes, (K, n, d), are drawn at once, so that neither they nor the value depend on ``chunk``; the decoder, whose
-    activations are the memory, sees a chunk at a time.
+    The codes, (K, n, d), are drawn at once, so neither they nor the weights depend on ``chunk``. The decoder, whose
+    activations take most memory, sees one chunk at a time.
 
     Args:
         images: x.
@@ -39,52 +43,90 @@ def importance_weighted_log_likelihood(
     Raises:
         ValueError: ``samples`` or ``chunk`` is below 1.
     """
-    for name, count in (("samples", samples), ("chunk", chunk)):
-        if count < 1:
-            raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
+    require_at_least(1, samples=samples, chunk=chunk)
     n = len(images)
     z = proposal.sample(torch.Size((samples,)))
     log_ratio = prior.log_prob(z).double() - proposal.log_prob(z).double()
-    codes = z.flatten(0, 1)
     example = torch.arange(n, device=images.device).repeat(samples)
     conditional = [
         decode(part).log_prob(images[which])
-        for part, which in zip(codes.split(chunk), example.split(chunk), strict=True)
+        for part, which in zip(z.flatten(0, 1).split(chunk), example.split(chunk), strict=True)
     ]
-    return log_mean_weight(torch.cat(conditional).double().reshape(samples, n) + log_ratio)
+    return torch.cat(conditional).double().reshape(samples, n) + log_ratio
+
+
+def importance_weighted_log_likelihood(
+    images: Float[Tensor, "n *image"],
+    decode: Decode,
+    prior: Distribution,
+    proposal: Distribution,
+    samples: int,
+    chunk: int = 4096,
+) -> LogLikelihood:
+    """Return log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), in nats per example.
+
+    This is a lower bound on average, tight where q(z|x) is p(z|x) and as K grows; K = 1 gives the ELBO. It can be far
+    too low where q(z|x) is narrower than p(z|x): effective sample size and standard error can then both look good, and
+    :func:`infovae.metrics.pareto.pareto_k` shows it. Arguments as for :func:`log_importance_weights`.
+    """
+    return log_mean_weight(log_importance_weights(images, decode, prior, proposal, samples, chunk))
 
 
 class ImportanceWeighted(ImageMetric):
     """The importance-weighted bound on log p(x) of the first images of a split: see :func:`log_weights.summarise`.
 
-    Without a posterior density all are nan.
+    ``..._pareto_k`` is the average k-hat of the images' weights (:func:`pareto.pareto_k`), ``..._unreliable`` the share
+    of images whose k-hat is above the threshold, 0.7 for 2,200 samples or more. All are nan without a posterior
+    density.
 
     Args:
-        model: what is measured.
-        images: how many.
+        model: the model to measure.
+        images: how many images; None takes as many as ``seconds`` allow, so that their number depends on the machine.
+        seconds: the time limit where ``images`` is None.
         samples: K.
         chunk: how many codes are decoded at a time.
     """
 
-    def __init__(self, model: Model, images: int = 100, samples: int = 5000, chunk: int = 5000) -> None:
-        super().__init__(model, images)
-        for name, count in (("samples", samples), ("chunk", chunk)):
-            if count < 1:
-                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
+    def __init__(
+        self,
+        model: Model,
+        images: int | None = None,
+        seconds: float = 60.0,
+        samples: int = 5000,
+        chunk: int = 5000,
+    ) -> None:
+        super().__init__(model, images, seconds)
+        require_at_least(1, samples=samples, chunk=chunk)
         self.samples = samples
         self.chunk = chunk
 
     def compute(self) -> dict[str, Tensor]:
-        images = torch.cat(self.first)
-        prior, parts = self.model.prior.distribution(), []
+        prior, parts, tails = self.model.prior.distribution(), [], []
         # One image at a time: the draws then depend on nothing but their order.
-        for image in progress(images.split(1), "importance weights"):
+        for image in self.affordable(1, "importance weights"):
             posterior = self.model.encode(image)
-            if not (posterior.variance > 0).all():
-                unknown = torch.full((1,), torch.nan, dtype=torch.float64)
-                parts.append(LogLikelihood(unknown, unknown, unknown))
+            if (posterior.variance > 0).all():
+                weights = log_importance_weights(image, self.model.decode, prior, posterior, self.samples, self.chunk)
+                parts.append(log_mean_weight(weights))
+                tails.append(pareto_k(weights))
                 continue
-            parts.append(
-                importance_weighted_log_likelihood(image, self.model.decode, prior, posterior, self.samples, self.chunk)
-            )
-        return summarise(concatenate(parts), "importance_weighted_log_likelihood", images[0].numel())
+            self.reason = "a deterministic q(z|x) has no density"
+            unknown = torch.full((1,), torch.nan, dtype=torch.float64, device=image.device)
+            parts.append(LogLikelihood(unknown, unknown, unknown))
+            tails.append(unknown)
+        measured = summarise(concatenate(parts), ESTIMATE, self.first[0][0].numel())
+        k_hat = torch.cat(tails)
+        measured[f"{ESTIMATE}_pareto_k"] = k_hat.mean()
+        measured[f"{ESTIMATE}_unreliable"] = k_hat.new_tensor(torch.nan)
+        if k_hat.isfinite().all():
+            threshold = pareto_threshold(self.samples)
+            measured[f"{ESTIMATE}_unreliable"] = (k_hat > threshold).double().mean()
+            if (k_hat > threshold).any():
+                log.warning(
+                    "importance_weighted: %d of %d images have weights whose tail has a shape above %.2f. log p(x) may "
+                    "be far too low, and its errors too small. annealed_importance needs no proposal",
+                    int((k_hat > threshold).sum()), len(k_hat), threshold,
+                )  # fmt: skip
+        elif self.reason is None:
+            self.reason = "the tail of fewer than 25 weights has no shape"
+        return measured

@@ -1,19 +1,20 @@
-"""KL(q(z|x) || p(z|x)), exactly, where z is a number."""
+"""KL(q(z|x) || p(z|x)) by quadrature, for one latent dimension."""
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 from torch.distributions import Normal
 
+from infovae.errors import require_at_least
 from infovae.metrics.metric import Metric
 from infovae.model import Model, Observed
 
-REACH = 8.0
-"""Standard deviations of q(z|x) within which all of its mass lies, to 1e-15."""
+POSTERIOR_REACH = 8.0
+"""Standard deviations from the mean, within which q(z|x) has all but 1e-15 of its mass."""
 
 
 def line_weights(nodes: Float64[Tensor, " m"]) -> Float64[Tensor, " m"]:
-    """The trapezoid rule's weights at ascending nodes."""
+    """Return the weights of the trapezoid rule at ascending nodes."""
     gaps = nodes.diff()
     zero = nodes.new_zeros(1)
     return (torch.cat([gaps, zero]) + torch.cat([zero, gaps])) / 2
@@ -22,16 +23,16 @@ def line_weights(nodes: Float64[Tensor, " m"]) -> Float64[Tensor, " m"]:
 class InferenceGap(Metric):
     """``log_evidence`` = E log p(x), and ``inference_gap`` = E KL(q(z|x) || p(z|x)), in nats, by quadrature over z.
 
-    The ELBO is the first less the second: an ELBO can be as good as one likes beside a gap that is as large as one
-    likes (Zhao, Song, Ermon 2017, Proposition 1). For one latent dimension, a posterior with a density, and data of few
-    distinct images. Nodes lie evenly over the prior's quantiles and, closer, around each posterior.
+    The ELBO is the first minus the second, so an arbitrarily good ELBO can hide an arbitrarily large gap (Zhao, Song,
+    Ermon 2017, Proposition 1). This is for one latent dimension, a posterior with a density, and data of few distinct
+    images. Nodes are evenly spaced over the prior, and closer around each posterior.
 
     Args:
-        model: what is measured.
-        nodes: over the prior, and a tenth as many over each posterior.
+        model: the model to measure.
+        nodes: how many over the prior; each posterior gets a tenth as many.
 
     Raises:
-        ValueError: the latent space is no line, or there are too few nodes.
+        ValueError: there is more than one latent dimension, or there are too few nodes.
     """
 
     seen: list[Tensor]
@@ -40,8 +41,7 @@ class InferenceGap(Metric):
         super().__init__()
         if model.prior.latent_dim != 1:
             raise ValueError(f"latent_dim={model.prior.latent_dim}: quadrature is over a line; accepted: latent_dim=1")
-        if nodes < 100:
-            raise ValueError(f"nodes={nodes}: invalid; accepted: whole numbers of at least 100")
+        require_at_least(100, nodes=nodes)
         self.add_state("seen", [], dist_reduce_fx="cat")
         self.model = model
         self.nodes = nodes
@@ -60,10 +60,12 @@ class InferenceGap(Metric):
         return {"log_evidence": share @ evidence, "inference_gap": share @ gap}
 
     def _of(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """log p(x) and KL(q(z|x) || p(z|x)) of one image."""
+        """Return log p(x) and KL(q(z|x) || p(z|x)) of one image."""
         posterior = self.model.encode(image[None])
         centre, scale = posterior.mean.double(), posterior.variance.double().sqrt()
-        spread = torch.linspace(-REACH, REACH, self.nodes // 10, dtype=torch.float64, device=image.device)
+        spread = torch.linspace(
+            -POSTERIOR_REACH, POSTERIOR_REACH, self.nodes // 10, dtype=torch.float64, device=image.device
+        )
         prior = self.model.prior
         draws = prior.sample(1000).double()
         middle, width = draws.mean(), draws.std()
@@ -74,7 +76,7 @@ class InferenceGap(Metric):
         joint = prior.log_prob(z[:, None]) + log_likelihood
         evidence = (joint + weights).logsumexp(dim=0)
         log_q = Normal(centre.squeeze(), scale.squeeze()).log_prob(z)
-        # Elsewhere q(z|x) has no mass, and p(x|z) may be 0.
-        own = (z - centre).squeeze().abs() <= REACH * scale.squeeze()
+        # Outside, q(z|x) has no mass, and p(x|z) may be 0.
+        own = (z - centre).squeeze().abs() <= POSTERIOR_REACH * scale.squeeze()
         mass = (log_q + weights)[own].softmax(dim=0)
         return evidence, mass @ (log_q - joint)[own] + evidence

@@ -1,4 +1,4 @@
-"""The kernel distance between features (Binkowski et al. 2018, "KID", with a classifier of one's own)."""
+"""The kernel distance between features (Binkowski et al. 2018, "KID"; here a classifier's features)."""
 
 import torch
 from jaxtyping import Float, Float64
@@ -8,12 +8,12 @@ from infovae.metrics.averages import mean_and_standard_error
 
 
 def polynomial_kernel(x: Float64[Tensor, "n k"], y: Float64[Tensor, "m k"]) -> Float64[Tensor, "n m"]:
-    """(<x, y> / k + 1)^3."""
+    """Return (<x, y> / k + 1)^3."""
     return (x @ y.T / x.shape[1] + 1) ** 3
 
 
 def polynomial_mmd_squared(x: Float64[Tensor, "n k"], y: Float64[Tensor, "m k"]) -> Float64[Tensor, ""]:
-    """MMD^2 under :func:`polynomial_kernel`, unbiased, so below 0 at times; nan with fewer than two on either side."""
+    """Return the unbiased MMD^2 under :func:`polynomial_kernel`; nan for fewer than two points on either side."""
 
     def within(sample: Tensor) -> Tensor:
         pairs = polynomial_kernel(sample, sample)
@@ -26,10 +26,10 @@ def polynomial_mmd_squared(x: Float64[Tensor, "n k"], y: Float64[Tensor, "m k"])
 def kernel_distance(
     x: Float[Tensor, "n k"], y: Float[Tensor, "m k"], subset_size: int = 1000
 ) -> tuple[Float64[Tensor, ""], Float64[Tensor, ""]]:
-    """The average of MMD^2 over as many disjoint pairs of subsets as there are, and its standard error.
+    """Return the average of MMD^2 over disjoint pairs of subsets, as many as there are, and its standard error.
 
-    Disjoint subsets are independent, so the error is honest, which that of subsets drawn anew from one sample isn't.
-    Samples that fill one pair at most have no error: nan.
+    Disjoint subsets are independent, so the error is right. Subsets drawn again and again from one sample would give an
+    error that is too small. Samples that fill only one pair have no error: nan.
 
     Args:
         x: in random order.
@@ -38,8 +38,8 @@ def kernel_distance(
     """
     pairs = min(len(x), len(y)) // subset_size
     x, y = x.double(), y.double()
-    if pairs < 2:
-        return mean_and_standard_error(polynomial_mmd_squared(x[:subset_size], y[:subset_size])[None])
-    used = pairs * subset_size
-    subsets = zip(x[:used].split(subset_size), y[:used].split(subset_size), strict=True)
+    subsets = [
+        (x[start : start + subset_size], y[start : start + subset_size])
+        for start in range(0, max(1, pairs) * subset_size, subset_size)
+    ]
     return mean_and_standard_error(torch.stack([polynomial_mmd_squared(a, b) for a, b in subsets]))

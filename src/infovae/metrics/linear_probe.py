@@ -1,28 +1,28 @@
-"""What of an example's class, or of its factors, can be read off its code by a linear map (Alain & Bengio 2016)."""
+"""How well a linear map of the code predicts the class (Alain & Bengio 2016)."""
 
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+from infovae.errors import require_at_least
 from infovae.metrics.training_codes import TrainingCodesMetric
 
 
 class LinearProbe(TrainingCodesMetric):
-    """Logistic regression on E[z|x], fitted to the training split: its error on the measured one.
+    """Fit a logistic regression on E[z|x] to the training split, and measure it on the other split.
 
-    ``linear_probe_error``, and ``linear_probe_information``, H(class) - cross-entropy in nats: a lower bound on the
-    mutual information of class and code, at most H(class), and below 0 where the probe is worse than the class
-    frequencies. nan with a single class or a code that is nan.
+    ``linear_probe_error`` is its error rate. ``linear_probe_information`` is H(class) - cross-entropy in nats: a lower
+    bound on the mutual information of class and code, at most H(class), and below 0 where the probe is worse than the
+    class frequencies. Both are nan for a single class or a code that isn't finite.
 
     Args:
-        examples: of the training split, at most so many.
+        examples: how many training examples to use, at most.
     """
 
     def __init__(self, examples: int = 10000) -> None:
         super().__init__()
-        if examples < 2:
-            raise ValueError(f"examples={examples}: invalid; accepted: whole numbers of at least 2")
+        require_at_least(2, examples=examples)
         self.examples = examples
 
     def compute(self) -> dict[str, Tensor]:
@@ -35,9 +35,7 @@ class LinearProbe(TrainingCodesMetric):
             or not known.any()
             or not (np.isfinite(codes).all() and np.isfinite(held_out).all())
         ):
-            self.reason = (
-                "the codes aren't finite, or the training split has no two classes that the measured one has too"
-            )
+            self.reason = "the codes aren't finite, or the two splits have fewer than two classes in common"
             missing = torch.tensor(torch.nan, dtype=torch.float64)
             return {"linear_probe_error": missing, "linear_probe_information": missing}
         probe = LogisticRegression(max_iter=1000).fit(codes, classes.numpy())

@@ -20,8 +20,8 @@ class LogLikelihood(NamedTuple):
 
     Attributes:
         value: the estimate.
-        standard_error: what drawing other weights would move it by, to first order; nan for one weight. The mean of
-            the estimate is off by about half its square, too.
+        standard_error: the standard deviation over other draws of the weights, to first order; nan for one weight. The
+            estimate's mean is also off by about half the square of this.
         effective_sample_size: (sum w)^2 / sum w^2, from 1 to the number of weights.
     """
 
@@ -31,7 +31,7 @@ class LogLikelihood(NamedTuple):
 
 
 def log_mean_weight(log_weight: Float64[Tensor, "k n"]) -> LogLikelihood:
-    """log (1/k) sum_k w_k of each example: below log E w on average (Jensen), and ever less so as k grows."""
+    """Return log (1/k) sum_k w_k of each example: below log E w on average (Jensen), and ever less so as k grows."""
     k = len(log_weight)
     value = log_weight.logsumexp(dim=0) - math.log(k)
     relative = (log_weight - value).exp()
@@ -40,15 +40,16 @@ def log_mean_weight(log_weight: Float64[Tensor, "k n"]) -> LogLikelihood:
 
 
 def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:
-    """-log p(x) in bits for each of so many pixels and channels, from log p(x) in nats."""
+    """Return -log p(x) in bits per pixel and channel, from log p(x) in nats."""
     return -nats / (math.log(2) * dimensions)
 
 
 def summarise(estimate: LogLikelihood, name: str, dimensions: int) -> dict[str, Tensor]:
-    """Averages over n images, by name.
+    """Return averages over n images, by name.
 
-    ``NAME`` in nats with ``NAME_standard_error`` over images, and ``NAME_monte_carlo_error``, by which drawing other
-    weights for the same images would move it; ``NAME_bits_per_dimension``; ``NAME_effective_sample_size``.
+    ``NAME`` in nats, with ``NAME_standard_error`` over images and ``NAME_images``, their number n.
+    ``NAME_monte_carlo_error`` is the standard deviation over other draws of the weights for the same images. Beside
+    them stand ``NAME_bits_per_dimension`` with its standard error and ``NAME_effective_sample_size``.
 
     Args:
         estimate: of each image.
@@ -56,10 +57,12 @@ def summarise(estimate: LogLikelihood, name: str, dimensions: int) -> dict[str, 
         dimensions: pixels times channels.
     """
     value, error = mean_and_standard_error(estimate.value)
+    n = len(estimate.value)
     return {
         name: value,
         f"{name}_standard_error": error,
-        f"{name}_monte_carlo_error": estimate.standard_error.square().sum().sqrt() / len(estimate.value),
+        f"{name}_images": value.new_tensor(n),
+        f"{name}_monte_carlo_error": estimate.standard_error.square().sum().sqrt() / n,
         f"{name}_bits_per_dimension": bits_per_dimension(value, dimensions),
         f"{name}_bits_per_dimension_standard_error": -bits_per_dimension(error, dimensions),
         f"{name}_effective_sample_size": estimate.effective_sample_size.mean(),
@@ -67,5 +70,5 @@ def summarise(estimate: LogLikelihood, name: str, dimensions: int) -> dict[str, 
 
 
 def concatenate(parts: Sequence[LogLikelihood]) -> LogLikelihood:
-    """The estimates of several batches of images as those of one."""
+    """Return the estimates of several batches of images as those of one."""
     return LogLikelihood(*map(torch.cat, zip(*parts, strict=True)))

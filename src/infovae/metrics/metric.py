@@ -1,61 +1,78 @@
-"""What a metric is."""
+"""The base classes of all metrics."""
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from time import perf_counter
 from typing import Any, ClassVar
 
+import torch
 import torchmetrics
 from jaxtyping import Float
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.errors import UserError
+from infovae.errors import UserError, require_at_least
 from infovae.model import Model, Observed
 from infovae.priors.prior import Prior
+from infovae.terminal.progress import progress
 
 
 class Metric(torchmetrics.Metric, ABC):
-    """Accumulates over the batches of a split and gives named numbers.
+    """Accumulate over the batches of a split, and return named numbers.
 
-    Under data-parallel training every process sees the global batches, in the order in which one process alone would
-    see them, and measures them all: nothing is left to reduce, and no metric needs to know of it.
+    Under data-parallel training every process sees the global batches, in the order that a single process would see.
+    Every process therefore measures everything, and nothing is left to reduce.
 
-    A constructor asks for what it needs by the names of its arguments: ``prior`` is p(z), ``model`` the
-    :class:`infovae.model.Model`, ``data`` the :class:`infovae.data.module.ImageData`. Its other arguments are config.
+    A constructor names the parts that it needs: ``prior`` is p(z), ``model`` the :class:`infovae.model.Model`, ``data``
+    the :class:`infovae.data.module.ImageData`. The config sets all other arguments.
     """
 
     full_state_update = False
 
     of_any_split: ClassVar[bool] = True
-    """Whether it means something on the training split too; evaluate.py then measures both."""
+    """Whether the training split is worth measuring too; evaluation then measures both splits."""
+
+    compares_with_training: ClassVar[bool] = False
+    """Whether the metric must also see the training split (``observe_training``). Evaluation alone can do that."""
 
     reason: str | None = None
-    """Why numbers that it gave are nan, where that is known."""
+    """Why a number is nan, where the metric knows."""
 
     def __init__(self) -> None:
         super().__init__(sync_on_compute=False)
 
-    compares_with_training: ClassVar[bool] = False
-    """Whether it has to see the training split too, through ``observe_training``; evaluate.py alone shows it that."""
-
     @abstractmethod
     def observe(self, observed: Observed) -> None:
-        """Take in one batch: ``update`` with what this metric looks at."""
+        """Take in one batch: call ``update`` with the parts that this metric uses."""
 
     def observe_training(self, observed: Observed) -> None:
-        """Take in one batch of the training split, before any of the measured split."""
+        """Take in one batch of the training split, before any batch of the measured split."""
 
     @abstractmethod
     def compute(self) -> dict[str, Tensor]:
-        """Numbers, or vectors of them, by name, over all that was taken in."""
+        """Return numbers, or vectors of them, by name, over everything taken in."""
+
+    def _wrap_compute(self, compute: Callable[[], dict[str, Tensor]]) -> Callable[[], dict[str, Tensor]]:
+        """Keep vectors of one entry, which torchmetrics' own wrapper turns into numbers; explain missing errors."""
+
+        @functools.wraps(compute)
+        def wrapped() -> dict[str, Tensor]:
+            values = compute()
+            missing = [name for name, value in values.items() if name.endswith("_error") and value.isnan().any()]
+            if self.reason is None and missing:
+                self.reason = "a standard error needs at least two values to average"
+            return values
+
+        return wrapped
 
 
 class CodeMetric(Metric):
-    """Measures q(z), from the codes alone.
+    """Measure q(z) from the codes alone.
 
     Args:
-        prior: p(z), shared with the model: one with learned parts is measured as it is at that time.
+        prior: p(z), shared with the model. A learned prior is measured as it is at that moment.
     """
 
     def __init__(self, prior: Prior) -> None:
@@ -71,32 +88,45 @@ class CodeMetric(Metric):
 
 
 class ImageMetric(Metric):
-    """Measures the model at the first images of a split; costly, and so of the evaluated split alone.
+    """Measure the model on the first images of a split. Such metrics are costly and skip the training split.
 
     Args:
-        model: what is measured.
-        images: how many images are taken, at most.
+        model: the model to measure.
+        images: how many images to measure, at most; None measures as many as ``seconds`` allow.
+        seconds: the time limit where ``images`` is None. At least two images are measured.
     """
 
     of_any_split = False
     first: list[Tensor]
 
-    def __init__(self, model: Model, images: int) -> None:
+    def __init__(self, model: Model, images: int | None, seconds: float) -> None:
         super().__init__()
-        if images < 1:
-            raise ValueError(f"images={images}: invalid; accepted: whole numbers of at least 1")
+        if images is not None:
+            require_at_least(1, images=images)
+        if not seconds > 0:
+            raise ValueError(f"seconds={seconds:g}: no time to measure; accepted: values above 0")
         self.add_state("first", [], dist_reduce_fx="cat")
         self.model = model
         self.images = images
+        self.seconds = seconds
 
     def observe(self, observed: Observed) -> None:
         self.update(observed.images)
 
     def update(self, images: Float[Tensor, "n c h w"]) -> None:
         """Take in a batch of images, pixels in [0, 1]."""
-        missing = self.images - sum(map(len, self.first))
+        missing = len(images) if self.images is None else self.images - sum(map(len, self.first))
         if missing > 0:
             self.first.append(images[:missing])
+
+    def affordable(self, block: int, title: str) -> Iterator[Float[Tensor, "b c h w"]]:
+        """Yield the images, ``block`` at a time: all of a fixed number, else as many as the time limit allows."""
+        end, done = perf_counter() + self.seconds, 0
+        for images in progress(torch.cat(list(self.first)).split(block), title):
+            if self.images is None and done >= 2 and perf_counter() > end:
+                return
+            yield images
+            done += len(images)
 
 
 def make_metric(name: str, factory: Callable[..., Metric], **available: Any) -> Metric:

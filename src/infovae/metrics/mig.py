@@ -1,29 +1,30 @@
-"""The mutual information gap (Chen, Li, Grosse, Duvenaud 2018, arXiv 1802.04942, section 4), from discretised means."""
+"""The mutual information gap (Chen, Li, Grosse, Duvenaud 2018, arXiv 1802.04942, section 4), from binned means."""
 
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from infovae.data.module import ImageData
+from infovae.errors import require_at_least
 from infovae.metrics.factor_metric import FactorMetric, gap
 
 
 def discretise(codes: Float64[Tensor, "n d"], bins: int) -> Int64[Tensor, "n d"]:
-    """Which of so many bins of equal width, from a dimension's smallest to its largest code, each code is in."""
+    """Return the bin of each code, for bins of equal width from a dimension's smallest to its largest code."""
     low, high = codes.amin(dim=0), codes.amax(dim=0)
     width = torch.where(high > low, high - low, 1.0)
     return ((codes - low) / width * bins).long().clamp_max(bins - 1)
 
 
 def entropy(counts: Float64[Tensor, "*b v"]) -> Float64[Tensor, "*b"]:
-    """Of the distributions that the rows are proportional to, in nats."""
+    """Return the entropy in nats of the distributions that the rows are proportional to."""
     return torch.special.entr(counts / counts.sum(dim=-1, keepdim=True)).sum(dim=-1)
 
 
 def mutual_information(
     first: Int64[Tensor, " n"], second: Int64[Tensor, " n"]
 ) -> tuple[Float64[Tensor, ""], Float64[Tensor, ""]]:
-    """I(a;b) of two discrete variables in nats, from their joint frequencies, and H(b)."""
+    """Return I(a;b) of two discrete variables in nats, from their joint frequencies, and H(b)."""
     _, a = first.unique(return_inverse=True)
     _, b = second.unique(return_inverse=True)
     shape = (int(a.max()) + 1, int(b.max()) + 1)
@@ -35,9 +36,9 @@ def mutual_information(
 def mutual_information_gaps(
     codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"], bins: int
 ) -> Float64[Tensor, " k"]:
-    """(I(z_first;v) - I(z_second;v)) / H(v) of each factor v and the two dimensions that tell most of it.
+    """Return (I(z_first;v) - I(z_second;v)) / H(v) of each factor v and the two dimensions most informative of it.
 
-    A factor with one value has no entropy: nan. A dimension that never moves tells nothing.
+    A factor with one value has no entropy: nan. A dimension that never moves has no information.
     """
     discrete = discretise(codes, bins)
     information = codes.new_zeros(codes.shape[1], factors.shape[1])
@@ -49,20 +50,19 @@ def mutual_information_gaps(
 
 
 class MIG(FactorMetric):
-    """The mean of :func:`mutual_information_gaps` over the factors that vary, and all of them as ``mig_by_factor``.
+    """The mean of :func:`mutual_information_gaps` over the factors that vary, and each factor's as ``mig_by_factor``.
 
     Args:
         data: the images.
-        examples: at most so many are used.
-        bins: of each dimension. A factor with more values than there are bins can't reach 1.
+        examples: how many examples to use, at most.
+        bins: of each dimension. A factor with more values than bins can't reach 1.
     """
 
     names = ("mig",)
 
     def __init__(self, data: ImageData, examples: int = 60000, bins: int = 20) -> None:
         super().__init__(data, examples)
-        if bins < 2:
-            raise ValueError(f"bins={bins}: invalid; accepted: whole numbers of at least 2")
+        require_at_least(2, bins=bins)
         self.bins = bins
 
     def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""One fixed ruler for the distance of q(z) from the prior, whatever divergence trained it."""
+"""MMD from q(z) to the prior with one fixed kernel, so that runs compare, whatever divergence trained them."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -10,6 +10,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, Kernel, squared_distances
 from infovae.divergences.pair_sum import row_blocks
+from infovae.errors import require_at_least
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
@@ -18,7 +19,7 @@ from infovae.streams import isolated_stream
 
 @runtime_checkable
 class Pairs(Protocol):
-    """A matrix of k(z_i, z_j) that gives rows at a time; a tensor is one."""
+    """A matrix of k(z_i, z_j) that gives rows at a time, as a tensor does."""
 
     def __len__(self) -> int: ...
 
@@ -27,7 +28,7 @@ class Pairs(Protocol):
 
 @dataclass(frozen=True)
 class KernelPairs:
-    """The matrix of a kernel over points, whose rows are made when they are asked for."""
+    """The matrix of a kernel over points; rows are computed when they are asked for."""
 
     z: Float[Tensor, "n d"]
     kernel: Kernel
@@ -43,12 +44,13 @@ class KernelPairs:
 def one_sample_mmd_squared(
     pairs: Pairs, to_prior: Float[Tensor, " n"], within_prior: Float[Tensor, ""]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """The unbiased MMD^2 of a sample from a known distribution, and its standard error; a block of rows at a time.
+    """Return the unbiased MMD^2 of a sample from a known distribution, and its standard error, a block of rows a time.
 
-    It is the U-statistic of h(z, z') = k(z, z') - m(z) - m(z') + c with m(z) = E_y k(z, y), c = E k(y, y'), of variance
-    4 (n - 2) / (n (n - 1)) var h_1 + 2 / (n (n - 1)) var h (Hoeffding 1948), with h_1 the mean over one argument,
-    whose sampled variance is first freed of the share that a mean of n - 1 terms has by itself and then cut at 0: near
-    q = p, where h_1 vanishes, the standard error is too large by about a fifth rather than ever too small.
+    MMD^2 is the U-statistic of h(z, z') = k(z, z') - m(z) - m(z') + c with m(z) = E_y k(z, y) and c = E k(y, y'). Its
+    variance is 4 (n - 2) / (n (n - 1)) var h_1 + 2 / (n (n - 1)) var h (Hoeffding 1948), with h_1 the mean over one
+    argument. The sampled variance of h_1 includes what a mean of n - 1 terms varies by itself; that share is taken off,
+    and the rest cut at 0. Near q = p, where h_1 vanishes, the error is therefore about a fifth too large, and never
+    much too small. Fewer than 2 points have no MMD^2 and fewer than 3 no standard error: nan.
 
     Args:
         pairs: k(z_i, z_j).
@@ -56,72 +58,72 @@ def one_sample_mmd_squared(
         within_prior: c.
     """
     n = len(to_prior)
+    nan = to_prior.new_tensor(torch.nan)
+    if n < 2:
+        return nan, nan
     count = n * (n - 1)
+    # Sums of h - near lose no digits to a large mean of h, so codes that are all alike have an error of 0.
+    near = pairs[0:1][0, -1] - to_prior[0] - to_prior[-1] + within_prior
     row_sums, squares = torch.empty_like(to_prior), to_prior.new_zeros(())
     for rows in row_blocks(n, n):
-        h = (pairs[rows] - to_prior[rows, None]).sub_(to_prior).add_(within_prior)
+        h = (pairs[rows] - to_prior[rows, None]).sub_(to_prior).add_(within_prior - near)
         h.diagonal(rows.start).zero_()
         row_sums[rows] = h.sum(dim=1)
         squares += h.square_().sum()
     mean = row_sums.sum() / count
-    variance = ((squares - count * mean.square()) / (count - 1)).clamp_min(0) if n > 2 else mean.square()
+    if n < 3:
+        return near + mean, nan
+    variance = ((squares - count * mean.square()) / (count - 1)).clamp_min(0)
     projected = ((row_sums / (n - 1)).var() - variance / (n - 1)).clamp_min(0)
     squared_error = 4 * (n - 2) / count * projected + 2 / count * variance
-    return mean, squared_error.sqrt()
+    return near + mean, squared_error.sqrt()
 
 
 class MMDToPrior(CodeMetric):
-    """MMD^2(q(z), p(z)), unbiased, with its standard error: the same kernel and sample size in every run.
+    """MMD^2(q(z), p(z)), unbiased, with its standard error, by the same kernel and sample size in every run.
 
-    The kernel is exp(-||x - y||^2 / (2 d)). Expectations over the prior are exact for N(0, I), otherwise taken over
-    ``prior_samples`` draws that are the same in every run. Their noise shifts all runs alike, and the standard error,
-    which serves to compare runs, leaves it out. Fewer than two codes give nan.
+    The kernel is exp(-||x - y||^2 / (2 d)). Expectations over the prior are exact for N(0, I). For other priors they
+    are averages over ``prior_samples`` draws, the same in every run. The noise of these draws shifts all runs alike, so
+    the standard error, which serves to compare runs, leaves it out. Fewer than two codes give nan.
 
     Args:
         prior: p(z).
-        samples: at most so many codes are used, the first that the split gives.
-        prior_samples: draws that stand for a prior without a closed form.
+        samples: how many codes to use, at most, the first that the split gives.
+        prior_samples: how many draws stand for a prior without a closed form.
     """
 
     z: list[Tensor]
 
     def __init__(self, prior: Prior, samples: int = 2000, prior_samples: int = 10000) -> None:
         super().__init__(prior)
-        if samples < 2:
-            raise ValueError(f"samples={samples}: invalid; accepted: whole numbers of at least 2")
+        require_at_least(2, samples=samples, prior_samples=prior_samples)
         self.add_state("z", [], dist_reduce_fx="cat")
         self.samples = samples
         self.prior_samples = prior_samples
         self.bandwidth = float(prior.latent_dim)
 
     def update(self, codes: Codes) -> None:
-        held = sum(len(z) for z in self.z)
-        if held < self.samples:
-            self.z.append(codes.z[: self.samples - held].double())
+        missing = self.samples - sum(map(len, self.z))
+        if missing > 0:
+            self.z.append(codes.z[:missing].double())
 
     def compute(self) -> dict[str, Tensor]:
-        z = torch.cat(list(self.z))[: self.samples] if isinstance(self.z, list) else self.z[: self.samples]
-        if len(z) < 2:
-            missing = torch.tensor(torch.nan)
-            return {"mmd": missing, "mmd_standard_error": missing}
-        kernel = Gaussian()
-        pairs = KernelPairs(z, kernel, self.bandwidth)
+        z, kernel = torch.cat(list(self.z)), Gaussian()
+        self.reason = "an unbiased MMD^2 needs two codes, and its standard error three" if len(z) < 3 else None
         if isinstance(self.prior, StandardNormal):
             to_prior = kernel.normal_mean(z, self.bandwidth)
             within_prior = torch.as_tensor(kernel.normal_mean_mean(z.shape[1], self.bandwidth))
         else:
             to_prior, within_prior = self._sampled_prior_terms(z, kernel)
-        value, standard_error = one_sample_mmd_squared(pairs, to_prior, within_prior)
-        return {"mmd": value, "mmd_standard_error": standard_error}
+        value, error = one_sample_mmd_squared(KernelPairs(z, kernel, self.bandwidth), to_prior, within_prior)
+        return {"mmd": value, "mmd_standard_error": error}
 
     def _sampled_prior_terms(self, z: Tensor, kernel: Gaussian) -> tuple[Tensor, Tensor]:
         with isolated_stream(z.device):
             y = self.prior.sample(self.prior_samples).double()
-        to_prior = torch.cat(
-            [
-                kernel.evaluate(squared_distances(z[rows], y), self.bandwidth).mean(dim=1)
-                for rows in row_blocks(len(z), len(y))
-            ]
-        )
+        means = [
+            kernel.evaluate(squared_distances(z[rows], y), self.bandwidth).mean(dim=1)
+            for rows in row_blocks(len(z), len(y))
+        ]
         first, second = y.chunk(2)
-        return to_prior, kernel.evaluate(squared_distances(first, second), self.bandwidth).mean()
+        return torch.cat(means), kernel.evaluate(squared_distances(first, second), self.bandwidth).mean()

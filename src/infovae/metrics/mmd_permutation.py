@@ -1,4 +1,4 @@
-"""Is q(z) = p(z)? A permutation test on MMD (Gretton et al. 2012, section 8.1 and its references)."""
+"""Test whether q(z) = p(z), by permutations and MMD (Gretton et al. 2012, section 8.1 and its references)."""
 
 import torch
 from jaxtyping import Float
@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 
 from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, squared_distances
+from infovae.errors import require_at_least
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
@@ -13,11 +14,12 @@ from infovae.priors.prior import Prior
 def permutation_p_value(
     kernel_matrix: Float[Tensor, "n n"], first: int, permutations: int = 1000, generator: Generator | None = None
 ) -> Float[Tensor, ""]:
-    """The p-value of MMD^2 between two samples, under the hypothesis that both come from the same law.
+    """Return the p-value of MMD^2 between two samples, under the hypothesis that both come from the same law.
 
-    (1 + #{permuted >= observed}) / (1 + permutations), so never 0, and under the hypothesis at most u with a chance of
-    at most u whatever the sample sizes (Phipson & Smyth 2010). The statistic is the V-statistic w'Kw with weights
-    1 / first and -1 / (n - first); all permutations are one matrix product. A kernel that holds a nan gives nan.
+    It is (1 + #{permuted >= observed}) / (1 + permutations), so never 0. Under the hypothesis it is at most u with a
+    probability of at most u, whatever the sample sizes (Phipson & Smyth 2010). The statistic is the V-statistic w'Kw
+    with weights 1 / first and -1 / (n - first); all permutations are one matrix product. A kernel that holds a nan
+    gives nan.
 
     Args:
         kernel_matrix: k between all points of both samples, the first sample's before the second's.
@@ -30,9 +32,8 @@ def permutation_p_value(
     """
     n = len(kernel_matrix)
     if not 0 < first < n:
-        raise ValueError(f"first={first}: invalid; accepted: whole numbers from 1 to {n - 1}, so that neither is empty")
-    if permutations < 1:
-        raise ValueError(f"permutations={permutations}: invalid; accepted: whole numbers of at least 1")
+        raise ValueError(f"first={first}: a sample is empty; accepted: whole numbers from 1 to {n - 1}")
+    require_at_least(1, permutations=permutations)
     kernel = kernel_matrix.double()
     if kernel.isnan().any():
         return kernel.new_tensor(torch.nan)
@@ -49,34 +50,30 @@ def permutation_p_value(
 class MMDPermutation(CodeMetric):
     """The p-value of MMD(q(z), p(z)) = 0 by a permutation test, kernel exp(-||x - y||^2 / (2 d)).
 
-    Of one code an example against as many prior draws. Uniform on (0, 1] where q(z) = p(z); with enough codes it is
-    small for any trained model: it says whether the difference is seen, ``mmd`` how large it is. Without a code: nan.
+    One code of each example is tested against as many prior draws. The p-value is uniform on (0, 1] where q(z) = p(z).
+    With enough codes it is small for any trained model: it says whether the difference shows, ``mmd`` how large it is.
 
     Args:
         prior: p(z).
-        samples: at most so many codes are used, the first that the split gives.
-        permutations: how many; the smallest p-value is 1 / (1 + permutations).
+        samples: how many codes to use, at most, the first that the split gives.
+        permutations: how many to draw; the smallest p-value is 1 / (1 + permutations).
     """
 
     z: list[Tensor]
 
     def __init__(self, prior: Prior, samples: int = 1000, permutations: int = 1000) -> None:
         super().__init__(prior)
-        for name, count in (("samples", samples), ("permutations", permutations)):
-            if count < 1:
-                raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
+        require_at_least(1, samples=samples, permutations=permutations)
         self.add_state("z", [], dist_reduce_fx="cat")
         self.samples = samples
         self.permutations = permutations
 
     def update(self, codes: Codes) -> None:
-        missing = self.samples - sum(len(z) for z in self.z)
+        missing = self.samples - sum(map(len, self.z))
         if missing > 0:
             self.z.append(codes.z[:missing].double())
 
     def compute(self) -> dict[str, Tensor]:
-        if not self.z:
-            return {"mmd_p_value": torch.tensor(torch.nan)}
         z = torch.cat(list(self.z))
         together = torch.cat([z, self.prior.sample(len(z)).to(z)])
         kernel = Gaussian().evaluate(squared_distances(together, together), float(self.prior.latent_dim))

@@ -1,33 +1,77 @@
 """The terms of the objective, averaged over a split."""
 
+import functools
+import logging
+
 import torch
 import torchmetrics
 from torch import Tensor
 
-NAMES = ("loss", "reconstruction", "rate", "divergence", "elbo")
+log = logging.getLogger(__name__)
+
+TERMS = ("loss", "reconstruction", "rate", "divergence", "elbo")
 
 
 class ObjectiveTerms(torchmetrics.Metric):
-    """Averages of loss, reconstruction, rate, divergence and ELBO over examples, all but the divergence in nats.
+    """Average loss, reconstruction, rate, ELBO and divergence over examples, all but the divergence in nats.
 
-    A sum on the device for each batch and nothing else: no number leaves the device before the epoch's end. Summed over
-    processes, whose averages each count for an equal share of the global batch, as their gradients do.
+    Each batch adds to sums on the device, so no number leaves the device before the end of the epoch. Sums are reduced
+    over processes: each process counts for an equal share of the global batch, as its gradient does.
+
+    A batch may be too small for an estimate of the divergence, such as a last batch of one. The divergence is then the
+    average over the other batches, and stands in the loss for that batch too. Where no batch is large enough, the
+    divergence is nan and the loss leaves it out, so that a monitored loss stays a number.
     """
 
     full_state_update = False
     total: Tensor
     count: Tensor
+    divergence_count: Tensor
+    missing_weight: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("total", torch.zeros(len(NAMES), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros(len(TERMS), dtype=torch.float64), dist_reduce_fx="sum")
+        for name in ("count", "divergence_count", "missing_weight"):
+            self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, loss: Tensor, reconstruction: Tensor, rate: Tensor, divergence: Tensor, n: float) -> None:
-        """Take in a batch's averages, of the weight of n examples."""
-        terms = torch.stack([loss, reconstruction, rate, divergence, -reconstruction - rate]).detach()
-        self.total += n * terms
+    def update(
+        self,
+        loss: Tensor,
+        reconstruction: Tensor,
+        rate: Tensor,
+        divergence: Tensor | None,
+        n: float,
+        divergence_weight: float = 0.0,
+    ) -> None:
+        """Take in the averages of a batch.
+
+        Args:
+            loss: without the divergence where there is none.
+            reconstruction: -E log p(x|z).
+            rate: E KL(q(z|x) || p(z)).
+            divergence: D(q(z) || p(z)); None where the batch is too small for an estimate.
+            n: the number of examples that the averages stand for.
+            divergence_weight: of the divergence in the loss, used where the divergence is None.
+        """
+        found = torch.zeros_like(loss) if divergence is None else divergence
+        self.total += n * torch.stack([loss, reconstruction, rate, found, -reconstruction - rate]).detach()
         self.count += n
+        if divergence is None:
+            self.missing_weight += n * divergence_weight
+        else:
+            self.divergence_count += n
 
     def compute(self) -> dict[str, Tensor]:
-        return dict(zip(NAMES, self.total / self.count, strict=True))
+        terms = dict(zip(TERMS, self.total / self.count, strict=True))
+        terms["divergence"] = self.total[TERMS.index("divergence")] / self.divergence_count
+        if self.divergence_count > 0 and self.missing_weight > 0:
+            terms["loss"] = terms["loss"] + self.missing_weight / self.count * terms["divergence"]
+        elif self.missing_weight > 0:
+            _warn_once()
+        return terms
+
+
+@functools.cache
+def _warn_once() -> None:
+    log.warning("no batch of a split has enough examples to estimate the divergence: nan, and left out of the loss")

@@ -1,7 +1,7 @@
-"""Do samples look like data, and do they look like all of it? Two questions, where a distance mixes them.
+"""Precision, recall, density and coverage: whether samples look like data, and whether they cover all of it.
 
-Precision and recall of Kynkaanniemi et al. 2019 (arXiv 1904.06991), density and coverage of Naeem et al. 2020
-(arXiv 2002.09797). Each point has a ball that reaches to its k-th nearest neighbour among its own kind.
+Precision and recall are those of Kynkaanniemi et al. 2019 (arXiv 1904.06991), density and coverage those of Naeem et
+al. 2020 (arXiv 2002.09797). Each point has a ball that reaches to its k-th nearest neighbour among its own kind.
 """
 
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from infovae.terminal.progress import progress
 
 
 class Overlap(NamedTuple):
-    """How real and generated points share the space.
+    """How much real and generated points overlap.
 
     Attributes:
         precision: share of generated points that lie in some real point's ball.
         recall: share of real points that lie in some generated point's ball.
-        density: average over generated points of in how many real balls they lie, over k; above 1 where they crowd.
+        density: the number of real balls that a generated point lies in, on average, over k; above 1 where they crowd.
         coverage: share of real points whose ball holds some generated point.
     """
 
@@ -30,36 +30,38 @@ class Overlap(NamedTuple):
 
 
 def distances(x: Float[Tensor, "n k"], y: Float[Tensor, "m k"]) -> Float[Tensor, "n m"]:
-    """||x_i - y_j||, from the differences themselves: 0 exactly where points coincide, and the same in any block."""
+    """Return ||x_i - y_j|| from the differences themselves: exactly 0 where points coincide, the same in any block."""
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def neighbour_radii(x: Float[Tensor, "n d"], k: int, block: int) -> Float[Tensor, " n"]:
-    """How far each point's k-th nearest neighbour is, the point itself not counted."""
+    """Return the distance of each point's k-th nearest neighbour, the point itself not counted."""
     rows = progress(x.split(max(1, block // len(x))), "finding neighbours")
-    # The point itself is the nearest of all, at 0.
+    # Each point is its own nearest, at distance 0.
     return torch.cat([distances(part, x).topk(k + 1, dim=1, largest=False).values[:, k] for part in rows])
 
 
 def precision_recall_density_coverage(
     real: Float[Tensor, "n d"], generated: Float[Tensor, "m d"], k: int = 5, block: int = 2**22
 ) -> Overlap:
-    """Costs (n^2 + m^2 + n m) d; balls are open, so that one of radius 0 is empty. All nan where anything isn't finite.
+    """Return how two sets of points overlap, at a cost of (n^2 + m^2 + n m) d; all nan where a point isn't finite.
+
+    Balls are open, so one of radius 0 is empty.
 
     Args:
         real: features of real images.
         generated: features of generated images.
-        k: which neighbour a ball reaches to.
+        k: the neighbour that a ball reaches to.
         block: how many distances are held at a time, or n, or m, if that is more.
 
     Raises:
-        ValueError: k neighbours are more than there are.
+        ValueError: a point has fewer than k neighbours.
     """
     most = min(len(real), len(generated)) - 1
     if not 1 <= k <= most:
         raise ValueError(
-            f"k={k}: with {len(real)} real and {len(generated)} generated images, accepted: whole numbers from 1 to "
-            f"{most}"
+            f"k={k}: there are {len(real)} real and {len(generated)} generated images; accepted: whole numbers from 1 "
+            f"to {most}"
         )
     if not (real.isfinite().all() and generated.isfinite().all()):
         return Overlap(*real.new_full((4,), torch.nan).unbind())

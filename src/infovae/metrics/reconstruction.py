@@ -1,4 +1,4 @@
-"""How much of an image its code keeps: the ELBO's two terms, and plain squared error."""
+"""The ELBO with its two terms, and the squared error of reconstructions."""
 
 import torch
 from torch import Tensor
@@ -11,15 +11,15 @@ from infovae.objective import rate
 
 
 class Reconstruction(Metric):
-    """The ELBO and its terms in nats an example, and the squared error of E[x|z].
+    """The ELBO and its terms in nats per example, and the squared error of E[x|z].
 
     ``elbo`` = -``reconstruction`` - ``rate``, with one z ~ q(z|x) for each example, all three with standard errors over
-    examples; ``elbo_bits_per_dimension``; ``squared_error``, summed over pixels and channels, of the image decoded from
-    that z, and ``squared_error_of_mean_code`` of the one decoded from E[z|x]. A deterministic posterior has an infinite
-    rate.
+    examples, and ``elbo_bits_per_dimension``. ``squared_error``, summed over pixels and channels, is that of the image
+    decoded from z; ``squared_error_of_mean_code`` is that of the image decoded from E[z|x]. A deterministic posterior
+    has an infinite rate.
 
     Args:
-        model: what is measured.
+        model: the model to measure.
     """
 
     reconstruction: list[Tensor]

@@ -1,4 +1,4 @@
-"""What a classifier of the data set makes of generated images, beside what it makes of real ones."""
+"""Compare generated images with real ones, by a classifier of the data set."""
 
 import functools
 import logging
@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.classifier.command import training_command
-from infovae.classifier.store import Judge, data_hash, load
+from infovae.classifier.store import Judge, data_hash, load_classifier
 from infovae.data.module import ImageData
+from infovae.errors import require_at_least
 from infovae.metrics.class_mismatch import class_histogram, class_mismatch
 from infovae.metrics.frechet_distance import frechet_distance
-from infovae.metrics.generated_images import Pixels, are_drawn, generated_images
+from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images
 from infovae.metrics.kernel_distance import kernel_distance
 from infovae.metrics.metric import Metric
 from infovae.metrics.precision_recall_density_coverage import Overlap, precision_recall_density_coverage
@@ -32,32 +33,33 @@ MEASURED = (
     "density",
     "coverage",
 )
-"""Of generated images, and of real ones in their place."""
-NAMES = ("classifier_accuracy", *(name for entry in MEASURED for name in (entry, f"real_{entry}")))
+"""Measured for generated images, and again for real ones in their place."""
+
+REPORTED = ("classifier_accuracy", *(name for entry in MEASURED for name in (entry, f"real_{entry}")))
 
 
 class SampleQuality(Metric):
     """Class mismatch, and Frechet distance, kernel distance, precision, recall, density and coverage in features.
 
-    Generated images stand against the first ``samples`` real ones of the split. A second time, with names that begin
-    with ``real_``, real images take the place of generated ones: what a perfect model would get, give or take. For
-    class mismatch these are the split's own, for all else as many of the training split's, which the classifier knows
+    Generated images are compared with the first ``samples`` real images of the split. Names that begin with ``real_``
+    repeat each number with real images in place of generated ones: roughly what a perfect model would get. For class
+    mismatch these are the split's own images. For all else they are as many training images, which the classifier knows
     from its own training.
 
-    The classifier is the data set's (classifier.py). Without it, or without classes, one line says so before anything
-    is measured, and all numbers are nan.
+    The classifier belongs to the data set; ``infovae classifier`` trains it. Without one, or without classes, a warning
+    says so before anything is measured, and all numbers are nan.
 
     Args:
-        model: what generates.
+        model: the model that generates.
         data: the images.
-        samples: how many images are generated, and at most how many real ones they meet.
+        samples: how many images to generate, and how many real ones to compare with, at most.
         pixels: ``mean`` of p(x|z), ``drawn`` from it, or ``auto``: drawn where the run's data is binarised.
-        k: which neighbour the balls of precision, recall, density and coverage reach to.
+        k: the neighbour that the balls of precision, recall, density and coverage reach to.
         subset_size: examples of each kind in a subset of the kernel distance.
-        classifiers: the folder where classifier.py keeps them.
+        classifiers: the folder that holds trained classifiers.
 
     Raises:
-        ValueError: numbers that can't be.
+        ValueError: a number is out of range.
         UserError: the classifier's file is damaged.
     """
 
@@ -69,18 +71,16 @@ class SampleQuality(Metric):
         model: Model,
         data: ImageData,
         samples: int = 10000,
-        pixels: Pixels = "auto",
+        pixels: PixelKind = "auto",
         k: int = 5,
         subset_size: int = 1000,
         classifiers: str = "data/classifiers",
     ) -> None:
         super().__init__()
-        if k < 1:
-            raise ValueError(f"k={k}: invalid; accepted: whole numbers of at least 1")
+        require_at_least(1, k=k)
+        require_at_least(2, subset_size=subset_size)
         if samples <= k:
-            raise ValueError(f"samples={samples}: invalid; accepted: whole numbers above k={k}")
-        if subset_size < 2:
-            raise ValueError(f"subset_size={subset_size}: invalid; accepted: whole numbers of at least 2")
+            raise ValueError(f"samples={samples}: too few for k neighbours; accepted: whole numbers above k={k}")
         self.add_state("features", [], dist_reduce_fx="cat")
         self.model = model
         self.data = data
@@ -89,7 +89,7 @@ class SampleQuality(Metric):
         self.k = k
         self.subset_size = subset_size
         self.judge, self.reason = _find(data, classifiers)
-        # An attribute of its own, so that it moves with the metric.
+        # A direct attribute, so that it moves to the device with the metric.
         self.classifier = None if self.judge is None else self.judge.classifier
 
     def observe(self, observed: Observed) -> None:
@@ -102,8 +102,8 @@ class SampleQuality(Metric):
             self.features.append(self.classifier.embed(images[:missing]))
 
     def compute(self) -> dict[str, Tensor]:
-        if self.judge is None or not self.features:
-            return dict.fromkeys(NAMES, torch.tensor(torch.nan))
+        if self.judge is None:
+            return dict.fromkeys(REPORTED, torch.tensor(torch.nan))
         real = torch.cat(list(self.features))
         generated = self._embed(generated_images(self.model, self.samples, self.drawn))
         training = self._embed(self._training_images())
@@ -111,7 +111,7 @@ class SampleQuality(Metric):
         measured |= self._mismatch(generated) | self._distances(generated, real)
         as_if_generated = self._mismatch(real) | self._distances(training, real)
         measured |= {f"real_{name}": value for name, value in as_if_generated.items()}
-        return {name: measured[name] for name in NAMES} | {"class_histogram": self._histogram(generated)}
+        return {name: measured[name] for name in REPORTED} | {"class_histogram": self._histogram(generated)}
 
     def _mismatch(self, features: Tensor) -> dict[str, Tensor]:
         wanted = class_histogram(self.data.splits["train"].labels, self._classes).to(features.device)
@@ -119,7 +119,7 @@ class SampleQuality(Metric):
         return {"class_mismatch": squared, "class_mismatch_l1": absolute}
 
     def _histogram(self, features: Tensor) -> Tensor:
-        """Of the classes that images are put into; nan where any has none."""
+        """Return the histogram of predicted classes; nan where a prediction isn't finite."""
         assert self.classifier is not None
         logits = self.classifier.classify(features)
         if not logits.isfinite().all():
@@ -139,6 +139,7 @@ class SampleQuality(Metric):
             return precision_recall_density_coverage(real, features, self.k)
         except ValueError as refusal:
             log.warning("precision, recall, density and coverage are nan: %s", refusal)
+            self.reason = f"too few images for precision, recall, density and coverage: {refusal}"
             return Overlap(*[real.new_tensor(torch.nan)] * 4)
 
     def _training_images(self) -> Iterator[Tensor]:
@@ -160,24 +161,24 @@ class SampleQuality(Metric):
 
 
 def _find(data: ImageData, folder: str) -> tuple[Judge | None, str | None]:
-    """The data set's classifier; where there is none, why, and what to do."""
+    """Return the data set's classifier, or None and the reason, with the command that trains one."""
     if len(data.splits["test"].labels.unique()) < 2:
         return None, _warned("the images of this data set all have one label")
-    judge = load(folder, data_hash(data.splits["test"]))
+    judge = load_classifier(folder, data_hash(data.splits["test"]))
     if judge is None:
         command = training_command(data.source, folder)
         return None, _warned(f"no classifier of this data set in {folder}; to train it once: {command}")
-    _tell_once(logging.INFO, f"sample_quality: {judge.path} is right on {judge.accuracy:.2%} of the test images")
+    _log_once(logging.INFO, f"sample_quality: {judge.path} is right on {judge.accuracy:.2%} of the test images")
     return judge, None
 
 
 def _warned(reason: str) -> str:
-    """The reason, told before anything is measured."""
-    _tell_once(logging.WARNING, f"sample_quality is nan: {reason}")
+    """Warn of a reason, before anything is measured, and return it."""
+    _log_once(logging.WARNING, f"sample_quality is nan: {reason}")
     return reason
 
 
 @functools.cache
-def _tell_once(level: int, line: str) -> None:
-    """A metric is made anew for each split and run; its user reads a line once."""
+def _log_once(level: int, line: str) -> None:
+    """Log a line once, although each split and run makes the metric anew."""
     log.log(level, line)

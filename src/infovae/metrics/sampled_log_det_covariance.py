@@ -1,4 +1,4 @@
-"""log det Cov[q(z)] from samples, as the authors' released code takes it."""
+"""log det Cov[q(z)] from samples, as in the authors' released code."""
 
 import torch
 from torch import Tensor
@@ -8,9 +8,10 @@ from infovae.metrics.log_det_covariance import LogDetCovariance
 
 
 class SampledLogDetCovariance(LogDetCovariance):
-    """log det of the sample covariance of z ~ q(z|x), one for each example.
+    """log det of the sample covariance of z ~ q(z|x), one z for each example.
 
-    On average below the exact value by about d (d + 1) / (2 N); it needs more than d examples, else -inf.
+    On average it lies below the exact value by about d (d + 1) / (2 N). It needs more than d examples, else -inf; a
+    single example gives nan.
     """
 
     def update(self, codes: Codes) -> None:

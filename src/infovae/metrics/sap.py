@@ -15,7 +15,7 @@ from infovae.terminal.progress import progress
 
 
 def squared_correlations(codes: Float64[Tensor, "n d"], values: Int64[Tensor, " n"]) -> Float64[Tensor, " d"]:
-    """R^2 of the regression of a factor that varies on each dimension by itself; 0 of one that never moves."""
+    """Return R^2 of a factor that varies regressed on each dimension alone; 0 for a dimension that never moves."""
     x = codes - codes.mean(dim=0)
     y = values.double() - values.double().mean()
     explained = (x.T @ y).square()
@@ -29,15 +29,15 @@ def accuracies(
     fit: Int64[Tensor, " a"],
     judge: Int64[Tensor, " b"],
 ) -> Float64[Tensor, " d"]:
-    """Balanced accuracy with which linear SVMs tell a factor's values apart by each dimension alone.
+    """Return the balanced accuracy with which linear SVMs classify a factor's values from each dimension alone.
 
-    An SVM for each pair of values, since ordered values can't be told one from all others by one threshold. A dimension
-    that never moves scores 0, as in the paper, not chance.
+    Each pair of values has an SVM, since one threshold can't separate a middle value from all others. A dimension that
+    never moves scores 0, as in the paper, not chance.
 
     Args:
         codes: E[z|x].
         values: of a factor, as classes.
-        fit: the examples that SVMs learn from; with at least two values.
+        fit: the examples that SVMs learn from; these have at least two values.
         judge: the examples they are judged on.
     """
     scores = codes.new_zeros(codes.shape[1])
@@ -48,20 +48,20 @@ def accuracies(
         if deviations[i] > 0:
             machine = OneVsOneClassifier(LinearSVC(class_weight="balanced", dual=False))
             machine.fit(dimension[fit].numpy(), values[fit].numpy())
-            told = machine.predict(dimension[judge].numpy())
-            scores[i] = recall_score(true, told, labels=true.unique(), average="macro")
+            predicted = machine.predict(dimension[judge].numpy())
+            scores[i] = recall_score(true, predicted, labels=true.unique(), average="macro")
     return scores
 
 
 def predictability_gaps(
     codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"], categorical: Sequence[int]
 ) -> Float64[Tensor, " k"]:
-    """How far the dimension that predicts a factor best is ahead of the second best; nan of a factor with one value.
+    """Return how far the best predictor of each factor is ahead of the second best; nan for a factor with one value.
 
     Args:
         codes: E[z|x].
         factors: as classes, or as evenly spaced values.
-        categorical: which are classes; these are judged by accuracy on a third of the examples, the others by R^2.
+        categorical: the factors that are classes, judged by accuracy on a third of the examples; others by R^2.
     """
     fit, judge = thirds(len(codes))
     gaps = codes.new_full((factors.shape[1],), torch.nan)
@@ -75,21 +75,22 @@ def predictability_gaps(
 
 
 class SAP(FactorMetric):
-    """The mean of :func:`predictability_gaps` over the factors that vary, and all of them as ``sap_by_factor``.
+    """The mean of :func:`predictability_gaps` over the factors that vary, and each factor's as ``sap_by_factor``.
 
     Args:
         data: the images.
-        examples: at most so many are used.
-        categorical: which factors are classes, by position from 0.
+        examples: how many examples to use, at most.
+        categorical: positions, from 0, of the factors that are classes.
     """
 
     names = ("sap",)
 
     def __init__(self, data: ImageData, examples: int = 10000, categorical: Sequence[int] = (0,)) -> None:
         super().__init__(data, examples)
-        for position in categorical:
-            if position < 0:
-                raise ValueError(f"categorical={list(categorical)}: invalid; accepted: positions of factors, from 0")
+        if any(position < 0 for position in categorical):
+            raise ValueError(
+                f"categorical={list(categorical)}: a position below 0; accepted: positions of factors, from 0"
+            )
         self.categorical = tuple(categorical)
 
     def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:

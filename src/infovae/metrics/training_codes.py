@@ -1,4 +1,4 @@
-"""What metrics share that learn something on the training split's codes and try it on another split's."""
+"""The base of metrics that learn on the training split's codes and are judged on another split's."""
 
 from typing import ClassVar
 
@@ -15,11 +15,11 @@ Classes = Int64[np.ndarray, " n"]
 
 
 class TrainingCodesMetric(Metric):
-    """Holds E[z|x] and the classes of both splits.
+    """Hold E[z|x] and the classes of both splits.
 
-    Codes are centred and scaled by one number, so that a classifier's regularisation means the same in every latent
-    space. Dimensions keep their relative sizes: scaled each by itself, a dimension that the model left unused would
-    weigh as much as one that carries everything.
+    Codes are centred and scaled by one number, so a classifier's regularisation means the same in every latent space.
+    Dimensions keep their relative sizes: if each were scaled by itself, an unused dimension would weigh as much as one
+    that carries everything.
     """
 
     of_any_split: ClassVar[bool] = False
@@ -48,11 +48,11 @@ class TrainingCodesMetric(Metric):
         self.labels.append(labels)
 
     def training_split(self) -> tuple[Points, Tensor]:
-        """Scaled codes, (N, d), and classes, (N,)."""
+        """Return scaled codes, (N, d), and classes, (N,)."""
         return self._scaled(torch.cat(list(self.training_mean))), torch.cat(list(self.training_labels)).cpu()
 
     def measured_split(self) -> tuple[Points, Classes]:
-        """Scaled codes, (n, d), and classes, (n,)."""
+        """Return scaled codes, (n, d), and classes, (n,)."""
         return self._scaled(torch.cat(list(self.mean))), torch.cat(list(self.labels)).cpu().numpy()
 
     def _scaled(self, codes: Tensor) -> Points:

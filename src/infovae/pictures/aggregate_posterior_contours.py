@@ -6,21 +6,22 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
 from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, prior_density, ticks_of
 from infovae.pictures.latent_space import PRIOR_DRAWS, finite
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 class AggregatePosteriorContours(Picture):
-    """Contours of q(z) and of the prior around the same shares of their mass; of one dimension, both curves.
+    """Contours of q(z) and of the prior around the same shares of their mass; for one dimension, both curves.
 
-    Of more than two dimensions, the two in which q(z) has most variance.
+    For more than two dimensions, the two in which q(z) has most variance are drawn.
 
     Args:
-        examples: of the mixture that q(z) is.
-        rows: of the square grid on which densities are evaluated; costs examples * rows exponentials.
+        examples: how many posteriors make up q(z).
+        rows: of the square grid on which densities are evaluated, at a cost of examples * rows exponentials.
     """
 
     def __init__(self, examples: int = 5000, rows: int = 100) -> None:
@@ -44,7 +45,7 @@ class AggregatePosteriorContours(Picture):
 
 
 def widest(codes: Codes) -> list[int]:
-    """The two dimensions in which q(z) has most variance, in their own order; the one dimension there may be."""
+    """Return the two dimensions in which q(z) has most variance, ascending; or the only dimension."""
     variance = codes.variance.double().mean(dim=0) + codes.mean.double().var(dim=0, correction=0)
     return sorted(variance.argsort(descending=True, stable=True)[:2].tolist())
 

@@ -1,4 +1,4 @@
-"""How pictures look: one style for all, grids of images and matplotlib figures alike."""
+"""The style of all pictures: grids of images and matplotlib figures."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -19,7 +19,7 @@ DPI = 200
 STYLE: dict[Any, Any] = {
     "figure.dpi": DPI,
     "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",  # comes with matplotlib: alike on every machine
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same on every machine
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -44,32 +44,32 @@ MUTED_COLOUR = "0.75"
 CLASS_COLOURS = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
-"""Ten that stay apart under all common forms of colour blindness (Petroff 2021, arXiv 2107.02270)."""
+"""Ten colours that stay distinct under all common forms of colour blindness (Petroff 2021, arXiv 2107.02270)."""
 
 TILE = 60
-"""Smaller images are enlarged by a whole factor up to about this many pixels."""
+"""Smaller images are enlarged by a whole factor, up to about this many pixels."""
 
 GAP = 4
-"""Between images, in pixels."""
+"""The space between images, in pixels."""
 
 BETWEEN = 0.85
-"""How bright that is: neither black nor white images run into it."""
+"""Brightness of that space, so that neither black nor white images run into it."""
 
 
 def style() -> AbstractContextManager[None]:
-    """Within it figures are made, filled and rendered."""
+    """Return the context in which figures are made, filled and rendered."""
     return matplotlib.rc_context(STYLE)
 
 
 def rendered(figure: Figure) -> Pixels:
-    """A figure as pixels, without a display."""
+    """Return a figure as pixels, without a display."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def image_grid(images: Float[Tensor, "n c h w"], columns: int) -> Pixels:
-    """Images with pixels in [0, 1] side by side; nan is black, and of other than 1 or 3 channels the first is shown."""
+    """Return images with pixels in [0, 1] side by side. nan is black; of 2 or over 3 channels, the first is shown."""
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
     scale = max(1, TILE // max(images.shape[2:]))
@@ -86,7 +86,7 @@ def labelled_grid(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
 ) -> Pixels:
-    """:func:`image_grid` with a title above, and labels beside its rows and above its columns."""
+    """Return :func:`image_grid` with a title above, and labels beside its rows and above its columns."""
     grid = image_grid(images, columns)
     height, width = grid.shape[:2]
     with style():
@@ -105,17 +105,17 @@ def labelled_grid(
             write(left + (column + 0.5) * width / columns, top - 2 * GAP, label, ha="center", va="baseline")
         write(total_width / 2, line - GAP, title, ha="center", va="baseline")
         pixels = rendered(figure)
-    pixels[top:, left : left + width] = grid  # pasted, not drawn: each pixel of an image stays itself
+    pixels[top:, left : left + width] = grid  # pasted rather than drawn, so that no pixel is resampled
     return pixels
 
 
-def number(value: float, decimals: int) -> str:
-    """With the minus sign that matplotlib puts on axes, and none before 0."""
+def axis_number(value: float, decimals: int) -> str:
+    """Return a number with the minus sign that matplotlib puts on axes, and no sign before 0."""
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _width(text: str) -> int:
-    """Of a text in pixels, with some air."""
-    figure = Figure(figsize=(1 / DPI, 1 / DPI))  # one pixel: the text is measured, not drawn
+    """Return the width of a text in pixels, with a margin."""
+    figure = Figure(figsize=(1 / DPI, 1 / DPI))  # one pixel, since the text is only measured
     renderer = FigureCanvasAgg(figure).get_renderer()
     return round(figure.text(0, 0, text).get_window_extent(renderer).width) + 2 * GAP

@@ -1,4 +1,4 @@
-"""Eigenvalues of Cov[q(z)] against the prior's."""
+"""Plot the eigenvalues of Cov[q(z)] against the prior's."""
 
 import math
 
@@ -7,20 +7,21 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 
-from infovae.metrics.covariance_spectrum import CovarianceSpectrum as Measurement
+from infovae.errors import require_at_least
+from infovae.metrics.covariance import Moments
 from infovae.metrics.covariance_spectrum import spectrum
 from infovae.metrics.log_det_covariance import log_det
 from infovae.model import Model, Observed
-from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, number, rendered, style
+from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, axis_number, rendered, style
 from infovae.pictures.latent_space import finite, prior_covariance
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
-class CovarianceSpectrum(Picture):
-    """Eigenvalues of Cov[q(z)] and of Cov[p(z)], descending, on a log axis; those that are 0 can't be on it.
+class CovarianceEigenvalues(Picture):
+    """Eigenvalues of Cov[q(z)] and of Cov[p(z)], descending, on a log axis, which leaves out those that are 0.
 
     Args:
-        examples: whose codes are q(z).
+        examples: the number of codes that stand for q(z).
     """
 
     def __init__(self, examples: int = 5000) -> None:
@@ -31,10 +32,9 @@ class CovarianceSpectrum(Picture):
         codes = finite(observed).codes
         if len(codes.mean) < 2:
             return None
-        measurement = Measurement(model.prior).to(codes.mean.device)
-        measurement.update(codes)
-        covariance = measurement.covariance().cpu()
-        aggregate = spectrum(covariance).flip(0)
+        moments = Moments.of(codes.mean.cpu(), codes.variance.cpu())
+        covariance, noise = moments.covariance(), moments.noise()
+        aggregate = spectrum(covariance, noise).flip(0)
         if not (aggregate > 0).any():
             return None
         prior = spectrum(prior_covariance(model.prior).cpu()).flip(0)
@@ -59,14 +59,16 @@ class CovarianceSpectrum(Picture):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.set(xlabel="rank", ylabel="eigenvalue")
             zeros = int((aggregate == 0).sum())
-            told = f"; {zeros} of {len(rank)} are 0" if zeros else ""
-            axes.set_title(rf"$\log\,\det\,\mathrm{{Cov}}[q(z)]$ = {number(log_det(covariance).item(), 2)}{told}")
+            note = f"; {zeros} of {len(rank)} are 0" if zeros else ""
+            axes.set_title(
+                rf"$\log\,\det\,\mathrm{{Cov}}[q(z)]$ = {axis_number(log_det(covariance, noise).item(), 2)}{note}"
+            )
             figure.legend(loc="outside lower center", ncols=2)
             return rendered(figure)
 
 
 def _limits(eigenvalues: torch.Tensor) -> tuple[float, float]:
-    """Of a log axis: what is positive, with air, and at least a factor of 4, in which there are ticks."""
+    """Return the limits of a log axis: all positive values with a margin, and a factor of 4 at least, for ticks."""
     low, high = (bound.log().item() for bound in eigenvalues[eigenvalues > 0].aminmax())
     half = max(0.55 * (high - low), math.log(2))
     return math.exp((low + high) / 2 - half), math.exp((low + high) / 2 + half)

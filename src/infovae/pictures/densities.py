@@ -14,38 +14,38 @@ from infovae.pictures.latent_space import independent_dimensions
 from infovae.priors.prior import Prior
 
 MASSES = (0.25, 0.5, 0.75, 0.95)
-"""Of a density, inside its contours."""
+"""The shares of a density's mass that its contours enclose."""
 
 KERNELS = 2000
-"""Of an estimate from draws of the prior."""
+"""How many draws of the prior a kernel estimate uses."""
 
-WITHIN = 0.998
-"""Of each cloud, inside of what is drawn."""
+SHARE_DRAWN = 0.998
+"""The share of each cloud that lies inside the picture."""
 
 
 def ticks_of(rows: int, extent: float) -> Float64[Tensor, " rows"]:
-    """Evenly spread over a line from -extent to extent."""
+    """Return evenly spaced numbers from -extent to extent."""
     return torch.linspace(-extent, extent, rows, dtype=torch.float64)
 
 
 def plane(ticks: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows*rows 2"]:
-    """Points of a square grid about 0: z_1 grows to the right, z_2 upwards, the first row on top."""
+    """Return the points of a square grid about 0: z_1 grows to the right, z_2 upwards, the first row on top."""
     vertical, horizontal = torch.meshgrid(-ticks, ticks, indexing="ij")
     return torch.stack([horizontal.flatten(), vertical.flatten()], dim=1)
 
 
 def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
-    """Half the side of a square about 0 that has nearly all of each cloud inside."""
-    return 1.1 * max(float(cloud.double().abs().quantile(WITHIN, dim=0).max()) for cloud in clouds)
+    """Return half the side of a square about 0 that has nearly all of each cloud inside."""
+    return 1.1 * max(float(cloud.double().abs().quantile(SHARE_DRAWN, dim=0).max()) for cloud in clouds)
 
 
 def aggregate_density(
     codes: Codes, dimensions: Sequence[int], ticks: Float64[Tensor, " rows"], spacing: float
 ) -> Float64[Tensor, " m"]:
-    """q of some dimensions: the exact mixture of posteriors, or a kernel estimate where those are points.
+    """Return q of some dimensions: the exact mixture of posteriors, or a kernel estimate where those are points.
 
-    A posterior narrower than the ticks lie apart would fall between them: it is drawn that wide. On a plane costs
-    rows * n exponentials, not rows^2 * n: a posterior's density is the product of those of its dimensions.
+    A posterior narrower than the spacing of the ticks would fall between them, so it is drawn that wide. On a plane
+    this costs rows * n exponentials rather than rows^2 * n, since a posterior's density is a product over dimensions.
 
     Args:
         codes: n, one at least, all finite.
@@ -89,13 +89,13 @@ def prior_density(
 
 
 def kernel_variance(cloud: Float64[Tensor, "n k"]) -> Float64[Tensor, " k"]:
-    """Of the Gaussian kernel that estimates a density, in each dimension: Scott's rule (1992)."""
+    """Return the variance of the Gaussian kernel that estimates a density, by dimension: Scott's rule (1992)."""
     n, k = cloud.shape
     return cloud.var(dim=0, correction=0) * n ** (-2 / (k + 4))
 
 
 def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
-    """For each of ``MASSES``, the density above which that share of all mass lies; ascending, and each once."""
+    """Return the density above which each share of ``MASSES`` lies; ascending, without repetition."""
     ordered = density.sort(descending=True).values
     total = ordered.cumsum(dim=0)
     if not 0 < total[-1] < torch.inf:
@@ -103,14 +103,14 @@ def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
     positions = torch.searchsorted(total / total[-1], torch.tensor(MASSES, dtype=torch.float64)).clamp_max(
         len(total) - 1
     )
-    # A hair under it: a plateau, as of a uniform density, then lies inside.
+    # Slightly lower, so that the plateau of a uniform density lies inside.
     return sorted({0.999 * level for level in ordered[positions].tolist() if level > 0})
 
 
 def draw_contours(
     axes: Axes, extent: float, density: Float64[Tensor, " m"], colour: str, dashed: bool, filled: bool = False
 ) -> None:
-    """Contours of a density on :func:`plane`, around ``MASSES`` of its mass."""
+    """Draw contours of a density on :func:`plane`, around ``MASSES`` of its mass."""
     levels = levels_of_mass(density)
     if not levels:
         return

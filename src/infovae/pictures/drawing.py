@@ -1,4 +1,4 @@
-"""Draws pictures of a model from the first examples of a split."""
+"""Draw pictures of a model from the first examples of a split."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from infovae.codes import joined
+from infovae.codes import Codes, joined
 from infovae.data.loader import Batch, ImageLoader
 from infovae.model import Model, Observed, sample_codes
 from infovae.pictures.picture import Picture, Pixels
@@ -18,7 +18,7 @@ from infovae.streams import EVALUATION_SEED, isolated_stream
 
 
 def first_batches(loader: ImageLoader, pictures: Mapping[str, Picture]) -> list[Batch]:
-    """The first batches of a split: as many as the pictures want examples, but one at least."""
+    """Return the first batches of a split: enough for the examples that the pictures want, and at least one."""
     wanted = max((picture.examples for picture in pictures.values()), default=0)
     batches: list[Batch] = []
     for batch in loader:
@@ -28,19 +28,21 @@ def first_batches(loader: ImageLoader, pictures: Mapping[str, Picture]) -> list[
     return batches
 
 
-def draw(
+def draw_pictures(
     pictures: Mapping[str, Picture],
     model: Model,
     batches: Sequence[Batch],
     device: torch.device,
     seed: int = EVALUATION_SEED,
 ) -> dict[str, Pixels]:
-    """The pictures there are, by name. Each draws from a stream of its own: none moves another, or training.
+    """Return the pictures that have something to draw, by name.
+
+    Each draws from its own random stream, so no picture changes another, or training.
 
     Args:
         pictures: by name.
         model: in evaluation mode, on the device.
-        batches: of examples, at least one.
+        batches: of examples; none are needed where each picture's ``examples`` is 0.
         device: where model and batches are.
         seed: of each stream.
     """
@@ -55,7 +57,7 @@ def draw(
     return drawn
 
 
-def save(picture: Pixels, path: Path) -> None:
+def save_picture(picture: Pixels, path: Path) -> None:
     """Write a picture as PNG; make its folder if there is none."""
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "PNG")
@@ -65,14 +67,17 @@ def save(picture: Pixels, path: Path) -> None:
 def observe_batch(
     model: Model, batch: Batch, noise: Float[Tensor, "n d"], dataset_size: int, device: torch.device | str
 ) -> Observed:
-    """A batch as a model sees it; noise and dataset_size as for :func:`infovae.model.sample_codes`."""
+    """Return a batch as a model sees it; noise and dataset_size as for :func:`infovae.model.sample_codes`."""
     images = batch.images.to(device)
     factors = None if batch.factors is None else batch.factors.to(device)
     return Observed(images, batch.labels.to(device), sample_codes(model, images, noise, dataset_size), factors)
 
 
 def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Observed:
-    """All batches as one; encoded batch by batch, as memory allows."""
+    """Return all batches as one, encoded batch by batch, as memory allows; no examples where there are no batches."""
+    if not batches:
+        nothing = torch.empty(0, model.prior.latent_dim, device=device)
+        return Observed(nothing, nothing[:, 0].long(), Codes(nothing, nothing, nothing, 0))
     sizes = [len(batch.images) for batch in batches]
     noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
     parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]

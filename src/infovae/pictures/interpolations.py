@@ -1,33 +1,34 @@
-"""The way from one image to another."""
+"""Draw the path from one image to another through the latent space."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.latent_space import finite
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 def linear(start: Float[Tensor, " d"], end: Float[Tensor, " d"], time: Float[Tensor, " k"]) -> Float[Tensor, "k d"]:
-    """The straight line from start at time 0 to end at time 1."""
+    """Return points on the straight line from start at time 0 to end at time 1."""
     return (1 - time)[:, None] * start + time[:, None] * end
 
 
 def spherical(start: Float[Tensor, " d"], end: Float[Tensor, " d"], time: Float[Tensor, " k"]) -> Float[Tensor, "k d"]:
-    """From start at time 0 to end at time 1, turning at a constant rate while the norm changes linearly.
+    """Return points from start at time 0 to end at time 1: the direction turns evenly, the norm changes linearly.
 
-    So it stays where a normal prior of many dimensions has its mass, which the straight line leaves. Two codes of the
-    same norm are joined by an arc of the great circle (White 2016, arXiv 1609.04468). Where no great circle is the
-    shortest, between opposite directions, one is chosen: through the coordinate axis that start is furthest from. The
-    straight line is taken where directions agree, where one of the two is 0 and so has none, and in one dimension.
+    This stays where a normal prior of many dimensions has its mass, which the straight line leaves. Two codes of the
+    same norm are joined by an arc of the great circle (White 2016, arXiv 1609.04468). Opposite directions have no
+    shortest arc; theirs passes through the coordinate axis that start is furthest from. The path is the straight line
+    where directions agree, where a code is 0 and has none, and in one dimension.
     """
     norms = torch.stack([start.norm(), end.norm()])
     if len(start) == 1 or not (norms > 0).all():
         return linear(start, end, time)
     directions = start / norms[0], end / norms[1]
-    # Not by the cosine, which can't tell small angles from 0.
+    # The cosine can't tell small angles from 0.
     angle = 2 * torch.atan2((directions[0] - directions[1]).norm(), (directions[0] + directions[1]).norm())
     tolerance = 8 * torch.finfo(angle.dtype).eps ** 0.5
     if torch.pi - angle < tolerance:
@@ -42,7 +43,7 @@ def spherical(start: Float[Tensor, " d"], end: Float[Tensor, " d"], time: Float[
 
 
 def _orthogonal(direction: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    """A unit vector at a right angle to another: what is left of the axis that it is furthest from."""
+    """Return a unit vector orthogonal to another: the rest of the coordinate axis that it is furthest from."""
     axis = torch.zeros_like(direction)
     axis[direction.abs().argmin()] = 1
     rest = axis - (axis @ direction) * direction
@@ -50,13 +51,13 @@ def _orthogonal(direction: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
 
 
 class Interpolations(Picture):
-    """For pairs of images the decoded way between E[z|x] of both: a straight row and a spherical one.
+    """For pairs of images, the decoded path between E[z|x] of both: a straight row and a spherical one.
 
-    The images themselves stand at both ends; beside them are their reconstructions.
+    The images themselves stand at both ends, beside their reconstructions.
 
     Args:
-        pairs: of images, two rows each.
-        steps: of the way, both ends among them.
+        pairs: how many pairs of images, two rows each.
+        steps: of the path, both ends included.
     """
 
     def __init__(self, pairs: int = 5, steps: int = 11) -> None:

@@ -1,32 +1,34 @@
-"""What each latent dimension costs."""
+"""Plot the rate of each latent dimension."""
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, MUTED_COLOUR, rendered, style
 from infovae.pictures.latent_space import finite, rate_by_dimension
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 NAMED = 20
-"""As many bars have room for their dimension's name."""
+"""The most bars that have room for their dimension's name."""
 
 
 class KLByDimension(Picture):
-    """Bars of E_x KL(q(z_k|x) || p(z_k)) in nats, whose sum is the rate; dimensions that aren't active are grey.
+    """Bars of E_x KL(q(z_k|x) || p(z_k)) in nats, whose sum is the rate; inactive dimensions are grey.
 
-    Nothing where it isn't finite: a prior whose dimensions aren't independent, a deterministic posterior.
+    Nothing is drawn where these aren't finite, as for a prior whose dimensions aren't independent and for a
+    deterministic posterior.
 
     Args:
-        examples: that are averaged over.
-        threshold: a dimension is active where Var_x[E[z_k|x]] is over it (Burda et al. 2016).
+        examples: how many to average over.
+        threshold: a dimension is active if its Var_x[E[z_k|x]] is larger (Burda et al. 2016).
     """
 
     def __init__(self, examples: int = 5000, threshold: float = 0.01) -> None:
         require_at_least(1, examples=examples)
         if threshold < 0:
-            raise ValueError(f"threshold={threshold:g}: invalid; accepted: values of at least 0")
+            raise ValueError(f"threshold={threshold:g}: not a variance; accepted: values of at least 0")
         super().__init__(examples)
         self.threshold = threshold
 

@@ -1,26 +1,27 @@
-"""The images that a plane of codes decodes to."""
+"""Draw the images that a plane of codes decodes to."""
 
 import torch
 
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
-from infovae.pictures.canvas import labelled_grid, number
+from infovae.pictures.canvas import axis_number, labelled_grid
 from infovae.pictures.latent_space import prior_quantiles
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 class LatentManifold(Picture):
-    """E[x|z] over a rectangle of the plane, evenly spaced. Nothing where d is not 2.
+    """E[x|z] over a rectangle of the plane, evenly spaced. Nothing is drawn if d is not 2.
 
     Args:
         rows: of the square grid.
-        extent: from the prior's -extent to its extent standard deviations; for a prior that isn't normal, between the
-            quantiles that a normal has there.
+        extent: half the width, in standard deviations of the prior. A prior that isn't normal is cut at the quantiles
+            that a normal has there.
     """
 
     def __init__(self, rows: int = 21, extent: float = 2.5) -> None:
         require_at_least(1, rows=rows)
         if not 0 < extent <= 5:
-            raise ValueError(f"extent={extent:g}: invalid; accepted: values above 0 and up to 5")
+            raise ValueError(f"extent={extent:g}: out of range; accepted: values above 0, up to 5")
         super().__init__(examples=0)
         self.rows = rows
         self.extent = extent
@@ -43,4 +44,4 @@ class LatentManifold(Picture):
 
 
 def _every(step: int, values: list[float]) -> list[str]:
-    return [number(value, 1) if position % step == 0 else "" for position, value in enumerate(values)]
+    return [axis_number(value, 1) if position % step == 0 else "" for position, value in enumerate(values)]

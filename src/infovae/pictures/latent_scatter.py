@@ -1,4 +1,4 @@
-"""Two-dimensional codes by class, against the prior."""
+"""Plot two-dimensional codes by class, against the prior."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,15 +7,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import CLASS_COLOURS, PRIOR_COLOUR, rendered, style
 from infovae.pictures.densities import draw_contours, extent_of, prior_density, ticks_of
 from infovae.pictures.latent_space import PRIOR_DRAWS, finite
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 class LatentScatter(Picture):
-    """Codes z ~ q(z|x) by class, over contours of the prior. Nothing where d is not 2.
+    """Codes z ~ q(z|x) by class, over contours of the prior. Nothing is drawn if d is not 2.
 
     Args:
         examples: how many codes.
@@ -47,7 +48,7 @@ class LatentScatter(Picture):
 
 
 def scatter_by_class(figure: Figure, axes: Axes, z: Tensor, labels: Tensor) -> None:
-    """Points in the colours of their classes: with a legend where those suffice, else along a colour bar."""
+    """Plot points by class, with a legend if there are enough colours, else with a colour bar."""
     points = z.numpy()
     classes, which = np.unique(labels.numpy(), return_inverse=True)
     few = len(classes) <= len(CLASS_COLOURS)

@@ -1,4 +1,4 @@
-"""What several pictures ask about codes and the prior."""
+"""Properties of codes and of the prior that several pictures need."""
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -10,17 +10,17 @@ from infovae.model import Observed
 from infovae.priors.prior import Prior
 
 PRIOR_DRAWS = 10000
-"""Where the prior has no closed form."""
+"""How many draws stand for a prior without a closed form."""
 
 
 def finite(observed: Observed) -> Observed:
-    """The examples whose codes are numbers."""
+    """Return the examples whose codes are finite."""
     codes = observed.codes
     return observed.take(torch.cat([codes.z, codes.mean, codes.variance], dim=1).isfinite().all(dim=1))
 
 
 def independent_dimensions(prior: Prior) -> Distribution | None:
-    """p(z_k) of each dimension, with batch shape (d,); None where dimensions aren't independent."""
+    """Return p(z_k) of each dimension, with batch shape (d,); None where dimensions aren't independent."""
     distribution = prior.distribution()
     if isinstance(distribution, Independent) and distribution.reinterpreted_batch_ndims == 1:
         return distribution.base_dist
@@ -28,7 +28,7 @@ def independent_dimensions(prior: Prior) -> Distribution | None:
 
 
 def prior_quantiles(prior: Prior, deviations: Float[Tensor, " k"]) -> Float[Tensor, "k d"]:
-    """The quantiles of each dimension at which N(0, 1) has the given values: for N(0, I), those values."""
+    """Return each dimension's quantiles at the levels where N(0, 1) has the given values: for N(0, I), those values."""
     levels = Normal(0.0, 1.0).cdf(deviations.double())
     dimensions = independent_dimensions(prior)
     if dimensions is not None:
@@ -39,7 +39,7 @@ def prior_quantiles(prior: Prior, deviations: Float[Tensor, " k"]) -> Float[Tens
 
 
 def prior_covariance(prior: Prior) -> Float64[Tensor, "d d"]:
-    """Cov[p(z)], from draws where dimensions aren't independent."""
+    """Return Cov[p(z)], from draws where dimensions aren't independent."""
     dimensions = independent_dimensions(prior)
     if dimensions is not None:
         return torch.diag(dimensions.variance.double())
@@ -47,10 +47,9 @@ def prior_covariance(prior: Prior) -> Float64[Tensor, "d d"]:
 
 
 def rate_by_dimension(codes: Codes, prior: Prior) -> Float64[Tensor, " d"] | None:
-    """E_x KL(q(z_k|x) || p(z_k)) in nats for Gaussian posteriors.
+    """Return E_x KL(q(z_k|x) || p(z_k)) in nats for Gaussian posteriors.
 
-    None where it isn't a finite number: dimensions that aren't independent under the prior, a point mass, a prior that
-    is 0 in places, no codes.
+    None where a rate isn't finite: for a prior with dependent dimensions or without full support, and for point masses.
     """
     dimensions = independent_dimensions(prior)
     if dimensions is None or not (codes.variance > 0).all():
@@ -61,7 +60,7 @@ def rate_by_dimension(codes: Codes, prior: Prior) -> Float64[Tensor, " d"] | Non
 
 
 def by_use(codes: Codes, prior: Prior) -> Int64[Tensor, " d"]:
-    """Latent dimensions, those that say most of x first: by their rate, or where it has none, by Var_x[E z_k]."""
+    """Return the dimensions in descending order of their rate, or of Var_x[E z_k] where rates aren't finite."""
     rates = rate_by_dimension(codes, prior)
     use = codes.mean.double().var(dim=0, correction=0) if rates is None else rates
     return use.argsort(descending=True, stable=True)

@@ -1,18 +1,19 @@
-"""Images, and what the model makes of them."""
+"""Draw images beside their reconstructions."""
 
 import torch
 
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import labelled_grid
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 class Reconstructions(Picture):
-    """Columns in pairs: an original x, and the mean of p(x|z) for a z ~ q(z|x) beside it.
+    """Pairs of columns: an image x, and beside it the mean of p(x|z) for a z ~ q(z|x).
 
     Args:
         rows: of the grid.
-        pairs: in a row.
+        pairs: how many pairs in a row.
     """
 
     def __init__(self, rows: int = 10, pairs: int = 5) -> None:

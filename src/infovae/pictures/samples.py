@@ -1,12 +1,13 @@
-"""A grid of decoded prior draws."""
+"""Draw a grid of decoded prior draws."""
 
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import image_grid
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 class Samples(Picture):
-    """E[x|z] for the same draws z ~ p(z) each time, so that epochs compare.
+    """E[x|z] for draws z ~ p(z), the same each time, so that epochs compare.
 
     Args:
         rows: of the square grid.

@@ -1,20 +1,21 @@
-"""What a code leaves open: several images drawn from p(x|z) for one z."""
+"""Draw several images from p(x|z) for one z: what a code leaves open."""
 
 import torch
 
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import labelled_grid
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 class SamplesGivenCode(Picture):
     """A row for each of several images: the image, and draws x ~ p(x|z) for one z ~ q(z|x).
 
-    Draws that have nothing in common with their image show that the decoder does without z.
+    Draws that have nothing in common with their image show that the decoder ignores z.
 
     Args:
         rows: of the grid.
-        samples: in a row.
+        samples: how many draws in a row.
     """
 
     def __init__(self, rows: int = 10, samples: int = 9) -> None:

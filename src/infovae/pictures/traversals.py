@@ -1,30 +1,31 @@
-"""What each latent dimension does."""
+"""Draw what each latent dimension changes."""
 
 import torch
 
+from infovae.errors import require_at_least
 from infovae.model import Model, Observed
-from infovae.pictures.canvas import labelled_grid, number
+from infovae.pictures.canvas import axis_number, labelled_grid
 from infovae.pictures.latent_space import by_use, finite, prior_quantiles, rate_by_dimension
-from infovae.pictures.picture import Picture, Pixels, require_at_least
+from infovae.pictures.picture import Picture, Pixels
 
 
 class Traversals(Picture):
-    """A row a latent dimension: z_k goes through the prior's quantiles, the rest of z stays at E[z|x] of one example.
+    """A row for each latent dimension: z_k runs through the prior's quantiles, the rest of z stays at one E[z|x].
 
-    Dimensions that say most of x come first: see :func:`infovae.pictures.latent_space.by_use`.
+    The most informative dimensions come first: see :func:`infovae.pictures.latent_space.by_use`.
 
     Args:
-        dimensions: how many at most.
-        columns: from -extent to extent.
-        extent: in standard deviations of the prior; for a prior that isn't normal, the quantiles that a normal has
+        dimensions: how many, at most.
+        columns: how many values of z_k, from -extent to extent.
+        extent: in standard deviations of the prior. A prior that isn't normal is cut at the quantiles that a normal has
             there.
-        examples: from which dimensions are put in order; the first is the one drawn.
+        examples: how many decide the order of dimensions; the first one is drawn.
     """
 
     def __init__(self, dimensions: int = 10, columns: int = 13, extent: float = 3.0, examples: int = 2000) -> None:
         require_at_least(1, dimensions=dimensions, columns=columns, examples=examples)
         if not 0 < extent <= 5:
-            raise ValueError(f"extent={extent:g}: invalid; accepted: values above 0 and up to 5")
+            raise ValueError(f"extent={extent:g}: out of range; accepted: values above 0, up to 5")
         super().__init__(examples)
         self.dimensions = dimensions
         self.columns = columns
@@ -47,6 +48,6 @@ class Traversals(Picture):
             title=f"$z_k${'' if rates is None else ' (rate in nats)'} in standard deviations of the prior",
             row_labels=[f"$z_{{{k + 1}}}$" + ("" if rates is None else f" ({rates[k]:.1f})") for k in shown],
             column_labels=[
-                number(value, 0) if abs(value - round(value)) < 1e-6 else "" for value in deviations.tolist()
+                axis_number(value, 0) if abs(value - round(value)) < 1e-6 else "" for value in deviations.tolist()
             ],
         )

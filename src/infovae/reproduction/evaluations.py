@@ -1,4 +1,4 @@
-"""What evaluate.py finds of a figure's cells; kept in their folders, so that none is measured twice."""
+"""Measure a figure's cells with `infovae evaluate`; results stay in their folders, so none is measured twice."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,30 +9,30 @@ from infovae.reproduction.scripts import run_script
 
 
 def evaluations(cell: Cell) -> dict[str, float]:
-    """Numbers by ``split/name``."""
+    """Return the numbers of a cell by ``split/name``."""
     return {name: float(value) for name, value in _record(cell)["metrics"].items() if not isinstance(value, list)}
 
 
 def evaluated(cells: Iterable[Cell], overrides: Sequence[str]) -> list[Cell]:
-    """Those that evaluate.py has measured with these overrides."""
+    """Return the cells that `infovae evaluate` has measured with these overrides."""
     return [cell for cell in cells if set(overrides) <= set(_record(cell).get("command", ()))]
 
 
 def evaluate_cells(cells: Sequence[Cell], overrides: Sequence[str], classifier: str | None) -> None:
-    """Have evaluate.py measure what isn't measured yet; what was found is to be read in the cells' folders.
+    """Let `infovae evaluate` measure the cells that it hasn't measured yet; results are in their folders.
 
     Args:
         cells: finished ones.
-        overrides: as evaluate.py takes them.
-        classifier: the data set whose classifier judges samples; classifier.py trains it where it isn't there.
+        overrides: as infovae evaluate takes them.
+        classifier: the data set whose classifier judges samples; infovae classifier trains it where it isn't there.
     """
     done = {cell.folder for cell in evaluated(cells, overrides)}
     missing = [str(cell.folder.resolve()) for cell in cells if cell.folder not in done]
     if not missing:
         return
     if classifier is not None:
-        run_script("classifier.py", f"data={classifier}")
-    run_script("evaluate.py", f"run={json.dumps(missing)}", *overrides)
+        run_script("classifier", f"data={classifier}")
+    run_script("evaluate", f"run={json.dumps(missing)}", *overrides)
 
 
 def _record(cell: Cell) -> dict[str, Any]:

@@ -1,9 +1,13 @@
-"""A run's checkpoints as files: written whole or not at all, the last two kept, read with suspicion."""
+"""Checkpoints as files: written whole, with a digest of their own bytes, and read with suspicion."""
 
+import hashlib
 import io
 import logging
+import os
 import pickle
+import struct
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +19,104 @@ from infovae.errors import UserError
 from infovae.runs.files import write_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+RESUMABLE = ("epoch", "global_step", "loops", "optimizer_states")
+"""What a checkpoint needs beside weights for training to go on from it."""
+
+MARK = b"infovae sha256 "
+SEAL_LENGTH = len(MARK) + 2 * hashlib.sha256().digest_size
+ACCEPTED = "a checkpoint, as RUN/checkpoints/last.ckpt"
 
 log = logging.getLogger(__name__)
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and moves it there; what was ``last.ckpt`` becomes ``previous.ckpt``.
+    """Write each checkpoint beside its place, sealed, then move it there; keep the earlier ``last.ckpt``.
 
-    Lightning's own goes through the system's folder for temporary files, which often is another disk: the move is then
-    a copy, and a kill in its middle leaves half a file. Here the bytes are on the disk before anything is renamed, so
-    that at any moment, also of a power cut, one of the last two is whole.
+    Lightning writes through the system's temporary folder, which often is another disk. The move is then a copy, and a
+    kill in its middle leaves half a file. Here one of the last two checkpoints is whole at any moment, also of a power
+    cut. What was ``last.ckpt`` becomes ``previous.ckpt``.
+
+    Args:
+        run_dir: the run's folder, below which no link is followed.
     """
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         place = Path(path)
         content = io.BytesIO()  # torch writing to a full disk itself ends the process in C++
         torch.save(checkpoint, content)
+        seal(content)
         earlier = place.with_name(PREVIOUS) if place.name == LAST else None
-        write_whole(place, content.getbuffer(), durable=True, earlier=earlier)
+        write_whole(place, content.getbuffer(), inside=self.run_dir, durable=True, earlier=earlier)
+
+
+def seal(content: io.BytesIO) -> None:
+    """Add to a checkpoint the SHA-256 of its bytes, as the comment that ends its zip archive.
+
+    The digest is part of the file, so it survives renaming, moving and copying. Other readers ignore it.
+    """
+    content.seek(-2, os.SEEK_END)  # an archive's last two bytes say how long its comment is
+    content.write(struct.pack("<H", SEAL_LENGTH))
+    content.write(MARK + hashlib.sha256(content.getbuffer()).hexdigest().encode())
+
+
+def check_seal(content: bytes) -> None:
+    """Check that a checkpoint's bytes are those that were written.
+
+    A checkpoint without a seal, from version 0.1 or from torch alone, is checked by the archive's own checksums. They
+    don't cover the archive's directory.
+
+    Raises:
+        ValueError: some bytes have changed.
+        zipfile.BadZipFile: the file isn't a whole archive.
+    """
+    body, end = content[:-SEAL_LENGTH], content[-SEAL_LENGTH:]
+    if end.startswith(MARK):
+        if MARK + hashlib.sha256(body).hexdigest().encode() != end:
+            raise ValueError("its bytes have changed since it was written")
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if archive.testzip() is not None:
+            raise ValueError("its bytes have changed since it was written")
 
 
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
-    """What a checkpoint holds, read as tensors and plain values.
+    """Return what a checkpoint holds, read as tensors and plain values.
+
+    Args:
+        path: of the file.
+        key: names the choice of this file in an error, as ``ckpt_path=FILE``.
 
     Raises:
-        UserError: no such file, or not a checkpoint of a run.
+        UserError: there is no such file, its bytes have changed, or it isn't a checkpoint of a run.
     """
     if not path.is_file():
-        raise UserError(f"{key}: no such file ({path}); accepted: a checkpoint, as RUN/checkpoints/last.ckpt")
+        raise UserError(f"no such file ({path})", key=key, accepted=ACCEPTED)
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
+        check_seal(content)
+        checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         checkpoint["state_dict"].items()
     except (
-        pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError, RuntimeError, ValueError
+        pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, OSError,
+        RuntimeError, ValueError, NotImplementedError, IndexError
     ) as error:  # fmt: skip
-        raise UserError(
-            f"{key}: {path} is damaged, or not a checkpoint of a run ({type(error).__name__}); accepted: a "
-            "checkpoint, as RUN/checkpoints/last.ckpt"
-        ) from error
+        raise UserError(f"{path} is damaged, or not a checkpoint of a run", key=key, accepted=ACCEPTED) from error
+    return checkpoint
+
+
+def read_resumable(path: Path, key: str) -> dict[str, Any]:
+    """Return what a checkpoint holds that training can go on from.
+
+    Raises:
+        UserError: as :func:`read_checkpoint`, or the file holds weights alone.
+    """
+    checkpoint = read_checkpoint(path, key)
+    missing = [name for name in RESUMABLE if name not in checkpoint]
+    if missing:
+        raise UserError(f"holds weights, but no {', '.join(missing)} to go on with", key=key, accepted=ACCEPTED)
     return checkpoint
 
 
@@ -60,50 +124,72 @@ def load_weights(module: nn.Module, weights: dict[str, Any], path: Path) -> None
     """Put a checkpoint's weights into a model.
 
     Raises:
-        UserError: they are another architecture's; says where the two differ first.
+        UserError: they belong to another architecture, or are numbers of another kind; names the first difference.
     """
     expected = module.state_dict()
     for name in dict.fromkeys([*expected, *weights]):
-        there, here = _shape(weights, name), _shape(expected, name)
+        there, here = _described(weights, name), _described(expected, name)
         if there != here:
             raise UserError(
-                f"{path}: a checkpoint of another architecture than configured: {name} is {there} there and {here} "
-                "here; accepted: checkpoints of runs with the same network, latent_dim, prior and divergence"
-            )
+                f"a checkpoint of another architecture than configured: {name} is {there} there and {here} here",
+                key=str(path), accepted="checkpoints of runs with the same network, latent_dim, prior and divergence",
+            )  # fmt: skip
     try:
         module.load_state_dict(weights)
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: damaged ({' '.join(str(error).split())})") from error
 
 
-def _shape(state: dict[str, Any], name: str) -> str:
+def _described(state: dict[str, Any], name: str) -> str:
+    """Return an entry's shape, and its type unless that is real numbers, whose precision may differ."""
     if name not in state:
         return "missing"
-    return f"of shape {tuple(state[name].shape)}" if isinstance(state[name], torch.Tensor) else "no tensor"
+    value = state[name]
+    if not isinstance(value, torch.Tensor):
+        return "no tensor"
+    return f"of shape {tuple(value.shape)}{'' if value.is_floating_point() else f' and type {value.dtype}'}"
 
 
-def newest_sound(folder: Path) -> Path | None:
-    """The last checkpoint if it is whole, else the one before; None where there is neither.
+def newest_sound(folders: Iterable[Path], run_dir: Path) -> Path | None:
+    """Return the checkpoint that got furthest of those that training can go on from; None if there is none.
 
-    A damaged one is told of, and set aside under another name, so that it isn't kept as the one before.
+    Ends of epochs go first, since the middle of an epoch can't be resumed exactly. In the run's own folder a damaged
+    checkpoint is set aside under another name. In folders that several runs may share, only this run's count.
+
+    Args:
+        folders: where to look for ``*.ckpt``.
+        run_dir: the run's folder.
     """
-    for path in (folder / LAST, folder / PREVIOUS):
-        if _is_sound(path):
-            return path
-        if path.exists():
-            log.warning("%s is damaged and was set aside; %s is tried instead", path, _next(path))
-            path.replace(path.with_suffix(".damaged"))
-    return None
+    found: list[tuple[bool, int, bool, str]] = []
+    for path in sorted({path for folder in folders for path in folder.glob("*.ckpt")}):
+        own = run_dir.resolve() in path.resolve().parents
+        try:
+            checkpoint = read_checkpoint(path, str(path))
+        except UserError:
+            if own:
+                log.warning("%s is damaged and was set aside; another checkpoint is used, or none", path)
+                path.replace(path.with_suffix(".damaged"))
+            continue
+        if all(name in checkpoint for name in RESUMABLE) and (own or _written_by(checkpoint, run_dir)):
+            found.append((_ends_epoch(checkpoint), checkpoint["global_step"], path.name == LAST, str(path)))
+    return Path(max(found)[-1]) if found else None
 
 
-def _next(path: Path) -> str:
-    return PREVIOUS if path.name == LAST else "a new start"
+def left_behind(run_dir: Path) -> str:
+    """Return the end of an error's line: which checkpoint a run that failed has left."""
+    folder = run_dir / "checkpoints"
+    names = sorted((path.name for path in folder.glob("*.ckpt")), key=lambda name: (name != LAST, name != PREVIOUS))
+    return f"the last good checkpoint is {folder / names[0]}" if names else "no checkpoint was written"
 
 
-def _is_sound(path: Path) -> bool:
-    """Whether every byte is as it was written: torch itself doesn't look at the checksums that it writes."""
+def _written_by(checkpoint: dict[str, Any], run_dir: Path) -> bool:
+    config = checkpoint.get("config")
+    place = config.get("run_dir") if isinstance(config, dict) else None
+    return isinstance(place, str) and Path(place).resolve() == run_dir.resolve()
+
+
+def _ends_epoch(checkpoint: dict[str, Any]) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, ValueError):
+        return bool(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"])
+    except (KeyError, TypeError):
         return False

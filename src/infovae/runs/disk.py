@@ -1,55 +1,75 @@
-"""A run folder that can't take what a run writes: found before training where it can be, told in one line where not."""
+"""A disk without room for a run, found before training where possible, and reported in one line otherwise."""
 
 import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import nn
 
 from infovae.errors import UserError
+from infovae.runs.checkpoints import left_behind
 
 FILES = 4
 """Checkpoints on the disk at once: last, previous, best, and the one being written."""
 REFUSALS = {
     errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS
 }  # fmt: skip
-"""By which a disk says that it is full, read-only or broken, and a folder that it isn't ours to write to."""
+"""Errors of a disk that is full, read-only or broken, and of a folder that isn't ours to write to."""
 
 COPIES = 3
-"""Of each weight in a checkpoint: the weight and Adam's two moments."""
+"""Numbers in a checkpoint for each weight: the weight and Adam's two moments."""
 
 
 def check_space(run_dir: Path, module: nn.Module, place: str) -> None:
-    """Refuse a folder with less room than a run's checkpoints take; pictures and loggers come on top.
+    """Refuse a folder with less room than the checkpoints take; pictures and loggers come on top.
 
     Args:
         run_dir: the folder.
-        module: whose weights the checkpoints hold.
+        module: the model, whose weights the checkpoints hold.
         place: the key by which the folder was chosen, with its value.
 
     Raises:
-        UserError: there is too little.
+        UserError: there is too little room.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
     needed, free = FILES * COPIES * weights, shutil.disk_usage(run_dir).free
     if free < needed:
+        why = f"{free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}"
+        raise UserError(why, key=place, accepted="a folder with room")
+
+
+@contextmanager
+def disk_errors(key: str) -> Iterator[None]:
+    """Turn an error of the disk into one line that names the file.
+
+    Args:
+        key: the key by which the place was chosen, with its value.
+
+    Raises:
+        UserError: the disk is full, read-only or broken.
+    """
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in REFUSALS:
+            raise
         raise UserError(
-            f"{place}: {free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}; "
-            "accepted: a folder with room"
-        )
+            f"{key}: {problem.filename}: {problem.strerror}; accepted: a folder with room that can be written to"
+        ) from problem
 
 
 def told_in_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
-    """What is wrong with the disk, and what is left; an error of another kind stays as it is.
+    """Return the error as one line that says what the disk refused and what is left; other errors stay as they are.
 
     Args:
-        problem: what ended the run.
-        run_dir: its folder.
+        problem: the error that ended the run.
+        run_dir: the run's folder.
         place: the key by which the folder was chosen, with its value.
     """
     if not isinstance(problem, OSError) or problem.errno not in REFUSALS:
         return problem
-    last = run_dir / "checkpoints" / "last.ckpt"
-    left = f"the last good checkpoint is {last}" if last.is_file() else "no checkpoint was written"
-    return UserError(f"{problem.filename or place}: {problem.strerror}; {left}")
+    file = f"{problem.filename}: " if problem.filename else ""
+    return UserError(f"{file}{problem.strerror}; {left_behind(run_dir)}", key=place)

@@ -27,7 +27,7 @@ def write_whole(
 
     Raises:
         UserError: a link stands between ``inside`` and the file.
-        OSError: the disk refuses.
+        OSError: the disk refuses; its ``filename`` is the path.
     """
     if inside is not None:
         refuse_links(path.parent, inside)
@@ -40,9 +40,11 @@ def write_whole(
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-    except BaseException:
+    except BaseException as problem:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            problem.filename = str(path)  # a full disk's own error names no file
         raise
     if earlier is not None and path.exists():
         path.replace(earlier)
@@ -61,7 +63,26 @@ def refuse_links(folder: Path, inside: Path) -> None:
         if place == inside or inside not in place.parents:
             return
         if place.is_symlink():
-            raise UserError(f"{place}: is a link, and would be written through; accepted is a folder")
+            raise UserError(f"{place}: is a link, and would be written through; accepted: a folder")
+
+
+def refuse_links_inside(folder: Path) -> None:
+    """Refuse a run folder that holds a link, through which a stranger could have its files written elsewhere.
+
+    W&B's own folder is left out: W&B links its newest run there.
+
+    Raises:
+        UserError: names the link.
+    """
+    for place, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names]):
+            if os.path.islink(os.path.join(place, name)):
+                raise UserError(
+                    f"{os.path.join(place, name)} is a link, and would be written through", key="hydra.run.dir",
+                    value=folder, accepted="a folder without links",
+                )  # fmt: skip
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if name != "wandb"]
 
 
 def _sync_folder(folder: Path) -> None:

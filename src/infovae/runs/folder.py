@@ -1,4 +1,4 @@
-"""What a run folder holds besides what callbacks put there: config.yaml, and JSON records of what was done."""
+"""The files that say what a run is: ``config.yaml``, ``.hydra/`` and JSON records."""
 
 import json
 import logging
@@ -6,7 +6,6 @@ import math
 import os
 import platform
 import subprocess
-import sys
 from importlib.metadata import version
 from logging.handlers import MemoryHandler
 from pathlib import Path
@@ -17,78 +16,85 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
 from infovae.runs.files import write_whole
+from infovae.terminal.command import typed
 
 COARSENESS = 0.1
-"""Seconds by which a file system's clock may lag behind."""
+"""Seconds by which a file system's clock may lag."""
 
 PACKAGES = ("infovae", "torch", "torchvision", "pytorch-lightning", "hydra-core", "wandb", "torchmetrics", "numpy")
 
 
 def begin(cfg: DictConfig, run_dir: Path) -> None:
-    """Write down what a run is; until then its folder is empty, or as an earlier attempt left it.
+    """Write the config of a run into its folder, and let its log go to a file.
 
-    ``.hydra/`` is as Hydra itself would write it, which does so before anything is checked. The summary of an earlier
-    attempt in the same folder goes, so that no summary means: going on, or cut off.
+    ``.hydra/`` is as Hydra itself would write it, before anything is checked. The summary of an earlier attempt in the
+    same folder is removed, so a folder without a summary belongs to a run that goes on, or that was cut off.
     """
     write_config(cfg, run_dir)
     (run_dir / "summary.json").unlink(missing_ok=True)
-    records = run_dir / ".hydra"
-    records.mkdir(exist_ok=True)
     hydra = OmegaConf.create({"hydra": HydraConfig.get()})
     for name, content in (("config", cfg), ("hydra", hydra), ("overrides", hydra.hydra.overrides.task)):
-        (records / f"{name}.yaml").write_text(OmegaConf.to_yaml(content), encoding="utf-8")
+        write_whole(run_dir / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(content), inside=run_dir)
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, MemoryHandler):  # of conf/config.yaml: what was said so far, and then all at once
+        if isinstance(handler, MemoryHandler):  # conf/config.yaml's, which has held the lines until now
             handler.capacity = 1
             handler.flush()
 
 
 def check_writable(folder: Path, key: str) -> None:
-    """Refuse, before work whose results go there, a folder that can't be made or written to.
+    """Refuse a folder that can't be made or written to, before work whose results go there.
 
     Raises:
         UserError: names the key and what stands in the way.
     """
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not place.is_dir():
-        raise UserError(f"{key}={folder}: {place.name} is not a folder; accepted: a folder, there or to be made")
+        raise UserError(
+            f"{place.name} is not a folder", key=key, value=folder, accepted="a folder, there or to be made"
+        )
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"{key}={folder}: {place} can't be written to; accepted: a folder that can")
+        raise UserError(f"{place} can't be written to", key=key, value=folder, accepted="a folder that can")
 
 
 def leave_no_trace(run_dir: Path, since: float) -> None:
-    """Take away an empty folder that Hydra made for a run, and the empty ones above it, up to where the user is.
+    """Remove an empty folder that Hydra made for a run, and the empty folders above it, up to the working directory.
 
     Args:
-        run_dir: of a run that never began.
-        since: seconds since the epoch; what is older was there before.
+        run_dir: the folder of a run that never began.
+        since: seconds since the Unix epoch; older folders stay.
     """
     for folder in (run_dir, *run_dir.parents):
         try:
             if folder == Path.cwd() or folder.stat().st_mtime < since - COARSENESS:
                 return
             folder.rmdir()
-        except OSError:  # it holds something, or isn't ours
+        except OSError:  # it holds files, or belongs to someone else, or there is no working directory any more
             return
 
 
 def write_config(cfg: DictConfig, run_dir: Path) -> None:
-    """The resolved config, as ``config.yaml``; whole or not at all."""
+    """Write the resolved config as ``config.yaml``."""
     write_whole(run_dir / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True), inside=run_dir)
 
 
-def write_record(path: Path, record: dict[str, Any]) -> None:
-    """A JSON file with what is given, the command, git revision and versions; whole or not at all."""
+def write_record(path: Path, record: dict[str, Any], inside: Path | None = None) -> None:
+    """Write a JSON file with a record, the command, the git revision and versions.
+
+    Args:
+        path: the file.
+        record: its content.
+        inside: a folder below which no link is followed.
+    """
     content = record | {
-        "command": sys.argv,
+        "command": typed(),
         "git": git_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
-    write_whole(path, json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(_strict(content), indent=2, allow_nan=False) + "\n", inside=inside)
 
 
 def git_revision() -> dict[str, Any] | None:
-    """The revision of the code and whether it was changed since; None outside a git checkout."""
+    """Return the revision of the code and whether files have changed since; None outside a git checkout."""
     here = Path(__file__).parent
     try:
         revision = _git(here, "rev-parse", "HEAD")
@@ -103,7 +109,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _strict(value: Any) -> Any:
-    """Strict JSON has no infinities: they become the strings that float() reads."""
+    """Return a value without the infinities and nan that strict JSON lacks: they become strings that float() reads."""
     if isinstance(value, dict):
         return {name: _strict(entry) for name, entry in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""One process at a time: in the folder of a run or of a sweep, and where a data set is fetched or unpacked."""
+"""Locks, so that one process at a time writes to a run's or sweep's folder, or fetches a data set."""
 
 import errno
 import logging
@@ -13,52 +13,50 @@ from infovae.errors import UserError
 
 LOCK = ".lock"
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
-"""By which a file system says that it knows no locks."""
+"""Errors of a file system without locks."""
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def claimed(folder: Path, key: str) -> Iterator[None]:
-    """Let no other process write to this folder meanwhile.
+    """Keep other processes from writing to a folder.
 
-    The lock is the kernel's: it ends with the process, however that ends, and leaves an empty file, where it leaves
-    anything.
+    The kernel holds the lock. It ends with the process, however that ends, and at most an empty file stays.
 
     Args:
-        folder: of a run or of a sweep; made where there is none.
-        key: by which another one is chosen.
+        folder: a run's or sweep's; made if there is none.
+        key: the key by which to choose another folder.
 
     Raises:
-        UserError: another process has it.
-        OSError: it can't be written to.
+        UserError: another process has the lock.
+        OSError: the folder can't be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
-        raise UserError(
-            f"{key}={folder}: another process is writing there; accepted: another folder, or waiting for its end"
-        ) from None
+        why, accepted = "another process is writing there", "another folder, or waiting for its end"
+        raise UserError(why, key=key, value=folder, accepted=accepted) from None
     except (OSError, NotImplementedError) as problem:
         if isinstance(problem, OSError) and problem.errno not in NO_LOCKS:
             raise
-        log.warning("%s: no locks on this file system, so nothing keeps a second process from writing there", folder)
+        log.warning("%s: this file system has no locks, so nothing keeps a second process from writing there", folder)
     try:
         yield
     finally:
-        if [path.name for path in folder.iterdir()] == [LOCK]:  # of a run that was refused
+        if [path.name for path in folder.iterdir()] == [LOCK]:  # the run was refused
             (folder / LOCK).unlink()
         lock.release()
 
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Wait until no other process is in here with the same path; where it can't be written to, don't.
+    """Wait until no other process holds the same lock; don't lock in a folder that can't be written to.
 
     Args:
-        path: of a file to lock; made, but not its folder, and gone at the end.
+        path: the file to lock. It is made, but its folder isn't, and removed at the end.
     """
     if not path.parent.is_dir():
         yield
@@ -74,7 +72,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         yield
     finally:
         if lock.is_locked:
-            path.unlink(missing_ok=True)  # whoever waits for it sees that it is gone, and makes another
+            path.unlink(missing_ok=True)  # a process that waits for it sees that, and makes another
         lock.release()
 
 

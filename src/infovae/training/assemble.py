@@ -1,12 +1,12 @@
 """From a config to the objects it names."""
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.accelerators import AcceleratorRegistry
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
@@ -14,15 +14,17 @@ from torch import nn
 
 from infovae.config.check import build
 from infovae.data.module import ImageData
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
+from infovae.runs.changes import Change, may_train_longer
 from infovae.runs.checkpoints import WholeCheckpoints
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.drawing import Drawing
 from infovae.training.callbacks.early_end import EarlyEnd
 from infovae.training.callbacks.finite_steps import FiniteSteps
-from infovae.training.callbacks.kept_computation import Computation, KeptComputation
+from infovae.training.callbacks.fresh_metrics import FreshMetrics
+from infovae.training.callbacks.kept_config import KeptConfig
 from infovae.training.callbacks.metrics_file import MetricsFile
 from infovae.training.callbacks.random_streams import RandomStreams
 from infovae.training.callbacks.throughput import Throughput
@@ -30,33 +32,55 @@ from infovae.training.preemption import cluster_plugins
 
 
 def build_data(cfg: DictConfig) -> ImageData:
-    """The data module, with its images read."""
+    """Return the data module, with its images read."""
     data: ImageData = build(cfg.data, "data")
     return data
 
 
 def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
-    """The model for images of the data's shape."""
-    posterior = build(cfg.posterior, "posterior")
-    likelihood = build(cfg.likelihood, "likelihood")
+    """Return the model for images of the data's shape; the prior has seen the training images.
+
+    Raises:
+        UserError: see :func:`build_bare_module`.
+    """
+    module = build_bare_module(cfg, data.image_shape, data.evaluation_splits)
+    module.attach_prior(data.splits["train"].images)
+    return module
+
+
+def build_bare_module(
+    cfg: DictConfig, image_shape: tuple[int, int, int], evaluation_splits: tuple[str, ...]
+) -> InfoVAE:
+    """Return the model for images of a shape, before its prior has seen any.
+
+    Args:
+        cfg: the config of a run.
+        image_shape: (channels, height, width).
+        evaluation_splits: the splits that validation goes through, in order.
+
+    Raises:
+        UserError: a part refuses its settings, or parts don't go together.
+    """
+    # Parts draw their weights from one random stream, so the order in which they are built belongs to a seed.
+    posterior, likelihood = build(cfg.posterior, "posterior"), build(cfg.likelihood, "likelihood")
     encoder = build(
         cfg.network.encoder,
         "network.encoder",
-        image_shape=data.image_shape,
+        image_shape=image_shape,
         outputs=posterior.parameters_per_dimension * cfg.latent_dim,
     )
     decoder = build(
         cfg.network.decoder,
         "network.decoder",
         latent_dim=cfg.latent_dim,
-        image_shape=data.image_shape,
+        image_shape=image_shape,
         parameters_per_channel=likelihood.parameters_per_channel,
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
     try:
         parts["optimizer"]([nn.Parameter(torch.zeros(1))])  # what it refuses, it refuses before training
     except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(f"optimizer: {' '.join(str(error).split())}") from error
+        raise UserError(" ".join(str(error).split()), key="optimizer") from error
     try:
         module = InfoVAE(
             encoder=encoder,
@@ -64,63 +88,75 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
             posterior=posterior,
             likelihood=likelihood,
             objective=build(cfg.model, "model"),
-            splits=data.evaluation_splits,
+            splits=evaluation_splits,
             **parts,
         )
+    except ArgumentError as error:  # of the objective, the only part whose arguments the module looks at
+        raise error.below("model") from error
     except ValueError as error:
         raise UserError(str(error)) from error
-    module.attach_prior(data.splits["train"].images)
     return module
 
 
 def build_chosen(cfg: DictConfig, group: str) -> dict[str, Any]:
-    """The built nodes, by name, of a group from which any number can be chosen; one that is null is left out."""
+    """Return what is chosen from a group of which any number can be, by name; an entry that is null is left out."""
     nodes = {str(name): node for name, node in (cfg.get(group) or {}).items() if node is not None}
     return {name: build(node, f"{group}.{name}") for name, node in nodes.items()}
 
 
 def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
-    """The configured callbacks; the one that draws is given the chosen pictures."""
+    """Return the configured callbacks; the one that draws is given the chosen pictures, and comes last.
+
+    So it draws the weights that the other callbacks leave at the end of training.
+    """
     given = {"drawing": {"pictures": build_chosen(cfg, "pictures")}}
-    return [
+    callbacks = [
         build(node, f"callbacks.{name}", **given.get(str(name), {}))
         for name, node in (cfg.get("callbacks") or {}).items()
         if node is not None
     ]
+    if not cfg.trainer.get("enable_progress_bar", True):
+        callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
+    return sorted(callbacks, key=lambda callback: isinstance(callback, Drawing))
 
 
 def goes_on(cfg: DictConfig) -> bool:
-    """Whether a run takes up what its folder already holds; a job of a resumed sweep does."""
+    """Return whether a run takes up what its folder already holds; a job of a resumed sweep does."""
     return bool(cfg.resume == "auto" or cfg.sweep.resume)
 
 
-def build_trainer(cfg: DictConfig) -> pl.Trainer:
-    """Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
+def checkpoint_folders(cfg: DictConfig) -> list[Path]:
+    """Return the folders that the configured callbacks write checkpoints to, and the usual one."""
+    nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None]
+    configured = [Path(node.dirpath) for node in nodes if isinstance(node.get("dirpath"), str)]
+    return list(dict.fromkeys([Path(cfg.run_dir) / "checkpoints", *configured]))
+
+
+def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer:
+    """Return Lightning's trainer with the configured callbacks and those that every run has; without loggers yet.
+
+    Args:
+        cfg: the config of the run.
+        changes: what differs from the config of the checkpoint that the run goes on from.
+    """
     run_dir = Path(cfg.run_dir)
-    # What is drawn at the end are the weights that the other callbacks leave.
-    configured = sorted(build_callbacks(cfg), key=lambda callback: isinstance(callback, Drawing))
-    if not cfg.trainer.get("enable_progress_bar", True):
-        configured = [callback for callback in configured if not isinstance(callback, ProgressBar)]
     always = [
+        FreshMetrics(),
         RandomStreams(cfg.seed),
         FiniteSteps(cfg.run_dir, cfg.on_nan),
-        EarlyEnd(goes_on(cfg)),
-        KeptComputation(Computation(str(cfg.trainer.get("precision", "32-true")), bool(cfg.compile))),
+        EarlyEnd(goes_on(cfg) and not may_train_longer(changes)),
+        KeptConfig(OmegaConf.to_container(cfg, resolve=True), changes),  # type: ignore[arg-type]
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
     _check_accelerator(cfg.trainer.get("accelerator", "auto"))
     given = enumerate(cfg.trainer.get("plugins") or [])
-    plugins = [WholeCheckpoints(), *cluster_plugins(), *(build(node, f"trainer.plugins[{i}]") for i, node in given)]
-    try:
-        trainer: pl.Trainer = build(
-            cfg.trainer, "trainer", callbacks=always + configured, plugins=plugins, logger=False
-        )
-    except UserError as error:  # in Lightning's words, which may name an argument
-        named = [key for key in map(str, cfg.trainer) if re.search(rf"\b{key}\b", str(error))]
-        values = " ".join(f"trainer.{key}={cfg.trainer[key]}" for key in named) or "trainer"
-        raise UserError(f"{values}: {re.sub('^trainer[.:] ?', '', str(error))}") from error
+    own = [build(node, f"trainer.plugins[{position}]") for position, node in given]
+    plugins = [WholeCheckpoints(run_dir), *cluster_plugins(), *own]
+    trainer: pl.Trainer = build(
+        cfg.trainer, "trainer", callbacks=always + build_callbacks(cfg), plugins=plugins, logger=False
+    )
     return trainer
 
 
@@ -128,11 +164,11 @@ def _check_accelerator(name: str) -> None:
     there = [key for key in AcceleratorRegistry if AcceleratorRegistry[key]["accelerator"].is_available()]
     accepted = ["auto", *there, *(["gpu"] if {"cuda", "mps"}.intersection(there) else [])]
     if name not in accepted:
-        raise UserError(f"trainer.accelerator={name}: not here; accepted: {', '.join(accepted)}")
+        raise UserError("not here", key="trainer.accelerator", value=name, accepted=", ".join(accepted))
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:
-    """The configured loggers, on the first of several processes alone."""
+    """Return the configured loggers, on the first of several processes alone."""
     if not is_first_process():
         return []
     return [logger for logger in build_chosen(cfg, "logger").values() if logger is not None]

@@ -1,4 +1,4 @@
-"""classifier.py: the classifier of a data set, trained, tested, kept and recorded."""
+"""Train, test, keep and record the classifier of a data set."""
 
 import hashlib
 import logging
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from infovae.classifier.fit import accuracy, fit
 from infovae.classifier.network import Classifier
-from infovae.classifier.store import data_hash, load, save, weights_path
+from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.config.check import build, check
 from infovae.data.binarization import Binarization
 from infovae.data.module import ImageData
@@ -31,11 +31,11 @@ TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
     "device": str,
 }
-"""Keys of classifier.py that belong to no group, with their types."""
+"""Top-level keys of ``infovae classifier``, with their types."""
 
 
 def train_classifier(cfg: DictConfig) -> None:
-    """Train the classifier of a data set on its whole training part, unless it is there.
+    """Train the classifier of a data set on its whole training part, unless there is one already.
 
     Raises:
         UserError: the config or a file is refused, or the data set has no classes.
@@ -47,9 +47,9 @@ def train_classifier(cfg: DictConfig) -> None:
     data = build_data(cfg)
     key = data_hash(data.splits["test"])
     path = weights_path(cfg.folder, key)
-    there = None if cfg.force else load(cfg.folder, key)
+    there = None if cfg.force else load_classifier(cfg.folder, key)
     if there is not None:
-        print(f"classifier: {path} is there, with {there.accuracy:.2%} right on test; force=true trains it anew")
+        print(f"classifier: {path} exists, with test accuracy {there.accuracy:.2%}; force=true trains it anew")
         return
     torch.manual_seed(cfg.seed)
     classifier: Classifier = build(
@@ -60,7 +60,7 @@ def train_classifier(cfg: DictConfig) -> None:
     fit(classifier, data, cfg.steps, cfg.learning_rate)
     seconds = perf_counter() - start
     right = _accuracies(classifier, data)
-    save(classifier, right["none"], key, path)
+    save_classifier(classifier, right["none"], key, path)
     record = {
         "data": OmegaConf.to_container(cfg.data.source, resolve=True),
         "data_sha256": key,
@@ -74,17 +74,15 @@ def train_classifier(cfg: DictConfig) -> None:
         "config": OmegaConf.to_container(cfg, resolve=True),
     }
     write_record(path.with_suffix(".json"), record)
-    told = ", ".join(f"{share:.2%} with binarization={how}" for how, share in right.items())
-    print(f"classifier: {path}, right on test: {told}; after {seconds:.0f} s")
+    accuracies = ", ".join(f"{share:.2%} with binarization={how}" for how, share in right.items())
+    print(f"classifier: {path}, test accuracy {accuracies}; after {seconds:.0f} s")
 
 
 def _check_whole(cfg: DictConfig) -> None:
     for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
         if cfg.data[key] != needed:
-            raise UserError(
-                f"data.{key}={cfg.data[key]}: a classifier belongs to a data set, not to a run; accepted: "
-                f"{'null' if needed is None else needed}"
-            )
+            why = "a classifier belongs to a data set, not to a run"
+            raise UserError(why, key=f"data.{key}", value=cfg.data[key], accepted=str(needed or "null"))
 
 
 def _classes(cfg: DictConfig, data: ImageData) -> int:
@@ -99,7 +97,7 @@ def _classes(cfg: DictConfig, data: ImageData) -> int:
 
 
 def _accuracies(classifier: Classifier, data: ImageData) -> dict[Binarization, float]:
-    """On test images that are grey, and binarised in each way."""
+    """Return the accuracy on test images in grey, and binarised in each way."""
     found: dict[Binarization, float] = {}
     for how in get_args(Binarization):
         data.binarization = how

@@ -1,4 +1,4 @@
-"""Which device a command runs on, and how it is made use of."""
+"""The device that a command runs on, and settings that make it faster."""
 
 import ctypes
 import os
@@ -8,39 +8,40 @@ import torch
 from infovae.errors import UserError
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Of glibc's ``mallopt`` (malloc.h)."""
+"""Parameters of glibc's ``mallopt`` (malloc.h)."""
 
 
 def chosen_device(name: str) -> torch.device:
-    """``auto`` is a GPU where there is one.
+    """Return the device of that name; ``auto`` is a GPU if there is one.
 
     Raises:
-        UserError: no such device here.
+        UserError: there is no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name}: not there; accepted: auto, cpu, and cuda where there is a GPU") from error
+        accepted = "auto, cpu, and cuda where there is a GPU"
+        raise UserError("not there", key="device", value=name, accepted=accepted) from error
 
 
 def remember_missing_gpu() -> None:
-    """Where there is no GPU, say so where torch looks first.
+    """Set CUDA_VISIBLE_DEVICES to nothing on a machine without a GPU.
 
-    Its optimisers ask at each step whether there is one, and by the way that Lightning chooses for that, each answer
-    loads NVIDIA's library, or looks for it, anew: 3 % of a step of the main job.
+    torch's optimisers ask at each step whether there is a GPU. Under Lightning's setting each answer loads NVIDIA's
+    library, or looks for it, anew: measured, 3 % of a step of the main job.
     """
     if not torch.cuda.is_available():
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
 def keep_freed_memory() -> None:
-    """On the CPU, keep what a step frees for the next one instead of giving it back to the system.
+    """On the CPU, keep memory that a step frees for the next step instead of returning it to the system.
 
-    glibc gives back blocks as large as the convolutions' activations and gradients, and each step then gets the same
-    memory anew, page by page: 5,000 to 15,000 page faults, 6 to 15 % of a step of ``network=conv``. The process keeps
-    its greatest size so far. With another C library, or where malloc has been told otherwise, nothing is changed.
+    glibc returns blocks as large as the convolutions' activations and gradients, and each step gets them anew, page by
+    page. Measured: 5,000 to 15,000 page faults and 6 to 15 % of a step of ``network=conv``. The process keeps its
+    greatest size so far. Nothing changes under another C library, or if the environment configures malloc.
     """
     told = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None

@@ -1,4 +1,4 @@
-"""Under ``auto``: in which precision a training step takes least time on the device at hand, and whether compiled."""
+"""The choice under ``auto``: the precision of a training step, and whether it is compiled."""
 
 import logging
 import math
@@ -17,7 +17,6 @@ from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.streams import isolated_stream
 from infovae.training.assemble import build_module
-from infovae.training.callbacks.kept_computation import Computation, kept_computation
 from infovae.training.devices import chosen_device
 
 log = logging.getLogger(__name__)
@@ -27,31 +26,45 @@ PRECISIONS = ("32-true", "bf16-mixed")
 """What ``trainer.precision=auto`` chooses from."""
 
 STEPS, SECONDS = 20, 0.5
-"""A candidate is measured over so many steps at most, or, past three, for so long."""
+"""How many steps a candidate is timed for at most, and for how long beyond the first three."""
 
 WORTH_COMPILING = 60.0
-"""Seconds of training under which it isn't tried: compiling alone takes several."""
+"""Seconds of training below which compiling isn't tried: it alone takes several."""
+
+
+class Computation(NamedTuple):
+    """How training steps are computed.
+
+    Attributes:
+        precision: as Lightning's Trainer takes it.
+        compile: whether training steps are compiled.
+    """
+
+    precision: str
+    compile: bool
 
 
 class Timing(NamedTuple):
-    """Seconds of compiling, which happens in the first step, and of a step."""
+    """Seconds that compiling takes, which happens in the first step, and that a step takes."""
 
     compiling: float
     step: float
 
     def total(self, steps: float) -> float:
-        """Of so many steps."""
+        """Return the seconds that ``steps`` steps take."""
         return self.compiling + steps * self.step
 
 
 def is_auto(cfg: DictConfig) -> bool:
-    """Whether anything is left to choose."""
+    """Return whether anything is left to choose."""
     return bool(cfg.compile == AUTO or cfg.trainer.get("precision") == AUTO)
 
 
-def settle(cfg: DictConfig, computation: Computation) -> DictConfig:
-    """The config with what was chosen in the place of each ``auto``."""
+def settle(cfg: DictConfig, computation: Computation | None) -> DictConfig:
+    """Return a copy of the config with the choice in the place of each ``auto``; None leaves them."""
     settled = cfg.copy()
+    if computation is None:
+        return settled
     if settled.compile == AUTO:
         settled.compile = computation.compile
     if settled.trainer.get("precision") == AUTO:
@@ -59,28 +72,28 @@ def settle(cfg: DictConfig, computation: Computation) -> DictConfig:
     return settled
 
 
-def choose(cfg: DictConfig, data: ImageData, checkpoint: dict[str, Any] | None) -> Computation:
-    """What a checkpoint's run chose; without a checkpoint, the fastest by a few steps of this model on this data.
+def chosen_before(config: dict[str, Any]) -> Computation | None:
+    """Return the choice in the config of a run that is to go on; None if it doesn't say."""
+    precision, compiled = (config.get("trainer") or {}).get("precision", "32-true"), config.get("compile", False)
+    if AUTO in (precision, compiled):
+        return None
+    return Computation(precision, compiled)
 
-    Random streams and the model that is to be trained are left as they are. One line of the log says what was measured.
 
-    Args:
-        cfg: the config of the run.
-        data: its images.
-        checkpoint: what the run goes on from.
+def choose(cfg: DictConfig, data: ImageData) -> Computation:
+    """Return the fastest computation by a few timed steps of this model on this data.
+
+    Random streams and the model that is to be trained stay as they are. One line of the log gives the timings.
 
     Raises:
-        UserError: several processes, which might choose differently.
+        UserError: there are several processes, which might choose differently.
     """
-    kept = None if checkpoint is None else kept_computation(checkpoint)
-    if kept is not None:
-        log.info("trainer.precision=%s, compile=%s: as the run did that this one goes on from", *kept)
-        return kept
     if cfg.trainer.get("devices", 1) not in (1, "1"):
         raise UserError(
-            f"trainer.devices={cfg.trainer.devices}: with trainer.precision=auto or compile=auto each process would "
-            "choose by itself; accepted: trainer.devices=1, or a precision and compile=true or false"
-        )
+            "with trainer.precision=auto or compile=auto each process would choose by itself",
+            key="trainer.devices", value=cfg.trainer.devices,
+            accepted="trainer.devices=1, or a precision and compile=true or false",
+        )  # fmt: skip
     device, steps = _device(str(cfg.trainer.get("accelerator", AUTO))), _steps(cfg, data)
     timings: dict[Computation, Timing] = {}
     for precision in _precisions(cfg):
@@ -94,7 +107,7 @@ def choose(cfg: DictConfig, data: ImageData, checkpoint: dict[str, Any] | None) 
         for precision in _precisions(cfg):
             try:
                 timings[Computation(precision, True)] = measure(cfg, data, device, precision, compiled=True)
-            except Exception as error:  # no C++ compiler, or a network that torch can't compile: of many kinds
+            except Exception as error:  # many kinds: no C++ compiler, or a network that torch can't compile
                 log.info("compile=auto: can't be compiled here (%s)", type(error).__name__)
     fastest = min(timings, key=lambda computation: timings[computation].total(steps))
     told = _told(timings.items())
@@ -103,12 +116,12 @@ def choose(cfg: DictConfig, data: ImageData, checkpoint: dict[str, Any] | None) 
 
 
 def measure(cfg: DictConfig, data: ImageData, device: torch.device, precision: str, compiled: bool) -> Timing:
-    """Time steps of a model of its own on a batch of the training data."""
+    """Time steps of a new model on a batch of the training data."""
     with isolated_stream(device):
         module = build_module(cfg, data).to(device).train()
         if compiled:
             module.compile_training()
-        optimizer = module.configure_optimizers()
+        optimizer = module.make_optimizer()
         batch, n = _batch(data, device), len(data.splits["train"].images)
         seconds: list[float] = []
         while len(seconds) < 4 or (len(seconds) <= STEPS and sum(seconds[1:]) < SECONDS):
@@ -137,14 +150,14 @@ def _batch(data: ImageData, device: torch.device) -> Batch:
 
 
 def _precisions(cfg: DictConfig) -> list[str]:
-    """The candidates; a fused optimiser can't clip gradients under mixed precision."""
+    """Return the candidates; a fused optimiser can't clip gradients under mixed precision."""
     if cfg.trainer.get("precision") != AUTO:
         return [cfg.trainer.get("precision", "32-true")]
     return list(PRECISIONS[:1] if cfg.trainer.get("gradient_clip_val") and cfg.optimizer.get("fused") else PRECISIONS)
 
 
 def _steps(cfg: DictConfig, data: ImageData) -> float:
-    """How many the run is to take."""
+    """Return how many steps the run is to take."""
     in_epoch = data.steps_per_epoch or max(1, len(data.splits["train"].images) // data.batch_size)
     epochs, most = cfg.trainer.get("max_epochs"), cfg.trainer.get("max_steps", -1)
     by_epochs = math.inf if epochs in (None, -1) else epochs * in_epoch

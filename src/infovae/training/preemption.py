@@ -1,4 +1,4 @@
-"""SIGTERM, by which a cluster takes its machine back: an orderly end, and under Slurm another start."""
+"""Preemption: an orderly end on SIGTERM, and another start under Slurm."""
 
 import logging
 import os
@@ -26,14 +26,14 @@ class Notice:
         self.received = False
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
-        if not self.received:  # the end it asks for isn't to be cut short by the next
+        if not self.received:  # a second one doesn't cut the orderly end short
             self.received = True
             raise Termination
 
 
 @contextmanager
 def termination_notice() -> Iterator[Notice]:
-    """Turn SIGTERM into an exception, as Ctrl-C is one."""
+    """Turn SIGTERM into an exception, as Python does with Ctrl-C."""
     notice = Notice()
     if threading.current_thread() is not threading.main_thread():
         yield notice
@@ -46,15 +46,15 @@ def termination_notice() -> Iterator[Notice]:
 
 
 def cluster_plugins() -> list[SLURMEnvironment]:
-    """Slurm without Lightning's own requeueing, whose checkpoint of the middle of an epoch can't be resumed exactly."""
+    """Return Lightning's Slurm plugin without its requeueing, whose mid-epoch checkpoint can't be resumed exactly."""
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
 def requeue() -> None:
-    """Ask Slurm to start this job again; nothing where there is no Slurm, or where the job was cancelled.
+    """Ask Slurm to start this job again, unless there is no Slurm or the job was cancelled.
 
-    A job that is to make room, or that runs out of time, is told before its end and still counts as running. One that
-    someone has cancelled doesn't.
+    A job that is preempted, or that runs out of time, gets the signal while its state is still RUNNING. A cancelled job
+    has another state.
     """
     if "SLURM_JOB_ID" not in os.environ or shutil.which("scontrol") is None:
         return

@@ -1,4 +1,4 @@
-"""Measures q(z) on every split at the end of each epoch."""
+"""Measurements of q(z) on every split at the end of each epoch."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -17,22 +17,23 @@ from infovae.model import Observed
 from infovae.module import InfoVAE
 from infovae.parallel import gather_rows
 from infovae.streams import evaluation_mode, isolated_stream
+from infovae.training.callbacks.measured_weights import measured_weights
 
 log = logging.getLogger(__name__)
 
 TOLD_FROM = 2.0
-"""Seconds an epoch that metrics may take without a word."""
+"""Seconds an epoch that metrics may take before a log line says so."""
 
 
 class AggregatePosterior(pl.Callback):
-    """Feeds the metrics of ``conf/metrics/`` with each whole split and logs the numbers, not the vectors, they find.
+    """Compute the metrics of ``conf/metrics/`` on each whole split, and log those of their values that are numbers.
 
-    Validation and test codes come from the evaluation that runs anyway. Of the training split as many examples as the
-    data module says are encoded once more with the weights that the epoch ended with: codes gathered while the weights
-    still moved would belong to no model.
+    Validation and test codes come from the evaluation that runs anyway. Examples of the training split, as many as the
+    data module says, are encoded once more with the weights at the epoch's end. Codes gathered during the epoch would
+    belong to no single model.
 
     Args:
-        metrics: for each name, what makes the metric.
+        metrics: a factory for each metric, by name.
     """
 
     def __init__(self, metrics: Mapping[str, Callable[..., Metric]]) -> None:
@@ -45,10 +46,10 @@ class AggregatePosterior(pl.Callback):
         self.prepare(cast(InfoVAE, pl_module), image_data(trainer), trainer.strategy.root_device)
 
     def prepare(self, module: InfoVAE, data: ImageData, device: torch.device) -> None:
-        """Make the metrics of every split, on the device that training is on.
+        """Make the metrics of every split, on the training device.
 
         Raises:
-            UserError: one that this model or data doesn't allow, or that isn't measured while training.
+            UserError: this model or data doesn't allow a metric, or it can't be measured during training.
         """
         for split in ("train", "test", *module.splits):
             made = {
@@ -58,7 +59,7 @@ class AggregatePosterior(pl.Callback):
             for metric in made.values():
                 if metric.compares_with_training:
                     raise UserError(
-                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by evaluate.py"
+                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by infovae evaluate"
                     )
             self._metrics[split] = {
                 name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
@@ -104,19 +105,21 @@ class AggregatePosterior(pl.Callback):
         self._tell_cost()
 
     def _measure_training(self, trainer: pl.Trainer, module: InfoVAE) -> None:
-        """Log the metrics of the training split, and the divergence where no training step has computed it."""
+        """Log the metrics of the training split, and the divergence if no training step has computed it."""
         weighted = module.objective.divergence_weight != 0
         loader = image_data(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         in_precision = trainer.precision_plugin.forward_context  # as in validation and test
-        with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
+        with (
+            measured_weights(trainer, module), evaluation_mode(module), torch.no_grad(), isolated_stream(module.device)
+        ):  # fmt: skip
             for batch in loader:
                 with in_precision():
                     posterior = module.encode(batch.images)
                 own = module.codes(posterior, len(loader.dataset), batch.global_size)
                 codes = module.gather(own, batch.global_size)
                 self._observe("train", _observed(batch, codes))
-                if not weighted:
+                if not weighted and module.can_estimate_divergence(codes):
                     divergence += len(codes.z) * module.estimate_divergence(codes)
                     count += len(codes.z)
             self._log(module, "train")
@@ -137,20 +140,20 @@ class AggregatePosterior(pl.Callback):
             self._seconds[name] += perf_counter() - start
 
     def _tell_cost(self) -> None:
-        """Once, after the first epoch, where computing takes long."""
+        """Log once, after the first epoch, how long the metrics took, if that was long."""
         total = sum(self._seconds.values())
         if total > TOLD_FROM and not self._told:
             slowest = max(self._seconds, key=lambda name: self._seconds[name])
             log.info(
-                "the metrics took %.1f s of the first epoch, %s alone %.1f; cheaper are fewer of them, as "
-                "metrics=[mmd], fewer examples, as metrics.mig.examples=1000, or measuring once, by evaluate.py",
+                "the metrics took %.1f s of the first epoch, %s alone %.1f. Faster: fewer metrics (metrics=[mmd]), "
+                "fewer examples (metrics.mig.examples=1000), or one measurement after training (infovae evaluate)",
                 total, slowest, self._seconds[slowest],
             )  # fmt: skip
         self._told = True
 
 
 def _observed(batch: Batch, codes: Codes) -> Observed:
-    """The global batch, from this process's rows and the gathered codes."""
+    """Return the global batch, from this process's rows and the gathered codes."""
     images, labels = (gather_rows(rows, batch.global_size) for rows in (batch.images, batch.labels))
     factors = None if batch.factors is None else gather_rows(batch.factors, batch.global_size)
     return Observed(images, labels, codes, factors)

@@ -1,4 +1,4 @@
-"""When pictures are drawn while training, and where they go."""
+"""Pictures drawn during training."""
 
 import gc
 from collections.abc import Mapping
@@ -7,30 +7,35 @@ from typing import cast
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from infovae.data.loader import Batch
 from infovae.data.module import image_data
+from infovae.errors import ArgumentError
 from infovae.module import InfoVAE
-from infovae.pictures.drawing import draw, first_batches, save
-from infovae.pictures.picture import Picture
+from infovae.pictures.drawing import draw_pictures, first_batches, save_picture
+from infovae.pictures.picture import Picture, Pixels
 from infovae.streams import evaluation_mode
 from infovae.training.callbacks.kept_weights import kept_epoch
+from infovae.training.callbacks.measured_weights import measured_weights
 
 
 class Drawing(pl.Callback):
-    """Draws at the end of every n-th epoch and of the last, from the test split; as PNG and in each logger.
+    """Draw pictures of the test split at the end of every n-th epoch and of the last, as PNG and in each logger.
+
+    A logger gets a picture if it is Lightning's for TensorBoard, or has ``log_image(key, images)``, as Lightning's for
+    W&B has.
 
     Args:
-        pictures: of ``conf/pictures/``, by name.
-        folder: where PNG files go: ``<folder>/<name>-<epoch>.png``, by the epoch whose weights these are; the newest
-            also as ``<folder>/<name>.png``.
-        every_n_epochs: how often.
+        pictures: pictures of ``conf/pictures/``, by name.
+        folder: where PNG files go: ``<folder>/<name>-<epoch>.png`` with the epoch that the weights come from, and the
+            newest also as ``<folder>/<name>.png``.
+        every_n_epochs: number of epochs from one drawing to the next.
     """
 
     def __init__(self, pictures: Mapping[str, Picture], folder: str, every_n_epochs: int = 5) -> None:
         if every_n_epochs < 1:
-            raise ValueError(f"every_n_epochs={every_n_epochs}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("every_n_epochs", every_n_epochs, "whole numbers of at least 1")
         self.pictures = pictures
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs
@@ -50,17 +55,23 @@ class Drawing(pl.Callback):
             return
         if self._batches is None:
             self._batches = first_batches(image_data(trainer).evaluation_loader("test", shared=False), self.pictures)
-        with evaluation_mode(module), torch.no_grad():
-            drawn = draw(self.pictures, module, self._batches, module.device)
-        # A figure, its texts and its canvas of megabytes hold each other. Left to Python, which looks for such cycles
-        # only when much else has been made, a long run's memory doubles.
+        with measured_weights(trainer, module), evaluation_mode(module), torch.no_grad():
+            drawn = draw_pictures(self.pictures, module, self._batches, module.device)
+        # A figure, its texts and its canvas of megabytes refer to each other. Python frees such cycles only when much
+        # else has been made, and a long run's memory would double.
         gc.collect()
         for name, picture in drawn.items():
-            save(picture, self.folder / f"{name}-{epoch:04d}.png")
-            save(picture, self.folder / f"{name}.png")
+            save_picture(picture, self.folder / f"{name}-{epoch:04d}.png")
+            save_picture(picture, self.folder / f"{name}.png")
             for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    # As bytes: wandb shows floats in [0, 1] as black.
-                    logger.log_image(name, [picture], caption=[f"epoch {epoch}"])
-                elif isinstance(logger, TensorBoardLogger):
-                    logger.experiment.add_image(name, picture, epoch, dataformats="HWC")
+                _log(logger, name, picture, epoch)
+
+
+def _log(logger: Logger, name: str, picture: Pixels, epoch: int) -> None:
+    # As bytes: wandb shows floats in [0, 1] as black.
+    if isinstance(logger, WandbLogger):
+        logger.log_image(name, [picture], caption=[f"epoch {epoch}"])
+    elif isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image(name, picture, epoch, dataformats="HWC")
+    elif hasattr(logger, "log_image"):
+        logger.log_image(key=name, images=[picture])

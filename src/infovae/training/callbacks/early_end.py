@@ -1,4 +1,4 @@
-"""A run that was stopped before its last epoch stays so."""
+"""Early stopping that outlasts a restart."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import pytorch_lightning as pl
 
 
 class EarlyEnd(pl.Callback):
-    """Keeps in the checkpoint that training was told to stop, as by early_stopping: Lightning forgets it.
+    """Keep in each checkpoint whether training was told to stop, as by early stopping; Lightning forgets it.
 
     Args:
-        stays: whether a run that goes on from such a checkpoint is over. One that starts from it with settings of its
-            own is not.
+        stays: whether a run that goes on from such a checkpoint stays stopped. A new run that starts from it doesn't,
+            nor one with more patience.
     """
 
     def __init__(self, stays: bool) -> None:

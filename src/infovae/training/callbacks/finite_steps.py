@@ -1,4 +1,4 @@
-"""Stops a run, or leaves a step out, where a number isn't finite; says which broke first."""
+"""Checks of each training step for NaN and infinity."""
 
 import copy
 import logging
@@ -15,22 +15,23 @@ from infovae.data.loader import Batch, ImageLoader
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
+from infovae.runs.checkpoints import left_behind
 from infovae.runs.folder import write_record
 
 log = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
-    """What is known of one batch after its backward pass; tensors that stay where they are unless something is wrong.
+    """One batch after its backward pass. Its tensors stay on the device unless something is wrong.
 
     Attributes:
-        epoch: counted from 0, as is ``batch_index``.
-        step: of the optimiser, counted from 1.
-        batch_index: of the batch in its epoch.
+        epoch: the epoch, counted from 0.
+        step: the optimiser's step, counted from 1.
+        batch_index: the batch's number in its epoch, counted from 0.
         batch: this process's rows.
-        terms: of the objective, and the loss.
-        gradient_norms: by part of the model.
-        is_finite: whether the loss and all gradients are.
+        terms: the terms of the objective, and the loss.
+        gradient_norms: the norm of the gradients of each part of the model.
+        is_finite: whether the loss and all gradients are finite.
     """
 
     epoch: int
@@ -43,21 +44,21 @@ class Step(NamedTuple):
 
 
 class FiniteSteps(pl.Callback):
-    """Looks at the loss and the gradients of each step before the optimiser does.
+    """Stop the run, or skip the step, if its loss or a gradient isn't finite; say which term broke first.
 
-    On the CPU a look costs the norm of the gradients. On a GPU the answer of a step is read when the next one has been
-    queued, so that the processor doesn't wait: a run then stops one step late, but still before anything is saved.
-    Leaving a step out can't be late, so ``on_nan=skip`` waits at each step.
+    The check comes before the optimiser's step. On the CPU it costs the norm of the gradients. On a GPU the result is
+    read after the next step has been queued, so that the processor doesn't wait. A run then stops one step late, but
+    before anything is saved. ``on_nan=skip`` can't be late, and waits at each step.
 
-    A step that is left out changes neither weights, nor the optimiser, nor what the divergence learned, and isn't in
-    the epoch's averages; it counts as a step, and moves the random stream. Where a whole epoch's worth of steps in a
-    row had to be left out, the run stops.
+    A skipped step changes neither weights, nor optimiser, nor the divergence's own state, and doesn't enter the epoch's
+    averages. It counts as a step, and draws from the random stream. The run stops if as many steps in a row are skipped
+    as an epoch has.
 
-    Under a gradient scaler (``trainer.precision=16-mixed``) infinite gradients are in the order of things, and the
-    scaler itself leaves such steps out: there the loss alone is looked at.
+    A gradient scaler (``trainer.precision=16-mixed``) expects infinite gradients and skips such steps itself. Then only
+    the loss is checked.
 
     Args:
-        folder: of the run, for ``diagnosis.json``.
+        folder: the run's folder, for ``diagnosis.json``.
         on_nan: what to do about such a step.
     """
 
@@ -72,7 +73,7 @@ class FiniteSteps(pl.Callback):
         self._parameters: list[nn.Parameter] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._parameters = list(pl_module.parameters())  # looked up once: that takes longer than the look at them
+        self._parameters = list(pl_module.parameters())  # looking them up takes longer than the check
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -108,7 +109,7 @@ class FiniteSteps(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Weights that are no numbers never take the place of ones that are."""
+        """Refuse to save weights that aren't finite, so that the earlier checkpoint stays."""
         module = cast(InfoVAE, pl_module)
         self._read(trainer, module)
         for name, part in module.named_children():
@@ -124,7 +125,7 @@ class FiniteSteps(pl.Callback):
         self.skipped, self._in_a_row = state_dict["skipped"], state_dict["in_a_row"]
 
     def _is_finite(self, trainer: pl.Trainer, module: InfoVAE) -> bool:
-        """Whether the loss and all gradients are, in one number; what a :class:`Step` adds, only a broken one needs."""
+        """Return whether the loss and all gradients are finite, from one number; a :class:`Step` has the details."""
         assert module.step_terms is not None
         seen = module.step_terms.loss
         if not _scales_gradients(trainer):
@@ -133,7 +134,7 @@ class FiniteSteps(pl.Callback):
         return math.isfinite(seen)
 
     def _read(self, trainer: pl.Trainer, module: InfoVAE) -> None:
-        """What became of the step before, whose optimiser has stepped since."""
+        """Read the result of the step before, whose optimiser has stepped since."""
         step, self._unread = self._unread, None
         if step is not None and not step.is_finite:
             self._stop(trainer, module, step, broken_parts(None, step))
@@ -144,7 +145,7 @@ class FiniteSteps(pl.Callback):
         broken = broken_parts(module, step)
         if self._in_a_row >= len(_loader(trainer)):
             self._stop(trainer, module, step, broken, f", as in {self._in_a_row} steps in a row")
-        log.warning("step %d is left out: %s", step.step, _what(broken, step))
+        log.warning("step %d is skipped: %s", step.step, _what(broken, step))
         self._record(trainer, module, step, broken)
         module.load_state_dict(self._before, strict=False)
         module.step_terms = None
@@ -158,8 +159,7 @@ class FiniteSteps(pl.Callback):
         raise self._error(f"{where}: {_what(broken, step)}{more}; {self.folder / 'diagnosis.json'} says more")
 
     def _error(self, text: str) -> UserError:
-        last = self.folder / "checkpoints" / "last.ckpt"
-        return UserError(f"{text}; {f'the last good checkpoint is {last}' if last.exists() else 'nothing was saved'}")
+        return UserError(f"{text}; {left_behind(self.folder)}")
 
     def _record(self, trainer: pl.Trainer, module: InfoVAE, step: Step, broken: list[str]) -> None:
         if not is_first_process():
@@ -179,19 +179,19 @@ class FiniteSteps(pl.Callback):
             "on_nan": self.on_nan,
             "skipped_steps": self.skipped,
         }
-        write_record(self.folder / "diagnosis.json", record)
+        write_record(self.folder / "diagnosis.json", record, inside=self.folder)
 
 
 def answers_at_once(device: torch.device) -> bool:
-    """Whether reading a number off the device keeps nobody waiting."""
+    """Return whether a number can be read from the device without waiting."""
     return device.type == "cpu"
 
 
 def broken_parts(module: InfoVAE | None, step: Step) -> list[str]:
-    """What isn't finite, in the order in which a step computes it; what comes first is where to look.
+    """Return the names of what isn't finite, in the order in which a step computes them; the first is where to look.
 
-    Terms without a weight in the objective can't have broken it and aren't looked at. Neither are weights where no
-    module is given, as after the optimiser took the step.
+    Terms without a weight in the objective aren't checked, since they can't have broken it. Weights aren't checked if
+    no module is given, as after the optimiser has stepped.
     """
     weights = [] if module is None else [name for name, part in _parts(module).items() if not _all_finite(_held(part))]
     broken = [] if bool(step.batch.images.isfinite().all()) else ["input"]
@@ -258,7 +258,7 @@ def _loader(trainer: pl.Trainer) -> ImageLoader:
 
 
 def _state_beside_the_weights(module: InfoVAE) -> dict[str, Any]:
-    """What the forward pass moves: buffers, and whatever the divergence learns by itself."""
+    """Return what the forward pass changes: buffers, and what the divergence learns by itself."""
     learned = {id(parameter) for parameter in module.parameters() if parameter.requires_grad}
     state = module.state_dict(keep_vars=True).items()
     return {name: copy.deepcopy(value) for name, value in state if id(value) not in learned}

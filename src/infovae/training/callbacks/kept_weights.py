@@ -1,4 +1,4 @@
-"""Runs that end with the weights of an earlier epoch."""
+"""Callbacks that end a run with the weights of an earlier epoch."""
 
 from typing import Protocol, runtime_checkable
 
@@ -7,17 +7,17 @@ import pytorch_lightning as pl
 
 @runtime_checkable
 class KeepsWeights(Protocol):
-    """A callback that may put back, when training ends, weights of an earlier epoch.
+    """A callback that may restore the weights of an earlier epoch when training ends.
 
     Attributes:
-        kept_epoch: after which the weights were those, counted from 1; None where it keeps none.
+        kept_epoch: the epoch that those weights come from, counted from 1; None if there are none.
     """
 
     kept_epoch: int | None
 
 
 def kept_epoch(trainer: pl.Trainer | None) -> int | None:
-    """After which epoch, counted from 1, the weights were those that a run ends with; None: after its last."""
+    """Return the epoch, counted from 1, that the final weights come from; None if it is the last."""
     callbacks = getattr(trainer, "callbacks", [])
     kept = (callback.kept_epoch for callback in callbacks if isinstance(callback, KeepsWeights))
     return next((epoch for epoch in kept if epoch is not None), None)

@@ -1,7 +1,8 @@
-"""The run folder's own record of what was measured, whatever the loggers do."""
+"""The run folder's own record of the metrics, whatever the loggers do."""
 
 import csv
 import io
+import os
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,13 +14,13 @@ from infovae.runs.files import write_whole
 
 
 class MetricsFile(Checkpoint):
-    """``metrics.csv``: a row an epoch, a column a metric; flushed each epoch.
+    """Write ``metrics.csv``: a row for each epoch, a column for each metric, empty where it wasn't measured.
 
-    It is a Checkpoint because those run last, when everything of the epoch has been logged. The rows are part of the
-    training checkpoint, so that a resumed run's file goes on exactly where the checkpoint was taken, in any folder.
+    The class is a Checkpoint because Lightning calls those last, when everything of the epoch has been logged. The rows
+    are part of each checkpoint, so a resumed run's file goes on exactly from there, in any folder.
 
     Args:
-        path: of the file.
+        path: the file.
     """
 
     def __init__(self, path: str) -> None:
@@ -48,7 +49,8 @@ class MetricsFile(Checkpoint):
         if columns_changed:
             self._rewrite()
         else:
-            with self.path.open("a", newline="") as file:
+            # Never through a link that someone put there.
+            with open(self.path, "a", newline="", opener=_without_following) as file:
                 csv.DictWriter(file, self._columns()).writerow(row)
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,4 +67,8 @@ class MetricsFile(Checkpoint):
         writer = csv.DictWriter(content, self._columns())
         writer.writeheader()
         writer.writerows(self.rows)
-        write_whole(self.path, content.getvalue())
+        write_whole(self.path, content.getvalue(), inside=self.path.parent)
+
+
+def _without_following(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))

@@ -1,4 +1,4 @@
-"""The end of training where q(z) has the prior's size."""
+"""Training that ends when q(z) has the prior's size."""
 
 import copy
 import logging
@@ -7,25 +7,26 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from infovae.errors import ArgumentError
+
 log = logging.getLogger(__name__)
 
 
 class NearPrior(pl.Callback):
-    """Ends a run with the weights by which q(z) last had the prior's size on training and on validation examples.
+    """End a run with the last weights under which q(z) had the prior's size on training and validation examples.
 
-    A measurement is as far off as the larger |log det Cov[q(z)]| of the two splits. Kept are the weights of the latest
-    that is off by less than ``tolerance``: the latest, since reconstruction gains by every step. As long as there was
-    none, those of the nearest. Test examples have no say, and nothing is known of what comes later.
+    An epoch's distance is the larger |log det Cov[q(z)]| of the two splits. The callback keeps the weights of the
+    latest epoch whose distance is below ``tolerance``, since reconstruction improves with every step. Until there is
+    one, it keeps those of the nearest. Test examples aren't looked at.
 
-    q(z) widens while an encoder learns to tell examples apart, so only one that is too wide, on either split, counts
-    towards the end. One that is still too narrow, or that falls towards the prior from above, goes on.
+    q(z) widens while an encoder learns to tell examples apart, so only a q(z) that is too wide, on either split, counts
+    towards the end. Training goes on while q(z) is too narrow, or falls towards the prior from above.
 
-    Every checkpoint has the kept weights in ``state_dict``, for all who measure it, and beside them those that training
-    goes on with.
+    Every checkpoint holds the kept weights as ``state_dict``, and beside them the weights that training goes on with.
 
     Args:
         tolerance: in nats.
-        patience: so many measurements in a row that are too wide end the run.
+        patience: number of epochs in a row with a q(z) that is too wide after which the run ends.
     """
 
     needs = "log_det_covariance"
@@ -33,13 +34,13 @@ class NearPrior(pl.Callback):
 
     def __init__(self, tolerance: float = 0.25, patience: int = 8) -> None:
         if not 0 < tolerance < math.inf:
-            raise ValueError(f"tolerance={tolerance}: invalid; accepted: finite values above 0")
+            raise ArgumentError("tolerance", tolerance, "finite values above 0")
         if patience < 1:
-            raise ValueError(f"patience={patience}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("patience", patience, "whole numbers of at least 1")
         self.tolerance = tolerance
         self.patience = patience
         self.kept_epoch: int | None = None
-        """After which the kept weights were measured, counted from 1; None where there are none yet."""
+        """The epoch that the kept weights come from, counted from 1; None if there are none yet."""
         self._distance = math.inf
         self._too_wide = 0
         self._kept: dict[str, Any] | None = None
@@ -99,7 +100,7 @@ class NearPrior(pl.Callback):
         self._too_wide = state_dict["too_wide"]
 
     def _is_kept(self, train: float, validation: float) -> bool:
-        """Whether this measurement takes the place of the one kept so far."""
+        """Return whether this epoch's weights replace those kept so far."""
         distance = max(abs(train), abs(validation))
         if distance < max(self.tolerance, self._distance):
             self._distance, self._too_wide = distance, 0
@@ -109,6 +110,6 @@ class NearPrior(pl.Callback):
 
 
 def _measured(trainer: pl.Trainer, split: str) -> float:
-    """log det Cov[q(z)]; what is no number counts as a q(z) without width."""
+    """Return log det Cov[q(z)]; nan counts as a q(z) without width."""
     size = float(trainer.callback_metrics[f"{split}/log_det_covariance"])
     return -math.inf if math.isnan(size) else size

@@ -4,7 +4,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's, with epochs counted from 1, as people count."""
+    """Lightning's progress bar, with epochs counted from 1."""
 
     def _get_train_description(self, current_epoch: int) -> str:
         epochs = self.trainer.max_epochs

@@ -1,4 +1,4 @@
-"""Keeps training's random stream apart from evaluation, and restores it on resume."""
+"""Random streams of training and evaluation, kept apart, and restored when a run goes on."""
 
 import contextlib
 from typing import Any
@@ -11,13 +11,13 @@ from infovae.streams import EVALUATION_SEED, isolated_stream
 
 
 class RandomStreams(pl.Callback):
-    """Starts training's stream, evaluates on an isolated one, and on resume goes on from the stream in the checkpoint.
+    """Start training's stream, evaluate on an isolated one, and go on from the stream in a checkpoint.
 
-    Training's stream starts from the seed alone, whatever was drawn before: the data-parallel strategy has its own mind
-    about that, and all processes must have the stream that one process alone would have.
+    Training's stream depends on the seed alone, whatever was drawn before. The data-parallel strategy draws numbers of
+    its own, and all processes must have the stream that one process alone would have.
 
     Args:
-        seed: of the run.
+        seed: the run's seed.
     """
 
     def __init__(self, seed: int) -> None:

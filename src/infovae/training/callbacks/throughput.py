@@ -1,4 +1,4 @@
-"""How many images a second training takes in."""
+"""Training speed in images a second."""
 
 from time import perf_counter
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 
 
 class Throughput(pl.Callback):
-    """Logs ``train/images_per_second`` of each epoch: the steps alone, without evaluation and drawing."""
+    """Log each epoch's ``train/images_per_second``, timed over the steps without evaluation and drawing."""
 
     def __init__(self) -> None:
         self._images = 0

@@ -1,4 +1,4 @@
-"""What training itself costs, whatever else runs on the machine."""
+"""Time that training takes, whatever else runs on the machine."""
 
 from time import perf_counter, process_time
 from typing import Any
@@ -8,10 +8,10 @@ import torch
 
 
 class TrainingTime(pl.Callback):
-    """Logs ``train/seconds`` of each epoch: the steps alone, without evaluation and drawing.
+    """Log each epoch's ``train/seconds``, timed over the steps without evaluation and drawing.
 
-    On a CPU those that this process was given, summed over its threads, so that what others compute meanwhile doesn't
-    count; on a GPU those of the clock.
+    On a CPU this is the processor time of the process, summed over its threads, so other processes don't count. On a
+    GPU it is wall-clock time.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""An early end for the trials of an Optuna study that lead nowhere."""
+"""Pruning of the trials of an Optuna study."""
 
 import math
 from collections.abc import Sequence
@@ -6,22 +6,22 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from infovae.sweeps.objectives import STOPPED, Objective, dominates
+from infovae.sweeps.objectives import STOPPED, SearchObjective, dominates
 
 
 class TrialPruning(pl.Callback):
-    """Stop a trial whose objectives aren't finite, or that most others had beaten at its age.
+    """Stop a trial whose objectives aren't finite, or that more than half of the other trials beat at the same epoch.
 
-    Optuna's own pruners are for one objective. This rule takes any number: a trial is stopped at an epoch at which
-    more than half of the trials that came as far dominate it. With one objective that is stopping below the median.
+    Optuna's own pruners take one objective. This rule takes any number: a trial is stopped if more than half of the
+    trials that reached its epoch dominated it there. With one objective it stops trials below the median.
 
     Args:
         storage: URL of the study's storage.
-        study_name: of the study.
+        study_name: name of the study.
         trial: number of this run's trial; None outside a study, where nothing is stopped.
-        objectives: see :class:`Objective`.
-        warmup_epochs: so many epochs are granted to every trial.
-        startup_trials: at least so many others must have come as far.
+        objectives: see :class:`SearchObjective`.
+        warmup_epochs: number of epochs that every trial gets.
+        startup_trials: number of other trials that must have reached the epoch.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class TrialPruning(pl.Callback):
         self.storage = storage
         self.study_name = study_name
         self.number = trial
-        self.objectives = [Objective(**entry) for entry in objectives]
+        self.objectives = [SearchObjective(**entry) for entry in objectives]
         self.warmup_epochs = warmup_epochs
         self.startup_trials = startup_trials
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.number is None:
-            return
+        if self.number is None or not any(name.startswith("validation/") for name in trainer.callback_metrics):
+            return  # outside a study, or after an epoch without a validation
         import optuna  # an extra
 
         study = optuna.load_study(study_name=self.study_name, storage=self.storage)

@@ -1,4 +1,4 @@
-"""Work that is waited for, but not for ever."""
+"""Waiting for work, but not for ever."""
 
 import threading
 from collections.abc import Callable
@@ -8,11 +8,11 @@ Result = TypeVar("Result")
 
 
 def bounded(work: Callable[[], Result], seconds: float) -> Result:
-    """The result of work that is done on a thread of its own.
+    """Do work on a thread of its own and return its result.
 
     Raises:
-        TimeoutError: it took longer. It isn't stopped, and doesn't keep the program from ending.
-        Exception: whatever the work raised.
+        TimeoutError: the work took longer. It goes on, and doesn't keep the program from ending.
+        Exception: the work raised it.
     """
     results: list[Result] = []
     problems: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""Weights & Biases that never asks, never stops or delays a run, and works without an account."""
+"""Weights & Biases, which never asks, never stops or delays a run, and works without an account."""
 
 import logging
 import os
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import WandbLogger
 
+from infovae.runs.files import refuse_links
 from infovae.training.loggers.bounded import bounded
 from infovae.training.loggers.wandb_server import key_is_configured, trouble
 
@@ -27,13 +29,13 @@ Mode = Literal["auto", "online", "offline"]
 SECONDS_TO_START = 20.0
 SECONDS_TO_UPLOAD = 60.0
 SECONDS_TO_CLOSE = 15.0
-"""Beyond those to upload, for wandb's own process to end."""
+"""Seconds that wandb's own process gets to end, after those to upload."""
 
-LEFT = "logger=wandb: not uploaded in %g seconds; `wandb sync --include-online %s` brings the rest in"
+LEFT = "logger=wandb: upload not finished after %g seconds; `wandb sync --include-online %s` uploads the rest"
 
 
 class PatientWandbLogger(WandbLogger):
-    """May lose what it is given, as where its disk is full, but never stops the run that gives it."""
+    """A W&B logger that may lose entries, as on a full disk, but never stops the run."""
 
     def __init__(self, experiment: Any, save_dir: str) -> None:
         super().__init__(experiment=experiment, save_dir=save_dir)
@@ -54,11 +56,11 @@ class PatientWandbLogger(WandbLogger):
         except Exception as error:
             if not self._told:
                 self._told = True
-                log.warning("logger=wandb: misses something (%s); the run folder holds everything", _line(error))
+                log.warning("logger=wandb: some entries are missing (%s); the run folder has everything", _line(error))
 
 
 def choose_mode(mode: Mode) -> str:
-    """What was configured; under ``auto`` what WANDB_MODE says, else online where a key is configured, else offline."""
+    """Return the configured mode. ``auto`` is WANDB_MODE if set, else online if a key is configured, else offline."""
     if mode != "auto":
         return mode
     return os.environ.get("WANDB_MODE") or ("online" if key_is_configured() else "offline")
@@ -75,36 +77,34 @@ def wandb_logger(
     mode: Mode = "auto",
     seconds_to_upload: float = SECONDS_TO_UPLOAD,
 ) -> WandbLogger | None:
-    """A W&B run whose files lie in the run folder.
+    """Return the logger of a W&B run whose files lie in the run folder; None if wandb can't start.
 
-    Where the server can't be reached the run goes on offline, and where wandb can't start at all it goes on without:
-    everything logged is in the run folder too.
+    If the server can't be reached, the run is logged offline. Everything logged is in the run folder too.
 
     Args:
-        run_dir: where ``wandb/`` goes.
-        name: of the run.
-        project: of the run.
+        run_dir: the folder for ``wandb/``.
+        name: the run's name.
+        project: the run's project.
         entity: the user or team.
-        group: of the run, for grouping in the W&B pages.
-        job_type: of the run.
-        tags: of the run.
+        group: the run's group in the W&B pages.
+        job_type: the run's job type.
+        tags: the run's tags.
         mode: see :func:`choose_mode`.
-        seconds_to_upload: how long the end of a run waits for what the server hasn't got yet. After that it is left to
-            ``wandb sync``.
+        seconds_to_upload: how long the end of a run waits for uploads. ``wandb sync`` uploads what is left.
     """
     try:
         import wandb
         import wandb.errors
     except ImportError:
-        log.warning("logger=wandb: wandb is not installed; the run folder holds everything")
+        log.warning("logger=wandb: wandb is not installed; the run folder has everything")
         return None
 
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # wandb's reports about itself: noise where they fail
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # wandb's reports about itself print errors of their own
     chosen = choose_mode(mode)
     if chosen == "online" and (reason := trouble()):
-        log.warning("logger=wandb: %s; going on offline, `wandb sync` brings the run in", reason)
+        log.warning("logger=wandb: %s; logging offline, `wandb sync` uploads the run", reason)
         chosen = "offline"
-    identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)  # of both attempts
+    identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)  # the same for both attempts
     for attempt in dict.fromkeys([chosen, "offline"]):
         try:
             run = wandb.init(
@@ -120,9 +120,11 @@ def wandb_logger(
                 settings=_settings(seconds_to_upload),
             )
         except Exception as error:
-            instead = "offline, `wandb sync` brings the run in" if attempt != "offline" else "without it"
-            log.warning("logger=wandb: mode %s failed (%s); going on %s", attempt, _line(error), instead)
-            _end(exit_code=1, seconds=SECONDS_TO_CLOSE)  # else the identity would still be in use
+            instead = (
+                "logging offline, `wandb sync` uploads the run" if attempt != "offline" else "going on without W&B"
+            )
+            log.warning("logger=wandb: mode %s failed (%s); %s", attempt, _line(error), instead)
+            _end(exit_code=1, seconds=SECONDS_TO_CLOSE)  # or the identity would still be in use
             continue
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
@@ -131,23 +133,41 @@ def wandb_logger(
 
 
 def log_evaluation(
-    run_dir: Path, values: Mapping[str, Any], pictures: Mapping[str, UInt8[np.ndarray, "height width 3"]]
+    run_dir: Path,
+    values: Mapping[str, Any],
+    pictures: Mapping[str, UInt8[np.ndarray, "height width 3"]],
+    cfg: DictConfig,
 ) -> None:
-    """Add what an evaluation found and drew to the summary of the W&B run in a run folder, if there is one.
+    """Add the results of an evaluation to the summary of the W&B run in a run folder, if there is one.
 
-    Not to its history, whose rows are those of training.
+    Only for folders whose maker the user trusts: the folder's content chooses the W&B run that is written to.
 
-    A run that was logged offline gets a further offline part of the same id; ``wandb sync`` brings both in.
+    The history stays as it is: its rows are those of training. A run that was logged offline gets a further offline
+    part of the same id; ``wandb sync`` uploads both.
+
+    Args:
+        run_dir: the run folder.
+        values: numbers by ``split/name``.
+        pictures: by name.
+        cfg: the config of the run, which names its W&B project.
+
+    Raises:
+        UserError: ``wandb/`` in the folder is a link.
     """
+    refuse_links(run_dir / "wandb", inside=run_dir)
     earlier = sorted((run_dir / "wandb").glob("*run-*-*"), key=lambda path: path.name.partition("run-")[2])
     if not earlier:
+        log.warning("wandb=true: %s holds no W&B run", run_dir)
         return
+    settings = OmegaConf.select(cfg, "logger.wandb") or {}
     try:
         import wandb
 
         with wandb.init(
             dir=run_dir,
             id=earlier[0].name.rpartition("-")[2],
+            project=settings.get("project"),
+            entity=settings.get("entity"),
             resume="allow",
             mode="offline" if earlier[0].name.startswith("offline") or trouble() else "online",
             settings=_settings(SECONDS_TO_UPLOAD),
@@ -159,7 +179,7 @@ def log_evaluation(
 
 
 def finish(exit_code: int) -> None:
-    """Close this process's W&B run, if any, and wandb's own process; jobs of a multirun would otherwise share them."""
+    """Close this process's W&B run, if any, and wandb's own process, so that jobs of a multirun don't share them."""
     wandb = sys.modules.get("wandb")
     if wandb is None or wandb.run is None:
         return
@@ -169,12 +189,12 @@ def finish(exit_code: int) -> None:
 
 
 def _end(exit_code: int, seconds: float) -> bool:
-    """End the run, and wandb's own process; whether that was done in time."""
+    """End the run and wandb's own process; return whether that was done in time."""
     try:
         bounded(partial(_close, exit_code), seconds)
     except TimeoutError:
         return False
-    except BaseException as problem:  # a tracker's last word must not turn a good run into a failed one
+    except BaseException as problem:  # an error of the tracker must not fail a good run
         log.warning("logger=wandb: could not close the run (%s)", _line(problem))
     return True
 
@@ -185,7 +205,7 @@ def _close(exit_code: int) -> None:
     try:
         wandb.finish(exit_code=exit_code)
     finally:
-        wandb.teardown(exit_code)  # here, and not while Python ends, when nothing bounds it
+        wandb.teardown(exit_code)  # now, since nothing bounds it while Python ends
 
 
 def _settings(seconds_to_upload: float) -> "wandb.Settings":

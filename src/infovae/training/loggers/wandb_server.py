@@ -1,4 +1,4 @@
-"""Which W&B server a run would go to, and whether it is worth trying."""
+"""The W&B server that a run would be logged to, and whether it answers."""
 
 import json
 import netrc
@@ -15,17 +15,17 @@ SECONDS_TO_ANSWER = 5.0
 
 
 def url() -> str:
-    """Of the W&B server."""
+    """Return the address of the W&B server."""
     return os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").rstrip("/")
 
 
 def host() -> str:
-    """Of the W&B server."""
+    """Return the host name of the W&B server."""
     return urlparse(url()).hostname or ""
 
 
 def key_is_configured() -> bool:
-    """Whether a W&B key lies in the environment or in the netrc file."""
+    """Return whether the environment or the netrc file has a W&B key."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     try:
@@ -36,10 +36,10 @@ def key_is_configured() -> bool:
 
 
 def trouble() -> str | None:
-    """Why the server can't take a run now, in a few words; None where nothing speaks against it.
+    """Return in a few words why the server can't take a run now; None if nothing is known against it.
 
-    It is asked in vain where it can't be reached, is silent, or is out of order: wandb itself would try again and again
-    before it told. Whether a key is accepted wandb finds out at once.
+    wandb itself retries for long before it reports a server that can't be reached, is silent, or is out of order. It
+    reports a refused key at once.
     """
     if getproxies():
         return None  # only the proxy knows

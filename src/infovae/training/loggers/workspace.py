@@ -1,4 +1,4 @@
-"""The pages of a W&B project: what belongs side by side when q(z) is compared with p(z)."""
+"""A W&B workspace that compares q(z) with p(z)."""
 
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,12 @@ TRAIN_SIZE, DIVERGENCE, WEIGHT = "data/train_size", "divergence", "model/lambda_
 
 
 def build_workspace(project: str, entity: str, name: str = "q(z) against p(z)") -> "Workspace":
-    """The workspace, not saved yet: runs grouped by divergence and lambda, and three sections of panels.
+    """Return a workspace that isn't saved yet: runs grouped by divergence and lambda, in three sections of panels.
 
     Args:
-        project: of the runs.
+        project: the project of the runs.
         entity: the user or team that it belongs to.
-        name: of the workspace.
+        name: the name of the workspace.
 
     Raises:
         UserError: wandb-workspaces isn't installed.
@@ -70,11 +70,11 @@ def save_workspace(project: str, entity: str | None) -> str:
     """Build the workspace and save it.
 
     Args:
-        project: of the runs.
-        entity: the user or team; None: the account's default one.
+        project: the project of the runs.
+        entity: the user or team; None for the account's default one.
 
     Returns:
-        Its address.
+        The address of the workspace.
 
     Raises:
         UserError: no account is configured, the server can't be reached, or it refuses.
@@ -93,6 +93,6 @@ def save_workspace(project: str, entity: str | None) -> str:
         workspace.save()
     except UserError:
         raise
-    except Exception as error:  # of wandb's many kinds: what it says is all there is to know
+    except Exception as error:  # wandb raises many kinds
         raise UserError(f"W&B refused: {type(error).__name__}: {' '.join(str(error).split())}") from error
     return workspace.url

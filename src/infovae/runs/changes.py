@@ -1,0 +1,119 @@
+"""What may differ between the config that a checkpoint was trained with and the one that goes on from it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infovae.errors import UserError
+from infovae.runs.flat import flat
+from infovae.runs.safe_yaml import safe_yaml
+
+LONGEST = 2**20
+"""Bytes of a config; a run's own has some thousand."""
+
+HYPERPARAMETERS = ("lr", "weight_decay", "betas", "eps", "momentum", "dampening", "nesterov", "fused", "foreach")
+"""Arguments of an optimiser that may change although its state goes on."""
+
+MAY_CHANGE = (
+    # How a run is named, found and recorded.
+    "name", "group", "tags", "run_dir", "ckpt_path", "resume", "sweep", "sweep.*", "logger", "logger.*", "pictures",
+    "pictures.*", "callbacks", "callbacks.*", "on_nan", "compile",
+    # Where the data lie, and how they are read. Training sees the same batches.
+    "data.root", "data.path", "data.workers", "data.prefetch", "data.streaming", "data.source.streaming",
+    "data.source.download",
+    # How long to train, on which device, and what is shown.
+    "trainer.max_*", "trainer.min_*", "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy",
+    "trainer.enable_*", "trainer.log_every_n_steps", "trainer.check_val_every_n_epoch", "trainer.num_sanity_val_steps",
+    "trainer.default_root_dir", "trainer.plugins", "trainer.profiler", "trainer.deterministic", "trainer.benchmark",
+    "trainer.detect_anomaly", "trainer.inference_mode", "trainer.fast_dev_run",
+    *(f"optimizer.{name}" for name in HYPERPARAMETERS),
+)  # fmt: skip
+"""Keys, or patterns of keys, whose change takes effect when a run goes on. Any other change is refused."""
+
+MORE_TRAINING = (
+    "trainer.max_*", "trainer.min_*", "callbacks.*.patience", "callbacks.*.min_delta", "callbacks.*.tolerance",
+    "callbacks.*_threshold",
+)  # fmt: skip
+"""Keys that decide when a run is over."""
+
+
+class Change(NamedTuple):
+    """A key whose value differs; None where a config doesn't have it."""
+
+    key: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.now} (there {self.before})"
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
+    """Return the differences between two resolved configs, key by key.
+
+    Paths below the run's folder count as equal, so that a run's folder can be moved. So does a key that is null in one
+    config and missing from the other. A metric may come or go as a whole: it has columns of its own.
+    """
+    moved = str(before.get("run_dir")), str(now.get("run_dir"))
+    measured = [set(config.get("metrics") or {}) for config in (before, now)]
+    ones, others = (dict(flat(config | {"metrics": _shared(config, measured)}, ".")) for config in (before, now))
+    found = [Change(key, ones.get(key), others.get(key)) for key in dict.fromkeys([*ones, *others])]
+    return [change for change in found if _moved(change.before, *moved) != change.now]
+
+
+def refused(found: Iterable[Change]) -> list[Change]:
+    """Return the changes under which a run can't go on."""
+    return [change for change in found if not any(fnmatchcase(change.key, pattern) for pattern in MAY_CHANGE)]
+
+
+def refuse_changes(found: Sequence[Change], checkpoint: Path, has_schedule: bool) -> None:
+    """Refuse to go on under other settings than the checkpoint's, where they can't be applied.
+
+    Args:
+        found: all changes.
+        checkpoint: its file.
+        has_schedule: whether a schedule moves the learning rate, and would undo a change of it.
+
+    Raises:
+        ChangedError: names every such change.
+    """
+    wrong = refused(found)
+    wrong += [change for change in found if change.key == "optimizer.lr" and has_schedule]
+    if wrong:
+        raise ChangedError(
+            f"{', '.join(map(str, wrong))}: {checkpoint} was trained with other settings",
+            accepted="the settings there, or a new run in a folder of its own",
+        )
+
+
+class ChangedError(UserError):
+    """A run was to go on under settings that can't change."""
+
+
+def may_train_longer(found: Iterable[Change]) -> bool:
+    """Return whether a change could let a run go on that had stopped early."""
+    return any(fnmatchcase(change.key, pattern) for change in found for pattern in MORE_TRAINING)
+
+
+def config_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any] | None:
+    """Return the resolved config that a checkpoint was trained with; None if it isn't known.
+
+    It is part of the checkpoint. For a checkpoint of version 0.1 it is the ``config.yaml`` of the run folder.
+    """
+    config = checkpoint.get("config")
+    beside = path.parent.parent / "config.yaml"
+    if config is None and beside.is_file() and beside.stat().st_size <= LONGEST:
+        try:
+            config = safe_yaml(beside.read_text(encoding="utf-8"))
+        except ValueError:
+            return None
+    return config if isinstance(config, dict) else None
+
+
+def _shared(config: Mapping[str, Any], measured: Iterable[set[str]]) -> dict[str, Any]:
+    return {name: (config.get("metrics") or {})[name] for name in sorted(set.intersection(*measured))}
+
+
+def _moved(value: Any, before: str, now: str) -> Any:
+    return value.replace(before, now, 1) if isinstance(value, str) and value.startswith(before) else value

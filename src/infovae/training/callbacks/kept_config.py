@@ -1,0 +1,45 @@
+"""The config of a run, kept in its checkpoints and applied to the state they hold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
+
+from infovae.runs.changes import HYPERPARAMETERS, Change
+
+
+class KeptConfig(pl.Callback):
+    """Keep the config in each checkpoint; when a run goes on, apply what has changed since.
+
+    Lightning restores the optimiser's settings and the patience of early stopping with their state, and would go on
+    with the old ones.
+
+    Args:
+        config: resolved, as plain values.
+        changes: what differs from the config of the checkpoint that the run goes on from.
+    """
+
+    def __init__(self, config: dict[str, Any], changes: Sequence[Change] = ()) -> None:
+        self.config = config
+        self.changes = changes
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["config"] = self.config
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        settings = {
+            change.key.removeprefix("optimizer."): tuple(change.now) if isinstance(change.now, list) else change.now
+            for change in self.changes
+            if change.key.startswith("optimizer.") and change.key.removeprefix("optimizer.") in HYPERPARAMETERS
+        }
+        for state in checkpoint.get("optimizer_states", []):
+            for group in state["param_groups"]:
+                group.update({name: value for name, value in settings.items() if name in group})
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, EarlyStopping) and callback.state_key in checkpoint.get("callbacks", {}):
+                checkpoint["callbacks"][callback.state_key]["patience"] = callback.patience

@@ -1,0 +1,38 @@
+"""Silence for notices that a user can do nothing about, each by its own text."""
+
+import logging
+import warnings
+
+from infovae.parallel import is_first_process
+
+NO_NEWS = (
+    "Tip: For seamless cloud",
+    "GPU available: False",
+    "TPU available: False",
+    "`Trainer.fit` stopped: `max_epochs",
+    "No CUDA runtime is found",  # torch, compiling without a GPU
+)
+"""Beginnings of log lines, of Lightning or torch, that tell a user nothing."""
+
+WARNINGS = (
+    r"The number of training batches .* is smaller than the logging interval",
+    r"Checkpoint directory .* exists and is not empty",  # a resumed run's is
+    r"It is recommended to use `self.log\(.*sync_dist=True",  # epoch averages are the same on all processes already
+)
+
+
+def quieten() -> None:
+    """Silence what is no news; on all processes but the first also warnings and log lines."""
+    for text in WARNINGS:
+        warnings.filterwarnings("ignore", message=text)
+    for name in ("pytorch_lightning.utilities.rank_zero", "torch.utils.cpp_extension"):
+        logging.getLogger(name).addFilter(_is_news)
+    # On a full disk each line for a log file printed a traceback of 17 lines.
+    logging.raiseExceptions = False
+    if not is_first_process():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not any(text in record.getMessage() for text in NO_NEWS)

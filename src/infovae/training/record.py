@@ -1,0 +1,146 @@
+"""The record of one run: its folder, how it ended, and what is printed at its end."""
+
+import logging
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from rich.table import Table
+
+from infovae.errors import INTERRUPTED, TERMINATED
+from infovae.parallel import is_first_process
+from infovae.runs.changes import ChangedError
+from infovae.runs.disk import told_in_one_line
+from infovae.runs.final_row import final_position
+from infovae.runs.folder import begin, write_record
+from infovae.terminal.tables import print_table
+from infovae.training.callbacks.kept_weights import kept_epoch
+from infovae.training.callbacks.metrics_file import MetricsFile
+from infovae.training.job import in_sweep, place_of
+from infovae.training.loggers import wandb
+from infovae.training.preemption import Notice
+
+log = logging.getLogger(__name__)
+
+
+class Record:
+    """What ``summary.json`` says of a run. The first of several processes alone writes it.
+
+    Attributes:
+        trainer: of the run, once there is one.
+        metrics: the final ones, by name.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.name = cfg.name
+        self.run_dir = Path(cfg.run_dir)
+        self.trainer: pl.Trainer | None = None
+        self.metrics: dict[str, float] = {}
+        self.status = "failed"
+        self.error: str | None = None
+        self.has_begun = False
+        self._start = perf_counter()
+        self._written = False
+
+    def begin(self, cfg: DictConfig) -> None:
+        """Write the config; before that a run's folder is empty, or as an earlier attempt left it."""
+        self.name = cfg.name
+        if is_first_process():
+            begin(cfg, self.run_dir)
+            self.has_begun = True
+
+    def write(self) -> None:
+        """Write ``summary.json``.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        if not self.has_begun:
+            return
+        rows = rows_of(self.trainer)
+        speeds = [row["train/images_per_second"] for row in rows if "train/images_per_second" in row]
+        summary = {
+            "status": self.status,
+            "error": self.error,
+            "name": self.name,
+            "wall_seconds": perf_counter() - self._start,
+            "images_per_second": statistics.median(speeds) if speeds else None,
+            "epoch": final_row(self.trainer).get("epoch"),
+            "metrics": self.metrics,
+        }
+        write_record(self.run_dir / "summary.json", summary, inside=self.run_dir)
+        self._written = True
+
+    def close(self) -> None:
+        """Write the summary of a run that failed, end its W&B run, and print how the run came out."""
+        if not self.has_begun:
+            return
+        if not self._written:
+            try:
+                self.write()
+            except OSError as problem:  # the same full disk that ended the run, whose own error is to be heard
+                log.error("summary.json couldn't be written: %s", problem)
+        wandb.finish(exit_code=0 if self.status == "finished" else 1)
+        if self.trainer is not None:
+            self._print()
+
+    def _print(self) -> None:
+        if self.metrics:
+            table = Table("metric (losses in nats per example)", "test")
+            for name, value in self.metrics.items():
+                if name.startswith("test/"):
+                    table.add_row(name.removeprefix("test/"), f"{value:.4g}")
+            print_table(self.name, table)
+        print(f"{self.status} after {perf_counter() - self._start:.0f} s")
+        # Printed plainly: a path must survive copying, whatever the terminal's width.
+        print(f"run folder: {self.run_dir}")
+        for picture in sorted((self.run_dir / "figures").glob("*[!0-9].png")):
+            print(f"picture:    {picture}")
+
+
+@contextmanager
+def recorded(cfg: DictConfig, notice: Notice) -> Iterator[Record]:
+    """Record how the run inside ends, whatever ends it.
+
+    Args:
+        cfg: its config.
+        notice: whether SIGTERM was received.
+
+    Raises:
+        SystemExit: the run was interrupted, or SIGTERM was received.
+        UserError: the disk refused a file; any other error passes as it is.
+    """
+    record = Record(cfg)
+    try:
+        yield record
+        record.status = "finished"
+        record.write()
+    except (KeyboardInterrupt, SystemExit) as interruption:
+        record.status = "interrupted"
+        raise SystemExit(TERMINATED if notice.received else INTERRUPTED) from interruption
+    except Exception as problem:
+        told = told_in_one_line(problem, record.run_dir, place_of(record.run_dir))
+        record.status, record.error = "failed", f"{type(told).__name__}: {told}"
+        # A sweep goes on by what its jobs leave, also those that were refused before they began.
+        record.has_begun |= is_first_process() and in_sweep() and not isinstance(problem, ChangedError)
+        if told is problem:
+            raise
+        raise told from problem
+    finally:
+        record.close()
+
+
+def rows_of(trainer: pl.Trainer | None) -> list[dict[str, float]]:
+    """Return the rows of ``metrics.csv``."""
+    files = [callback for callback in getattr(trainer, "callbacks", []) if isinstance(callback, MetricsFile)]
+    return [row for file in files for row in file.rows]
+
+
+def final_row(trainer: pl.Trainer | None) -> dict[str, float]:
+    """Return what was measured of the weights that a run ends with."""
+    rows = rows_of(trainer)
+    return rows[final_position([row["epoch"] for row in rows], kept_epoch(trainer))] if rows else {}
