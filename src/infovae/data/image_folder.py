@@ -94,6 +94,14 @@ def image_folder(
         log.warning(
             "%s: skipped %d of %d images that can't be read; the first is %s", root, len(bad), len(paths), bad[0]
         )
+    _warn(root, lossy, white)
+    data = LabelledImages(files if images is None else images, _classes(Path(root), paths))
+    if bad:
+        data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
+    return hold_out(data, test_fraction, test_seed)
+
+
+def _warn(root: str, lossy: Lossy, white: float | None) -> None:
     if lossy.stacks:
         log.warning(
             "%s: %d files hold several images, of which the first is read; one is %s",
@@ -105,10 +113,6 @@ def image_folder(
             "scales greys to all of them",
             root, len(lossy.peaks), peak, DEEP, peak // 257 + 1, 2 ** peak.bit_length() - 1,
         )  # fmt: skip
-    data = LabelledImages(files if images is None else images, _classes(Path(root), paths))
-    if bad:
-        data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
-    return hold_out(data, test_fraction, test_seed)
 
 
 def _image_paths(root: Path) -> list[Path]:

@@ -67,7 +67,7 @@ def tensor(
         else:
             images = ImageArray(partial(_mapped_images, Path(path), layout), white=white)
             log.info("%s: checking %d images", path, len(images))
-            images.check()
+        highest = brightest(stored, white)
         labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
     except ArgumentError:
         raise
@@ -75,7 +75,7 @@ def tensor(
         why, _, accepted = str(error).partition("; accepted: ")
         raise ArgumentError("path", path, accepted, why) from error
     if white is None:
-        _warn_if_dark(path, stored)
+        _warn_if_dark(path, stored, highest)
     return hold_out(LabelledImages(images, labels), test_fraction, test_seed)
 
 
@@ -117,10 +117,9 @@ def to_labels(labels: Tensor, n: int) -> Int64[Tensor, " n"]:
     return labels.to(torch.int64)
 
 
-def _warn_if_dark(path: str, stored: Tensor) -> None:
+def _warn_if_dark(path: str, stored: Tensor, highest: float) -> None:
     """Warn of images that use less than half of their range, as floats in [0, 0.004] do: bytes flatten them."""
     top = 255 if stored.dtype == torch.uint8 else 1
-    highest = brightest(stored)
     if 0 < highest <= top / 2:
         # Rounded, but never below the highest.
         enough = f"{highest:g}" if float(f"{highest:g}") >= highest else f"{1.001 * highest:.4g}"
