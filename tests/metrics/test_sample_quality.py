@@ -166,7 +166,7 @@ def test_evaluate_measures_a_run_with_it(composed: Compose, command: Command, cl
     (tmp_path / "run" / "checkpoints").mkdir()
     torch.save({"state_dict": module.state_dict()}, tmp_path / "run" / "checkpoints" / "last.ckpt")
     small = ["metrics.sample_quality.samples=300", f"metrics.sample_quality.classifiers={classifiers}"]
-    answer = command("evaluate.py", "run=run", "metrics=[sample_quality]", "device=cpu", *small)
+    answer = command("evaluate", "run=run", "metrics=[sample_quality]", "device=cpu", *small)
     assert answer.returncode == 0, answer.stderr
     assert "is right on" in answer.stdout + answer.stderr
     measured = json.loads((tmp_path / "run" / "evaluation.json").read_text())["metrics"]

@@ -71,4 +71,5 @@ def told_in_one_line(problem: Exception, run_dir: Path, place: str) -> Exception
     """
     if not isinstance(problem, OSError) or problem.errno not in REFUSALS:
         return problem
-    return UserError(f"{problem.strerror}; {left_behind(run_dir)}", key=problem.filename or place)
+    file = f"{problem.filename}: " if problem.filename else ""
+    return UserError(f"{file}{problem.strerror}; {left_behind(run_dir)}", key=place)

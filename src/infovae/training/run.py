@@ -25,7 +25,14 @@ from infovae.training.assemble import (
     checkpoint_folders,
     goes_on,
 )
-from infovae.training.checks import check_batch, check_callbacks, check_clipping, check_optimizer, check_processes
+from infovae.training.checks import (
+    check_batch,
+    check_callbacks,
+    check_clipping,
+    check_limits,
+    check_optimizer,
+    check_processes,
+)
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import hyperparameters, in_sweep, name_job, place_of
 from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
@@ -145,6 +152,7 @@ def check(run: Run, checkpoint: dict[str, Any] | None) -> None:
         check_space(run_dir, run.module, place_of(run_dir))
     check_clipping(run.cfg, run.trainer)
     check_batch(run.module, run.data)
+    check_limits(run.trainer, run.data)
     check_processes(run.trainer, run.data)
     check_callbacks(run.trainer, run.module, run.data)
     check_optimizer(run.module, checkpoint)

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from infovae.errors import UserError
 from infovae.runs.files import write_whole
 
 
@@ -26,6 +27,9 @@ class BestCheckpoint(ModelCheckpoint):
     def _save_topk_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Tensor]) -> None:
         if self.monitor is None or self.monitor in monitor_candidates:
             super()._save_topk_checkpoint(trainer, monitor_candidates)
+        elif f"{self.monitor.partition('/')[0]}/loss" in monitor_candidates:
+            measured = ", ".join(sorted(name for name in monitor_candidates if "/" in name))
+            raise UserError("no such metric", key="callbacks.*.monitor", value=self.monitor, accepted=measured)
 
     def _get_metric_interpolated_filepath_name(
         self, monitor_candidates: dict[str, Tensor], trainer: pl.Trainer, del_filepath: str | None = None
