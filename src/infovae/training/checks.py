@@ -120,16 +120,16 @@ def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> No
     measured = _prepare_metrics(callbacks, trainer, module, data)
     for callback in callbacks:
         _check_monitor(callback, trainer, data)
-        _check_name(callback, measured)
-        dirpath = getattr(callback, "dirpath", None)
-        if isinstance(callback, ModelCheckpoint) and dirpath is not None:
-            check_writable(Path(dirpath), "callbacks.*.dirpath")
         needed = getattr(callback, "needs", None)
         if needed and needed not in measured:
             raise UserError(
                 f"{type(callback).__name__} goes by {needed}", key="metrics", value=f"[{','.join(measured)}]",
                 accepted=f"lists with it, as metrics=[{','.join([*measured, needed])}]",
             )  # fmt: skip
+        _check_name(callback, measured)
+        dirpath = getattr(callback, "dirpath", None)
+        if isinstance(callback, ModelCheckpoint) and dirpath is not None:
+            check_writable(Path(dirpath), "callbacks.*.dirpath")
     averaging = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
     keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
     if averaging and keeping:
