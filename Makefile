@@ -1,8 +1,8 @@
-# make train, make test: everything from a clean clone, in .venv.
+# make train, make test, make docs: everything from a clean clone, in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow lint mutants
+.PHONY: train test slow lint docs mutants
 
 train: .venv
 	$(BIN)/infovae train model=infovae divergence=mmd
@@ -24,8 +24,13 @@ lint: .venv
 mutants: .venv
 	$(BIN)/python .ci/mutants
 
+docs: .venv
+	$(BIN)/python docs/generate/stage.py
+	rm -rf site
+	$(BIN)/zensical build --strict --clean
+
 # The versions in constraints.txt are those that CI runs; requirements.txt alone admits more.
-.venv: requirements.txt requirements-dev.txt constraints.txt pyproject.toml
+.venv: requirements.txt requirements-dev.txt requirements-docs.txt constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt

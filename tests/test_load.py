@@ -1,5 +1,6 @@
 """A run folder from a stranger runs no code, and one of ours gives the model that was trained."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,61 @@ def test_changes_to_the_config_are_taken(trained: Path) -> None:
     assert len(load(trained, changes={"data": {"train_size": 50}}).data.splits["train"].images) == 50
 
 
-def test_data_that_lie_elsewhere_are_one_error_with_the_way_out(run: Path, tmp_path: Path) -> None:
+def test_the_model_needs_no_images(run: Path, trained: Path, tmp_path: Path) -> None:
+    """Of the vamp prior, whose pseudo-inputs start from training images, too."""
     rewrite(run, data__root=str(tmp_path / "nowhere"), data__source__download=False)
+    saved, whole = load(run), load(trained)
+    z = torch.randn(7, 3)
+    assert saved.image_shape == whole.data.image_shape == (1, 28, 28)
+    assert torch.equal(saved.module.decode(z).mean, whole.module.decode(z).mean)
+    assert torch.equal(saved.module.prior.log_prob(z), whole.module.prior.log_prob(z))
+    assert saved.module.splits == whole.module.splits
+
+
+def test_images_that_lie_elsewhere_are_one_error_at_first_use(run: Path, tmp_path: Path) -> None:
+    rewrite(run, data__root=str(tmp_path / "nowhere"), data__source__download=False)
+    saved = load(run)
     with pytest.raises(UserError) as refusal:
-        load(run)
+        _ = saved.data
     assert str(refusal.value).endswith('load(RUN, changes={"data": {"root": PLACE}})')
     assert refusal.value.__suppress_context__  # or Python would print what it came from before it
-    assert len(load(run, changes={"data": {"root": str(PROJECT / "data")}}).data.splits["test"].images) == 10_000
+    before = torch.get_rng_state()
+    elsewhere = load(run, changes={"data": {"root": str(PROJECT / "data")}})
+    assert len(elsewhere.data.splits["test"].images) == 10_000
+    assert elsewhere.data is elsewhere.data
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "told", [None, {}, {"image_shape": [1, 28], "evaluation_splits": []},
+             {"image_shape": [1, 28, -28], "evaluation_splits": []},
+             {"image_shape": [1, 28, 28], "evaluation_splits": [["train"]]}],
+)  # fmt: skip
+def test_a_checkpoint_that_does_not_tell_the_shape_needs_the_images(run: Path, tmp_path: Path, told: object) -> None:
+    """As those of InfoVAE Lab 0.1."""
+    path = run / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    torch.save(checkpoint | {"ImageData": told}, path)
+    assert load(run).image_shape == (1, 28, 28)
+    rewrite(run, data__root=str(tmp_path / "nowhere"), data__source__download=False)
+    with pytest.raises(UserError, match=rf"{path} doesn't record the shape of its images, so they must be read$"):
+        load(run)
+
+
+def test_a_prior_from_another_package_gets_the_images(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may keep what it is attached to, as all of the training images."""
+    (tmp_path / "keeping.py").write_text(
+        "from infovae.priors.vamp import Vamp\n\n\n"
+        "class Keeping(Vamp):\n"
+        "    def attach(self, encode, images):\n"
+        "        super().attach(encode, images)\n"
+        "        self.kept = len(images)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    rewrite(run, prior___target_="keeping.Keeping")
+    assert load(run, trust=True).module.prior.kept == 400
 
 
 ATTACKS = {
@@ -176,9 +225,11 @@ def test_a_folder_of_runs_is_refused_after_one_look_below_it(
     for name in below:
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "config.yaml").touch()
+    (tmp_path / "d" / "e" / "f").mkdir(parents=True)
+    (tmp_path / "d" / "e" / "f" / "config.yaml").touch()  # too deep to be looked for
     looks: list[str] = []
-    glob = Path.glob
-    monkeypatch.setattr(Path, "glob", lambda path, pattern: (looks.append(pattern), glob(path, pattern))[1])
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (looks.append(str(path)), scan(path))[1])
     with pytest.raises(UserError) as refusal:
         read_config(Path(), {}, lists)
     assert str(refusal.value) == f"run=.: {told}"

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from infovae.data.loader import Batch
 from infovae.errors import UserError
-from infovae.likelihoods.bernoulli import Bernoulli, Coins
+from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.runs.checkpoints import read_checkpoint
 from infovae.training import precision
 from infovae.training.assemble import build_data, build_module
@@ -147,7 +147,7 @@ def test_coins_are_bernoulli_to_the_last_digits_and_so_is_their_gradient() -> No
     for value in (0.0, 0.3, 1.0):
         x = torch.full_like(logits, value)
         exact = torch.distributions.Bernoulli(logits=logits, validate_args=False).log_prob(x)
-        ours = Coins(logits=logits, validate_args=False).log_prob(x)
+        ours = FastBernoulli(logits=logits, validate_args=False).log_prob(x)
         torch.testing.assert_close(ours, exact, rtol=1e-14, atol=1e-14)
         for one, other in zip(
             torch.autograd.grad([ours.sum()], logits), torch.autograd.grad([exact.sum()], logits), strict=True
@@ -159,7 +159,7 @@ def test_coins_have_gradients_in_shapes_that_broadcast() -> None:
     logits, x = torch.randn(3, 1, 2).double().requires_grad_(), torch.rand(4, 2).double().requires_grad_()
 
     def log_prob(logits: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return Coins(logits=logits, validate_args=False).log_prob(x)
+        return FastBernoulli(logits=logits, validate_args=False).log_prob(x)
 
     assert torch.autograd.gradcheck(log_prob, (logits, x))
     assert torch.autograd.gradgradcheck(log_prob, (logits, x))

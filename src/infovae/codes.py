@@ -1,4 +1,4 @@
-"""A batch of codes inferred by the encoder: all that divergences and metrics look at."""
+"""A batch of codes: all that divergences and most metrics see of a model."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Codes(NamedTuple):
-    """A batch of n examples as the encoder sees them, one latent sample each.
+    """The posteriors of n examples, and one latent sample of each.
 
     Attributes:
         z: samples z_i ~ q(z|x_i), together a sample of the aggregate posterior q(z).
@@ -24,15 +24,15 @@ class Codes(NamedTuple):
     dataset_size: int
 
     def detach(self) -> "Codes":
-        """The same codes without gradient."""
+        """Return the same codes without gradient."""
         return Codes(self.z.detach(), self.mean.detach(), self.variance.detach(), self.dataset_size)
 
     def take(self, chosen: Tensor | slice) -> "Codes":
-        """Those of some examples, by position or by mask."""
+        """Return the codes of some examples, chosen by position or by mask."""
         return Codes(self.z[chosen], self.mean[chosen], self.variance[chosen], self.dataset_size)
 
 
 def joined(batches: Sequence[Codes]) -> Codes:
-    """Batches of one data set, at least one, as a single one."""
+    """Return batches of one data set, at least one, as a single batch."""
     z, mean, variance, sizes = zip(*batches, strict=True)
     return Codes(torch.cat(z), torch.cat(mean), torch.cat(variance), sizes[0])

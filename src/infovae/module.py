@@ -151,11 +151,16 @@ class InfoVAE(pl.LightningModule):
             z.to(self.dtype), lambda parameters: self.likelihood(_full_precision(parameters))
         )
 
+    def reparameterize(self, posterior: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Return one z ~ q(z|x) for each example from draws of N(0, I): the only way in which codes are drawn."""
+        z: Tensor = self.posterior.reparameterize(posterior, noise)
+        return z
+
     def codes(self, posterior: Distribution, dataset_size: int, global_size: int) -> Codes:
         """Return one latent sample of each of this process's examples, with its posterior's moments."""
         mean = posterior.mean
         noise = torch.randn(global_size, mean.shape[1], dtype=mean.dtype, device=mean.device)
-        z = self.posterior.reparameterize(posterior, own_rows(noise))
+        z = self.reparameterize(posterior, own_rows(noise))
         return Codes(z, mean, posterior.variance, dataset_size)
 
     def gather(self, codes: Codes, global_size: int) -> Codes:

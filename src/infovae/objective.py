@@ -2,7 +2,7 @@
 
     loss = reconstruction + (1 - alpha) * rate + (alpha + lambda_ - 1) * D(q(z) || p(z))
 
-Every named model is a point (alpha, lambda_) of it; see ``conf/model/``.
+Each model in ``conf/model/`` is a point (alpha, lambda_) of this family.
 """
 
 import math
@@ -12,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
+from infovae.errors import ArgumentError
+
 
 def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-    """KL(q(z|x) || p(z)) in nats: analytic where torch.distributions knows the pair, else from the samples z."""
+    """Return KL(q(z|x) || p(z)) in nats: in closed form if torch.distributions has one, else from the samples z."""
     try:
         divergence: Tensor = kl_divergence(posterior, prior)
     except NotImplementedError:
@@ -29,20 +31,20 @@ def infovae_loss(
     alpha: float,
     lambda_: float,
 ) -> Float[Tensor, ""]:
-    """Equation (6), minimised, in nats per example.
+    """Return the loss of equation (6), which training minimises, in nats per example.
 
-    A term of weight 0 is left out rather than multiplied by 0, so that an infinite rate
-    (deterministic posterior) or a divergence nobody asked for can't reach the gradient.
+    A term of weight 0 is left out, not multiplied by 0. An infinite rate (deterministic posterior) then can't reach
+    the gradient.
 
     Args:
         reconstruction: -E log p(x|z), summed over pixels, averaged over the batch.
         rate: E KL(q(z|x) || p(z)), summed over latent dimensions, averaged over the batch.
-        divergence: D(q(z) || p(z)), or None where its weight is 0.
-        alpha: reward on the mutual information I_q(x;z).
-        lambda_: weight on the divergence of q(z) from the prior in equation (5).
+        divergence: D(q(z) || p(z)), or None if its weight is 0.
+        alpha: the reward on the mutual information I_q(x;z).
+        lambda_: the weight on the divergence of q(z) from the prior in equation (5).
 
     Raises:
-        ValueError: the divergence is missing although it has a weight.
+        ValueError: the divergence has a weight, but is None.
     """
     loss = reconstruction
     if alpha != 1:
@@ -50,24 +52,26 @@ def infovae_loss(
     divergence_weight = _divergence_weight(alpha, lambda_)
     if divergence_weight != 0:
         if divergence is None:
-            raise ValueError(f"the divergence has weight {divergence_weight:g} but was not given")
+            raise ValueError(f"divergence=None: its weight is {divergence_weight:g}; accepted: a scalar tensor")
         loss = loss + divergence_weight * divergence
     return loss
 
 
 def _divergence_weight(alpha: float, lambda_: float) -> float:
-    """alpha + lambda_ - 1, exactly 0 where it is 0 but for rounding, as for (1 - beta, beta)."""
+    """Return alpha + lambda_ - 1: exactly 0 if only rounding differs from 0, as for (1 - beta, beta)."""
     weight = alpha + lambda_ - 1
     return 0.0 if math.isclose(weight, 0, abs_tol=1e-12 * (1 + abs(alpha) + lambda_)) else weight
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A point of the InfoVAE family.
+    """A point (alpha, lambda_) of the InfoVAE family; call it to get the loss.
+
+    The beta-VAE (Higgins et al. 2017), reconstruction + beta * rate, is the point (1 - beta, beta).
 
     Raises:
-        ValueError: the point is outside what the paper's Proposition 2 allows. ``lambda_ = 0`` is
-            let through for the unregularised autoencoder, as a baseline.
+        ArgumentError: the paper's Proposition 2 excludes the point. ``lambda_ = 0`` is accepted all the same: it is the
+            unregularised autoencoder, a baseline.
     """
 
     alpha: float = 0.0
@@ -75,38 +79,37 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.alpha) or self.alpha > 1:
-            raise ValueError(f"alpha={self.alpha:g}: invalid; accepted: finite values of at most 1")
+            raise ArgumentError("alpha", f"{self.alpha:g}", "finite values of at most 1")
         if not math.isfinite(self.lambda_) or self.lambda_ < 0:
-            raise ValueError(f"lambda_={self.lambda_:g}: invalid; accepted: finite values of at least 0")
+            raise ArgumentError("lambda_", f"{self.lambda_:g}", "finite values of at least 0")
         if self.divergence_weight < 0:
-            raise ValueError(
-                f"lambda_={self.lambda_:g}: with alpha={self.alpha:g} the divergence would be rewarded "
-                f"(alpha + lambda_ - 1 = {self.divergence_weight:g}); accepted: lambda_ >= {1 - self.alpha:g}"
-            )
+            weight = f"alpha + lambda_ - 1 = {self.divergence_weight:g}"
+            why = f"with alpha={self.alpha:g} the divergence would be rewarded ({weight})"
+            raise ArgumentError("lambda_", f"{self.lambda_:g}", f"lambda_ >= {1 - self.alpha:g}", why)
 
     @staticmethod
     def beta_vae(beta: float) -> "Objective":
-        """The beta-VAE (Higgins et al. 2017): reconstruction + beta * rate.
+        """Return the point of the beta-VAE.
 
         Raises:
-            ValueError: beta is negative or not finite.
+            ArgumentError: beta is negative or not finite.
         """
         if not math.isfinite(beta) or beta < 0:
-            raise ValueError(f"beta={beta:g}: invalid; accepted: finite values of at least 0")
+            raise ArgumentError("beta", f"{beta:g}", "finite values of at least 0")
         return Objective(alpha=1 - beta, lambda_=beta)
 
     @property
     def rate_weight(self) -> float:
-        """1 - alpha, the weight on E KL(q(z|x) || p(z))."""
+        """Return 1 - alpha, the weight on E KL(q(z|x) || p(z))."""
         return 1 - self.alpha
 
     @property
     def divergence_weight(self) -> float:
-        """alpha + lambda_ - 1, the weight on D(q(z) || p(z))."""
+        """Return alpha + lambda_ - 1, the weight on D(q(z) || p(z))."""
         return _divergence_weight(self.alpha, self.lambda_)
 
     def __call__(
         self, reconstruction: Float[Tensor, ""], rate: Float[Tensor, ""], divergence: Float[Tensor, ""] | None
     ) -> Float[Tensor, ""]:
-        """:func:`infovae_loss` at this point."""
+        """Return :func:`infovae_loss` at this point."""
         return infovae_loss(reconstruction, rate, divergence, self.alpha, self.lambda_)

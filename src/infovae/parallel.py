@@ -1,7 +1,7 @@
 """A global batch shared between processes: rank r of w holds rows r, r + w, r + 2 w, ...
 
-All processes keep the same random stream. What is drawn for a batch is drawn for the global batch and each process
-takes its rows, so that a run on any number of processes sees the same noise as a run on one.
+All processes keep the same random stream. Each draws the noise of the whole global batch and takes its own rows, so a
+run sees the same noise on any number of processes.
 """
 
 from typing import Any
@@ -13,37 +13,37 @@ from torch import Tensor, distributed
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """This process's rank, and how many processes train together; (0, 1) where there is but one."""
+    """Return this process's rank and the number of processes that train together; (0, 1) for a single process."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
 
 
 def is_first_process() -> bool:
-    """Whether this process writes to files and to the terminal; known before the processes have found each other."""
+    """Return whether this process writes files and to the terminal; works before the process group exists."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def own_rows(rows: Float[Tensor, "n *shape"]) -> Float[Tensor, "m *shape"]:
-    """This process's rows of a global batch."""
+    """Return this process's rows of a global batch."""
     rank, world_size = rank_and_world_size()
     return rows[rank::world_size]
 
 
 def share_of_mean(values: Float[Tensor, " m"], n: int) -> Float[Tensor, ""]:
-    """What this process adds to the mean over a global batch of n examples.
+    """Return this process's share of the mean over a global batch of n examples.
 
-    Scaled so that the average over processes is that mean, also where they hold unlike numbers of examples: data-
-    parallel training averages gradients.
+    The average over processes is that mean, even if they hold different numbers of examples: data-parallel training
+    averages gradients.
     """
     return values.sum() * (rank_and_world_size()[1] / n)
 
 
 def gather_rows(rows: Shaped[Tensor, "m *shape"], n: int) -> Shaped[Tensor, "n *shape"]:
-    """The global batch of n rows in its order, on every process, with gradient.
+    """Return the global batch of n rows in its order, on every process, with gradient.
 
-    To be followed by the same computation on every process, averaged over them: each holds the whole gradient then,
-    so nothing is communicated on the way back.
+    Every process must then compute the same function of these rows, and average it over processes. Each then holds the
+    whole gradient, so the backward pass communicates nothing.
     """
     if rank_and_world_size()[1] == 1:
         return rows
@@ -55,7 +55,7 @@ class _GatherRows(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, rows: Tensor, n: int) -> Tensor:
         _, world_size = rank_and_world_size()
-        # Every process sends as many rows as the fullest holds. What fills up the others comes last, and is cut off.
+        # Every process sends as many rows as the fullest one holds. The padding comes last, and is cut off.
         sent = rows.new_zeros(-(-n // world_size), *rows.shape[1:])
         sent[: len(rows)] = rows
         received = [torch.empty_like(sent) for _ in range(world_size)]
@@ -64,6 +64,6 @@ class _GatherRows(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        # An all-gather's gradient is the sum over processes of what each wants of these rows. They all want the same,
-        # and averaging over processes afterwards undoes the factor.
+        # The gradient of an all-gather is the sum of the gradients on all processes. These are equal here, and the
+        # average over processes undoes the factor.
         return own_rows(gradients[0]) * rank_and_world_size()[1], None

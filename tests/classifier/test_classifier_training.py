@@ -78,7 +78,7 @@ def test_a_set_without_classes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_mnist_is_learned_to_99_percent(command: Command, tmp_path: Path) -> None:
-    answer = command("classifier.py", "data=mnist", f"data.root={PROJECT / 'data'}", "device=cpu", timeout=1800)
+    answer = command("classifier", "data=mnist", f"data.root={PROJECT / 'data'}", "device=cpu", timeout=1800)
     assert answer.returncode == 0, answer.stderr
     (path,) = (tmp_path / "data" / "classifiers").glob("*.json")
     accuracy = json.loads(path.read_text())

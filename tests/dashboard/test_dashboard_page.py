@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 from run_folders import write_run
 
-from infovae.dashboard.build import build
-from infovae.dashboard.page import PACKAGE, SCRIPTS, json_block, page
+from infovae.dashboard.build import write
+from infovae.dashboard.page import PACKAGE, SCRIPTS, json_block, page, safe_json
 from infovae.dashboard.settings import settings_of
 from infovae.errors import UserError
 
 HOSTILE = "</script><script>alert(1)</script><!--\u2028<img src=x onerror=alert(1)>&amp;{{style}}"
-EMPTY = {"live": False, "runs": [], "gone": [], "version": 1}
+ABOUT = {"live": False}
 
 
 class Blocks(HTMLParser):
@@ -54,20 +54,20 @@ def parsed(text: str) -> Blocks:
 @settings(max_examples=50, deadline=None)
 @given(st.text() | st.just(HOSTILE) | st.text(alphabet="<>/!-&script\u2028\u2029\"'\\"))
 def test_any_text_comes_out_of_its_block_as_it_went_in(text: str) -> None:
-    blocks = parsed(json_block("data", {text: [text]}))
+    blocks = parsed(json_block("data", safe_json({text: [text]})))
     assert [tag for tag, _ in blocks.tags] == ["script"]
     assert json.loads(blocks.data["data"]) == {text: [text]}
 
 
 def test_hostile_text_adds_no_element() -> None:
-    harmless = parsed(page(EMPTY | {"runs": ["a"]}, {})[0])
-    hostile = parsed(page(EMPTY | {"runs": [HOSTILE]}, {})[0])
+    harmless = parsed(page(ABOUT, safe_json({"runs": ["a"]}), {})[0])
+    hostile = parsed(page(ABOUT, safe_json({"runs": [HOSTILE]}), {})[0])
     assert hostile.tags == harmless.tags
     assert json.loads(hostile.data["data"])["runs"] == [HOSTILE]
 
 
 def test_the_page_fetches_nothing() -> None:
-    blocks = parsed(page(EMPTY, {})[0])
+    blocks = parsed(page(ABOUT, "{}", {})[0])
     for tag, attributes in blocks.tags:
         assert tag not in ("iframe", "base", "object", "embed")
         assert "src" not in attributes
@@ -79,7 +79,7 @@ def test_the_page_fetches_nothing() -> None:
 
 
 def test_libraries_can_be_written_into_a_script_element() -> None:
-    text = page(EMPTY, {})[0]
+    text = page(ABOUT, "{}", {})[0]
     scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
     assert len(scripts) == 3  # plotly, Tabulator, the glue: none holds the end of a script
     assert len(scripts[0]) > 1e6
@@ -103,7 +103,7 @@ def test_an_installed_package_has_its_files() -> None:
 def test_the_command_writes_the_file_and_nothing_else(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "outputs" / "day" / "<b>run", pictures=("samples-0001.png",))
     before = set(tmp_path.rglob("*"))
-    answer = command("dashboard.py", "runs=outputs/day", "output=pages/page.html")
+    answer = command("dashboard", "runs=outputs/day", "output=pages/page.html")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("pages/page.html: 1 runs, ")
     assert set(tmp_path.rglob("*")) - before == {tmp_path / "pages", tmp_path / "pages" / "page.html"}
@@ -123,7 +123,7 @@ def defaults() -> DictConfig:
 
 def test_an_address_of_another_machine_is_refused_in_one_line(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "ok")
-    answer = command("dashboard.py", "runs=ok", "--serve", "host=203.0.113.1", timeout=60)
+    answer = command("dashboard", "runs=ok", "--serve", "host=203.0.113.1", timeout=60)
     assert answer.returncode == 1
     assert "host=203.0.113.1 port=8765: " in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
@@ -146,11 +146,29 @@ def test_a_file_that_cannot_be_written_and_folders_without_runs(tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     cfg.runs = str(tmp_path / "empty")
     with pytest.raises(UserError, match="no run in there; accepted:"):
-        build(settings_of(cfg))
+        write(settings_of(cfg))
     write_run(tmp_path / "run")
     cfg.runs, cfg.output = str(tmp_path), str(tmp_path / "empty")
     with pytest.raises(UserError, match=r"output=.*empty: .*; accepted: a file's path"):
-        build(settings_of(cfg))
+        write(settings_of(cfg))
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(command: Command, tmp_path: Path) -> None:
+    """The kernel's limit on a file's size stands for the disk."""
+    write_run(tmp_path / "run")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+    )
+    before = set(tmp_path.rglob("*"))
+    limited = {"PYTHONPATH": f"{tmp_path / 'site'}:{PROJECT / 'src'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = command("dashboard", "runs=run", "output=page.html", **limited)
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        "error: output=page.html: can't be written (File too large); "
+        "accepted: a file's path, in a folder that can be written to"
+    ]
+    assert set(tmp_path.rglob("*")) == before
 
 
 def test_it_starts_without_torch() -> None:

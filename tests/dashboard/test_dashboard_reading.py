@@ -1,9 +1,12 @@
 """Reading run folders: whole, going on, damaged, hostile."""
 
+import itertools
 import json
 import math
 import os
 import shlex
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -73,9 +76,10 @@ def test_a_run_that_goes_on_and_one_that_stopped_without_a_word(tmp_path: Path) 
         ("config.yaml", "seed: [1", "finished", "config.yaml: not valid YAML"),
         ("config.yaml", "- 1", "finished", "config.yaml: not a mapping"),
         ("config.yaml", "a: &a [1]\nb: [*a, *a]", "finished", "aliases"),
-        ("config.yaml", "[" * 100_000, "finished", "nested deeper"),
+        ("config.yaml", "[" * 60 + "]" * 60, "finished", "nested deeper"),
+        ("config.yaml", "[" * 100_000, "finished", "not valid YAML"),
         ("config.yaml", "!!python/object/apply:os.system ['touch /tmp/owned']", "finished", "not valid YAML"),
-        ("config.yaml", "a: 2024-99-99", "finished", "not valid YAML"),
+        ("config.yaml", "a: " + "x" * 2**18, "finished", "longer than 262144 bytes"),
         ("summary.json", '{"status": "fini', "damaged", "summary.json: not valid JSON"),
         ("summary.json", "[" * 100_000, "damaged", "summary.json: not valid JSON"),
         ("summary.json", '{"status": "<b>great</b>"}', "damaged", "is none of finished"),
@@ -83,6 +87,8 @@ def test_a_run_that_goes_on_and_one_that_stopped_without_a_word(tmp_path: Path) 
         ("metrics.csv", "epoch,epoch\n1,2\n", "finished", "empty or repeated names"),
         ("metrics.csv", "epoch,loss\n1,2\n2", "finished", "1 unreadable row"),
         ("metrics.csv", b"\xff\xfe\n", "finished", "not UTF-8"),
+        ("metrics.csv", ",".join(map(str, range(1001))) + "\n", "finished", "more than 1000 columns"),
+        ("metrics.csv", "epoch\n" + "1" * 2**17, "finished", "a line is longer than 65536 bytes"),
     ],
 )
 def test_what_is_damaged_is_told(tmp_path: Path, name: str, content: str | bytes, status: str, problem: str) -> None:
@@ -91,6 +97,51 @@ def test_what_is_damaged_is_told(tmp_path: Path, name: str, content: str | bytes
     run = read(folder)
     assert run.status == status
     assert problem in " ".join(run.problems)
+
+
+def test_a_number_of_base_60_is_text(tmp_path: Path) -> None:
+    """PyYAML reads it in quadratic time: a megabyte took minutes."""
+    folder = write_run(tmp_path / "run")
+    (folder / "config.yaml").write_text("time: 1" + ":1" * 100_000 + "\ndate: 2024-99-99\nlr: 1e-4\n")
+    start = time.process_time()
+    config = read(folder).config
+    assert time.process_time() - start < 2  # it takes some milliseconds
+    assert str(config["time"]).startswith("1:1:1")
+    assert (config["date"], config["lr"]) == ("2024-99-99", 1e-4)
+
+
+def test_a_long_table_takes_little_memory(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", summary={"epoch": 77_777})
+    lines = [f"{epoch},{epoch}.5\n" for epoch in range(1, 100_001)]
+    (folder / "metrics.csv").write_text("epoch,train/loss\n" + "".join(lines) + "torn")
+    tracemalloc.start()
+    run = read(folder)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * 2**20  # reading files whole takes 4 MB; the rows alone would be 12
+    assert run.metrics["train/loss"] == 77_777.5
+    assert len(run.curves["epoch"]) == 300
+    assert (run.curves["epoch"][0], run.curves["epoch"][-1]) == (1, 100_000)
+    gaps = {round(later - earlier, -2) for earlier, later in itertools.pairwise(run.curves["epoch"])}  # type: ignore[operator]
+    assert max(gaps) - min(gaps) <= 300  # evenly
+    assert run.problems == ["metrics.csv: 1 unreadable row(s) left out"]
+
+
+def test_a_table_that_takes_too_long_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_run(tmp_path / "run", epochs=2000)
+    monkeypatch.setattr("infovae.dashboard.reading.SECONDS", 0.0)
+    run = read(folder)
+    assert run.curves == {}
+    assert "than 0 s take to read" in run.problems[0]
+    assert run.metrics["test/loss"] == 0.25  # of summary.json
+
+
+def test_a_summary_of_endless_metrics_and_words_is_cut(tmp_path: Path) -> None:
+    summary = {"metrics": {f"test/{number}": 1.0 for number in range(6000)}, "error": "x" * 10**6}
+    run = read(write_run(tmp_path / "run", summary=summary))
+    assert 4990 < len(run.metrics) <= 5010
+    assert "more than 5000 metrics, the rest left out" in run.problems
+    assert run.error == "x" * 1000
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
@@ -203,6 +254,12 @@ def test_the_exact_command() -> None:
     assert shlex.split(job) == ["python", "train.py", *overrides["overrides"]["task"]]  # type: ignore[index]
     assert exact_command({}, overrides) == job  # it goes on, hence no summary yet
     assert exact_command({"command": ["-c", "rm"]}, {}) is None
+    typed = {"command": ["infovae", "train", "model=vae", "name=a b"]}
+    assert exact_command(typed, {"mode": "RUN"} | overrides) == "infovae train model=vae 'name=a b'"
+    job = exact_command({"command": ["infovae", "train", "-m", "model=vae,aae"]}, {"mode": "MULTIRUN"} | overrides)
+    assert job is not None
+    assert shlex.split(job) == ["infovae", "train", *overrides["overrides"]["task"]]  # type: ignore[index]
+    assert exact_command({"command": ["infovae"]}, {}) is None
     assert exact_command({"command": "train.py"}, {}) is None
     assert exact_command({"command": ["train.py", "-m", "seed=1,2"]}, {}) is None
 

@@ -15,6 +15,8 @@ import pytest
 from conftest import PROJECT
 from run_folders import png, write_run
 
+from infovae.dashboard import watch as watching
+from infovae.dashboard.run import Run
 from infovae.dashboard.server import Server
 from infovae.dashboard.settings import Settings
 from infovae.dashboard.watch import Watch
@@ -66,7 +68,7 @@ def served(watch: Watch) -> Iterator[Get]:
 @pytest.fixture
 def get(runs: Path) -> Iterator[Get]:
     watch = watch_of(runs)
-    watch.refresh()
+    watch.look()
     with served(watch) as get:
         yield get
 
@@ -186,11 +188,65 @@ def test_serve_as_typed_and_ended_by_ctrl_c(runs: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == f"2 runs at http://127.0.0.1:{port}/ (Ctrl-C ends)\n"
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-            connection.request("GET", "/data?since=0")
-            assert len(json.loads(connection.getresponse().read())["runs"]) == 2
+            for _ in range(100):  # it reads them while it answers
+                connection.request("GET", "/data?since=0")
+                data = json.loads(connection.getresponse().read())
+                if len(data["runs"]) == data["found"] == 2:
+                    break
+            assert len(data["runs"]) == 2
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=20)
         assert (process.returncode, output, errors) == (0, "ended\n", "")
     finally:
         process.kill()
     assert {path.name for path in runs.parent.iterdir()} == {"runs", "secret.png"}
+
+
+def test_many_runs_are_sent_in_parts_and_only_what_changed_is_sent_again(runs: Path) -> None:
+    for number in range(2, 7):
+        write_run(runs / str(number))
+    watch = watch_of(runs)
+    watch.look()
+    received: list[int] = []
+    since, more, parts = 0, True, 0
+    while more:
+        data = json.loads(watch.changes(since, most=1500))
+        since, more, parts = data["version"], data["more"], parts + 1
+        received += [run["id"] for run in data["runs"]]
+        if parts == 1:  # a run that changes meanwhile is sent again
+            (runs / "0" / "summary.json").unlink()
+            watch.look()
+    assert received == [*range(7), 0]
+    assert parts > 3
+    assert json.loads(watch.changes(since))["runs"] == []
+
+
+def test_answers_do_not_wait_for_a_run_that_takes_long_to_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    read = watching.read_run
+
+    def slow(folder: Path, *arguments: float) -> Run:
+        if folder.name == "1":
+            go_on.wait(60)
+        return read(folder, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(watching, "read_run", slow)
+    with served(watch_of(runs)) as get:
+        for _ in range(3):
+            data = json.loads(get("/data?since=0")[2])
+            assert ([run["id"] for run in data["runs"]], data["found"]) == ([0], 2)
+        go_on.set()
+        while len(json.loads(get("/data?since=0")[2])["runs"]) < 2:
+            pass
+
+
+def test_runs_are_read_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = watch_of(runs)
+    watch.look()
+
+    def fail(*_: object) -> Run:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(watching, "read_run", fail)
+    watch.look()
+    assert len(json.loads(watch.changes(0))["runs"]) == 2

@@ -165,3 +165,33 @@ def test_batch_of_one_is_the_posterior_itself() -> None:
     prior = StandardNormal(3).double()
     exact = (pairwise_log_densities(codes).squeeze() - prior.log_prob(codes.z)).mean()
     torch.testing.assert_close(KL()(codes, prior), exact)
+
+
+def test_against_its_own_data_set_the_batch_s_estimate_is_low() -> None:
+    """The density is unbiased, so by Jensen its logarithm is too small: by the nats that docs/divergences.md states."""
+    dataset_size, repeats = 500, 200
+    codes = posteriors(dataset_size, 5)
+    exact = exact_mixture(codes).log_prob(codes.z)
+    bias = []
+    for n in (16, 64, 256):
+        batches = [torch.randperm(dataset_size)[:n] for _ in range(repeats)]
+        errors = torch.stack([
+            (stratified_log_aggregate(log_densities(codes.take(rows)), dataset_size) - exact[rows]).mean()
+            for rows in batches
+        ])  # fmt: skip
+        bias.append(errors.mean().item())
+        assert bias[-1] < -5 * errors.std() / math.sqrt(repeats)
+    assert bias == sorted(bias)
+    assert bias == pytest.approx([-0.91, -0.35, -0.07], abs=0.12)
+
+
+def test_against_the_population_narrow_posteriors_make_it_high() -> None:
+    """x ~ N(0, 1 - V) and q(z|x) = N(x, V): q(z) of all x is the prior, that of N of them a comb of N needles."""
+    n, variance, prior = 64, 1e-4, StandardNormal(2).double()
+    estimates = []
+    for _ in range(100):
+        mean = math.sqrt(1 - variance) * torch.randn(n, 2, dtype=torch.float64)
+        z = mean + math.sqrt(variance) * torch.randn_like(mean)
+        estimates.append(KL()(Codes(z, mean, torch.full_like(mean, variance), n), prior))
+    values = torch.stack(estimates)
+    assert values.mean() > 5 * values.std() / math.sqrt(len(values))

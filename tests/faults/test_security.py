@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import PROJECT, Compose, composing
+from omegaconf import OmegaConf
 
 from infovae.classifier.store import load_classifier, weights_path
 from infovae.config.check import check
 from infovae.config.secrets import refuse_secrets
-from infovae.dashboard.build import build
+from infovae.dashboard.build import write
 from infovae.dashboard.settings import Settings
 from infovae.errors import UserError
 from infovae.evaluation.load import load
@@ -73,9 +74,13 @@ def test_a_stranger_s_classifier_runs_no_code(tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "has aliases"),
-        ("[" * 100_000, "nested deeper than 50 levels"),
-        ("data: !!python/object/apply:os.mkdir [trace]\n", "could not determine a constructor"),
-        ("a: " + "x" * 2**20, "longer than 1048576 bytes"),
+        ("[" * 60 + "]" * 60, "nested deeper than 50 levels"),
+        ("[" * 100_000, "nest"),
+        ("data: !!python/object/apply:os.mkdir [trace]\n", "has tags"),
+        ("a: " + "x" * 2**20, "longer than 262144 bytes"),
+        ("a: !!int 1:1\n", "has tags"),
+        ("a: 1\na: 2\n", "the key 'a' twice"),
+        ("a: [" + "1," * 30_000 + "]\n", "more than 20000 values"),
     ],
 )
 def test_a_stranger_s_yaml_is_refused_before_anything_is_built(
@@ -97,7 +102,7 @@ def test_nothing_in_the_package_unpickles_or_evaluates() -> None:
             assert called not in ("eval", "exec", "pickle.load", "pickle.loads", "joblib.load"), f"{path}: {called}"
             assert called != "torch.load" or given["weights_only"] == "True", path
             assert called != "np.load" or given["allow_pickle"] == "False", path
-            assert called != "yaml.load" or given["Loader"] == "yaml.CSafeLoader", path
+            assert called != "yaml.load", path
 
 
 PLANTED = {
@@ -116,10 +121,10 @@ def test_no_secret_of_the_environment_reaches_a_run_folder_or_the_dashboard(
     run = tmp_path / "runs" / "run"
     train(composed(*SMALLEST, "logger=[wandb_offline,csv,tensorboard]", run_dir=run))
     monkeypatch.setattr(wandb, "trouble", lambda: "down")
-    wandb.log_evaluation(run, {"test/mmd": 1.0}, {})
+    wandb.log_evaluation(run, {"test/mmd": 1.0}, {}, OmegaConf.load(run / "config.yaml"))
     assert len(list((run / "wandb").glob("offline-run-*"))) == 2
     page = tmp_path / "page.html"
-    build(
+    write(
         Settings(
             runs=[str(tmp_path / "runs")], output=page, serve=False, host="127.0.0.1", port=0, poll_seconds=1,
             picture_megabytes=1, curve_points=300, stalled_after_minutes=30,

@@ -8,7 +8,7 @@ from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
 from infovae.codes import Codes
 from infovae.model import Observed
-from infovae.posteriors.deterministic import PointMass
+from infovae.posteriors.point_mass import PointMass
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "train": Command("train one run, or several with -m", "infovae.training.run:train", "config"),
     "evaluate": Command("measure and draw trained models", "infovae.evaluation.run:evaluate", "evaluate"),
     "export": Command("write a model as torch.export programs and ONNX", "infovae.evaluation.export:export", "export"),
-    "dashboard": Command("compare runs in a browser", "infovae.app.command:compare", "dashboard"),
+    "dashboard": Command("compare runs in a browser", "infovae.dashboard.build:serve_or_write", "dashboard"),
     "reproduce": Command("make the paper's figures again", "infovae.reproduction.command:reproduce", "reproduce"),
     "classifier": Command(
         "train the classifier that judges samples", "infovae.training.classifier:train_classifier", "classifier"
@@ -66,14 +66,6 @@ def run_task(name: str, cfg: DictConfig) -> Any:
     module, _, function = COMMANDS[name].task.partition(":")
     result = getattr(importlib.import_module(module), function)(cfg)
     return result["test/loss"] if name == "train" else None
-
-
-def compare(cfg: DictConfig) -> None:
-    """Write the page that compares runs, or serve it."""
-    from infovae.dashboard.build import build  # here: the other commands don't need it
-    from infovae.dashboard.settings import settings_of
-
-    build(settings_of(cfg))
 
 
 def workspace() -> None:

@@ -1,4 +1,4 @@
-"""One HTML file with everything in it: libraries, style, glue, runs, pictures."""
+"""Build one HTML file with everything in it: libraries, style, scripts, runs, pictures."""
 
 import base64
 import hashlib
@@ -25,25 +25,26 @@ SCRIPTS = (
     "details.js",
     "main.js",
 )
-"""The glue, in the order in which it is read."""
+"""The page's own scripts, in the order in which they are read."""
 
 
-def page(data: Mapping[str, Any], pictures: Mapping[int, Mapping[str, str]]) -> tuple[str, str]:
-    """The page, and the content security policy that it keeps.
+def page(about: Mapping[str, Any], changes: str, pictures: Mapping[int, Mapping[str, str]]) -> tuple[str, str]:
+    """Return the page, and the content security policy that it keeps.
 
     Args:
-        data: what ``Watch.changes`` tells, and ``live``: whether there is a server to ask for more.
+        about: of the page itself, with ``live``: whether there is a server to ask for more.
+        changes: the runs, as ``Watch.changes`` returns them.
         pictures: data URLs by file name, by the number of the run.
     """
     libraries = [
         (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8"),
         (PACKAGE / "vendor" / "tabulator" / "tabulator.min.js").read_text(encoding="utf-8"),
     ]
-    glue = "\n".join((PACKAGE / "assets" / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    scripts = [*libraries, glue]
+    own_scripts = "\n".join((PACKAGE / "assets" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    scripts = [*libraries, own_scripts]
     policy = content_security_policy(scripts)
-    blocks = [json_block("data", data)]
-    blocks += [json_block(f"pictures-{number}", urls) for number, urls in pictures.items() if urls]
+    blocks = [json_block("about", safe_json(about)), json_block("data", changes)]
+    blocks += [json_block(f"pictures-{number}", safe_json(urls)) for number, urls in pictures.items() if urls]
     parts = {
         "policy": policy,
         "table_style": (PACKAGE / "vendor" / "tabulator" / "tabulator.min.css").read_text(encoding="utf-8"),
@@ -52,23 +53,23 @@ def page(data: Mapping[str, Any], pictures: Mapping[int, Mapping[str, str]]) -> 
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     template = (PACKAGE / "assets" / "page.html").read_text(encoding="utf-8")
-    # In one pass: what is filled in may itself contain braces.
+    # In one pass: the parts may themselves contain braces.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template), policy
 
 
-def json_block(name: str, content: Any) -> str:
-    """Data as a script element that isn't run, and that nothing in the data can end."""
-    return f'<script type="application/json" id="{name}">{safe_json(content)}</script>'
+def json_block(name: str, text: str) -> str:
+    """Return a script element that holds JSON and isn't run; nothing in :func:`safe_json`'s text can end it."""
+    return f'<script type="application/json" id="{name}">{text}</script>'
 
 
 def safe_json(content: Any) -> str:
-    """JSON in ASCII without a character that HTML gives a meaning."""
+    """Return JSON in ASCII, without any character that means something in HTML."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def content_security_policy(scripts: Sequence[str]) -> str:
-    """Only these scripts run; nothing is fetched from anywhere but the page's own server.
+    """Return a policy by which only these scripts run, and nothing is fetched but from the page's own server.
 
     ``unsafe-eval`` lets these scripts, and no others, make functions: plotly draws parallel coordinates by them.
     """

@@ -1,16 +1,25 @@
-"""Files that may be damaged, half-written or hostile: what can be read of them, and what is wrong with the rest."""
+"""Read files that may be damaged, half-written or hostile, and say what is wrong with them."""
 
 import csv
 import json
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from infovae.runs.safe_yaml import safe_yaml
 
-LIMITS = {"config.yaml": 2**20, ".hydra/hydra.yaml": 2**20, "metrics.csv": 2**28, "summary.json": 2**22}
-DEFAULT_LIMIT = 2**22
+LONGEST = 2**22
+"""Bytes of a file that is read whole; YAML has a lower limit of its own."""
+MOST_BYTES, LONGEST_LINE, MOST_COLUMNS = 2**28, 2**16, 1000
+"""Of a table, which is read line by line."""
+SECONDS = 10.0
+"""Of CPU time that a table may take: one run must not keep all others waiting."""
+
+
+Row = list[float | None]
 
 
 class UnreadableError(Exception):
@@ -18,10 +27,10 @@ class UnreadableError(Exception):
 
 
 def inside(folder: Path, name: str) -> Path | None:
-    """The regular file of that name; None where there is none.
+    """Return the path of a regular file; None if it doesn't exist.
 
     Raises:
-        UnreadableError: it is no regular file, or a link out of the folder.
+        UnreadableError: it isn't a regular file, or is a link out of the folder.
     """
     path = folder / name
     try:
@@ -37,7 +46,7 @@ def inside(folder: Path, name: str) -> Path | None:
 
 
 def read_text(folder: Path, name: str) -> str | None:
-    """A file's text; None where there is no such file.
+    """Return a file's text; None if it doesn't exist.
 
     Raises:
         UnreadableError: it can't be read, is too long, or isn't UTF-8.
@@ -45,12 +54,11 @@ def read_text(folder: Path, name: str) -> str | None:
     path = inside(folder, name)
     if path is None:
         return None
-    limit = LIMITS.get(name, DEFAULT_LIMIT)
     try:
         with path.open("rb") as file:
-            content = file.read(limit + 1)
-        if len(content) > limit:
-            raise UnreadableError(f"{name}: longer than {limit} bytes")
+            content = file.read(LONGEST + 1)
+        if len(content) > LONGEST:
+            raise UnreadableError(f"{name}: longer than {LONGEST} bytes")
         return content.decode()
     except OSError as error:
         raise UnreadableError(f"{name}: {error.strerror}") from error
@@ -59,7 +67,9 @@ def read_text(folder: Path, name: str) -> str | None:
 
 
 def read_yaml(folder: Path, name: str) -> dict[Any, Any] | None:
-    """A YAML mapping of plain values; nothing is instantiated, nothing interpolated.
+    """Return a YAML mapping of plain values; None if the file doesn't exist.
+
+    Nothing is instantiated or interpolated.
 
     Raises:
         UnreadableError: it isn't one.
@@ -68,7 +78,7 @@ def read_yaml(folder: Path, name: str) -> dict[Any, Any] | None:
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any] | None:
-    """A JSON object.
+    """Return a JSON object; None if the file doesn't exist.
 
     Raises:
         UnreadableError: it isn't one.
@@ -89,33 +99,99 @@ def _read_mapping(folder: Path, name: str, parse: Callable[[str], Any], kind: st
     return content
 
 
-def read_rows(folder: Path, name: str) -> tuple[dict[str, list[float | None]], int, bool]:
-    """The columns of a CSV file of numbers, by name; None stands for an empty cell.
+class Rows(NamedTuple):
+    """A CSV file of numbers; None stands for an empty cell.
 
-    Returns:
-        The columns, the number of rows left out because they can't be read, and whether the last of all lines was left
-        out because it isn't complete yet.
+    Attributes:
+        columns: some of the rows, evenly spaced, the first and the last among them, as columns by name.
+        final: the row of the epoch that was asked for, by name, else the last row.
+        problems: what couldn't be read.
+    """
+
+    columns: dict[str, list[float | None]]
+    final: dict[str, float | None]
+    problems: list[str]
+
+
+def read_rows(folder: Path, name: str, most: int, epoch: float | None = None, growing: bool = False) -> Rows:
+    """Read a CSV file of numbers, in bounded time and memory.
+
+    Args:
+        folder: of the run.
+        name: of the file.
+        most: of longer files, between ``most`` and twice as many rows are kept.
+        epoch: which row to return as ``final``, by its column ``epoch``.
+        growing: whether a last line without its end is being written just now, and no problem.
 
     Raises:
-        UnreadableError: not even the header can be read.
+        UnreadableError: not even the header can be read, or a limit is exceeded.
     """
-    text = read_text(folder, name)
-    if not text:
-        return {}, 0, False
-    first, *lines, rest = text.split("\n") if "\n" in text else (text, text)
+    path = inside(folder, name)
+    if path is None:
+        return Rows({}, {}, [])
+    rows: list[Row] = []
+    last, final = None, None
+    count, left_out, stride, end = 0, 0, 1, time.thread_time() + SECONDS
+    with _opened(path, name) as file:
+        first = _line(file, name)
+        header = _header(first, name)
+        position = header.index("epoch") if epoch is not None and "epoch" in header else None
+        line = first
+        while line.endswith(b"\n") and (line := _line(file, name)):
+            if file.tell() > MOST_BYTES or (count % 1000 == 0 and time.thread_time() > end):
+                raise UnreadableError(f"{name}: longer than {MOST_BYTES} bytes, or than {SECONDS:g} s take to read")
+            row = _numbers(line, len(header)) if line.endswith(b"\n") else None
+            if row is None:
+                left_out += line.endswith(b"\n") or not growing
+                continue
+            if count % stride == 0:
+                rows.append(row)
+            if len(rows) == 2 * most:
+                rows, stride = rows[::2], 2 * stride
+            if position is not None and final is None and row[position] == epoch:
+                final = row
+            last, count = row, count + 1
+    if last is not None and rows[-1] is not last:
+        rows.append(last)
+    if first and not first.endswith(b"\n"):
+        left_out += not growing
+    columns = {column: [row[place] for row in rows] for place, column in enumerate(header)}
+    problems = [f"{name}: {left_out} unreadable row(s) left out"] if left_out else []
+    return Rows(columns, dict(zip(header, final or last or [], strict=False)), problems)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[BinaryIO]:
     try:
-        header = next(csv.reader([first]), [])
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise UnreadableError(f"{name}: {error.strerror}") from error
+
+
+def _line(file: BinaryIO, name: str) -> bytes:
+    line = file.readline(LONGEST_LINE + 1)
+    if len(line) > LONGEST_LINE:
+        raise UnreadableError(f"{name}: a line is longer than {LONGEST_LINE} bytes")
+    return line
+
+
+def _header(line: bytes, name: str) -> list[str]:
+    try:
+        header = next(csv.reader([line.decode().rstrip("\r\n")]), [])
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"{name}: not UTF-8 (byte {error.start})") from error
     except csv.Error as error:
         raise UnreadableError(f"{name}: not valid CSV ({_first_line(error)})") from error
     if len(set(header)) != len(header) or not all(header):
         raise UnreadableError(f"{name}: its header has empty or repeated names")
-    rows = [row for line in lines if (row := _numbers(line, len(header))) is not None]
-    columns = {column: [row[position] for row in rows] for position, column in enumerate(header)}
-    return columns, len(lines) - len(rows), bool(rest)
+    if len(header) > MOST_COLUMNS:
+        raise UnreadableError(f"{name}: more than {MOST_COLUMNS} columns")
+    return header
 
 
-def _numbers(line: str, count: int) -> list[float | None] | None:
-    cells = line.rstrip("\r").split(",")
+def _numbers(line: bytes, count: int) -> Row | None:
+    cells = line.rstrip(b"\r\n").split(b",")
     if len(cells) != count:
         return None
     try:
@@ -125,12 +201,12 @@ def _numbers(line: str, count: int) -> list[float | None] | None:
 
 
 def mapping(value: Any) -> dict[Any, Any]:
-    """What is no mapping is an empty one."""
+    """Return ``value`` if it is a dict, else an empty dict."""
     return value if isinstance(value, dict) else {}
 
 
 def number(value: Any) -> float | None:
-    """A number, also one of the strings that stand for infinities and NaN in strict JSON; else None."""
+    """Return a number, or None; strict JSON has strings for infinities and NaN."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str) and value not in ("nan", "inf", "-inf"):
@@ -142,7 +218,7 @@ def number(value: Any) -> float | None:
 
 
 def strict(value: float | None) -> float | str | None:
-    """For JSON, which has no infinities and no NaN."""
+    """Return what strict JSON has for a number: a string for infinities and NaN."""
     return value if value is None or math.isfinite(value) else str(value)
 
 

@@ -1,27 +1,30 @@
-"""A run folder as plain data."""
+"""Read a run folder to plain data."""
 
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import Picture, find_pictures
 from infovae.dashboard.reading import UnreadableError, mapping, number, read_json, read_rows, read_yaml, strict
-from infovae.runs.final_row import final_position
+from infovae.runs.flat import flat
 
 FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml")
 STATUSES = ("finished", "failed", "interrupted")
 MOST_KEYS = 5000
+"""Of a config, and of metrics."""
 LONGEST = 1000
+"""Characters of a text."""
 
 
 @dataclass
 class Run:
     """What the page shows of a run.
 
-    ``status`` is that of ``summary.json``; without one a run is ``running``, or ``stalled`` where nothing was written
-    for long, and ``damaged`` where a file that should tell can't be read.
+    ``status`` is that of ``summary.json``. Without that file a run is ``running``, or ``stalled`` if nothing was
+    written for long, and ``damaged`` if its files can't be read.
     """
 
     path: str
@@ -39,7 +42,7 @@ class Run:
 
 
 def read_run(folder: Path, curve_points: int, stalled_after: float) -> Run:
-    """Read what can be read; never raises.
+    """Read what can be read of a run folder; never raise.
 
     Args:
         folder: the run folder.
@@ -67,25 +70,26 @@ def _fill(run: Run, folder: Path, curve_points: int, stalled_after: float) -> No
 
     told_damaged = bool(run.problems)
     if config is not None:
-        run.config = _choices(hydra) | _flat(run, config, folder)
-    rows = _attempt(run, read_rows, folder, "metrics.csv")
-    if rows is not None:
-        columns, left_out, torn = rows
-        run.curves = _thinned(columns, curve_points)
-        run.metrics = _final(columns, number((summary or {}).get("epoch")))
-        left_out += torn and summary is not None  # a run that goes on may be writing that line just now
-        if left_out:
-            run.problems.append(f"metrics.csv: {left_out} unreadable row(s) left out")
+        run.config = _choices(hydra) | _plain_config(run, config, folder)
+    epoch = number((summary or {}).get("epoch"))
+    try:
+        rows = read_rows(folder, "metrics.csv", curve_points, epoch, growing=summary is None)
+        run.curves = _thinned(rows.columns, curve_points)
+        run.metrics = _scalars(run, {name: rows.final[name] for name in rows.final if name not in ("step", "seconds")})
+        run.problems += rows.problems
+    except UnreadableError as problem:
+        run.problems.append(str(problem))
 
     summary = summary or {}
-    run.metrics |= _scalars(summary.get("metrics"))
-    run.metrics |= _scalars({name: summary.get(name) for name in ("wall_seconds", "images_per_second")})
-    run.metrics |= {f"evaluation/{name}": value for name, value in _scalars(evaluation.get("metrics")).items()}
+    run.metrics |= _scalars(run, summary.get("metrics"))
+    run.metrics |= _scalars(run, {name: summary.get(name) for name in ("wall_seconds", "images_per_second")})
+    evaluated = _scalars(run, evaluation.get("metrics"))
+    run.metrics |= {f"evaluation/{name}": value for name, value in evaluated.items()}
     run.command = exact_command(summary, hydra)
     git = mapping(summary.get("git"))
-    run.revision = str(git["revision"]) if git.get("revision") else None
+    run.revision = str(git["revision"])[:LONGEST] if git.get("revision") else None
     run.changed = bool(git.get("changed"))
-    run.error = str(summary["error"]) if summary.get("error") else None
+    run.error = str(summary["error"])[:LONGEST] if summary.get("error") else None
     if summary and summary.get("status") not in STATUSES:
         run.problems.append(f"summary.json: status {summary.get('status')!r:.80} is none of {', '.join(STATUSES)}")
     elif summary:
@@ -95,7 +99,7 @@ def _fill(run: Run, folder: Path, curve_points: int, stalled_after: float) -> No
 
 
 def last_touched(folder: Path) -> float:
-    """When anything of the run was last written, in seconds since the epoch; 0 where nothing can be told."""
+    """Return when anything of the run was last written, in seconds since the epoch; 0 if that is unknown."""
     times = [0.0]
     for name in (*FILES, "figures", "checkpoints"):
         try:
@@ -114,50 +118,46 @@ def _attempt(run: Run, read: Any, folder: Path, name: str) -> Any:
 
 
 def _choices(hydra: dict[Any, Any]) -> dict[str, bool | float | str | None]:
-    """The options chosen of each group, as ``model: vae``."""
+    """Return the option chosen from each group, as ``model: vae``."""
     choices = mapping(mapping(hydra.get("runtime")).get("choices"))
     return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
 
 
-def _flat(run: Run, config: dict[Any, Any], folder: Path) -> dict[str, bool | float | str | None]:
-    """Dotted keys and plain values. The run's own folder is replaced by a name: by it every run would differ."""
-    flat: dict[str, bool | float | str | None] = {}
+def _plain_config(run: Run, config: dict[Any, Any], folder: Path) -> dict[str, bool | float | str | None]:
+    """Return plain values by dotted key.
+
+    The run's own folder is replaced by a name: by it every run would differ.
+    """
     own = str(config.get("run_dir") or folder)
-
-    def visit(prefix: str, value: Any) -> None:
-        if len(flat) > MOST_KEYS:
-            return
-        if isinstance(value, dict):
-            for name, entry in value.items():
-                visit(f"{prefix}.{name}" if prefix else str(name), entry)
-        elif isinstance(value, bool | None):
-            flat[prefix] = value
-        elif (as_number := number(value)) is not None:
-            flat[prefix] = strict(as_number) if isinstance(value, float) or abs(as_number) >= 2**53 else value
-        else:
-            flat[prefix] = str(value).replace(own, "RUN")[:LONGEST]
-
-    visit("", config)
-    flat.pop("run_dir", None)
-    if len(flat) > MOST_KEYS:
+    values = dict(islice(flat(config, "."), MOST_KEYS + 1))
+    if len(values) > MOST_KEYS:
         run.problems.append(f"config.yaml: more than {MOST_KEYS} keys, the rest left out")
-    return flat
+    values.pop("run_dir", None)
+    return {key: _plain_value(value, own) for key, value in values.items()}
 
 
-def _scalars(metrics: Any) -> dict[str, float | str | None]:
-    numbers = {str(name): number(value) for name, value in mapping(metrics).items()}
+def _plain_value(value: Any, own: str) -> bool | float | str | None:
+    if isinstance(value, bool | None):
+        return value
+    as_number = number(value)
+    if as_number is None:
+        return str(value).replace(own, "RUN")[:LONGEST]
+    return strict(as_number) if isinstance(value, float) or abs(as_number) >= 2**53 else value
+
+
+def _scalars(run: Run, metrics: Any) -> dict[str, float | str | None]:
+    values = mapping(metrics)
+    if len(values) > MOST_KEYS:
+        run.problems.append(f"more than {MOST_KEYS} metrics, the rest left out")
+    numbers = {str(name): number(value) for name, value in islice(values.items(), MOST_KEYS)}
     return {name: strict(value) for name, value in numbers.items() if value is not None}
 
 
-def _final(columns: dict[str, list[float | None]], kept: float | None) -> dict[str, float | str | None]:
-    """What was measured of the weights that a run ended with, which may be those of an earlier epoch than the last."""
-    row = final_position(columns.get("epoch", []), kept)
-    final = {name: values[row] for name, values in columns.items() if values and values[row] is not None}
-    return {name: strict(value) for name, value in final.items() if name not in ("step", "seconds")}
-
-
 def _thinned(columns: dict[str, list[float | None]], most: int) -> dict[str, list[float | None]]:
-    """At most so many rows, evenly, the first and last among them; six digits, which is more than a plot shows."""
+    """Return at most so many rows, evenly spaced, with the first and the last.
+
+    They have six digits, which is more than a plot shows.
+    """
     count = len(next(iter(columns.values()), []))
     kept = range(count) if count <= most else [round(step * (count - 1) / (most - 1)) for step in range(most)]
     return {name: [_short(values[row]) for row in kept] for name, values in columns.items()}

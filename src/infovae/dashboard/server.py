@@ -1,4 +1,4 @@
-"""The page over HTTP: the page, what changed, and the pictures of known runs. Nothing else."""
+"""Serve the page, its changes and the pictures of known runs over HTTP, and nothing else."""
 
 import ipaddress
 import re
@@ -6,11 +6,11 @@ import socket
 import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from infovae.dashboard.page import page, safe_json
+from infovae.dashboard.folders import find_runs
+from infovae.dashboard.page import page
 from infovae.dashboard.pictures import read_picture
 from infovae.dashboard.reading import UnreadableError
 from infovae.dashboard.watch import Watch
@@ -20,7 +20,7 @@ PICTURE = re.compile(r"/figures/(?P<run>[0-9]{1,9})/(?P<file>[^/]+)")
 
 
 class Server(ThreadingHTTPServer):
-    """Answers for one ``Watch``."""
+    """Serve what one ``Watch`` has read."""
 
     daemon_threads = True
 
@@ -28,8 +28,8 @@ class Server(ThreadingHTTPServer):
         self.watch = watch
         settings = watch.settings
         self.address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        live = {"live": True, "poll_seconds": settings.poll_seconds, "runs": [], "gone": [], "version": 0}
-        content, policy = page(live | {"instance": watch.instance}, {})
+        live = {"live": True, "poll_seconds": settings.poll_seconds}
+        content, policy = page(live, watch.changes(since=0, most=0), {})
         self.content = content.encode()
         self.policy = f"{policy}; frame-ancestors 'none'"
         self.hosts = {"localhost", socket.gethostname().lower(), settings.host.lower()}
@@ -37,17 +37,17 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds the page."""
+        """The address of the page on this machine."""
         host = self.watch.settings.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_address[1]}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # a browser may turn away at any time
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a browser may hang up at any time
             super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET alone; every path but three is refused."""
+    """Answer GET alone; refuse every path but three."""
 
     server: Server
     protocol_version = "HTTP/1.1"
@@ -77,24 +77,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def _data(self, since: int) -> None:
         self.server.watch.refresh()
-        self._answer("application/json", safe_json(self.server.watch.changes(since)).encode())
+        self._answer("application/json", self.server.watch.changes(since).encode())
 
     def _picture(self, number: int, file: str) -> None:
         run = self.server.watch.run(number)
-        # By a name that was found in the run's folder; what the request says is never a path.
+        # Only names that were found in the run's folder: a request never chooses a path.
         known = {picture.file for picture in run.pictures} if run else set()
         if run is None or file not in known:
             self._refuse(HTTPStatus.NOT_FOUND)
             return
         try:
-            content = read_picture(Path(run.path), file)
+            content = read_picture(run.folder, file)
         except UnreadableError:
             self._refuse(HTTPStatus.NOT_FOUND)
             return
         self._answer("image/png", content, "private, max-age=86400, immutable")  # its address names its time
 
     def _host_is_ours(self) -> bool:
-        """Names that anyone could point at this machine are refused: a foreign page would read what we serve."""
+        """Return whether the request's host is this machine.
+
+        Anyone can point a name of theirs at this machine; a page of theirs would then read what we serve.
+        """
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
         try:
             ipaddress.ip_address(host)
@@ -145,7 +148,8 @@ def serve(watch: Watch) -> None:
             "port (port=0 takes any)"
         ) from error
     with server:
-        print(f"{len(watch.watched)} runs at {server.url} (Ctrl-C ends)", flush=True)
+        print(f"{len(find_runs(settings.runs))} runs at {server.url} (Ctrl-C ends)", flush=True)
+        watch.refresh(patience=0)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

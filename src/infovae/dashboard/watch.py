@@ -1,86 +1,144 @@
-"""Run folders that change while one looks: each is read again when its files are newer."""
+"""Watch run folders: read each again when its files change, and keep what the page shows in memory."""
 
+import logging
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from infovae.dashboard.folders import find_runs
+from infovae.dashboard.page import safe_json
+from infovae.dashboard.pictures import Picture
 from infovae.dashboard.run import FILES, Run, read_run
 from infovae.dashboard.settings import Settings
 
+log = logging.getLogger(__name__)
 
-@dataclass
+MOST_BYTES = 2**23
+"""Of runs in one answer; a page asks again for the rest."""
+PATIENCE = 0.5
+"""Seconds for which an answer waits for folders that are being read."""
+
+
+@dataclass(frozen=True)
 class Watched:
-    """A run, what its files looked like when it was read, and the version of the whole that it came with."""
+    """A run that was read.
 
-    run: Run
+    Attributes:
+        folder: of the run.
+        text: the run as JSON, ready to send.
+        pictures: of the run.
+        touched: when it was last written to.
+        running: whether it had not ended.
+        signature: what its files looked like.
+        version: which change of the whole brought it.
+    """
+
+    folder: Path
+    text: str
+    pictures: list[Picture]
+    touched: float
+    running: bool
     signature: tuple[object, ...]
     version: int
 
 
 class Watch:
-    """All runs that the settings name, by a number that stays theirs.
+    """All runs that the settings name, each with a number that it keeps.
 
-    Every run has the version of its last change, so that a page asks for what is newer than what it has.
+    Every change has a version, so a page asks for what is newer than what it has.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.instance = secrets.token_hex(8)
         self.watched: dict[int, Watched] = {}
+        self.found = 0
         self._numbers: dict[Path, int] = {}
         self._gone: dict[int, int] = {}
         self._version = 0
         self._looked = float("-inf")
         self._lock = Lock()
+        self._reading: Thread | None = None
 
-    def refresh(self) -> None:
-        """Look for runs that are new, changed or gone, at most once in ``poll_seconds``."""
+    def refresh(self, patience: float = PATIENCE) -> None:
+        """Look for changes in the background, at most once in ``poll_seconds``; wait a little for the end.
+
+        Args:
+            patience: how many seconds to wait.
+        """
         with self._lock:
-            if time.monotonic() - self._looked < self.settings.poll_seconds:
-                return
-            self._version += 1
-            found = {
-                self._numbers.setdefault(folder, len(self._numbers)): folder for folder in find_runs(self.settings.runs)
-            }
-            for number, folder in found.items():
-                self._look(number, folder)
+            due = time.monotonic() - self._looked >= self.settings.poll_seconds
+            if due and not (self._reading and self._reading.is_alive()):
+                self._reading = Thread(target=self._look_in_background, daemon=True)
+                self._reading.start()
+            reading = self._reading
+        if reading:
+            reading.join(patience)
+
+    def look(self) -> None:
+        """Read the runs that are new or changed, and forget those that are gone."""
+        folders = find_runs(self.settings.runs)
+        with self._lock:
+            self.found = len(folders)
+            found = {self._numbers.setdefault(folder, len(self._numbers)): folder for folder in folders}
             for number in self.watched.keys() - found.keys():
                 del self.watched[number]
+                self._version += 1
                 self._gone[number] = self._version
-            self._looked = time.monotonic()
+        for number, folder in found.items():
+            self._look_at(number, folder)
+        self._looked = time.monotonic()
 
-    def changes(self, since: int) -> dict[str, Any]:
-        """Runs that changed after a version, and the numbers of those that are gone."""
+    def changes(self, since: int, most: float = MOST_BYTES) -> str:
+        """Return, as JSON, the runs that changed after a version, and the numbers of those that are gone.
+
+        Args:
+            since: the version.
+            most: bytes of runs, after which the rest is left for the next call; at least one run is given.
+        """
         with self._lock:
-            return {
-                "instance": self.instance,
-                "version": self._version,
-                "runs": [
-                    plain(number, watched.run) for number, watched in self.watched.items() if watched.version > since
-                ],
-                "gone": [number for number, version in self._gone.items() if version > since],
-            }
+            changed = sorted((run.version, run.text) for run in self.watched.values() if run.version > since)
+            gone = [number for number, version in self._gone.items() if version > since]
+            version, found = self._version, self.found
+        sizes = accumulate(len(text) for _, text in changed)
+        now = [
+            run for position, (run, size) in enumerate(zip(changed, sizes, strict=True)) if not position or size <= most
+        ]
+        more = len(now) < len(changed)
+        told = {"instance": self.instance, "version": now[-1][0] if more else version, "more": more, "found": found}
+        runs = ",".join(text for _, text in now)
+        return f'{safe_json(told | {"gone": gone})[:-1]},"runs":[{runs}]}}'
 
-    def run(self, number: int) -> Run | None:
-        """The run of that number, if it is there."""
-        watched = self.watched.get(number)
-        return watched.run if watched else None
+    def run(self, number: int) -> Watched | None:
+        """Return the run of that number, if it is there."""
+        return self.watched.get(number)
 
-    def _look(self, number: int, folder: Path) -> None:
+    def _look_in_background(self) -> None:
+        try:
+            self.look()
+        except Exception:  # or nobody would hear of it
+            log.exception("run folders couldn't be read")
+
+    def _look_at(self, number: int, folder: Path) -> None:
         known = self.watched.get(number)
         stalled_after = 60 * self.settings.stalled_after_minutes
         signature = _signature(folder)  # before reading: what is written meanwhile is read next time
         if known and known.signature == signature:
-            overdue = known.run.status == "running" and time.time() - known.run.touched >= stalled_after
+            overdue = known.running and time.time() - known.touched >= stalled_after
             if not overdue:
                 return
         run = read_run(folder, self.settings.curve_points, stalled_after)
-        self.watched[number] = Watched(run, signature, self._version)
-        self._gone.pop(number, None)
+        text, running = safe_json(plain(number, run)), run.status == "running"
+        with self._lock:
+            self._version += 1
+            self.watched[number] = Watched(
+                folder, text, run.pictures, run.touched, running, signature, self._version
+            )  # fmt: skip
+            self._gone.pop(number, None)
 
 
 def _signature(folder: Path) -> tuple[object, ...]:
@@ -95,9 +153,8 @@ def _signature(folder: Path) -> tuple[object, ...]:
 
 
 def plain(number: int, run: Run) -> dict[str, Any]:
-    """A run as it goes to the page."""
-    content = asdict(run)
+    """Return a run as it goes to the page."""
     pictures: dict[str, list[list[object]]] = {}
     for picture in run.pictures:
         pictures.setdefault(picture.name, []).append([picture.epoch, picture.file, str(picture.modified)])
-    return content | {"id": number, "pictures": pictures}
+    return vars(run) | {"id": number, "pictures": pictures}

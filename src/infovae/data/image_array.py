@@ -83,19 +83,16 @@ def to_bytes(images: Tensor, white: float | None = None) -> UInt8[Tensor, "n c h
         return images.contiguous()
     if images.dtype == torch.bool:
         return images.to(torch.uint8).mul_(255).contiguous()
+    any_range = "uint8, bool, floats in [0, 1], or, with white=VALUE, numbers from 0 to VALUE"
+    accepted = any_range if white is None else f"numbers from 0 to white={white:g}"
     if images.is_complex() or (white is None and not images.is_floating_point()):
-        raise ValueError(
-            f"its images are {images.dtype}; accepted: uint8, bool, floats in [0, 1], or, with white=VALUE, numbers "
-            "from 0 to VALUE"
-        )
+        raise ValueError(f"its images are {images.dtype}; accepted: {accepted}")
     top = 1.0 if white is None else white
     values = images if images.is_floating_point() else images.float()
     # Written so that a NaN is refused too.
     if not bool(((values >= 0) & (values <= top)).all()):
         low, high = values.min().item(), values.max().item()
-        raise ValueError(
-            f"its images hold numbers from {low:g} to {high:g}; accepted: uint8, or numbers from 0 to white={top:g}"
-        )
+        raise ValueError(f"its images hold numbers from {low:g} to {high:g}; accepted: {accepted}")
     return (values.float() * (255 / top)).round_().to(torch.uint8).contiguous()
 
 

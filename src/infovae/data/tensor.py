@@ -15,6 +15,7 @@ from infovae.data.image_array import ImageArray, brightest, to_bytes
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, check_fits, is_held
 from infovae.data.splits import hold_out
+from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +48,18 @@ def tensor(
             always held.
 
     Raises:
-        OSError: the file can't be read, holds no such images, or doesn't fit in memory.
-        ValueError: ``white`` is out of range, or a split would have no images.
+        ArgumentError: the file can't be read, holds no such images or doesn't fit in memory, ``white`` is out of range,
+            or a split would have no images.
     """
     if white is not None and not 0 < white < float("inf"):
-        raise ValueError(f"white={white}: invalid; accepted: numbers above 0")
+        raise ArgumentError("white", white, "numbers above 0")
     try:
         size = _size(Path(path))
         if path.endswith(".npz"):
-            check_fits(f"path={path}", size, ", or an .npy or .pt file, which is streamed")
+            check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
             held = True
         else:
-            held = is_held(f"path={path}", size, streaming)
+            held = is_held("path", path, size, streaming)
         arrays = _read(Path(path), mapped=not held)
         stored = channels_first(arrays["images"], layout)
         images: Tensor | ImageArray
@@ -69,8 +70,11 @@ def tensor(
             log.info("%s: checking %d images", path, len(images))
             images.check()
         labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
+    except ArgumentError:
+        raise
     except ValueError as error:
-        raise OSError(f"path={path}: {error}") from error
+        why, _, accepted = str(error).partition("; accepted: ")
+        raise ArgumentError("path", path, accepted, why) from error
     if white is None:
         _warn_if_dark(path, stored)
     return hold_out(LabelledImages(images, labels), test_fraction, test_seed)

@@ -2,8 +2,8 @@
 
     JS(q, p) = log 2 + 1/2 E_p log D(z) + 1/2 E_q log(1 - D(z))        at the best critic D = sigmoid(logit)
 
-What the encoder follows is halved as the value is. Where D = 1/2 the saturating and the non-saturating form then have
-the same gradient, that of the value, and lambda_ the same meaning.
+The encoder's loss is halved like the value. At D = 1/2 the saturating and the non-saturating form then have the same
+gradient, that of the value, and lambda_ means the same in both.
 """
 
 import math
@@ -21,10 +21,10 @@ Form = Literal["non_saturating", "saturating", "wgan_gp"]
 
 
 def jensen_shannon(logits_q: Float[Tensor, " n"], logits_p: Float[Tensor, " m"]) -> Float[Tensor, ""]:
-    """A critic's estimate of JS(q, p) in nats.
+    """Return a critic's estimate of JS(q, p) in nats.
 
-    In expectation over draws that the critic didn't learn from, a lower bound: at most log 2, and below 0 for a critic
-    worse than chance.
+    On draws that the critic didn't learn from, its expectation is a lower bound of JS, at most log 2. It is below 0 if
+    the critic is worse than chance.
     """
     return math.log(2) - logistic_loss(logits_q, logits_p)
 
@@ -32,27 +32,30 @@ def jensen_shannon(logits_q: Float[Tensor, " n"], logits_p: Float[Tensor, " m"])
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor], z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"]
 ) -> Float[Tensor, ""]:
-    """E (||grad critic(z)|| - 1)^2 at random points between codes and prior draws (Gulrajani et al. 2017, eq. 3)."""
+    """Return E (||grad critic(z)|| - 1)^2 at random points between codes and prior draws.
+
+    Source: Gulrajani et al. 2017, equation 3.
+    """
     mix = torch.rand(len(z_q), 1, dtype=z_q.dtype, device=z_q.device)
     between = torch.lerp(z_q, z_p, mix).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    # vector_norm, not a root of squares: its gradient at 0 is 0, not nan.
+    # vector_norm, because the gradient of a square root of squares is nan at 0.
     return (torch.linalg.vector_norm(gradient, dim=1) - 1).square().mean()
 
 
 class Adversarial(CriticDivergence):
-    """Jensen-Shannon divergence in nats, or the Wasserstein-1 distance, by a critic.
+    """The Jensen-Shannon divergence in nats, or the Wasserstein-1 distance, estimated by a critic.
 
     Args:
         latent_dim: d.
         optimizer: makes the critic's optimiser from its parameters.
-        form: ``non_saturating`` lowers -1/2 E_q log D, which pulls hardest at codes far from the prior;
-            ``saturating`` lowers 1/2 E_q log(1 - D), the gradient of the value itself, which vanishes there; both
-            report JS. ``wgan_gp`` lowers, reports and penalises as Gulrajani et al. 2017: E_p critic - E_q critic.
-        hidden: widths of the critic's hidden layers; none for a linear critic.
-        critic_steps: steps on each training batch.
-        spectral_norm: divide each weight matrix by its largest singular value.
-        gradient_penalty_weight: of ``wgan_gp``; the other forms take no penalty.
+        form: the encoder's loss. ``non_saturating`` is -1/2 E_q log D, which pulls hardest at codes far from the prior.
+            ``saturating`` is 1/2 E_q log(1 - D), whose gradient is that of the value and vanishes there. Both report
+            JS. ``wgan_gp`` is the loss, value and penalty of Gulrajani et al. 2017: E_p critic - E_q critic.
+        hidden: widths of the critic's hidden layers; empty for a linear critic.
+        critic_steps: the critic's steps on each training batch.
+        spectral_norm: whether to divide each weight matrix by its largest singular value.
+        gradient_penalty_weight: the weight of the penalty of ``wgan_gp``; the other forms have none.
     """
 
     def __init__(

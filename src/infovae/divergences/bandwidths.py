@@ -10,21 +10,21 @@ from torch import Tensor
 Bandwidth = Literal["2d", "authors", "median", "svgd"] | float
 
 MEDIAN_POINTS = 512
-"""A median is taken over the pairs of so many points at most, evenly picked: 130,816 pairs place it well enough."""
+"""A median uses at most this many points, picked evenly. Their 130,816 pairs determine it well enough."""
 
 
 def squared_bandwidth(rule: Bandwidth, points: Float[Tensor, "n d"]) -> float | Float[Tensor, ""]:
-    """sigma^2 under a rule.
+    """Return sigma^2 by a rule.
 
     Args:
         rule:
-            ``2d``: sigma^2 = d, so that a Gaussian kernel is exp(-s / (2 d));
-            ``authors``: sigma^2 = d^2 / 2, so that it is exp(-s / d^2), as in the paper's released code;
-            ``median``: sigma is the median distance between the points;
-            ``svgd``: sigma^2 = median^2 / (2 log(n + 1)), so that it is exp(-s / h) with the h of Liu & Wang (2016);
-            or sigma itself.
-        points: what the kernel is about to compare. Medians carry no gradient; where they are 0 (more than half of
-            the pairs coincide) or there is no pair at all, ``2d`` stands in.
+            ``2d``: sigma^2 = d; a Gaussian kernel is then exp(-s / (2 d)).
+            ``authors``: sigma^2 = d^2 / 2; the kernel is then exp(-s / d^2), as in the paper's released code.
+            ``median``: sigma is the median distance between the points.
+            ``svgd``: sigma^2 = median^2 / (2 log(n + 1)); the kernel is then exp(-s / h) with Liu & Wang's (2016) h.
+            A number is sigma itself.
+        points: the points that the kernel compares. Medians carry no gradient. If the median is 0 (more than half of
+            the pairs coincide) or there is no pair, the rule ``2d`` applies.
 
     Raises:
         ValueError: sigma is not a positive, finite number.
@@ -42,7 +42,7 @@ def squared_bandwidth(rule: Bandwidth, points: Float[Tensor, "n d"]) -> float | 
 
 
 def squared_number(sigma: float) -> float:
-    """sigma^2 of a bandwidth that is given as a number.
+    """Return sigma^2 of a bandwidth that is given as a number.
 
     Raises:
         ValueError: sigma is not a positive, finite number.
@@ -54,5 +54,5 @@ def squared_number(sigma: float) -> float:
 
 def _squared_median_distance(points: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     picked = points.detach()[:: math.ceil(len(points) / MEDIAN_POINTS)]
-    median = torch.pdist(picked).median()  # nan of no pairs
+    median = torch.pdist(picked).median()  # nan if there are no pairs
     return torch.where(median > 0, median.square(), float(points.shape[1]))

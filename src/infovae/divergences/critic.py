@@ -1,8 +1,7 @@
-"""A divergence that learns a critic: the network, its steps, its optimiser and what a checkpoint keeps of them.
+"""The base class of divergences that learn a critic: its network, steps, optimiser and checkpoint state.
 
-The critic is trained inside :meth:`CriticDivergence.adapt`, on codes without gradient, by an optimiser that nobody
-else knows. Lightning therefore sees one optimiser, the autoencoder's: ``global_step``, gradient clipping and
-accumulation mean what they mean without a critic.
+:meth:`CriticDivergence.adapt` trains the critic on detached codes by an optimiser of its own. Lightning sees only the
+autoencoder's optimiser, so ``global_step``, gradient clipping and accumulation keep their usual meaning.
 """
 
 import copy
@@ -23,32 +22,31 @@ from infovae.priors.prior import Prior
 
 
 def logistic_loss(logits_q: Float[Tensor, " n"], logits_p: Float[Tensor, " m"]) -> Float[Tensor, ""]:
-    """-1/2 E_p log D - 1/2 E_q log(1 - D) in nats, with D = sigmoid(logit) the probability of a draw from p.
+    """Return -1/2 E_p log D - 1/2 E_q log(1 - D) in nats, where D = sigmoid(logit) is the probability of p.
 
-    At its minimum the logit is log p(z)/q(z) and the loss is log 2 - JS(q, p) (Goodfellow et al. 2014, theorem 1).
+    At the minimum the logit is log p(z)/q(z), and the loss is log 2 - JS(q, p) (Goodfellow et al. 2014, theorem 1).
     """
     return 0.5 * (functional.softplus(-logits_p).mean() + functional.softplus(logits_q).mean())
 
 
 class CriticDivergence(Divergence):
-    """A divergence estimated by a network on codes that learns to tell them from prior draws.
+    """A divergence estimated by a network that learns to tell codes from prior draws.
 
-    A subclass says what the critic minimises and what the encoder follows; see ``adversarial.py``.
+    A subclass defines the critic's loss and the encoder's; see ``adversarial.py``.
 
-    The critic's parameters require gradients only while it learns, so that neither the encoder's optimiser nor
-    data-parallel training takes them for its own, and the encoder's backward pass doesn't compute theirs. All ranks
-    of a data-parallel run see the same codes and prior draws, and so take the same steps without talking.
+    The critic's parameters require gradients only while it learns. So neither the encoder's optimiser nor data-parallel
+    training handles them, and the encoder's backward pass doesn't compute their gradients. All ranks of a data-parallel
+    run see the same codes and prior draws, and take the same steps without communication.
 
-    Until the critic has learned, the divergence is unknown: its value is nan. That is so for a whole run in which the
-    divergence has weight 0.
+    Before the critic has learned, the value is nan. In a run that gives the divergence weight 0 it stays nan.
 
     Args:
         latent_dim: d.
         optimizer: makes the critic's optimiser from its parameters.
-        hidden: widths of the critic's hidden layers; none for a linear critic.
-        critic_steps: steps on each training batch, each against new prior draws. Of k batches whose gradients the
-            trainer accumulates, each is learned from: k * critic_steps for one step of the encoder.
-        spectral_norm: divide each weight matrix by its largest singular value (Miyato et al. 2018).
+        hidden: widths of the critic's hidden layers; empty for a linear critic.
+        critic_steps: the critic's steps on each training batch, each against new prior draws. If the trainer
+            accumulates the gradients of k batches, the critic takes k * critic_steps for one step of the encoder.
+        spectral_norm: whether to divide each weight matrix by its largest singular value (Miyato et al. 2018).
     """
 
     def __init__(
@@ -62,7 +60,7 @@ class CriticDivergence(Divergence):
         super().__init__()
         if critic_steps < 1:
             raise ValueError(f"critic_steps={critic_steps}: invalid; accepted: whole numbers of at least 1")
-        # From the global seed, yet without moving its stream: at weight 0 a run doesn't depend on the divergence.
+        # Start from the global seed without moving its stream: at weight 0 a run doesn't depend on the divergence.
         with torch.random.fork_rng(devices=[]):
             self.critic = perceptron([latent_dim, *hidden, 1])
             if spectral_norm:
@@ -79,16 +77,16 @@ class CriticDivergence(Divergence):
 
     @abstractmethod
     def critic_loss(self, z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-        """What the critic minimises, from codes and as many prior draws."""
+        """Return the critic's loss, from codes and as many prior draws."""
 
     @abstractmethod
     def estimate(
         self, z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """The divergence, and the surrogate whose gradient in ``z_q`` the encoder follows."""
+        """Return the divergence, and the surrogate whose gradient in ``z_q`` the encoder follows."""
 
     def logits(self, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-        """The critic's output, which no sigmoid has bent."""
+        """Return the critic's output before any sigmoid."""
         logits: Tensor = self.critic(z)
         return logits.squeeze(1)
 
@@ -111,24 +109,24 @@ class CriticDivergence(Divergence):
         return value.detach() + surrogate - surrogate.detach()
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What ``state_dict`` holds beside the critic's weights: tensors and plain values only."""
+        """Return the state that ``state_dict`` holds beside the weights: tensors and plain values only."""
         return {"optimizer": self.optimizer.state_dict(), "has_learned": self.has_learned}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take up the optimiser's state.
+        """Restore the optimiser's state.
 
         Raises:
-            RuntimeError: it belongs to another critic.
+            RuntimeError: the state belongs to another critic.
         """
         try:
-            # A copy, because an optimiser would go on writing into the tensors that it was given.
+            # A copy, because the optimiser writes into the tensors that it loads.
             self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         except ValueError as error:
             raise RuntimeError(f"the critic's optimiser: {error}") from error
         self.has_learned = state["has_learned"]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CriticDivergence":
-        """Let the optimiser's state follow the parameters to another device or type, as where a resumed run moves."""
+        """Move the optimiser's state with the parameters to another device or type."""
         super()._apply(fn, recurse)
         self.optimizer.load_state_dict(self.optimizer.state_dict())
         return self

@@ -8,11 +8,11 @@ from infovae.divergences.critic import CriticDivergence, logistic_loss
 
 
 class DensityRatioKL(CriticDivergence):
-    """KL(q(z) || p(z)) = E_q log q(z)/p(z) in nats, the log ratio by logistic regression of codes against prior draws.
+    """KL(q(z) || p(z)) = E_q log q(z)/p(z) in nats; a critic learns the log ratio from codes and prior draws.
 
-    The encoder's gradient goes through the codes alone: that through the ratio is 0 in expectation at the best critic.
-    Needs no density, neither of the prior nor of the posterior. Unlike Jensen-Shannon's, the value bounds nothing:
-    a poor critic may give too much as well as too little.
+    It needs no density of the prior or of the posterior. The encoder's gradient goes through the codes alone: at the
+    best critic, the gradient through the ratio is 0 in expectation. The value is no bound: a poor critic's estimate can
+    be too large or too small.
     """
 
     def critic_loss(self, z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"]) -> Float[Tensor, ""]:

@@ -1,4 +1,4 @@
-"""What a divergence is."""
+"""The interface of a divergence."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -14,55 +14,54 @@ class Divergence(nn.Module, ABC):
     """D(q(z) || p(z)), estimated from one batch of codes."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"sample"})
-    """What of the prior is used: ``sample``, ``log_prob``, ``score``; whoever uses log p(z) needs it finite."""
+    """The methods of the prior that it uses: ``sample``, ``log_prob``, ``score``. ``log_prob`` must be finite."""
 
     needs_posterior_density: ClassVar[bool] = False
-    """Whether log q(z|x) is used, which a deterministic posterior doesn't have."""
+    """Whether it uses log q(z|x), which a deterministic posterior doesn't have."""
 
     compiles: ClassVar[bool] = False
-    """Whether ``compile=true`` compiles it together with the networks: for a fixed sequence of operations on tensors.
+    """Whether ``compile=true`` compiles it together with the networks.
 
-    Not for what loops until something is small enough, nor for what learns (:meth:`adapt`); that runs as it is written.
+    Set it only for a fixed sequence of operations on tensors: no loop until convergence, and no :meth:`adapt`.
     """
 
     @property
     def minimum_batch(self) -> int:
-        """The smallest batch that the estimate exists for."""
+        """Return the smallest batch that has an estimate; a call with a smaller one raises ValueError."""
         return 1
 
     def check_prior(self, prior: Prior) -> None:
-        """Refuse, before training, a prior that the estimate can't be had for.
+        """Refuse a prior that this divergence can't be estimated for, before training.
 
         Raises:
-            ValueError: names what the prior lacks and what would be accepted.
+            ValueError: the prior lacks a method, or a density above 0 everywhere.
         """
         missing = sorted(self.needs - prior.provides)
         if missing:
             raise ValueError(
-                f"prior {type(prior).__name__}: divergence {type(self).__name__} needs its {' and '.join(missing)}, "
-                "which it doesn't have; accepted: a prior that does or another divergence"
+                f"prior={type(prior).__name__}: it has no {' and '.join(missing)}, which divergence "
+                f"{type(self).__name__} needs; accepted: a prior that has, or another divergence"
             )
         if "log_prob" in self.needs and not prior.has_full_support:
             raise ValueError(
-                f"prior {type(prior).__name__}: divergence {type(self).__name__} needs a density above 0 at every "
-                "code, which it doesn't have; accepted: a prior that does or another divergence"
+                f"prior={type(prior).__name__}: its density is 0 in places, and divergence {type(self).__name__} needs "
+                "its logarithm everywhere; accepted: a prior with full support, or another divergence"
             )
 
     def check_weight(self, weight: float) -> None:
-        """Refuse, before training, a weight alpha + lambda_ - 1 that the divergence can't be given.
+        """Refuse a weight alpha + lambda_ - 1 that this divergence can't have, before training.
 
         Raises:
-            ValueError: names the weight and what would be accepted.
+            ValueError: the weight is refused.
         """
 
     def adapt(self, codes: Codes, prior: Prior) -> None:
-        """Learn from a training batch before the divergence is estimated on it: where a critic takes its steps.
+        """Learn from a training batch before the divergence is estimated on it; a critic takes its steps here.
 
-        Called once in each training step, with codes that carry no gradient and, on several devices, are those of
-        the global batch. A divergence that learns owns what it needs for that, its optimiser included; its parameters
-        don't require gradients outside of this call, so that the encoder's optimiser never sees them.
+        Each training step calls this once, with detached codes of the global batch. A divergence that learns owns its
+        optimiser. Its parameters require gradients only during this call, so the encoder's optimiser never sees them.
         """
 
     @abstractmethod
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
-        """A scalar whose value is the divergence and whose gradient in ``codes`` is what the encoder follows."""
+        """Return a scalar: its value is the divergence, and the encoder follows its gradient in ``codes``."""

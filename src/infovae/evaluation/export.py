@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,16 +11,18 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from infovae.config.check import check
-from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.evaluation.load import SavedRun, load
 from infovae.module import InfoVAE
 from infovae.networks.autoregressive import AutoregressiveDecoder
+from infovae.runs.disk import disk_errors
+from infovae.runs.files import refuse_links, write_whole
 from infovae.runs.folder import check_writable, write_config, write_record
+from infovae.streams import isolated_stream
 from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)
@@ -36,16 +37,16 @@ TOP_LEVEL: dict[str, Any] = {
 """Keys of infovae export, with their types."""
 
 BATCH_SIZES = (1, 2, 7, 64)
-"""At which programs are held against the model."""
+"""Batch sizes at which programs are compared with the model."""
 
 ROUNDINGS = 10
-"""How many times the model's own rounding error a program may be off: it sums in another order."""
+"""How many times the model's own rounding error a program may differ: it sums in another order."""
 
 Program = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 class EncoderProgram(nn.Module):
-    """Pixels in [0, 1], (n, c, h, w), to mean and variance of q(z|x), (n, d) each."""
+    """Map pixels in [0, 1], (n, c, h, w), to mean and variance of q(z|x), (n, d) each."""
 
     def __init__(self, module: InfoVAE) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class EncoderProgram(nn.Module):
 
 
 class DecoderProgram(nn.Module):
-    """Codes, (n, d), to the mean of p(x|z), (n, c, h, w)."""
+    """Map codes, (n, d), to the mean of p(x|z), (n, c, h, w)."""
 
     def __init__(self, module: InfoVAE) -> None:
         super().__init__()
@@ -68,12 +69,12 @@ class DecoderProgram(nn.Module):
 
 
 class Part(NamedTuple):
-    """What is exported.
+    """A part of the model that becomes a program.
 
     Attributes:
-        network: what maps inputs to outputs.
-        input_name: of its one input.
-        output_names: in order.
+        network: maps inputs to outputs.
+        input_name: name of its one input.
+        output_names: names of its outputs, in order.
         examples: inputs to trace and check with; at least 2.
     """
 
@@ -84,7 +85,7 @@ class Part(NamedTuple):
 
 
 def export(cfg: DictConfig) -> None:
-    """Write encoder and decoder of a run, its config, and ``export.json``; all of it or nothing.
+    """Write a run's encoder and decoder as programs, with its config and ``export.json``; everything or nothing.
 
     Raises:
         UserError: the config or the run is refused, an extra is missing, or a program doesn't give the model's outputs.
@@ -96,42 +97,42 @@ def export(cfg: DictConfig) -> None:
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
     output = Path(cfg.output or saved.folder / "export")
+    inside = output if cfg.output else saved.folder
     check_writable(output, "output")
-    with tempfile.TemporaryDirectory() as aside, torch.no_grad():
+    refuse_links(output, inside)
+    with tempfile.TemporaryDirectory() as aside, torch.no_grad(), disk_errors(f"output={output}"):
         described = {name: _export_part(name, part, Path(aside)) for name, part in parts(saved).items()}
-        output.mkdir(parents=True, exist_ok=True)
         for name in ("encoder", "decoder"):
             for suffix in ("pt2", "onnx"):
-                (output / f"{name}.{suffix}").unlink(missing_ok=True)  # an earlier export's
+                (output / f"{name}.{suffix}").unlink(missing_ok=True)  # of an earlier export
         for path in Path(aside).iterdir():
-            shutil.copy(path, output)
-    write_config(saved.cfg, output)
-    write_record(output / "export.json", {"checkpoint": str(saved.checkpoint), "programs": described})
+            write_whole(output / path.name, path.read_bytes(), inside=inside)
+        write_config(saved.cfg, output)
+        record = {"checkpoint": str(saved.checkpoint), "override": OmegaConf.to_container(cfg.override, resolve=True)}
+        write_record(output / "export.json", record | {"programs": described})
     if "decoder" not in described:
         print("decoder: left out; an autoregressive decoder draws pixel by pixel, which is no fixed program")
     print(f"exported: {output} ({', '.join(described)})")
 
 
+@torch.no_grad()
 def parts(saved: SavedRun) -> dict[str, Part]:
-    """What can be exported of a run: the encoder, and the decoder unless it draws pixel by pixel."""
+    """Return what can be exported of a run: the encoder, and the decoder unless it draws pixel by pixel.
+
+    The examples are noise and, where they are cheap, the model's own samples, so the run's images aren't needed.
+    """
     module = saved.module.cpu()
-    generator = torch.Generator().manual_seed(0)
+    fixed = not isinstance(module.decoder, AutoregressiveDecoder)
     half = max(BATCH_SIZES) // 2
-    drawn = torch.rand(half, *saved.data.image_shape, generator=generator)
-    pixels = torch.cat([_real_pixels(saved.data, half), drawn])
+    with isolated_stream(torch.device("cpu")):
+        noise, z = torch.rand(half, *saved.image_shape), torch.randn(half, module.prior.latent_dim)
+        samples = module.decode(module.prior.sample(half)).mean if fixed else torch.rand_like(noise)
+    pixels = torch.cat([samples.nan_to_num().clamp(0, 1), noise])
     chosen = {"encoder": Part(EncoderProgram(module).eval(), "images", ("mean", "variance"), pixels)}
-    if not isinstance(module.decoder, AutoregressiveDecoder):
-        codes = module.encode(pixels).mean[:-half]
-        z = torch.cat([codes, torch.randn(half, codes.shape[1], generator=generator)])
-        chosen["decoder"] = Part(DecoderProgram(module).eval(), "z", ("mean",), z)
+    if fixed:
+        codes = torch.cat([module.encode(pixels).mean[:half], z])
+        chosen["decoder"] = Part(DecoderProgram(module).eval(), "z", ("mean",), codes)
     return chosen
-
-
-def _real_pixels(data: ImageData, count: int) -> Float[Tensor, "n c h w"]:
-    """The first test images."""
-    images = data.splits["test"].images
-    first = torch.arange(min(count, len(images)))
-    return images[first].float().div(255)
 
 
 def _export_part(name: str, part: Part, folder: Path) -> dict[str, Any]:
@@ -161,13 +162,14 @@ def _export_part(name: str, part: Part, folder: Path) -> dict[str, Any]:
 
 
 def check_equal(name: str, program: Program, part: Part) -> float:
-    """The largest difference between a program's outputs and the network's, at several batch sizes.
+    """Return the largest difference between a program's outputs and the network's, at several batch sizes.
 
-    The network's own distance from itself in float64, over all examples since that of a few is small by luck, tells how
-    much float32 rounds here; a program that adds in another order rounds as much again.
+    The difference between the network in float32 and in float64 measures how much float32 rounds here. It is taken
+    over all examples, because that of a few can be small by luck. A program that adds in another order rounds as much
+    again.
 
     Raises:
-        UserError: it is more than rounding, or the network's outputs are not finite.
+        UserError: the difference is more than rounding, or the network's outputs are not finite.
     """
     outputs = part.network(part.examples)
     exact = part.network.double()(part.examples.double())
@@ -208,7 +210,7 @@ def _check_installed() -> None:
 
 @contextmanager
 def _without_notices() -> Iterator[None]:
-    """Keep what the exporters tell their own developers off the screen."""
+    """Silence notices that the exporters mean for their own developers."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

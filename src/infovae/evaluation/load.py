@@ -1,11 +1,12 @@
-"""A run folder, made into a model again."""
+"""Make a model again from a run folder."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
-import yaml
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -16,8 +17,10 @@ from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.runs.checkpoints import load_weights, read_checkpoint
-from infovae.runs.safe_yaml import check_plain
-from infovae.training.assemble import build_data, build_module
+from infovae.runs.find import runs_below
+from infovae.runs.safe_yaml import LONGEST, safe_yaml
+from infovae.terminal.printable import printable
+from infovae.training.assemble import build_bare_module, build_data
 
 PARTS = {
     "data": ("infovae.data",),
@@ -29,29 +32,35 @@ PARTS = {
     "optimizer": ("torch.optim",),
     "model": ("infovae.objective",),
 }
-"""What a model is made of, and where a part that is built without being trusted must come from."""
+"""The parts of a model, and the packages that an untrusted config may take each from."""
 
 
-LONGEST = 2**20
-"""Bytes of a config; one of a run has some thousand."""
-
-
-class SavedRun(NamedTuple):
-    """A trained model in evaluation mode, with the data it was trained on.
+@dataclass(frozen=True)
+class SavedRun:
+    """A trained model in evaluation mode.
 
     Attributes:
         folder: of the run.
-        checkpoint: the file that the weights are from.
+        checkpoint: the file that holds the weights.
         cfg: its config.
-        data: its images, split as they were in training.
         module: with the trained weights.
+        image_shape: (channels, height, width) of the images it was trained on.
     """
 
     folder: Path
     checkpoint: Path
     cfg: DictConfig
-    data: ImageData
     module: InfoVAE
+    image_shape: tuple[int, int, int]
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The run's images, split as they were in training; read at first use.
+
+        Raises:
+            UserError: they can't be read.
+        """
+        return _read_data(self.cfg)
 
 
 def load(
@@ -60,10 +69,11 @@ def load(
     changes: Mapping[str, Any] | None = None,
     trust: bool = False,
 ) -> SavedRun:
-    """A ready model from a run folder.
+    """Return the model of a run folder, ready to use.
 
-    Nothing in the folder is executed: weights are read as tensors alone, and the config may name only this package's
-    own parts unless it is trusted.
+    Nothing in the folder is executed: weights are read as tensors alone, and an untrusted config may name only this
+    package's own parts. The training images may have moved, unless the run is of InfoVAE Lab 0.1, whose checkpoints
+    don't record their shape, or its prior comes from another package.
 
     Args:
         run: the folder.
@@ -72,39 +82,65 @@ def load(
         trust: whether the config may name parts from other packages, whose code then runs.
 
     Raises:
-        UserError: no run folder, no such checkpoint, a damaged one, a part that isn't trusted, or images that aren't
-            where the config says.
+        UserError: no run folder, no such checkpoint, a damaged one, a part that isn't trusted, or images that are
+            needed and can't be read.
     """
     folder = Path(run)
     cfg = read_config(folder, changes or {})
     path = folder / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint in ("last", "best") else Path(checkpoint)
-    weights = read_checkpoint(path, f"checkpoint={checkpoint}")["state_dict"]
+    content = read_checkpoint(path, f"checkpoint={checkpoint}")
     if not trust:
         check_trusted(cfg, folder)
     check_nodes({key: OmegaConf.to_container(cfg[key], resolve=True) for key in PARTS})
+    described = _described(content) if _is_own_part(cfg.prior.get("_target_"), PARTS["prior"]) else None
+    data = None
+    if described is None:
+        data = _read_data(cfg, path)
+        described = data.image_shape, data.evaluation_splits
+    shape, splits = described
     with torch.random.fork_rng():
-        data = _read_data(cfg)
-        module = build_module(cfg, data)
-    load_weights(module, weights, path)
-    return SavedRun(folder, path, cfg, data, module.eval())
+        module = build_bare_module(cfg, shape, splits)
+        # A prior of this package replaces what it takes from images by its weights.
+        module.attach_prior(data.splits["train"].images if data else torch.zeros(1, *shape, dtype=torch.uint8))
+    load_weights(module, content["state_dict"], path)
+    saved = SavedRun(folder, path, cfg, module.eval(), shape)
+    if data:
+        saved.__dict__["data"] = data  # of the cached property: don't read them twice
+    return saved
 
 
-def _read_data(cfg: DictConfig) -> ImageData:
-    """The images of a run, which may have been made in another folder.
+def _described(checkpoint: Mapping[str, Any]) -> tuple[tuple[int, int, int], tuple[str, ...]] | None:
+    """Return the shape of a run's images and its evaluation splits; None if the checkpoint doesn't tell them."""
+    match checkpoint.get("ImageData"):
+        case {"image_shape": [int(channels), int(height), int(width)], "evaluation_splits": [*splits]} if min(
+            channels, height, width
+        ) > 0 and all(split in ("validation", "test") for split in splits):
+            return (channels, height, width), tuple(splits)
+    return None
+
+
+def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> ImageData:
+    """Return the images of a run, which may have been made in another folder.
+
+    Args:
+        cfg: its config.
+        needed_by: a checkpoint that can't be loaded without them.
 
     Raises:
         UserError: they can't be read.
     """
     try:
-        return build_data(cfg)
+        with torch.random.fork_rng():
+            return build_data(cfg)
     except UserError as error:
+        needed = f"; {needed_by} doesn't record the shape of its images, so they must be read" if needed_by else ""
         for name in ("root", "path"):
             if str(error).startswith(f"data.{name}="):
                 raise UserError(
                     f"{error}; or, where the run's data lie elsewhere, +override.data.{name}=PLACE, in Python "
-                    f'load(RUN, changes={{"data": {{"{name}": PLACE}}}})'
+                    f'load(RUN, changes={{"data": {{"{name}": PLACE}}}}){needed}'
                 ) from None
-        raise
+        raise UserError(f"{error}{needed}") from None
 
 
 def check_trusted(cfg: DictConfig, folder: Path) -> None:
@@ -136,7 +172,7 @@ def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path)
 
 
 def _is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
-    """Whether a target is defined, not just reachable, in one of the packages, and meant to be called."""
+    """Return whether a target is public, and defined in one of the packages rather than imported there."""
     if not isinstance(target, str) or not any(target.startswith(f"{package}.") for package in packages):
         return False
     if any(part.startswith("_") for part in target.split(".")):
@@ -149,7 +185,7 @@ def _is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
 
 
 def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -> DictConfig:
-    """The config of a run, with changes.
+    """Return the config of a run, with changes.
 
     Args:
         folder: of the run.
@@ -161,22 +197,20 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
     """
     path = folder / "config.yaml"
     if not path.is_file():
-        raise UserError(f"run={folder}: {_no_run(_runs_below(folder), lists)}")
+        raise UserError(f"run={folder}: {_no_run(folder, lists)}")
     try:
-        if path.stat().st_size > LONGEST:
-            raise ValueError(f"longer than {LONGEST} bytes")
-        text = path.read_text(encoding="utf-8")
-        check_plain(text)
-        cfg = OmegaConf.create(text)
+        with path.open("rb") as file:
+            cfg = OmegaConf.create(safe_yaml(file.read(LONGEST + 1).decode()))
         if not isinstance(cfg, DictConfig):
             raise ValueError("not a mapping")
         _refuse_interpolations(cfg, path)
         keys = sorted(map(str, cfg))
         unknown = [key for key in changes if key not in cfg]
         cfg.merge_with(changes)
-        missing = [key for key in [*PARTS, "latent_dim"] if cfg.get(key) is None]
-    except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        missing = [key for key in PARTS if not isinstance(cfg.get(key), DictConfig)]
+        missing += ["latent_dim"] if cfg.get("latent_dim") is None else []
+    except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
+        reason = printable(str(error))
         raise UserError(
             f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as a run leaves it"
         ) from error
@@ -187,22 +221,17 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
     return cfg
 
 
-def _no_run(below: list[Path], lists: bool) -> str:
-    """What is wrong with a folder that is no run but has those below it."""
+def _no_run(folder: Path, lists: bool) -> str:
+    """Return what is wrong with a folder that is no run, and which of the nearest runs below it are accepted."""
+    below = [run for run in runs_below(folder, deepest=2) if (run / "config.yaml").is_file()]
     if not below:
         return "no config.yaml there; accepted: the folder of a run, as infovae train prints it"
-    if lists and len(below) > 1:
-        several = ",".join(map(str, below[:2]))
-        return f"{len(below)} runs are below it; accepted: one, as run={below[0]}, and a list, as run=[{several}]"
-    return f"runs are below it; accepted: one, as run={below[0]}"
-
-
-def _runs_below(folder: Path) -> list[Path]:
-    """The runs below a folder that is none itself, as those of a day or of a sweep are; the nearest alone."""
-    for pattern in ("[!.]*/config.yaml", "[!.]*/[!.]*/config.yaml"):
-        if found := sorted(folder.glob(pattern)):
-            return [path.parent for path in found]
-    return []
+    fewest = min(len(run.parts) for run in below)
+    nearest = [run for run in below if len(run.parts) == fewest]
+    if lists and len(nearest) > 1:
+        several = ",".join(map(str, nearest[:2]))
+        return f"{len(nearest)} runs are below it; accepted: one, as run={nearest[0]}, and a list, as run=[{several}]"
+    return f"runs are below it; accepted: one, as run={nearest[0]}"
 
 
 def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:

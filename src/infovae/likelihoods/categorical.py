@@ -1,4 +1,4 @@
-"""Pixels as grey levels, each with a probability of its own."""
+"""Grey levels with a free probability each."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from infovae.likelihoods.likelihood import Likelihood
 
 
 class LevelsDistribution(Distribution):
-    """A probability for each of the levels k / (K - 1)."""
+    """A distribution over the levels k / (K - 1), given by logits."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
 
@@ -29,26 +29,26 @@ class LevelsDistribution(Distribution):
         return torch.einsum("nk...,k->n...", self.logits.softmax(dim=1), levels)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log P(level), in nats; ``value`` is in [0, 1] and rounded to the nearest level."""
+        """Return log P(level) in nats; ``value`` is in [0, 1] and is rounded to the nearest level."""
         level = (value * self.last).round().long()
         level = level.expand(torch.broadcast_shapes(level.shape, self.batch_shape))
         logits = self.logits.expand(*level.shape[:-3], -1, *level.shape[-3:])
-        # On the levels where they lie: moving them to the end first takes six times as long.
+        # cross_entropy takes the levels where they are; moving that dimension to the end takes six times as long.
         nats = functional.cross_entropy(logits.flatten(0, -5), level.flatten(0, -4), reduction="none")
         return -nats.reshape(level.shape)
 
     @torch.no_grad()
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
-        """Levels in [0, 1]."""
+        """Draw levels in [0, 1]."""
         levels = CategoricalDistribution(logits=self.logits.movedim(1, -1), validate_args=False)
         return levels.sample(torch.Size(sample_shape)).to(self.logits.dtype) / self.last
 
 
 class Categorical(Likelihood):
-    """A softmax over grey levels (van den Oord et al. 2016): no shape is imposed; an exact likelihood of such images.
+    """A softmax over grey levels (van den Oord et al. 2016): an exact likelihood that assumes no shape.
 
     Args:
-        levels: how many, from black to white: 256 for 8-bit images, 2 for binary ones.
+        levels: the number of levels from black to white: 256 for 8-bit images, 2 for binary ones.
     """
 
     def __init__(self, levels: int = 256) -> None:

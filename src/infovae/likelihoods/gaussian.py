@@ -1,4 +1,4 @@
-"""Pixels as Gaussians."""
+"""Gaussian pixels."""
 
 import math
 from typing import Literal
@@ -15,11 +15,11 @@ class Gaussian(Likelihood):
     """N(mean(z), scale^2) for each pixel.
 
     Args:
-        variance: ``fixed`` at ``scale``; ``shared``, one learned number that starts at ``scale``; or
-            ``per_pixel``, given by the decoder.
-        scale: the standard deviation, in units of pixels in [0, 1].
-        min_scale: a floor under a learned standard deviation: without one the density of a pixel that
-            is always black grows without bound.
+        variance: ``fixed`` at ``scale``; ``shared``, one learned number that starts at ``scale``; or ``per_pixel``,
+            output by the decoder.
+        scale: the standard deviation, for pixels in [0, 1].
+        min_scale: the smallest learned standard deviation. Without it the density of a pixel that is always black
+            grows without bound.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Gaussian(Likelihood):
         self.variance = variance
         self.min_scale = 0.0 if variance == "fixed" else min_scale
         self.parameters_per_channel = 2 if variance == "per_pixel" else 1
-        # Under softplus + floor this number gives `scale` at the start.
+        # softplus of this number, plus the floor, is `scale`.
         raw_scale = torch.tensor(math.log(math.expm1(scale - self.min_scale)))
         self.raw_scale = nn.Parameter(raw_scale, requires_grad=variance == "shared")
 

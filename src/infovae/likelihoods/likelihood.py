@@ -1,4 +1,4 @@
-"""What a likelihood is."""
+"""The interface of a likelihood p(x|z)."""
 
 from abc import ABC, abstractmethod
 
@@ -8,11 +8,11 @@ from torch.distributions import Distribution
 
 
 class Likelihood(nn.Module, ABC):
-    """Turns the decoder's output into p(x|z) over images with pixels in [0, 1]."""
+    """Turn the decoder's output into p(x|z) over images with pixels in [0, 1]."""
 
     parameters_per_channel: int = 1
-    """How many numbers the decoder gives for each pixel of each channel."""
+    """How many numbers the decoder outputs for each pixel of each channel."""
 
     @abstractmethod
     def forward(self, parameters: Float[Tensor, "n k h w"]) -> Distribution:
-        """p(x|z) with batch shape (n,) and event shape (c, h, w); log_prob is in nats per example."""
+        """Return p(x|z) with batch shape (n,) and event shape (c, h, w); log_prob is in nats per example."""

@@ -1,4 +1,4 @@
-"""p(x|z) as a product over pixels, each given those before it: p(x|z) = prod_i p(x_i | x_1, ..., x_(i-1), z)."""
+"""Decoders whose pixels depend on earlier pixels: p(x|z) = prod_i p(x_i | x_1, ..., x_(i-1), z)."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -11,30 +11,26 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
 from infovae.networks.decoder import Decoder, FromParameters
-
-MEAN_SEED = 0
+from infovae.streams import isolated_stream
 
 
 class AutoregressiveDecoder(Decoder):
-    """A decoder that sees the pixels before the one it speaks of.
-
-    The order is row by row, and within a pixel channel by channel.
-    """
+    """A decoder that predicts each pixel from those before it: row by row, and within a pixel channel by channel."""
 
     image_shape: tuple[int, int, int]
 
     @abstractmethod
     def forward(self, images: Float[Tensor, "n c h w"], z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
-        """The likelihood's parameters of all pixels at once; those of a pixel depend on the pixels before it alone."""
+        """Return the parameters of all pixels at once; those of a pixel depend only on the pixels before it."""
 
     @abstractmethod
     def generate(self, z: Float[Tensor, "n d"], draw: Callable[[Tensor], Tensor]) -> Float[Tensor, "n c h w"]:
-        """An image for each z, pixel by pixel.
+        """Draw an image for each z, pixel by pixel.
 
         Args:
             z: the codes.
-            draw: values, (n, c, 1, 1), from the parameters of one pixel, (n, k, 1, 1). Called once for each channel of
-                each pixel, which takes its own channel's value and leaves the others.
+            draw: returns values, (n, c, 1, 1), from the parameters of one pixel, (n, k, 1, 1). It is called once for
+                each channel of each pixel, and only that channel's value is used.
         """
 
     def distribution(self, z: Float[Tensor, "n d"], likelihood: FromParameters) -> Distribution:
@@ -42,14 +38,14 @@ class AutoregressiveDecoder(Decoder):
 
 
 class Autoregressive(Distribution):
-    """p(x|z) with any likelihood of single pixels.
+    """p(x|z) of an autoregressive decoder, with any likelihood of single pixels.
 
-    ``log_prob`` runs the network once, on the image itself, and is exact; ``sample`` draws one pixel after another.
+    ``log_prob`` is exact and runs the network once, on the image itself. ``sample`` draws one pixel after another.
 
     Args:
-        decoder: gives the parameters.
+        decoder: computes the parameters.
         z: the codes.
-        likelihood: parameters to a distribution in which pixels and channels are independent.
+        likelihood: maps parameters to a distribution in which pixels and channels are independent.
     """
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
@@ -62,16 +58,15 @@ class Autoregressive(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """One draw for each z: E[x|z] has no closed form, of which this is an unbiased estimate, as noisy as a sample.
+        """Return one draw for each z, an unbiased but noisy estimate of E[x|z], which has no closed form.
 
-        From a stream of its own that starts anew each time, so that pictures compare.
+        The draw uses the same random stream each time, so pictures are comparable.
         """
-        with torch.random.fork_rng([self.z.device] if self.z.device.type == "cuda" else []):
-            torch.manual_seed(MEAN_SEED)
+        with isolated_stream(self.z.device):
             return self.sample()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """In nats per example; ``value``, (..., n, c, h, w) or what broadcasts to it."""
+        """Return log p(x|z) in nats per example; ``value`` broadcasts to (..., n, c, h, w)."""
         value = value.expand(torch.broadcast_shapes(value.shape, self.batch_shape + self.event_shape))
         shape = value.shape[:-3]
         images, z = value.flatten(0, -4), self.z.expand(*shape, -1).flatten(0, -2)

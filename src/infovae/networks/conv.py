@@ -23,7 +23,7 @@ def _check(channels: Sequence[int], hidden: int) -> None:
 
 
 class ConvEncoder(nn.Module):
-    """Halves height and width once for each entry of ``channels``."""
+    """Halve height and width once for each entry of ``channels``."""
 
     def __init__(
         self, image_shape: Sequence[int], outputs: int, channels: Sequence[int] = (64, 128), hidden: int = 1024
@@ -55,7 +55,7 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(Decoder):
-    """The encoder's mirror image; a size that is no multiple of 2^len(channels) is cut from a larger one."""
+    """Mirror the encoder. An image size that is not a multiple of 2^len(channels) is cut from a larger one."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a decoder is."""
+"""The interface of a decoder."""
 
 from abc import ABC
 from collections.abc import Callable, Sequence
@@ -8,22 +8,22 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 FromParameters = Callable[[Tensor], Distribution]
-"""A likelihood: parameters, (n, k, h, w), to a distribution over images whose pixels and channels are independent."""
+"""A likelihood: it maps parameters, (n, k, h, w), to a distribution whose pixels and channels are independent."""
 
 
 class Decoder(nn.Module, ABC):
-    """Makes p(x|z) of a code z and a likelihood.
+    """Build p(x|z) from a code z and a likelihood.
 
-    As it stands for decoders whose ``forward`` maps (n, d) to the likelihood's parameters, (n, k, h, w): given z,
-    pixels are then independent. A decoder whose pixels depend on one another has a :meth:`distribution` of its own.
+    A subclass defines ``forward``, which maps (n, d) to the likelihood's parameters, (n, k, h, w): given z, pixels are
+    then independent. A decoder whose pixels depend on each other overrides :meth:`distribution`.
     """
 
     def distribution(self, z: Float[Tensor, "n d"], likelihood: FromParameters) -> Distribution:
-        """p(x|z) with batch shape (n,) and event shape (c, h, w); log_prob is in nats per example."""
+        """Return p(x|z) with batch shape (n,) and event shape (c, h, w); log_prob is in nats per example."""
         return likelihood(self(z))
 
 
 def parameter_shape(image_shape: Sequence[int], parameters_per_channel: int) -> tuple[int, int, int]:
-    """(k, h, w) of the likelihood's parameters for images of (c, h, w); number j belongs to channel j mod c."""
+    """Return the shape (k, h, w) of the likelihood's parameters; number j belongs to channel j mod c of the image."""
     channels, height, width = image_shape
     return parameters_per_channel * channels, height, width

@@ -1,4 +1,4 @@
-"""Convolutions that see a pixel's own channels in order: red, then green, then blue."""
+"""Convolutions that respect the order of channels within a pixel: red, then green, then blue."""
 
 from typing import Literal
 
@@ -8,22 +8,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Groups = Int64[Tensor, " _"]
-"""For each feature map, which of the image's channels it belongs to."""
+"""For each feature map, the image channel that it belongs to."""
 
 
 def feature_groups(features: int, channels: int) -> Groups:
-    """As many features for each of the image's channels, as nearly as that goes."""
+    """Return groups that share the features among the image's channels as evenly as possible."""
     return torch.arange(features) * channels // features
 
 
 class MaskedConv2d(nn.Conv2d):
-    """A 1 x (k + 1) convolution, k pixels to the left and, masked, the pixel itself (van den Oord et al. 2016).
+    """A 1 x (k + 1) convolution over k pixels to the left and, masked, the pixel itself (van den Oord et al. 2016).
 
-    Of the pixel itself a feature sees, by mask A, the channels before its own, and by mask B its own as well.
+    Within the pixel itself, a feature sees the channels before its own (mask A), or these and its own (mask B).
 
     Args:
         inputs: the groups of the incoming features.
-        outputs: of the outgoing ones.
+        outputs: the groups of the outgoing features.
         left: k.
         mask: A for a layer that sees the image, B for one that sees features.
     """

@@ -11,7 +11,7 @@ from infovae.networks.decoder import Decoder, parameter_shape
 
 
 def perceptron(sizes: Sequence[int]) -> nn.Sequential:
-    """Linear layers of the given sizes with ReLU between them."""
+    """Return linear layers of the given sizes with ReLU between them."""
     if min(sizes) < 1:
         raise ValueError(f"hidden={list(sizes[1:-1])}: invalid; accepted: lists of whole numbers of at least 1")
     layers: list[nn.Module] = []
@@ -21,7 +21,7 @@ def perceptron(sizes: Sequence[int]) -> nn.Sequential:
 
 
 class MLPEncoder(nn.Module):
-    """Flattens the image; pixels are shifted from [0, 1] to [-1, 1], which trains faster."""
+    """Flatten the image, and map pixels from [0, 1] to [-1, 1], which trains faster."""
 
     def __init__(self, image_shape: Sequence[int], outputs: int, hidden: Sequence[int]) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(Decoder):
-    """The encoder's mirror image."""
+    """Mirror the encoder."""
 
     def __init__(
         self, latent_dim: int, image_shape: Sequence[int], parameters_per_channel: int, hidden: Sequence[int]

@@ -1,7 +1,7 @@
 """The Gated PixelCNN as a decoder (van den Oord et al. 2016, arXiv 1606.05328).
 
-How strong the decoder is by itself is the experimental variable: what it can't see, z has to tell. The parameters of
-pixel (i, j) depend on exactly these, with reach R = depth * (kernel_size - 1) / 2:
+The reach of the decoder is the experimental variable: z has to carry what the decoder can't see. With the reach
+R = depth * (kernel_size - 1) / 2, the parameters of pixel (i, j) depend on exactly these:
 
     rows i - R to i - 1, columns j - R to j + R
     row i, columns j - R to j - 1
@@ -23,17 +23,17 @@ from infovae.networks.masked import MaskedConv2d, feature_groups
 
 
 class PixelCNNDecoder(AutoregressiveDecoder):
-    """Masked, gated convolutions over the image, in every layer conditioned on z.
+    """Masked, gated convolutions over the image, conditioned on z in every layer.
 
     Args:
         latent_dim: d.
         image_shape: (c, h, w).
-        parameters_per_channel: of the likelihood.
-        depth: layers.
-        width: features of each of the two stacks; shared out over the image's channels.
-        kernel_size: odd, at least 3.
-        context_channels: 0 to give every pixel z itself; otherwise a linear map of z with so many channels at each
-            pixel (the paper's location-dependent condition).
+        parameters_per_channel: the likelihood's number of parameters per pixel and channel.
+        depth: the number of layers.
+        width: the number of features of each of the two stacks, shared out over the image's channels.
+        kernel_size: an odd number of at least 3.
+        context_channels: 0 gives z itself to every pixel. A larger number gives each pixel so many channels of a
+            linear map of z (the paper's location-dependent condition).
     """
 
     def __init__(
@@ -88,28 +88,28 @@ class PixelCNNDecoder(AutoregressiveDecoder):
 
     @torch.no_grad()
     def generate(self, z: Float[Tensor, "n d"], draw: Callable[[Tensor], Tensor]) -> Float[Tensor, "n c h w"]:
-        """Pixel by pixel, each at the cost of its own column (Ramachandran et al. 2017, arXiv 1704.06001).
+        """Draw images pixel by pixel, each at the cost of one column (Ramachandran et al. 2017, arXiv 1704.06001).
 
-        The vertical stack is computed once for each row, from the few rows of each layer that it sees; the horizontal
-        stack once for each pixel and channel, from the features of the pixels to the left.
+        The vertical stack runs once for each row, on the few rows of each layer that it sees. The horizontal stack runs
+        once for each pixel and channel, on the features of the pixels to the left.
         """
         channels, height, width = self.image_shape
         layers, conditions = self._layers(), self._conditions(z)
         windows = [z.new_zeros(len(z), layer.inputs, layer.rows, width) for layer in layers]
-        row = torch.full((len(z), channels, 1, width), 0.5, dtype=z.dtype, device=z.device)  # the border, 0 once scaled
+        row = torch.full((len(z), channels, 1, width), 0.5, dtype=z.dtype, device=z.device)  # a border of 0 once scaled
         rows = []
         for i in range(height):
             vertical, from_above = 2 * row - 1, []
             for k, layer in enumerate(layers):
                 windows[k] = torch.cat([windows[k][:, :, 1:], vertical], dim=2)
-                vertical, told = layer.down(windows[k], conditions[k][:, :, i : i + 1])
-                from_above.append(told)
+                vertical, gates = layer.down(windows[k], conditions[k][:, :, i : i + 1])
+                from_above.append(gates)
             row = self._generate_row(from_above, draw)
             rows.append(row)
         return torch.cat(rows, dim=2)
 
     def _generate_row(self, from_above: list[Tensor], draw: Callable[[Tensor], Tensor]) -> Float[Tensor, "n c 1 w"]:
-        """A row, from what each layer's vertical stack tells."""
+        """Draw a row, given the vertical stack's input to the horizontal one in each layer."""
         channels, _, width = self.image_shape
         layers = self._layers()
         row = from_above[0].new_zeros(len(from_above[0]), channels, 1, width)
@@ -129,6 +129,6 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         return cast("list[GatedLayer]", list(self.layers))
 
     def _conditions(self, z: Float[Tensor, "n d"]) -> list[Tensor]:
-        """What each layer adds to its gates, (n, e, h, w)."""
+        """Return the term that each layer adds to its gates, (n, e, h, w)."""
         context = self.context(z)
         return [layer.condition(context).expand(-1, -1, *self.image_shape[1:]) for layer in self._layers()]

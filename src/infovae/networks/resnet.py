@@ -1,5 +1,7 @@
-"""A residual encoder and decoder for images of any size: pre-activation blocks (He et al. 2016, arXiv:1603.05027) with
-group normalisation (Wu & He 2018, arXiv:1803.08494), which needs no batch: codes don't reach each other through it.
+"""A residual encoder and decoder for images of any size.
+
+The blocks are pre-activation blocks (He et al. 2016, arXiv 1603.05027) with group normalisation (Wu & He 2018, arXiv
+1803.08494). It normalises each example by itself, so a code doesn't depend on the rest of the batch.
 """
 
 import math
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 from infovae.networks.decoder import Decoder, parameter_shape
 
 COARSEST = 8
-"""An image is halved until neither side is longer."""
+"""Images are halved until neither side is longer than this."""
 
 
 class ResnetEncoder(nn.Module):
@@ -20,8 +22,8 @@ class ResnetEncoder(nn.Module):
     Args:
         image_shape: (channels, height, width).
         outputs: k.
-        widths: channels at each resolution; where there are more resolutions, they keep the last.
-        blocks: at each resolution.
+        widths: channels at each resolution; further resolutions repeat the last number.
+        blocks: the number of blocks at each resolution.
     """
 
     def __init__(
@@ -50,14 +52,14 @@ class ResnetEncoder(nn.Module):
 
 
 class ResnetDecoder(Decoder):
-    """The encoder's mirror image; resolutions grow by repeating pixels.
+    """Mirror the encoder; resolutions grow by repeating pixels.
 
     Args:
         latent_dim: d.
         image_shape: (c, h, w).
-        parameters_per_channel: that the likelihood takes.
-        widths: channels at each resolution, from the image's own on, as in the encoder.
-        blocks: at each resolution.
+        parameters_per_channel: the likelihood's number of parameters per pixel and channel.
+        widths: channels at each resolution, from the image's own down, as in the encoder.
+        blocks: the number of blocks at each resolution.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class ResnetDecoder(Decoder):
 
 
 class ResidualBlock(nn.Module):
-    """x + two normalised, activated 3x3 convolutions of x; x goes through a 1x1 convolution where widths differ."""
+    """Add two normalised, activated 3x3 convolutions of x to x, after a 1x1 convolution of x if widths differ."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -106,16 +108,16 @@ class ResidualBlock(nn.Module):
 
 
 def _activated(channels: int) -> list[nn.Module]:
-    # A group of one or two channels would lose what they say where the resolution is a single pixel.
+    # At a resolution of one pixel, normalising a group of one or two channels would erase their values.
     groups = math.gcd(8, channels) if channels >= 32 else 1
     return [nn.GroupNorm(groups, channels), nn.SiLU()]
 
 
 def _stages(height: int, width: int, widths: Sequence[int], blocks: int) -> list[tuple[int, tuple[int, int]]]:
-    """Channels and size at each resolution, the finest first.
+    """Return channels and size at each resolution, the finest first.
 
     Raises:
-        ValueError: no widths, or a width or a number of blocks below 1.
+        ValueError: there are no widths, or a width or the number of blocks is below 1.
     """
     if not widths or min(widths) < 1:
         raise ValueError(f"widths={list(widths)}: invalid; accepted: non-empty lists of whole numbers from 1")

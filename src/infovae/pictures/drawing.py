@@ -9,7 +9,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from infovae.codes import joined
+from infovae.codes import Codes, joined
 from infovae.data.loader import Batch, ImageLoader
 from infovae.model import Model, Observed, sample_codes
 from infovae.pictures.picture import Picture, Pixels
@@ -42,8 +42,8 @@ def draw_pictures(
     Args:
         pictures: by name.
         model: in evaluation mode, on the device.
-        batches: of examples, at least one.
-        device: the device of the model.
+        batches: of examples; none are needed where each picture's ``examples`` is 0.
+        device: where model and batches are.
         seed: of each stream.
     """
     with isolated_stream(device, seed):
@@ -74,7 +74,10 @@ def observe_batch(
 
 
 def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Observed:
-    """Return all batches as one, encoded batch by batch to save memory."""
+    """Return all batches as one, encoded batch by batch, as memory allows; no examples where there are no batches."""
+    if not batches:
+        nothing = torch.empty(0, model.prior.latent_dim, device=device)
+        return Observed(nothing, nothing[:, 0].long(), Codes(nothing, nothing, nothing, 0))
     sizes = [len(batch.images) for batch in batches]
     noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
     parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]

@@ -11,13 +11,12 @@ from infovae.posteriors.posterior import Posterior
 
 
 class DiagonalGaussian(Posterior):
-    """A Gaussian with a mean and a scale for each dimension and example.
+    """A Gaussian with a mean and a standard deviation for each dimension and example.
 
     Args:
-        scale: how the second half of the encoder's output becomes the standard deviation:
-            ``exp`` takes it as a log-variance; ``sigmoid`` maps it into (min_scale, 1), as the
-            authors' released code does.
-        min_scale: a floor under the standard deviation.
+        scale: how the second half of the encoder's output becomes the standard deviation. ``exp`` reads it as a
+            log-variance; ``sigmoid`` maps it into (min_scale, 1), as the authors' released code does.
+        min_scale: the smallest standard deviation.
     """
 
     parameters_per_dimension = 2
@@ -37,9 +36,3 @@ class DiagonalGaussian(Posterior):
         else:
             scale = self.min_scale + torch.exp(0.5 * raw)
         return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
-
-    def reparameterize(self, distribution: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        assert isinstance(distribution, Independent)
-        normal = distribution.base_dist
-        # Not through the variance: its square root has no gradient where the square of a scale underflows.
-        return torch.addcmul(normal.loc, normal.scale, noise)

@@ -1,33 +1,68 @@
-"""What a posterior family is."""
+"""The interface of a posterior family q(z|x), and how its codes are drawn."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, Normal
+
+from infovae.posteriors.point_mass import PointMass
 
 
 class Posterior(nn.Module, ABC):
-    """Turns the encoder's output into q(z|x), a location-scale family: z = location(x) + scale(x) * noise."""
+    """Turn the encoder's output into q(z|x), and draw codes from it.
+
+    A posterior of your own defines the two class variables and :meth:`forward`. It also defines :meth:`reparameterize`,
+    unless ``forward`` returns a diagonal Gaussian or a point mass. Training, validation, ``evaluate`` and the pictures
+    draw z by that method alone, so they all see the same codes.
+
+    The distribution from ``forward`` needs ``mean`` and ``variance``, and ``log_prob`` if ``has_density``. The metrics
+    of log p(x) also draw by its ``sample``: that must follow the same law as ``reparameterize``. The ``kl`` divergence
+    and the metrics of the density q(z) read only ``mean`` and ``variance``: they treat q(z|x) as a diagonal Gaussian.
+    """
 
     parameters_per_dimension: ClassVar[int]
-    """How many numbers the encoder gives for each latent dimension."""
+    """How many numbers the encoder outputs for each latent dimension."""
 
     has_density: ClassVar[bool]
-    """Whether log q(z|x) exists: without it the rate is infinite and can't be optimised."""
+    """Whether log q(z|x) exists. Without it the rate is infinite and can't be optimised."""
 
     @abstractmethod
     def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
-        """q(z|x) with batch shape (n,) and event shape (d,), reparameterised."""
+        """Return q(z|x) with batch shape (n,) and event shape (d,)."""
 
-    @abstractmethod
     def reparameterize(self, distribution: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """A sample of q(z|x) for each example, with gradient.
+        """Return one z ~ q(z|x) for each example, with gradient, as a function of the noise alone.
 
-        The noise comes from outside, since under data-parallel training it must be drawn for the global batch.
+        The caller draws the noise: for the whole global batch in data-parallel training, and for the whole split in
+        evaluation. No number then depends on how examples are batched. Draw nothing here.
 
         Args:
-            distribution: what ``forward`` gave.
+            distribution: the result of ``forward``.
             noise: draws from N(0, I).
         """
+        return sample_posterior(distribution, noise)
+
+
+def sample_posterior(distribution: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Return one sample of a diagonal Gaussian or a point mass for each example, with gradient.
+
+    Args:
+        distribution: q(z|x).
+        noise: draws from N(0, I), which a point mass ignores.
+
+    Raises:
+        ValueError: the distribution is of another family.
+    """
+    base = distribution.base_dist if isinstance(distribution, Independent) else distribution
+    if isinstance(base, Normal):
+        # Not through the variance: its square root has no gradient where the square of a scale underflows.
+        return torch.addcmul(base.loc, base.scale, noise)
+    if isinstance(base, PointMass):
+        return base.location
+    raise ValueError(
+        f"posterior={type(base).__name__}: no rule turns noise into a sample of it; accepted: Normal, PointMass, or a "
+        "posterior or model with a method reparameterize(distribution, noise)"
+    )

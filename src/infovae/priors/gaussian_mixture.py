@@ -14,31 +14,31 @@ Arrangement = Literal["ring", "grid"]
 
 
 def ring(components: int, radius: float) -> Float[Tensor, "k 2"]:
-    """Points at equal distances on a circle around 0, the first at angle 0."""
+    """Return points at equal distances on a circle around 0, the first at angle 0."""
     angle = torch.arange(components, dtype=torch.float64) * (2 * math.pi / components)
     return radius * torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
 def grid(side: int, radius: float, dimension: int) -> Float[Tensor, "k dimension"]:
-    """side^dimension points at equal distances that fill [-radius, radius]^dimension; a side of 1 gives 0."""
+    """Return side^dimension points at equal distances that fill [-radius, radius]^dimension; 0 if ``side`` is 1."""
     ticks = torch.linspace(-radius, radius, side, dtype=torch.float64) if side > 1 else torch.zeros(1).double()
     return torch.cartesian_prod(*[ticks] * dimension).reshape(-1, dimension)
 
 
 class GaussianMixture(MixturePrior):
-    """Equally likely round Gaussians in the plane of z_1 and z_2; any further dimensions are N(0, 1), independent.
+    """Equally likely round Gaussians in the plane of z_1 and z_2; further dimensions are independent N(0, 1).
 
-    With one dimension, a grid is a row of points and there is no ring.
+    In one dimension a grid is a row of points, and there is no ring.
 
-    Its Cov[z] has, in each of the two dimensions, scale^2 plus the variance of the centres: radius^2 / 2 on a ring of
-    at least 3, radius^2 (side + 1) / (3 (side - 1)) on a grid.
+    In each dimension of the plane Var[z] is scale^2 plus the variance of the centres. That variance is radius^2 / 2 on
+    a ring of at least 3 components, and radius^2 (side + 1) / (3 (side - 1)) on a grid.
 
     Args:
         latent_dim: d.
         arrangement: ``ring`` or ``grid``.
-        components: how many; a grid in the plane takes square numbers.
-        radius: of the ring; half the side of the grid.
-        scale: standard deviation of each component in the plane.
+        components: the number of Gaussians; a grid in the plane takes square numbers.
+        radius: the radius of the ring, or half the side of the grid.
+        scale: the standard deviation of each component in the plane.
     """
 
     centers: Tensor

@@ -1,4 +1,4 @@
-"""What mixtures of diagonal Gaussians share."""
+"""The common part of priors that are mixtures of diagonal Gaussians."""
 
 from abc import abstractmethod
 
@@ -15,7 +15,7 @@ class MixturePrior(Prior):
 
     @abstractmethod
     def components(self) -> Distribution:
-        """Diagonal Gaussians, Independent of Normal, with batch shape (K,) and event shape (d,)."""
+        """Return the diagonal Gaussians, an Independent Normal of batch shape (K,) and event shape (d,)."""
 
     def distribution(self) -> Distribution:
         components = self.components()
@@ -24,7 +24,7 @@ class MixturePrior(Prior):
 
     @torch.no_grad()
     def sample(self, n: int) -> Float[Tensor, "n d"]:
-        # MixtureSameFamily would draw from every component, (n, K, d), to keep one of each.
+        # MixtureSameFamily would draw from every component, (n, K, d), and keep one draw in K.
         components = self.components()
         assert isinstance(components, Independent)
         normal = components.base_dist

@@ -1,4 +1,4 @@
-"""What a prior is."""
+"""The interface of a prior p(z)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 Encode = Callable[[Tensor], Distribution]
-"""Images in [0, 1], (n, c, h, w), to q(z|x)."""
+"""A function from images in [0, 1], (n, c, h, w), to q(z|x)."""
 
 
 @runtime_checkable
 class Images(Protocol):
-    """Images as bytes: a tensor of them, or files of which indexing reads some."""
+    """Images as bytes: a tensor, or files that are read by indexing."""
 
     def __len__(self) -> int: ...
 
@@ -26,13 +26,13 @@ class Prior(nn.Module, ABC):
     """p(z) over codes of ``latent_dim`` dimensions."""
 
     provides: ClassVar[frozenset[str]] = frozenset({"sample", "log_prob", "score"})
-    """Which of its methods mean something."""
+    """The methods that this prior supports."""
 
     has_full_support: ClassVar[bool] = True
-    """Whether log p(z) is finite at every z; otherwise no divergence can be had from it, nor the rate."""
+    """Whether log p(z) is finite at every z. If not, neither the rate nor a divergence can use it."""
 
     needs_posterior_density: ClassVar[bool] = False
-    """Whether it is made of log q(z|x), which a deterministic posterior doesn't have."""
+    """Whether p(z) is built from log q(z|x), which a deterministic posterior doesn't have."""
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
@@ -41,29 +41,29 @@ class Prior(nn.Module, ABC):
         self.latent_dim = latent_dim
 
     def attach(self, encode: Encode, images: Images) -> None:
-        """Called once, when the model is built and before its optimiser: for priors that are made of the encoder.
+        """Give the encoder to a prior that is built from it; the model calls this once, before its optimiser exists.
 
         Args:
-            encode: gives q(z|x), with gradient.
+            encode: returns q(z|x), with gradient.
             images: the training split.
         """
 
     @abstractmethod
     def distribution(self) -> Distribution:
-        """p(z) with event shape (d,), on the module's device."""
+        """Return p(z) with event shape (d,), on the module's device."""
 
     def sample(self, n: int) -> Float[Tensor, "n d"]:
-        """n independent draws, without gradient."""
+        """Return n independent draws, without gradient."""
         return self.distribution().sample(torch.Size((n,)))
 
     def log_prob(self, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-        """log p(z) in nats."""
+        """Return log p(z) in nats."""
         log_prob: Tensor = self.distribution().log_prob(z)
         return log_prob
 
     def score(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """The gradient of log p at z, itself without gradient."""
-        # Lightning evaluates in inference mode, where autograd would be off even here.
+        """Return the gradient of log p at z, detached."""
+        # Lightning evaluates in inference mode, which would turn autograd off here too.
         with torch.inference_mode(False), torch.enable_grad():
             leaf = z.detach().clone().requires_grad_()
             (gradient,) = torch.autograd.grad(self.log_prob(leaf).sum(), leaf)

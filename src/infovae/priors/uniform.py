@@ -16,13 +16,13 @@ UNIT_VARIANCE = math.sqrt(3)
 class Uniform(Prior):
     """Uniform on [-half_width, half_width]^d.
 
-    Outside of the box log p is -inf and inside its gradient is 0: there is no score to follow, the KL from q(z) is
-    infinite as soon as a code lies outside, and so is the rate of a Gaussian posterior, which needs alpha = 1. A
-    divergence between samples (mmd, adversarial, sliced_wasserstein) has no such trouble.
+    log p is -inf outside the box, and constant inside. So there is no score, and the KL from q(z) is infinite once a
+    code lies outside. The rate of a Gaussian posterior is infinite too, and needs alpha = 1. Divergences between
+    samples (mmd, adversarial, sliced_wasserstein) work.
 
     Args:
         latent_dim: d.
-        half_width: of the box; at its default of sqrt(3) Cov[z] = I, as under N(0, I).
+        half_width: half the side of the box; with the default sqrt(3), Cov[z] = I as under N(0, I).
     """
 
     provides = frozenset({"sample", "log_prob"})
@@ -42,4 +42,4 @@ class Uniform(Prior):
         return Independent(UniformDistribution(self.low, self.high, validate_args=False), 1, validate_args=False)
 
     def score(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        raise NotImplementedError("a uniform prior has no score")
+        raise NotImplementedError("a uniform prior has no score: its log density is flat")

@@ -17,19 +17,18 @@ class Vamp(MixturePrior):
     """A mixture of the encoder's own posteriors at K learned pseudo-inputs.
 
     The pseudo-inputs learn through log p(z), in the rate and in divergences that use it. Their pixels are sigmoids of
-    the parameters and so stay within (0, 1); the paper clips instead, after which a pixel that has left the range no
-    longer learns.
+    the parameters, and so stay in (0, 1). The paper clips instead: a pixel that has left the range then stops learning.
 
     Args:
         latent_dim: d.
         components: K.
-        start: pseudo-inputs start as ``data``, K random training images (again from the first where K is larger), or
-            ``noise``, the mean training image with noise of a standard deviation of 1 on each pixel's logit.
+        start: how pseudo-inputs start. ``data``: as K random training images, repeated if there are fewer. ``noise``:
+            as the mean training image, with standard normal noise on each pixel's logit.
     """
 
     needs_posterior_density = True
 
-    logits: nn.Parameter  # (K, c, h, w); there since attach()
+    logits: nn.Parameter  # (K, c, h, w), set by attach()
 
     def __init__(self, latent_dim: int, components: int = 500, start: Literal["data", "noise"] = "data") -> None:
         super().__init__(latent_dim)
@@ -51,15 +50,15 @@ class Vamp(MixturePrior):
         self._encode = encode
 
     def pseudo_inputs(self) -> Float[Tensor, "k c h w"]:
-        """u_k, pixels in (0, 1)."""
+        """Return the u_k, with pixels in (0, 1)."""
         return torch.sigmoid(self.logits)
 
     def components(self) -> Distribution:
-        assert self._encode is not None, "attach() comes first"
+        assert self._encode is not None, "call attach() first"
         return self._encode(self.pseudo_inputs())
 
 
 def _sum(images: Images) -> Int64[Tensor, "c h w"]:
-    # A part at a time: they may lie in files.
+    # 1,000 at a time: the images may lie in files.
     parts = torch.arange(len(images)).split(1000)
     return torch.stack([images[part].sum(dim=0, dtype=torch.int64) for part in parts]).sum(dim=0)

@@ -2,6 +2,8 @@
 
 import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import nn
@@ -37,6 +39,26 @@ def check_space(run_dir: Path, module: nn.Module, place: str) -> None:
     if free < needed:
         why = f"{free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}"
         raise UserError(why, key=place, accepted="a folder with room")
+
+
+@contextmanager
+def disk_errors(key: str) -> Iterator[None]:
+    """Turn an error of the disk into one line that names the file.
+
+    Args:
+        key: the key by which the place was chosen, with its value.
+
+    Raises:
+        UserError: the disk is full, read-only or broken.
+    """
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in REFUSALS:
+            raise
+        raise UserError(
+            f"{key}: {problem.filename}: {problem.strerror}; accepted: a folder with room that can be written to"
+        ) from problem
 
 
 def told_in_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:

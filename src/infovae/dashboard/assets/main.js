@@ -149,15 +149,19 @@ function listen() {
 
 /** Ask for what changed, again and again; a server that was started anew numbers its runs anew. */
 async function follow(instance, seconds) {
+  let waiting = false; // for the rest of what changed, to draw it all at once
   for (;;) {
     try {
       const answer = await fetch(`data?since=${state.version}`);
       if (!answer.ok) throw new Error(answer.statusText);
       const data = await answer.json();
       if (data.instance !== instance) return location.reload();
-      const changed = takeIn(data);
-      if (changed || !table) await drawAll();
-      byId("freshness").textContent = "live";
+      waiting = takeIn(data) || waiting;
+      if (data.more) continue; // the server sends many runs in parts
+      if (waiting || !table) await drawAll();
+      waiting = false;
+      const read = state.runs.size;
+      byId("freshness").textContent = read < data.found ? `live, has read ${formatNumber(read)} of ${formatNumber(data.found)} runs` : "live";
       byId("freshness").title = `last asked ${new Date().toLocaleTimeString()}`;
     } catch (problem) {
       if (!(problem instanceof TypeError)) console.error(problem);
@@ -168,14 +172,14 @@ async function follow(instance, seconds) {
 }
 
 async function main() {
-  const data = JSON.parse(byId("data").textContent);
-  state.live = data.live;
-  state.embedding = data.pictures;
+  const [about, data] = ["about", "data"].map((id) => JSON.parse(byId(id).textContent));
+  state.live = about.live;
+  state.embedding = about.pictures;
   listen();
   showView("curves");
   takeIn(data);
-  if (data.live) return follow(data.instance, data.poll_seconds);
-  byId("freshness").textContent = `as of ${data.built}`;
+  if (about.live) return follow(data.instance, about.poll_seconds);
+  byId("freshness").textContent = `as of ${about.built}`;
   await drawAll();
   openLinkedDetails();
 }

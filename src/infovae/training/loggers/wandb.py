@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import WandbLogger
 
+from infovae.runs.files import refuse_links
 from infovae.training.loggers.bounded import bounded
 from infovae.training.loggers.wandb_server import key_is_configured, trouble
 
@@ -131,23 +133,41 @@ def wandb_logger(
 
 
 def log_evaluation(
-    run_dir: Path, values: Mapping[str, Any], pictures: Mapping[str, UInt8[np.ndarray, "height width 3"]]
+    run_dir: Path,
+    values: Mapping[str, Any],
+    pictures: Mapping[str, UInt8[np.ndarray, "height width 3"]],
+    cfg: DictConfig,
 ) -> None:
-    """Add what an evaluation found and drew to the summary of the W&B run in a run folder, if there is one.
+    """Add the results of an evaluation to the summary of the W&B run in a run folder, if there is one.
 
-    Not to its history, whose rows are those of training.
+    Only for folders whose maker the user trusts: the folder's content chooses the W&B run that is written to.
 
-    A run that was logged offline gets a further offline part of the same id; ``wandb sync`` brings both in.
+    The history stays as it is: its rows are those of training. A run that was logged offline gets a further offline
+    part of the same id; ``wandb sync`` uploads both.
+
+    Args:
+        run_dir: the run folder.
+        values: numbers by ``split/name``.
+        pictures: by name.
+        cfg: the config of the run, which names its W&B project.
+
+    Raises:
+        UserError: ``wandb/`` in the folder is a link.
     """
+    refuse_links(run_dir / "wandb", inside=run_dir)
     earlier = sorted((run_dir / "wandb").glob("*run-*-*"), key=lambda path: path.name.partition("run-")[2])
     if not earlier:
+        log.warning("wandb=true: %s holds no W&B run", run_dir)
         return
+    settings = OmegaConf.select(cfg, "logger.wandb") or {}
     try:
         import wandb
 
         with wandb.init(
             dir=run_dir,
             id=earlier[0].name.rpartition("-")[2],
+            project=settings.get("project"),
+            entity=settings.get("entity"),
             resume="allow",
             mode="offline" if earlier[0].name.startswith("offline") or trouble() else "online",
             settings=_settings(SECONDS_TO_UPLOAD),

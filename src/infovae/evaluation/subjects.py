@@ -1,0 +1,142 @@
+"""Which models `evaluate` measures, on which images, and where the results go."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from infovae.config.check import build
+from infovae.data.module import ImageData
+from infovae.errors import UserError
+from infovae.evaluation.load import load, read_config
+from infovae.model import Model
+from infovae.runs.files import refuse_links
+from infovae.runs.folder import check_writable
+from infovae.training.assemble import build_data
+
+PLACES = ("root", "path")
+"""Keys of ``data`` that say where images lie, not which model is measured on what."""
+
+
+class Results(NamedTuple):
+    """Where the results of one model go.
+
+    Attributes:
+        folder: that holds them.
+        inside: the folder that the user chose; no link below it is written through.
+    """
+
+    folder: Path
+    inside: Path
+
+
+class Subject(NamedTuple):
+    """One model to evaluate.
+
+    Attributes:
+        name: for the table.
+        model: in evaluation mode.
+        data: gives its images; reads them at the first call.
+        results: where the results go.
+        checkpoint: the file that holds the weights; None for an adapter's model.
+        cfg: the config of its run; None for an adapter's model.
+    """
+
+    name: str
+    model: Model
+    data: Callable[[], ImageData]
+    results: Results
+    checkpoint: Path | None
+    cfg: DictConfig | None
+
+
+def check_subjects(cfg: DictConfig) -> None:
+    """Refuse a config that doesn't say which model to evaluate, or on what.
+
+    Raises:
+        UserError: names the key.
+    """
+    chosen = [key for key in ("run", "ckpt", "adapter") if cfg.get(key) is not None]
+    if len(chosen) != 1:
+        raise UserError(
+            f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted: one of run=FOLDER, "
+            "ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
+        )
+    data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
+    if chosen == ["adapter"]:
+        for key, given in (("data", data_is_chosen), ("output", cfg.output), ("latent_dim", cfg.latent_dim)):
+            if not given:
+                raise UserError(f"{key}: missing; a model trained elsewhere needs data, latent_dim and output")
+        return
+    if data_is_chosen:
+        raise UserError("data: a run brings its own; accepted: changes, as +override.data.root=PATH")
+    if cfg.output is not None and isinstance(cfg.run, ListConfig) and len(cfg.run) > 1:
+        raise UserError(f"output={cfg.output}: {len(cfg.run)} runs can't share it; accepted: null, their own folders")
+    if cfg.wandb and (cfg.override or cfg.output):
+        raise UserError("wandb=true: the W&B run keeps one evaluation; accepted: wandb=true without override, output")
+
+
+def run_folders(cfg: DictConfig) -> list[Path]:
+    """Return the folders of the runs that the config names.
+
+    Raises:
+        UserError: one is no run folder, can't be written to, or holds a link in a result's place.
+    """
+    if cfg.ckpt is not None:
+        folder = Path(cfg.ckpt).parent.parent
+        if Path(cfg.ckpt).parent.name != "checkpoints" or not (folder / "config.yaml").is_file():
+            raise UserError(f"ckpt={cfg.ckpt}: lies in no run folder; accepted: RUN/checkpoints/FILE")
+        folders = [folder]
+    else:
+        runs = cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]
+        folders = [Path(run) for run in runs if run is not None]
+    for folder in folders:
+        read_config(folder, cfg.override, lists=True)
+        _check_results(_results(cfg, folder), "run" if cfg.output is None else "output")
+    if cfg.get("adapter") is not None:
+        _check_results(_results(cfg, Path(cfg.output)), "output")
+    return folders
+
+
+def subjects(cfg: DictConfig, folders: list[Path]) -> Iterator[Subject]:
+    """Yield the models that the config names, each built when its turn comes."""
+    if cfg.get("adapter") is not None:
+        data = build_data(cfg)
+        model = build(cfg.adapter, "adapter", image_shape=data.image_shape)
+        results = _results(cfg, Path(cfg.output))
+        yield Subject(cfg.adapter.model["_target_"], model, lambda: data, results, None, None)
+        return
+    for folder in folders:
+        saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust)
+        read = partial(getattr, saved, "data")
+        yield Subject(str(folder), saved.module, read, _results(cfg, folder), saved.checkpoint, saved.cfg)
+
+
+def _results(cfg: DictConfig, run: Path) -> Results:
+    """Return where results go: where the user says, else into the run's folder.
+
+    Results of a changed config go into a folder of their own there, so that they don't replace the run's.
+    """
+    if cfg.output is not None:
+        return Results(Path(cfg.output), Path(cfg.output))
+    changed = _changed(OmegaConf.to_container(cfg.override, resolve=True))
+    if not changed:
+        return Results(run, run)
+    digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()
+    return Results(run / f"evaluation-{digest[:8]}", run)
+
+
+def _changed(override: Any) -> Mapping[str, Any]:
+    """Return the changes to a run's config, without those that only say where its images lie now."""
+    data = {name: value for name, value in (override.get("data") or {}).items() if name not in PLACES}
+    return {key: value for key, value in {**override, "data": data}.items() if value != {}}
+
+
+def _check_results(results: Results, key: str) -> None:
+    check_writable(results.inside, key)
+    refuse_links(results.folder / "evaluation", results.inside)

@@ -1,0 +1,28 @@
+"""Find run folders below a folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+MARKS = frozenset({"config.yaml", "metrics.csv", "summary.json"})
+"""A folder that holds one of these is a run."""
+
+
+def runs_below(root: Path, deepest: int | None = None) -> Iterator[Path]:
+    """Yield the runs at and below a folder, in order of name; nothing inside a run or a hidden folder.
+
+    Links aren't followed: they could lead anywhere, and in circles.
+
+    Args:
+        root: where to start.
+        deepest: how many levels below it to look; all of them by default.
+    """
+    for folder, below, files in os.walk(root):
+        levels = len(Path(folder).parts) - len(root.parts)
+        if MARKS.intersection(files):
+            below.clear()
+            yield Path(folder)
+        elif levels == deepest:
+            below.clear()
+        else:
+            below[:] = sorted(name for name in below if not name.startswith("."))

@@ -1,0 +1,131 @@
+"""Likelihoods against torch's own, against sums over their levels, and in float32 against float64."""
+
+import copy
+import math
+
+import pytest
+import torch
+from conftest import CONF
+from hydra.utils import instantiate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from infovae.likelihoods.bernoulli import Bernoulli
+from infovae.likelihoods.categorical import Categorical
+from infovae.likelihoods.discretized_logistic import DiscretizedLogisticDistribution
+from infovae.likelihoods.gaussian import Gaussian
+
+LIKELIHOODS = sorted(path.stem for path in (CONF / "likelihood").glob("*.yaml"))
+EPS = torch.finfo(torch.float32).eps
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e2, 1e4, 7e4, 1e5])
+def test_float32_is_float64_but_for_rounding(name: str, size: float) -> None:
+    """Value and gradient, wherever the decoder has gone."""
+    torch.manual_seed(0)
+    likelihood = instantiate(OmegaConf.load(CONF / "likelihood" / f"{name}.yaml"))
+    count = 2 * likelihood.parameters_per_channel
+    # Each number of a pixel far out on either side, by itself and with all others.
+    parameters = torch.randn(8, count, 3, 3) + size * torch.randint(-1, 2, (8, count, 3, 3))
+    parameters[0], parameters[1] = size, -size
+    images = torch.randint(256, (8, 2, 3, 3)) / 255
+    images[:, :, 0, 0], images[:, :, 1, 1] = 0, 1
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        leaf = parameters.to(dtype).requires_grad_()
+        log_prob = copy.deepcopy(likelihood).to(dtype)(leaf).log_prob(images.to(dtype))
+        (gradient,) = torch.autograd.grad(log_prob.sum(), leaf)
+        found.append((log_prob, gradient))
+    (value, slope), (exact, exact_slope) = found
+    assert exact_slope.isfinite().all()
+    # A log-density grows no faster than (size / scale)^2, and each of its 18 pixels is rounded a few times.
+    torch.testing.assert_close(value.double(), exact, rtol=50 * EPS, atol=50 * EPS)
+    torch.testing.assert_close(
+        slope.double(), exact_slope, rtol=1000 * EPS, atol=1000 * EPS * (1 + exact_slope.abs().amax().item())
+    )
+
+
+def test_bernoulli_is_the_cross_entropy() -> None:
+    logits, images = torch.randn(3, 2, 4, 5), torch.rand(3, 2, 4, 5)
+    expected = (images * logits.sigmoid().log() + (1 - images) * (-logits).sigmoid().log()).sum((1, 2, 3))
+    torch.testing.assert_close(Bernoulli()(logits).log_prob(images), expected)
+
+
+def test_gaussian_constants_are_counted_once_a_pixel() -> None:
+    images = torch.rand(3, 1, 4, 5)
+    for likelihood in (Gaussian("fixed", 0.3), Gaussian("shared", 0.3, 0.1)):
+        expected = -20 * (math.log(0.3) + 0.5 * math.log(2 * math.pi))
+        torch.testing.assert_close(likelihood(images).log_prob(images), torch.full((3,), expected))
+    per_pixel = Gaussian("per_pixel", 0.3, 0.1)
+    assert per_pixel.parameters_per_channel == 2
+    parameters = torch.cat([images, torch.zeros_like(images)], dim=1)
+    torch.testing.assert_close(per_pixel(parameters).log_prob(images), torch.full((3,), expected))
+
+
+def test_gaussian_scale_is_learned_where_it_should_be() -> None:
+    learned = {variance: Gaussian(variance).raw_scale.requires_grad for variance in ("fixed", "shared", "per_pixel")}
+    assert learned == {"fixed": False, "shared": True, "per_pixel": False}
+
+
+@given(location=st.floats(-2, 3), log_scale=st.floats(-7, 2))
+def test_discretized_logistic_is_a_distribution_over_256_levels(location: float, log_scale: float) -> None:
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    distribution = DiscretizedLogisticDistribution(
+        torch.full((256,), location, dtype=torch.float64), torch.full((256,), log_scale, dtype=torch.float64)
+    )
+    log_prob = distribution.log_prob(levels)
+    assert log_prob.isfinite().all()
+    assert log_prob.exp().sum().item() == pytest.approx(1, abs=1e-9)
+
+
+def test_discretized_logistic_samples_follow_its_probabilities() -> None:
+    n = 50_000
+    distribution = DiscretizedLogisticDistribution(torch.full((n,), 0.02), torch.full((n,), -4.0))
+    samples = distribution.sample()
+    probability = distribution.log_prob(torch.zeros(n))[0].exp().item()
+    assert (samples == 0).float().mean().item() == pytest.approx(probability, abs=5 * (0.25 / n) ** 0.5)
+
+
+@given(levels=st.integers(2, 300), channels=st.integers(1, 3), scale=st.floats(0, 50))
+@settings(deadline=None, max_examples=30)
+def test_categorical_probabilities_of_the_levels_sum_to_1(levels: int, channels: int, scale: float) -> None:
+    parameters = scale * torch.randn(1, levels * channels, 1, 1, dtype=torch.float64)
+    values = torch.arange(levels, dtype=torch.float64) / (levels - 1)
+    # One image a level, the same in all channels: the pixel's own log-probabilities are inside the image's sum.
+    pixels = Categorical(levels)(parameters).base_dist
+    log_prob = pixels.log_prob(values.view(-1, 1, 1, 1, 1).expand(-1, 1, channels, 1, 1))
+    torch.testing.assert_close(log_prob.exp().sum(dim=0), torch.ones(1, channels, 1, 1, dtype=torch.float64))
+
+
+def test_each_byte_is_a_level_of_its_own() -> None:
+    images = torch.arange(256, dtype=torch.uint8).view(256, 1, 1, 1).float() / 255
+    logits = torch.randn(256)
+    log_prob = Categorical()(logits.view(1, 256, 1, 1)).log_prob(images)
+    torch.testing.assert_close(log_prob, logits.log_softmax(dim=0))
+
+
+def test_equal_logits_are_8_bits_a_dimension() -> None:
+    images = torch.randint(256, (2, 3, 4, 5)) / 255
+    log_prob = Categorical()(torch.zeros(2, 768, 4, 5)).log_prob(images)
+    torch.testing.assert_close(-log_prob / (math.log(2) * 60), torch.full((2,), 8.0))
+
+
+def test_two_levels_are_a_coin() -> None:
+    logits, images = torch.randn(3, 2, 4, 5), torch.rand(3, 2, 4, 5).round()
+    parameters = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    torch.testing.assert_close(Categorical(2)(parameters).log_prob(images), Bernoulli()(logits).log_prob(images))
+    torch.testing.assert_close(Categorical(2)(parameters).mean, Bernoulli()(logits).mean)
+
+
+def test_categorical_samples_follow_their_probabilities() -> None:
+    n, logits = 50_000, torch.tensor([0.0, 1.0, -1.0, 0.5])
+    samples = Categorical(4)(logits.view(1, 4, 1, 1)).sample((n,)).flatten()
+    frequencies = torch.bincount((3 * samples).round().long(), minlength=4) / n
+    torch.testing.assert_close(frequencies, logits.softmax(dim=0), rtol=0, atol=5 * (0.25 / n) ** 0.5)
+
+
+def test_one_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="levels=1: accepted: "):
+        Categorical(1)
