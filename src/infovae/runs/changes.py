@@ -7,10 +7,7 @@ from typing import Any, NamedTuple
 
 from infovae.errors import UserError
 from infovae.runs.flat import flat
-from infovae.runs.safe_yaml import safe_yaml
-
-LONGEST = 2**20
-"""Bytes of a config; a run's own has some thousand."""
+from infovae.runs.safe_yaml import LONGEST, safe_yaml
 
 HYPERPARAMETERS = ("lr", "weight_decay", "betas", "eps", "momentum", "dampening", "nesterov", "fused", "foreach")
 """Arguments of an optimiser that may change although its state goes on."""

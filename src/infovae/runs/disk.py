@@ -56,9 +56,8 @@ def disk_errors(key: str) -> Iterator[None]:
     except OSError as problem:
         if problem.errno not in REFUSALS:
             raise
-        raise UserError(
-            f"{key}: {problem.filename}: {problem.strerror}; accepted: a folder with room that can be written to"
-        ) from problem
+        why, accepted = f"{problem.filename}: {problem.strerror}", "a folder with room that can be written to"
+        raise UserError(why, key=key, accepted=accepted) from problem
 
 
 def told_in_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
