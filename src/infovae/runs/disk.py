@@ -60,7 +60,7 @@ def disk_errors(key: str) -> Iterator[None]:
         raise UserError(why, key=key, accepted=accepted) from problem
 
 
-def told_in_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
+def as_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
     """Return the error as one line that says what the disk refused and what is left; other errors stay as they are.
 
     Args:

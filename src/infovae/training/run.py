@@ -88,7 +88,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         try:
             with _own_folder(Path(cfg.run_dir)), recorded(cfg, notice) as record:
                 start = prepare(cfg)
-                if in_sweep():  # which goes on by what its jobs leave, also those that are refused below
+                if in_sweep():  # its record lists the jobs that are refused below too
                     record.begin(start.cfg)
                 run = build(start)
                 check(run, start.checkpoint)
