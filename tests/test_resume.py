@@ -300,6 +300,10 @@ VALIDATED_EVERY_SECOND = "trainer.check_val_every_n_epoch=2"
         (["callbacks.checkpoint.monitor=validation/lost"], r"monitor=validation/lost: no such metric; accepted: valid"),
         (["callbacks.checkpoint.monitor=test/mmd"], r"monitor=test/mmd: no such metric; accepted: test/loss"),
         (["callbacks.checkpoint.dirpath=/dev/null/x"], r"dirpath=/dev/null/x: null is not a folder"),
+        (
+            ["callbacks.checkpoint._target_=pytorch_lightning.callbacks.ModelCheckpoint", VALIDATED_EVERY_SECOND],
+            r"save_on_train_epoch_end=true: it looks for its monitor after epochs without a validation",
+        ),
         (["trainer.limit_train_batches=0.01"], r"limit_train_batches=0.01: less than one of 2 batches; .* least 0.5"),
         (
             ["trainer.limit_val_batches=0", "callbacks.checkpoint.monitor=test/loss"],

@@ -29,10 +29,10 @@ MAY_CHANGE = (
 """Keys, or patterns of keys, whose change takes effect when a run goes on. Any other change is refused."""
 
 MORE_TRAINING = (
-    "trainer.max_*", "trainer.min_*", "callbacks.*.patience", "callbacks.*.min_delta", "callbacks.*.tolerance",
+    "trainer.max_time", "trainer.min_*", "callbacks.*.patience", "callbacks.*.min_delta", "callbacks.*.tolerance",
     "callbacks.*_threshold",
 )  # fmt: skip
-"""Keys that decide when a run is over."""
+"""Keys of what can stop a run before its last epoch."""
 
 
 class Change(NamedTuple):
