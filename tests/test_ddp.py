@@ -20,6 +20,8 @@ CASES = [f"model=infovae model.lambda_=20 divergence={name}" for name in DIVERGE
     "model=mmd_vae prior=vamp prior.components=11",  # nothing teaches the prior
     "model=mmd_vae posterior=deterministic prior=uniform",
     "model=autoencoder",
+    "model=infovae model.lambda_=20 divergence=kl posterior=normalized_gaussian posterior.normalization=zca",
+    "model=mmd_vae model.lambda_=20 posterior=normalized_gaussian",
     "model=infovae model.lambda_=20 data.streaming=always data.workers=1",
 ]
 

@@ -13,6 +13,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 
 from infovae.codes import Codes, joined
 from infovae.divergences.kl import KL
+from infovae.errors import UserError
 from infovae.evaluation.load import load
 from infovae.evaluation.measure import measure
 from infovae.metrics.aggregate_information import AggregateInformation
@@ -186,3 +187,8 @@ def test_a_run_holds_q_at_the_prior(composed: Compose, tmp_path: Path) -> None:
     values = measure(run.module, run.data, {"log_det_covariance": LogDetCovariance}, "test").values
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert math.isclose(values["test/log_det_covariance"], summary["metrics"]["test/log_det_covariance"], abs_tol=1e-4)
+
+
+def test_a_prior_of_posteriors_is_refused(composed: Compose, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="prior Vamp consists of posteriors.*accepted: another posterior or another"):
+        train(composed("data=digits", "posterior=normalized_gaussian", "prior=vamp", run_dir=tmp_path / "run"))

@@ -99,6 +99,11 @@ class InfoVAE(pl.LightningModule):
                 f"prior {type(prior).__name__} consists of log q(z|x), which a {type(posterior).__name__} posterior "
                 "doesn't have; accepted: posterior=diagonal_gaussian or another prior"
             )
+        if prior.needs_posterior_density and posterior.needs_calibration:
+            raise ValueError(
+                f"prior {type(prior).__name__} consists of posteriors as training sees them, which differ from batch to "
+                f"batch under a {type(posterior).__name__} posterior; accepted: another posterior or another prior"
+            )
         divergence.check_weight(objective.divergence_weight)
         try:
             _check_divergence(divergence, posterior, prior)
