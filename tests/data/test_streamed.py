@@ -13,7 +13,7 @@ from PIL import Image
 from torch.distributions import Normal
 
 from infovae.data.image_folder import image_folder
-from infovae.data.images import LabelledImages
+from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
 from infovae.data.module import ImageData
 from infovae.data.streamed import StreamedImages
@@ -149,7 +149,7 @@ def test_a_file_that_goes_bad_during_training_is_named_in_one_line(folder: Path,
 @pytest.mark.parametrize(("free", "place"), [(199, StreamedImages), (200, TensorImages)])
 def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.MonkeyPatch, free: int, place: type) -> None:
     images = LabelledImages(torch.zeros(50, 1, 1, 1, dtype=torch.uint8), torch.zeros(50, dtype=torch.int64))
-    data = ImageData(lambda: (images, images, None), validation_size=10)  # type: ignore[arg-type, return-value]
+    data = ImageData(lambda: ImageSets(images, images), validation_size=10)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free, 2 * free))
     monkeypatch.setattr(torch.Tensor, "to", lambda self, *_: self)
     assert {type(part) for part in data._serve(torch.device("cuda")).values()} == {place}
