@@ -181,7 +181,7 @@ def test_impossible_values_are_refused_with_their_key(
     ],
 )
 def test_the_command_answers_mistakes_in_one_line(command: Command, overrides: list[str], parts: list[str]) -> None:
-    answer = command("train.py", *SMALL, *overrides)
+    answer = command("train", *SMALL, *overrides)
     assert answer.returncode == 1
     (line,) = answer.stderr.splitlines()
     assert line.startswith("error: ")
@@ -191,13 +191,13 @@ def test_the_command_answers_mistakes_in_one_line(command: Command, overrides: l
 
 
 def test_hydra_full_error_shows_the_rest(command: Command) -> None:
-    answer = command("train.py", "divergence=mdm", HYDRA_FULL_ERROR="1")
+    answer = command("train", "divergence=mdm", HYDRA_FULL_ERROR="1")
     assert answer.returncode == 1
     assert "Traceback" in answer.stderr
 
 
 def test_help_lists_groups_options_and_three_commands(command: Command) -> None:
-    answer = command("train.py", "--help")
+    answer = command("train", "--help")
     assert answer.returncode == 0
     for group in (
         "data",

@@ -24,7 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, run: Path, tmp_path: Path) -> None:
-    answer = command("evaluate.py", "run=run", METRICS, "wandb=true", "batch_size=250")
+    answer = command("evaluate", "run=run", METRICS, "wandb=true", "batch_size=250")
     assert answer.returncode == 0, answer.stderr
     record = json.loads((run / "evaluation.json").read_text())
     summary = json.loads((run / "summary.json").read_text())["metrics"]
@@ -47,7 +47,7 @@ def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, 
     assert first.name.rpartition("-")[2] == second.name.rpartition("-")[2]
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["run"]
 
-    again = command("evaluate.py", "ckpt=run/checkpoints/last.ckpt", METRICS, "batch_size=33", "output=elsewhere")
+    again = command("evaluate", "ckpt=run/checkpoints/last.ckpt", METRICS, "batch_size=33", "output=elsewhere")
     assert again.returncode == 0, again.stderr
     other = json.loads((tmp_path / "elsewhere" / "evaluation.json").read_text())["metrics"]
     for name, value in record["metrics"].items():
@@ -56,9 +56,9 @@ def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, 
 
 def test_an_evaluation_of_a_changed_run_does_not_replace_the_run_s_own(command: Command, run: Path) -> None:
     quick = ["metrics=[log_det_covariance]", "pictures=[samples]"]
-    assert command("evaluate.py", "run=run", *quick).returncode == 0
+    assert command("evaluate", "run=run", *quick).returncode == 0
     own = (run / "evaluation.json").read_bytes()
-    answer = command("evaluate.py", "run=run", *quick, "+override.data.train_size=50")
+    answer = command("evaluate", "run=run", *quick, "+override.data.train_size=50")
     assert answer.returncode == 0, answer.stderr
     assert (run / "evaluation.json").read_bytes() == own
     (changed,) = run.glob("evaluation-*/evaluation.json")
@@ -66,7 +66,7 @@ def test_an_evaluation_of_a_changed_run_does_not_replace_the_run_s_own(command: 
     assert (changed.parent / "evaluation" / "samples.png").is_file()
     # Where the same images lie is recorded, and is no change of the run.
     root = f"+override.data.root={PROJECT / 'data'}"
-    assert command("evaluate.py", "run=run", *quick, root).returncode == 0
+    assert command("evaluate", "run=run", *quick, root).returncode == 0
     assert json.loads((run / "evaluation.json").read_text())["override"] == {"data": {"root": str(PROJECT / "data")}}
     assert len(list(run.glob("evaluation-*"))) == 1
 
@@ -76,10 +76,10 @@ def test_samples_are_drawn_where_the_images_have_moved(command: Command, run: Pa
     config.write_text(
         config.read_text().replace(str(PROJECT / "data"), "nowhere").replace("download: true", "download: false")
     )
-    answer = command("evaluate.py", "run=run", "metrics=[]", "pictures=[samples,latent_manifold]")
+    answer = command("evaluate", "run=run", "metrics=[]", "pictures=[samples,latent_manifold]")
     assert answer.returncode == 0, answer.stderr
     assert (run / "evaluation" / "samples.png").is_file()
-    answer = command("evaluate.py", "run=run", "metrics=[]", "pictures=[reconstructions]")
+    answer = command("evaluate", "run=run", "metrics=[]", "pictures=[reconstructions]")
     assert answer.returncode == 1
     assert "data.root=nowhere" in answer.stderr
     assert "+override.data.root=PLACE" in answer.stderr
@@ -87,7 +87,7 @@ def test_samples_are_drawn_where_the_images_have_moved(command: Command, run: Pa
 
 def test_a_stranger_s_folder_chooses_no_wandb_run(command: Command, run: Path) -> None:
     before = sorted((run / "wandb").iterdir())
-    answer = command("evaluate.py", "run=run", "metrics=[log_det_covariance]", "pictures=[]")
+    answer = command("evaluate", "run=run", "metrics=[log_det_covariance]", "pictures=[]")
     assert answer.returncode == 0, answer.stderr
     assert sorted((run / "wandb").iterdir()) == before
 
@@ -108,15 +108,15 @@ LINKS = {
 """Places that `evaluate` and `export` write to: whether a link there is replaced, else it is refused."""
 
 
-@pytest.mark.parametrize("script", ["evaluate.py", "export.py"])
+@pytest.mark.parametrize("script", ["evaluate", "export"])
 def test_links_in_a_stranger_s_folder_are_not_written_through(
     command: Command, run: Path, tmp_path: Path, script: str
 ) -> None:
     mine = tmp_path / "mine"
     mine.write_text("mine")
     (tmp_path / "folder").mkdir()
-    arguments = ["metrics=[log_det_covariance]", "pictures=[samples]"] if script == "evaluate.py" else []
-    for place in [place for place in LINKS if place.startswith(script[:6])]:
+    arguments = ["metrics=[log_det_covariance]", "pictures=[samples]"] if script == "evaluate" else []
+    for place in [place for place in LINKS if place.startswith(script[:4])]:
         path = run / place
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
@@ -133,19 +133,20 @@ def test_links_in_a_stranger_s_folder_are_not_written_through(
     assert not [path for path in run.rglob("*") if path.is_symlink() and "wandb" not in path.parts]
 
 
-def test_a_full_disk_is_one_line_that_names_the_file(command: Command, run: Path) -> None:
+def test_a_full_disk_is_one_line_that_names_the_file(command: Command, run: Path, tmp_path: Path) -> None:
     """The kernel's limit on a file's size stands for the disk."""
-    (tmp := run.parent / "limited.py").write_text(
-        "import resource, runpy, sys\n"
-        "from infovae.runs import files\n"
-        "write = files.write_whole\n"
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import resource\n"
+        "from infovae.runs import files\n\n"
+        "write = files.write_whole\n\n\n"
         "def limited(*arguments, **keywords):\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))\n"
-        "    write(*arguments, **keywords)\n"
+        "    write(*arguments, **keywords)\n\n\n"
         "files.write_whole = limited\n"
-        f"runpy.run_path({str(PROJECT / 'evaluate.py')!r}, run_name='__main__')\n"
     )
-    answer = command(str(tmp), "run=run", "metrics=[log_det_covariance]", "pictures=[]")
+    quick = ["metrics=[log_det_covariance]", "pictures=[]"]
+    answer = command("evaluate", "run=run", *quick, PYTHONPATH=f"{tmp_path / 'site'}:{PROJECT / 'src'}")
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         "error: results in run: run/evaluation.json: File too large; "
@@ -159,7 +160,7 @@ def test_several_runs_by_list_and_by_multirun(command: Command, run: Path, tmp_p
     for arguments in (["run=[run,other]"], ["-m", "run=run,other"]):
         for folder in (run, tmp_path / "other"):
             (folder / "evaluation.json").unlink(missing_ok=True)
-        answer = command("evaluate.py", *arguments, "metrics=[log_det_covariance]", "checkpoint=best")
+        answer = command("evaluate", *arguments, "metrics=[log_det_covariance]", "checkpoint=best")
         assert answer.returncode == 0, answer.stderr
         for folder in (run, tmp_path / "other"):
             assert json.loads((folder / "evaluation.json").read_text())["checkpoint"].endswith("best.ckpt")
@@ -180,11 +181,11 @@ def test_a_model_trained_elsewhere_meets_the_same_ruler(command: Command, run: P
     )
     data = [f"data.root={PROJECT / 'data'}", "data.validation_size=200", "data.train_size=400"]
     answer = command(
-        "evaluate.py", "adapter=encode_decode", "adapter.model._target_=elsewhere.Peer", "latent_dim=3", "data=mnist",
+        "evaluate", "adapter=encode_decode", "adapter.model._target_=elsewhere.Peer", "latent_dim=3", "data=mnist",
         *data, "seed=1", "output=peer", METRICS, PYTHONPATH=f"{tmp_path}:{PROJECT / 'src'}",
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    ours = command("evaluate.py", "run=run", "seed=1", METRICS)
+    ours = command("evaluate", "run=run", "seed=1", METRICS)
     assert ours.returncode == 0, ours.stderr
     theirs = json.loads((tmp_path / "peer" / "evaluation.json").read_text())["metrics"]
     for name, value in json.loads((run / "evaluation.json").read_text())["metrics"].items():
@@ -193,7 +194,7 @@ def test_a_model_trained_elsewhere_meets_the_same_ruler(command: Command, run: P
 
 
 def test_help_names_the_commands(command: Command) -> None:
-    answer = command("evaluate.py", "--help")
+    answer = command("evaluate", "--help")
     assert answer.returncode == 0
     assert "metrics: active_units" in answer.stdout
     assert "python evaluate.py run=outputs" in answer.stdout
@@ -201,7 +202,7 @@ def test_help_names_the_commands(command: Command) -> None:
 
 
 def test_a_split_without_examples_is_refused(command: Command, run: Path) -> None:
-    answer = command("evaluate.py", "run=run", "split=validation", "+override.data.validation_size=0", METRICS)
+    answer = command("evaluate", "run=run", "split=validation", "+override.data.validation_size=0", METRICS)
     assert answer.returncode == 1
     assert "split=validation: run has none" in answer.stderr
 
@@ -213,7 +214,7 @@ def test_weights_that_are_nan_are_shown_not_crashed_on(command: Command, run: Pa
     torch.save(checkpoint, path)
     small = ["metrics.annealed_importance.images=2", "metrics.annealed_importance.temperatures=3",
              "metrics.importance_weighted.images=2", "metrics.importance_weighted.samples=10"]  # fmt: skip
-    answer = command("evaluate.py", "run=run", *small)
+    answer = command("evaluate", "run=run", *small)
     assert answer.returncode == 0, answer.stderr
     found = json.loads((run / "evaluation.json").read_text())["metrics"]
     assert found["test/log_det_covariance"] == found["test/elbo"] == found["test/mmd_p_value"] == "nan"
@@ -221,7 +222,9 @@ def test_weights_that_are_nan_are_shown_not_crashed_on(command: Command, run: Pa
 
 def test_a_foreign_model_that_can_not_decode_is_refused_in_one_line(command: Command, tmp_path: Path) -> None:
     foreign = ["adapter=encode_decode", "adapter.model._target_=os.getcwd", "data=digits", "latent_dim=2", "output=x"]
-    answer = command("evaluate.py", *foreign)
+    answer = command("evaluate", *foreign)
     assert answer.returncode == 1
-    assert answer.stderr.splitlines() == ["error: adapter.model=str: no method decode; accepted has encode and decode"]
+    assert answer.stderr.splitlines() == [
+        "error: adapter.model=str: no method decode; accepted: a model with encode and decode"
+    ]
     assert not (tmp_path / "x").exists()

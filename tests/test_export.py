@@ -45,7 +45,7 @@ def configured(run: Path) -> DictConfig:
 
 
 def test_programs_run_without_this_package(command: Command, run: Path, tmp_path: Path) -> None:
-    answer = command("export.py", "run=run")
+    answer = command("export", "run=run")
     assert answer.returncode == 0, answer.stderr
     record = json.loads((run / "export" / "export.json").read_text())["programs"]
     assert record["encoder"]["input"] == {"name": "images", "shape": ["batch", 1, 28, 28]}

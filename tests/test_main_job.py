@@ -12,7 +12,7 @@ from PIL import Image
 def test_the_main_job_learns_mnist(command: Command, tmp_path: Path) -> None:
     """An ELBO of -106.3 nats was measured; 10 epochs would leave it below -110."""
     answer = command(
-        "train.py", "model=infovae", "divergence=mmd", f"data.root={PROJECT / 'data'}", "hydra.run.dir=run",
+        "train", "model=infovae", "divergence=mmd", f"data.root={PROJECT / 'data'}", "hydra.run.dir=run",
         timeout=900,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr

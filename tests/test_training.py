@@ -257,7 +257,7 @@ def test_several_loggers_at_once(composed: Compose, tmp_path: Path) -> None:
 def test_multirun_gives_each_job_its_own_folder_and_wandb_run(command: Command, tmp_path: Path) -> None:
     small = [entry for entry in SMALL if not entry.startswith(("data.train_size", "logger"))]
     answer = command(
-        "train.py", "-m", *small, "model=vae,infovae", "data.train_size=200,300", "trainer.max_epochs=1",
+        "train", "-m", *small, "model=vae,infovae", "data.train_size=200,300", "trainer.max_epochs=1",
         "logger=wandb_offline", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr

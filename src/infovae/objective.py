@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
+from infovae.errors import ArgumentError
+
 
 def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
     """Return KL(q(z|x) || p(z)) in nats: in closed form if torch.distributions has one, else from the samples z."""
@@ -42,7 +44,7 @@ def infovae_loss(
         lambda_: the weight on the divergence of q(z) from the prior in equation (5).
 
     Raises:
-        ValueError: the divergence has a weight, but is None.
+        ArgumentError: the divergence has a weight, but is None.
     """
     loss = reconstruction
     if alpha != 1:
@@ -50,7 +52,7 @@ def infovae_loss(
     divergence_weight = _divergence_weight(alpha, lambda_)
     if divergence_weight != 0:
         if divergence is None:
-            raise ValueError(f"divergence=None: its weight is {divergence_weight:g}; accepted: a scalar tensor")
+            raise ArgumentError("divergence", None, "a scalar tensor", f"its weight is {divergence_weight:g}")
         loss = loss + divergence_weight * divergence
     return loss
 
@@ -68,7 +70,7 @@ class Objective:
     The beta-VAE (Higgins et al. 2017), reconstruction + beta * rate, is the point (1 - beta, beta).
 
     Raises:
-        ValueError: the paper's Proposition 2 excludes the point. ``lambda_ = 0`` is accepted all the same: it is the
+        ArgumentError: the paper's Proposition 2 excludes the point. ``lambda_ = 0`` is accepted nevertheless: it is the
             unregularised autoencoder, a baseline.
     """
 
@@ -77,14 +79,13 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.alpha) or self.alpha > 1:
-            raise ValueError(f"alpha={self.alpha:g}: invalid; accepted: finite values of at most 1")
+            raise ArgumentError("alpha", f"{self.alpha:g}", "finite values of at most 1")
         if not math.isfinite(self.lambda_) or self.lambda_ < 0:
-            raise ValueError(f"lambda_={self.lambda_:g}: invalid; accepted: finite values of at least 0")
+            raise ArgumentError("lambda_", f"{self.lambda_:g}", "finite values of at least 0")
         if self.divergence_weight < 0:
-            raise ValueError(
-                f"lambda_={self.lambda_:g}: with alpha={self.alpha:g} the divergence would be rewarded "
-                f"(alpha + lambda_ - 1 = {self.divergence_weight:g}); accepted: lambda_ >= {1 - self.alpha:g}"
-            )
+            weight = f"alpha + lambda_ - 1 = {self.divergence_weight:g}"
+            why = f"with alpha={self.alpha:g} the divergence would be rewarded ({weight})"
+            raise ArgumentError("lambda_", f"{self.lambda_:g}", f"lambda_ >= {1 - self.alpha:g}", why)
 
     @property
     def rate_weight(self) -> float:

@@ -59,7 +59,7 @@ def test_the_same_seed_trains_the_same_weights(tmp_path: Path) -> None:
         ("data.binarization=threshold", "data.binarization=threshold: .*accepted: none"),
         ("data.batch_size=1", "data.batch_size=1: invalid; accepted: whole numbers of at least 2"),
         ("steps=0", "steps=0: "),
-        ("data.augmentation.zoom=2", "data.augmentation.zoom=2: accepted"),
+        ("data.augmentation.zoom=2", "data.augmentation.zoom=2: .*accepted"),
         ("classifier.channels=[0]", r"classifier.channels=\[0\]: .*accepted"),
         ("device=abacus", "device=abacus: not there"),
     ],
@@ -78,7 +78,7 @@ def test_a_set_without_classes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_mnist_is_learned_to_99_percent(command: Command, tmp_path: Path) -> None:
-    answer = command("classifier.py", "data=mnist", f"data.root={PROJECT / 'data'}", "device=cpu", timeout=1800)
+    answer = command("classifier", "data=mnist", f"data.root={PROJECT / 'data'}", "device=cpu", timeout=1800)
     assert answer.returncode == 0, answer.stderr
     (path,) = (tmp_path / "data" / "classifiers").glob("*.json")
     accuracy = json.loads(path.read_text())

@@ -103,7 +103,7 @@ def test_an_installed_package_has_its_files() -> None:
 def test_the_command_writes_the_file_and_nothing_else(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "outputs" / "day" / "<b>run", pictures=("samples-0001.png",))
     before = set(tmp_path.rglob("*"))
-    answer = command("dashboard.py", "runs=outputs/day", "output=pages/page.html")
+    answer = command("dashboard", "runs=outputs/day", "output=pages/page.html")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("pages/page.html: 1 runs, ")
     assert set(tmp_path.rglob("*")) - before == {tmp_path / "pages", tmp_path / "pages" / "page.html"}
@@ -123,7 +123,7 @@ def defaults() -> DictConfig:
 
 def test_an_address_of_another_machine_is_refused_in_one_line(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "ok")
-    answer = command("dashboard.py", "runs=ok", "--serve", "host=203.0.113.1", timeout=60)
+    answer = command("dashboard", "runs=ok", "--serve", "host=203.0.113.1", timeout=60)
     assert answer.returncode == 1
     assert "host=203.0.113.1 port=8765: " in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
@@ -156,13 +156,13 @@ def test_a_file_that_cannot_be_written_and_folders_without_runs(tmp_path: Path) 
 def test_a_full_disk_is_one_line_and_leaves_nothing(command: Command, tmp_path: Path) -> None:
     """The kernel's limit on a file's size stands for the disk."""
     write_run(tmp_path / "run")
-    (tmp_path / "limited.py").write_text(
-        "import resource, runpy\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        f"runpy.run_path({str(PROJECT / 'dashboard.py')!r}, run_name='__main__')\n"
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
     )
     before = set(tmp_path.rglob("*"))
-    answer = command(str(tmp_path / "limited.py"), "runs=run", "output=page.html")
+    limited = {"PYTHONPATH": f"{tmp_path / 'site'}:{PROJECT / 'src'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = command("dashboard", "runs=run", "output=page.html", **limited)
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         "error: output=page.html: can't be written (File too large); "

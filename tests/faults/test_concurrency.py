@@ -72,7 +72,7 @@ def test_of_two_runs_in_one_folder_the_second_is_refused_and_writes_nothing(comp
 
 def test_the_command_answers_in_one_line_before_it_writes(command: Command, tmp_path: Path) -> None:
     with held(tmp_path / "run"):
-        answer = command("train.py", *QUICK, "hydra.run.dir=run")
+        answer = command("train", *QUICK, "hydra.run.dir=run")
     assert answer.returncode == 1
     (line,) = answer.stderr.splitlines()
     assert line.startswith(f"error: hydra.run.dir={tmp_path / 'run'}: another process is writing there; accepted:")
@@ -81,7 +81,7 @@ def test_the_command_answers_in_one_line_before_it_writes(command: Command, tmp_
 
 def test_of_two_sweeps_in_one_folder_the_second_is_refused(command: Command, tmp_path: Path) -> None:
     with held(tmp_path / "sweep"):
-        answer = command("train.py", "-m", *QUICK, "seed=1,2", "hydra.sweep.dir=sweep")
+        answer = command("train", "-m", *QUICK, "seed=1,2", "hydra.sweep.dir=sweep")
     assert answer.returncode == 1
     assert answer.stderr.startswith("error: hydra.sweep.dir=sweep: another process is writing there; accepted:")
     assert set(content(tmp_path / "sweep")) == {".lock"}
@@ -135,7 +135,7 @@ def test_fifty_jobs_of_a_sweep_at_once_all_finish(command: Command, tmp_path: Pa
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     seeds = ",".join(map(str, range(JOBS)))
     answer = command(
-        "train.py", "-m", *QUICK, f"seed={seeds}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=10",
+        "train", "-m", *QUICK, f"seed={seeds}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=10",
         "hydra.sweep.dir=sweep", timeout=3000,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr

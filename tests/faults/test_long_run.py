@@ -61,5 +61,5 @@ def test_two_thousand_epochs(
     # The quickest step of a stretch is hardly moved by other jobs; one that grew with the epochs would double it.
     assert min(watched.seconds[1800:]) < 2 * min(watched.seconds[200:400])
     start = monotonic()
-    assert command("dashboard.py", "runs=run", "output=dashboard.html").returncode == 0
+    assert command("dashboard", "runs=run", "output=dashboard.html").returncode == 0
     assert monotonic() - start < 30  # 2.6 s were measured on a busy machine

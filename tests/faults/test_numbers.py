@@ -214,7 +214,7 @@ def test_weights_that_overflow_are_not_saved(composed: Compose, tmp_path: Path) 
 
 
 def test_a_critic_that_diverges_is_named_in_one_line(command: Command, tmp_path: Path) -> None:
-    answer = command("train.py", *QUICK, "model=aae", "divergence.optimizer.lr=1e39", "hydra.run.dir=run")
+    answer = command("train", *QUICK, "model=aae", "divergence.optimizer.lr=1e39", "hydra.run.dir=run")
     assert answer.returncode == 1
     (line,) = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: step 1 (epoch 1, batch 1): weights of divergence aren't finite; ")

@@ -25,7 +25,7 @@ def need(module: str) -> None:
 def run_two_jobs(command: Command, tmp_path: Path, *overrides: str) -> list[int]:
     """Threads of each job."""
     answer = command(
-        "train.py", "-m", *SMALL, *PROBE, *overrides, "trainer.max_epochs=1", "seed=1,2", "hydra.sweep.dir=sweep",
+        "train", "-m", *SMALL, *PROBE, *overrides, "trainer.max_epochs=1", "seed=1,2", "hydra.sweep.dir=sweep",
         PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr

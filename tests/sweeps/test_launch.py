@@ -60,10 +60,9 @@ def test_an_interrupted_sweep_ends_and_says_how_it_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["train.py", "-m"])
     with pytest.raises(type(by)):
         run(by, tmp_path)
-    assert capsys.readouterr().err == f"interrupted; python train.py -m sweep.resume={tmp_path} goes on\n"
+    assert capsys.readouterr().err == f"interrupted; infovae train -m sweep.resume={tmp_path} goes on\n"
 
 
 def test_jobs_are_listed_by_the_numbers_of_their_folders(

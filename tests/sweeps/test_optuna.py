@@ -25,9 +25,9 @@ LOSS, GAIN = Objective("loss"), Objective("gain", direction="maximize")
 
 
 def split(*overrides: str) -> Any:
-    from infovae.sweeps.search_space import split
+    from infovae.sweeps.search_space import shared_and_searched
 
-    return split(OverridesParser.create().parse_overrides(list(overrides)))
+    return shared_and_searched(OverridesParser.create().parse_overrides(list(overrides)))
 
 
 def test_hydra_s_sweeps_become_distributions() -> None:
@@ -115,7 +115,7 @@ def trials(folder: Path) -> list[Any]:
 
 
 def test_a_study_for_real_tells_its_front(command: Command, tmp_path: Path) -> None:
-    answer = command("train.py", "-m", *STUDY)
+    answer = command("train", "-m", *STUDY)
     assert answer.returncode == 0, answer.stderr
     folder = tmp_path / "sweep"
     assert [trial.state.name for trial in trials(folder)] == ["COMPLETE", "COMPLETE"]
@@ -132,7 +132,7 @@ def test_a_study_for_real_tells_its_front(command: Command, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_search_outlives_failures_and_a_resumed_one_finishes_what_is_open(command: Command, tmp_path: Path) -> None:
-    answer = command("train.py", "-m", *STUDY, "model.alpha=1.5")  # refused
+    answer = command("train", "-m", *STUDY, "model.alpha=1.5")  # refused
     assert answer.returncode == 1
     assert "error: 2 of 2 jobs didn't finish" in answer.stderr
     folder = tmp_path / "sweep"
@@ -141,7 +141,7 @@ def test_a_search_outlives_failures_and_a_resumed_one_finishes_what_is_open(comm
     cut_off.set_user_attr("sweep", str(folder.resolve()))
     cut_off.set_user_attr("overrides", [*STUDY[:10], "model.lambda_=2.0", "callbacks=checkpoint", "sweep.trial=2"])
 
-    again = command("train.py", "sweep.resume=sweep", "model.alpha=0")
+    again = command("train", "sweep.resume=sweep", "model.alpha=0")
     assert "(2 trials to run)" in again.stdout  # the one that was cut off, and one for the two that failed
     assert again.returncode == 0, again.stderr
     assert [trial.state.name for trial in trials(folder)] == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
@@ -157,7 +157,7 @@ def test_a_search_outlives_failures_and_a_resumed_one_finishes_what_is_open(comm
     ],
 )
 def test_a_search_that_can_not_start_says_why(command: Command, overrides: list[str], message: str) -> None:
-    answer = command("train.py", "-m", *overrides)
+    answer = command("train", "-m", *overrides)
     assert answer.returncode == 1
     assert f"error: {message}" in answer.stderr.splitlines()[-1]
     assert "Traceback" not in answer.stderr

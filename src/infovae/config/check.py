@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from infovae.config.options import CONF, choice, is_group, unknown_key
-from infovae.config.ranges import NoEffect
+from infovae.config.ranges import Unsupported
 from infovae.config.secrets import refuse_secrets
 from infovae.config.signatures import Signature, is_foreign, located, signature_of, trace
 from infovae.errors import ArgumentError, UserError
@@ -67,7 +67,8 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
         raise UserError("no value", key=missing, accepted=f"{missing}={NEEDED.get(missing, 'VALUE')}")
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
-    _refuse_unread(content, _declared(), _interpolated(written), content)
+    if HydraConfig.initialized():  # else nobody typed keys
+        _refuse_unread(content, _declared(), _interpolated(written), content)
     for key, annotation in top_level.items():
         if key not in content:
             raise UserError("it was taken away", key=key, accepted=f"{key}=VALUE")
@@ -159,8 +160,8 @@ def _check_node(key: str, node: Any, config: Mapping[Any, Any]) -> None:
 
 def _validate(key: str, value: Any, annotation: Any) -> None:
     """Hold a value against a type as strictly as JSON is: text is no number, and 1.0 is no whole number."""
-    if isinstance(annotation, NoEffect):
-        raise UserError("has no effect", key=key, value=value, accepted=annotation.accepted)
+    if isinstance(annotation, Unsupported):
+        raise UserError("not supported", key=key, value=value, accepted=annotation.accepted)
     if is_dataclass(annotation):  # a part, which a target makes; pydantic would read its fields
         raise _names_nothing(key, value)
     try:

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, Field
 
 
-class NoEffect(NamedTuple):
-    """In place of a type: a run ignores this argument, so giving it is refused.
+class Unsupported(NamedTuple):
+    """In place of a type: an argument that a run would ignore or trip over.
 
     Attributes:
-        accepted: what does have the effect.
+        accepted: what to use instead.
     """
 
     accepted: str
@@ -34,17 +34,17 @@ Duration = Annotated[str, AfterValidator(_duration)]
 
 TRAINER: Mapping[str, Any] = {
     "accumulate_grad_batches": Positive,
-    "callbacks": NoEffect("callbacks=[OPTION,...]"),
+    "callbacks": Unsupported("callbacks=[OPTION,...]"),
     "check_val_every_n_epoch": Positive | None,
     "devices": Positive | Literal[-1, "auto"] | list[NotNegative],
     "fast_dev_run": bool | NotNegative,
     "gradient_clip_val": FiniteFloat | None,
-    "limit_predict_batches": NoEffect("trainer.limit_test_batches=N"),
+    "limit_predict_batches": Unsupported("trainer.limit_test_batches=N"),
     "limit_test_batches": SomeBatches,
     "limit_train_batches": SomeBatches,
     "limit_val_batches": Literal[0] | SomeBatches,
-    "log_every_n_steps": NoEffect("no such key: everything is logged once an epoch"),
-    "logger": NoEffect("logger=OPTION"),
+    "log_every_n_steps": Unsupported("no such key: everything is logged once an epoch"),
+    "logger": Unsupported("logger=OPTION"),
     "max_epochs": PositiveOrUnlimited | None,
     "max_steps": PositiveOrUnlimited,
     "max_time": Duration | dict[str, NotNegative] | None,
@@ -52,10 +52,10 @@ TRAINER: Mapping[str, Any] = {
     "min_steps": NotNegative | None,
     "num_nodes": Literal[1],  # Lightning would wait half an hour for the other machine
     "num_sanity_val_steps": OrUnlimited,
-    "overfit_batches": NoEffect("data.train_size=N"),
+    "overfit_batches": Unsupported("data.train_size=N"),
     "reload_dataloaders_every_n_epochs": NotNegative,
     "use_distributed_sampler": Literal[False],  # data/loader.py shares an epoch out; a second time would lose examples
-    "val_check_interval": NoEffect("trainer.check_val_every_n_epoch=N"),
+    "val_check_interval": Unsupported("trainer.check_val_every_n_epoch=N"),
 }
 
 OPTIMIZER: Mapping[str, Any] = {
@@ -79,6 +79,7 @@ MONITORING: Mapping[str, Any] = {
 RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
     "pytorch_lightning.callbacks.": MONITORING,
+    "infovae.training.callbacks.best_checkpoint.": MONITORING,
     "torch.optim.": OPTIMIZER,
 }
 """By the name of a target, or by its package with a dot at the end."""

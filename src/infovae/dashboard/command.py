@@ -1,4 +1,4 @@
-"""The command line that makes a run again."""
+"""Find the command line that reproduces a run."""
 
 import shlex
 from collections.abc import Mapping

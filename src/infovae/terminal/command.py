@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-from collections.abc import Sequence
 
 VARIABLE = "INFOVAE_COMMAND"
 """Holds the subcommand, for this process and for those that it starts."""
@@ -14,11 +13,11 @@ def subcommand() -> str:
     return os.environ.get(VARIABLE, "train")
 
 
-def typed(arguments: Sequence[str] | None = None) -> list[str]:
-    """Return the command as a list of words, with other arguments if they are given."""
-    return ["infovae", subcommand(), *(sys.argv[1:] if arguments is None else arguments)]
+def typed() -> list[str]:
+    """Return the words of the command; of a script of the user's own, those that started it."""
+    return ["infovae", subcommand(), *sys.argv[1:]] if VARIABLE in os.environ else [*sys.argv]
 
 
 def shell_line(*arguments: str) -> str:
     """Return the running subcommand with other arguments, quoted for a shell."""
-    return shlex.join(typed(arguments))
+    return shlex.join(["infovae", subcommand(), *arguments])
