@@ -173,7 +173,7 @@ def test_runs_of_a_joblib_sweep_stream(command: Command, folder: Path, tmp_path:
     """joblib's processes hand down a way of starting others that torch's workers can't use (joblib/joblib#1104)."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     answer = command(
-        "train.py", "-m", "data=image_folder", f"data.root={folder}", "data.source.size=8", "data.streaming=always",
+        "train", "-m", "data=image_folder", f"data.root={folder}", "data.source.size=8", "data.streaming=always",
         "data.workers=2", "seed=1,2",
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep", "latent_dim=2", "logger=none",
         "network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "trainer.max_epochs=1", "trainer.accelerator=cpu",
