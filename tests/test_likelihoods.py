@@ -127,5 +127,5 @@ def test_categorical_samples_follow_their_probabilities() -> None:
 
 
 def test_one_level_is_refused() -> None:
-    with pytest.raises(ValueError, match="levels=1: accepted: "):
+    with pytest.raises(ValueError, match="levels=1: invalid; accepted: "):
         Categorical(1)
