@@ -149,3 +149,18 @@ def test_it_is_found_before_training(tmp_path: Path, options: str, message: str)
     assert line.startswith("error: ")
     assert message in line
     assert "Trainer.fit" not in answer.stdout
+
+
+def test_a_deleted_working_directory_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    answer = subprocess.run(
+        ["sh", "-c", f'rmdir ../gone && exec "{sys.executable}" -m infovae train data=digits'],
+        cwd=tmp_path / "gone",
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert answer.stderr == "error: the working directory is gone; accepted: a folder that exists: cd into one\n"

@@ -7,10 +7,7 @@ from typing import Any, NamedTuple
 
 from infovae.errors import UserError
 from infovae.runs.flat import flat
-from infovae.runs.safe_yaml import safe_yaml
-
-LONGEST = 2**20
-"""Bytes of a config; a run's own has some thousand."""
+from infovae.runs.safe_yaml import LONGEST, safe_yaml
 
 HYPERPARAMETERS = ("lr", "weight_decay", "betas", "eps", "momentum", "dampening", "nesterov", "fused", "foreach")
 """Arguments of an optimiser that may change although its state goes on."""
@@ -32,10 +29,10 @@ MAY_CHANGE = (
 """Keys, or patterns of keys, whose change takes effect when a run goes on. Any other change is refused."""
 
 MORE_TRAINING = (
-    "trainer.max_*", "trainer.min_*", "callbacks.*.patience", "callbacks.*.min_delta", "callbacks.*.tolerance",
+    "trainer.max_time", "trainer.min_*", "callbacks.*.patience", "callbacks.*.min_delta", "callbacks.*.tolerance",
     "callbacks.*_threshold",
 )  # fmt: skip
-"""Keys that decide when a run is over."""
+"""Keys of what can stop a run before its last epoch."""
 
 
 class Change(NamedTuple):

@@ -13,6 +13,7 @@ from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.runs.folder import check_writable
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.training.callbacks.best_checkpoint import BestCheckpoint
 from infovae.training.callbacks.kept_weights import KeepsWeights
 from infovae.training.job import in_sweep
 
@@ -20,6 +21,12 @@ SPLITS = ("train", "validation", "test")
 TERMS = ("loss", "reconstruction", "rate", "divergence", "elbo")
 NAMED_AFTER_THEMSELVES = {"log_det_covariance", "mmd", "active_units", "mig", "sap"}
 """Metrics whose columns begin with their own name. Those of others are known once they have been measured."""
+
+
+def checkpoint_files(trainer: pl.Trainer) -> int:
+    """Return how many checkpoints lie on the disk at once: those kept, ``previous.ckpt`` and the one being written."""
+    kept = [callback.save_top_k for callback in trainer.callbacks if isinstance(callback, ModelCheckpoint)]  # type: ignore[attr-defined]
+    return 2 + sum(k + 1 if k > 1 else 1 for k in kept)  # with several, the best has a copy
 
 
 def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
@@ -120,16 +127,17 @@ def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> No
     measured = _prepare_metrics(callbacks, trainer, module, data)
     for callback in callbacks:
         _check_monitor(callback, trainer, data)
-        _check_name(callback, measured)
-        dirpath = getattr(callback, "dirpath", None)
-        if isinstance(callback, ModelCheckpoint) and dirpath is not None:
-            check_writable(Path(dirpath), "callbacks.*.dirpath")
+        _check_saving(callback, trainer)
         needed = getattr(callback, "needs", None)
         if needed and needed not in measured:
             raise UserError(
                 f"{type(callback).__name__} goes by {needed}", key="metrics", value=f"[{','.join(measured)}]",
                 accepted=f"lists with it, as metrics=[{','.join([*measured, needed])}]",
             )  # fmt: skip
+        _check_name(callback, measured)
+        dirpath = getattr(callback, "dirpath", None)
+        if isinstance(callback, ModelCheckpoint) and dirpath is not None:
+            check_writable(Path(dirpath), "callbacks.*.dirpath")
     averaging = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
     keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
     if averaging and keeping:
@@ -167,6 +175,17 @@ def _check_monitor(callback: pl.Callback, trainer: pl.Trainer, data: ImageData) 
     if split == "train" and isinstance(callback, EarlyStopping) and not _looks_at_the_end(callback, trainer):
         why, accepted = f"{name} looks before that is known", "+callbacks.*.check_on_train_epoch_end=true"
         raise UserError(why, key="callbacks.*.monitor", value=monitor, accepted=accepted)
+
+
+def _check_saving(callback: pl.Callback, trainer: pl.Trainer) -> None:
+    """Refuse Lightning's own ModelCheckpoint if it would look for a metric after epochs that have none."""
+    if not isinstance(callback, ModelCheckpoint) or isinstance(callback, BestCheckpoint):
+        return
+    if callback.monitor and callback._save_on_train_epoch_end and (trainer.check_val_every_n_epoch or 1) > 1:
+        raise UserError(
+            "it looks for its monitor after epochs without a validation too", key="callbacks.*.save_on_train_epoch_end",
+            value="true", accepted=f"null, or {BestCheckpoint.__module__}.BestCheckpoint as its _target_",
+        )  # fmt: skip
 
 
 def _check_name(callback: pl.Callback, measured: Sequence[str]) -> None:
