@@ -19,6 +19,7 @@ from infovae.data.loader import EpochOrder, ImageLoader, TensorImages
 from infovae.data.mnist import SHA256, mnist
 from infovae.data.module import ImageData
 from infovae.data.splits import balanced_subset
+from infovae.errors import ArgumentError
 
 BUNDLED = PROJECT / "data" / "mnist"
 
@@ -73,7 +74,7 @@ def test_damaged_archives_are_one_clear_line(root: Path, damage: str) -> None:
         case "missing":
             archive.unlink()
     for download in (False, True):
-        with pytest.raises(OSError, match=f"^root=.*missing or damaged: {name}.*accepted:") as refusal:
+        with pytest.raises(ArgumentError, match=f"^root=.*missing or damaged: {name}.*accepted:") as refusal:
             mnist(str(root), download=download)
         assert "\n" not in str(refusal.value)
         assert not (root / ".MNIST.lock").exists()
@@ -82,7 +83,7 @@ def test_damaged_archives_are_one_clear_line(root: Path, damage: str) -> None:
 @pytest.mark.parametrize("download", [False, True])
 @pytest.mark.usefixtures("no_network")
 def test_a_refusal_leaves_nothing(tmp_path: Path, download: bool) -> None:
-    with pytest.raises(OSError, match="MNIST is missing"):
+    with pytest.raises(ArgumentError, match="MNIST is missing"):
         mnist(str(tmp_path / "data"), download=download)
     assert not list(tmp_path.iterdir())
 
@@ -112,7 +113,7 @@ def test_damaged_unpacked_files_are_unpacked_anew(root: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(root: Path) -> None:
     (root / "MNIST").write_text("a file is in the way, as a read-only folder would be to anyone but root")
-    with pytest.raises(OSError, match=r"^root=.*can't write .*accepted: a writable folder"):
+    with pytest.raises(ArgumentError, match=r"^root=.*can't write .*accepted: a writable folder"):
         mnist(str(root), download=False)
 
 
@@ -158,7 +159,7 @@ def test_splits_are_disjoint_and_a_matter_of_the_seed() -> None:
     ],
 )
 def test_sizes_that_cannot_be_had_are_refused(arguments: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         ImageData(toy(), **arguments)  # type: ignore[arg-type]
 
 

@@ -108,15 +108,15 @@ LINKS = {
 """Places that `evaluate` and `export` write to: whether a link there is replaced, else it is refused."""
 
 
-@pytest.mark.parametrize("script", ["evaluate.py", "export.py"])
+@pytest.mark.parametrize("script", ["evaluate", "export"])
 def test_links_in_a_stranger_s_folder_are_not_written_through(
     command: Command, run: Path, tmp_path: Path, script: str
 ) -> None:
     mine = tmp_path / "mine"
     mine.write_text("mine")
     (tmp_path / "folder").mkdir()
-    arguments = ["metrics=[log_det_covariance]", "pictures=[samples]"] if script == "evaluate.py" else []
-    for place in [place for place in LINKS if place.startswith(script[:6])]:
+    arguments = ["metrics=[log_det_covariance]", "pictures=[samples]"] if script == "evaluate" else []
+    for place in [place for place in LINKS if place.startswith(script[:4])]:
         path = run / place
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
@@ -133,19 +133,20 @@ def test_links_in_a_stranger_s_folder_are_not_written_through(
     assert not [path for path in run.rglob("*") if path.is_symlink() and "wandb" not in path.parts]
 
 
-def test_a_full_disk_is_one_line_that_names_the_file(command: Command, run: Path) -> None:
+def test_a_full_disk_is_one_line_that_names_the_file(command: Command, run: Path, tmp_path: Path) -> None:
     """The kernel's limit on a file's size stands for the disk."""
-    (tmp := run.parent / "limited.py").write_text(
-        "import resource, runpy, sys\n"
-        "from infovae.runs import files\n"
-        "write = files.write_whole\n"
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import resource\n"
+        "from infovae.runs import files\n\n"
+        "write = files.write_whole\n\n\n"
         "def limited(*arguments, **keywords):\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))\n"
-        "    write(*arguments, **keywords)\n"
+        "    write(*arguments, **keywords)\n\n\n"
         "files.write_whole = limited\n"
-        f"runpy.run_path({str(PROJECT / 'evaluate.py')!r}, run_name='__main__')\n"
     )
-    answer = command(str(tmp), "run=run", "metrics=[log_det_covariance]", "pictures=[]")
+    quick = ["metrics=[log_det_covariance]", "pictures=[]"]
+    answer = command("evaluate", "run=run", *quick, PYTHONPATH=f"{tmp_path / 'site'}:{PROJECT / 'src'}")
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         "error: results in run: run/evaluation.json: File too large; "
@@ -223,5 +224,7 @@ def test_a_foreign_model_that_can_not_decode_is_refused_in_one_line(command: Com
     foreign = ["adapter=encode_decode", "adapter.model._target_=os.getcwd", "data=digits", "latent_dim=2", "output=x"]
     answer = command("evaluate", *foreign)
     assert answer.returncode == 1
-    assert answer.stderr.splitlines() == ["error: adapter.model=str: no method decode; accepted has encode and decode"]
+    assert answer.stderr.splitlines() == [
+        "error: adapter.model=str: no method decode; accepted: a model with encode and decode"
+    ]
     assert not (tmp_path / "x").exists()

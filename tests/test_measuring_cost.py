@@ -13,7 +13,7 @@ from infovae.training.run import train
 def test_the_cost_is_told_once(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(aggregate_posterior, "TOLD_FROM", 0.0)
+    monkeypatch.setattr(aggregate_posterior, "LOGGED_FROM", 0.0)
     with caplog.at_level(logging.INFO, logger=aggregate_posterior.__name__):
         overrides = ["data.train_size=200", "callbacks=none", "pictures=[]", "trainer.max_epochs=2", "metrics=[mmd]"]
         train(composed(*SMALL, *overrides, run_dir=tmp_path))

@@ -77,4 +77,4 @@ def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PYTHONPATH", str(PROJECT / "src"))
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path / "notebooks")}}
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, timeout=1200, kernel_name="python3", resources=resources).execute()

@@ -289,3 +289,48 @@ def test_nothing_is_written_through_a_link_in_a_run_folder(
     with pytest.raises(UserError, match=rf"^hydra.run.dir={run}: {link} is a link, .*accepted: a folder without links"):
         train(composed(*TINY, "trainer.max_epochs=3", "resume=auto", run_dir=run))
     assert precious.read_text() == "keep"
+
+
+VALIDATED_EVERY_SECOND = "trainer.check_val_every_n_epoch=2"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["callbacks.checkpoint.monitor=validation/lost"], r"monitor=validation/lost: no such metric; accepted: valid"),
+        (["callbacks.checkpoint.monitor=test/mmd"], r"monitor=test/mmd: no such metric; accepted: test/loss"),
+        (["callbacks.checkpoint.dirpath=/dev/null/x"], r"dirpath=/dev/null/x: null is not a folder"),
+        (
+            ["callbacks.checkpoint._target_=pytorch_lightning.callbacks.ModelCheckpoint", VALIDATED_EVERY_SECOND],
+            r"save_on_train_epoch_end=true: it looks for its monitor after epochs without a validation",
+        ),
+        (["trainer.limit_train_batches=0.01"], r"limit_train_batches=0.01: less than one of 2 batches; .* least 0.5"),
+        (
+            ["trainer.limit_val_batches=0", "callbacks.checkpoint.monitor=test/loss"],
+            r"BestCheckpoint watches test/loss",
+        ),
+        (
+            [
+                "callbacks=early_stopping",
+                "callbacks.early_stopping.monitor=train/loss",
+                "trainer.check_val_every_n_epoch=2",
+            ],
+            r"monitor=train/loss: EarlyStopping looks before that is known",
+        ),
+    ],
+)
+def test_what_would_fail_after_an_epoch_is_refused_before_training(
+    composed: Compose, tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        train(composed(*TINY, *overrides, run_dir=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_moved_run_remembers_its_best_epoch(composed: Compose, run: Path) -> None:
+    """Of a falling loss mode=max calls the first epoch best; the folder is a copy of the one that it was trained in."""
+    best = ["callbacks.checkpoint.mode=max", "callbacks.checkpoint.monitor=validation/loss"]
+    train(composed(*TINY, *best, "trainer.max_epochs=2", run_dir=run / "first"))
+    (run / "first").rename(run / "moved")
+    train(composed(*TINY, *best, "trainer.max_epochs=4", "resume=auto", run_dir=run / "moved"))
+    assert checkpoint_of(run / "moved", "best")["epoch"] == 0

@@ -296,7 +296,7 @@ class InfoVAE(pl.LightningModule):
         loss = self.final_objective(reconstruction, rate, torch.zeros_like(rate) if divergence is None else divergence)
         terms = self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
-        terms.update(loss, reconstruction, rate, divergence, _weight(batch), self.objective.divergence_weight)
+        terms.update(loss, reconstruction, rate, divergence, _weight(batch), self.final_objective.divergence_weight)
         return {"codes": codes}
 
     def _log_evaluation(self, split: str) -> None:

@@ -44,7 +44,7 @@ def infovae_loss(
         lambda_: the weight on the divergence of q(z) from the prior in equation (5).
 
     Raises:
-        ValueError: the divergence has a weight, but is None.
+        ArgumentError: the divergence has a weight, but is None.
     """
     loss = reconstruction
     if alpha != 1:
@@ -52,7 +52,7 @@ def infovae_loss(
     divergence_weight = _divergence_weight(alpha, lambda_)
     if divergence_weight != 0:
         if divergence is None:
-            raise ValueError(f"divergence=None: its weight is {divergence_weight:g}; accepted: a scalar tensor")
+            raise ArgumentError("divergence", None, "a scalar tensor", f"its weight is {divergence_weight:g}")
         loss = loss + divergence_weight * divergence
     return loss
 
@@ -70,7 +70,7 @@ class Objective:
     The beta-VAE (Higgins et al. 2017), reconstruction + beta * rate, is the point (1 - beta, beta).
 
     Raises:
-        ArgumentError: the paper's Proposition 2 excludes the point. ``lambda_ = 0`` is accepted all the same: it is the
+        ArgumentError: the paper's Proposition 2 excludes the point. ``lambda_ = 0`` is accepted nevertheless: it is the
             unregularised autoencoder, a baseline.
     """
 
@@ -86,17 +86,6 @@ class Objective:
             weight = f"alpha + lambda_ - 1 = {self.divergence_weight:g}"
             why = f"with alpha={self.alpha:g} the divergence would be rewarded ({weight})"
             raise ArgumentError("lambda_", f"{self.lambda_:g}", f"lambda_ >= {1 - self.alpha:g}", why)
-
-    @staticmethod
-    def beta_vae(beta: float) -> "Objective":
-        """Return the point of the beta-VAE.
-
-        Raises:
-            ArgumentError: beta is negative or not finite.
-        """
-        if not math.isfinite(beta) or beta < 0:
-            raise ArgumentError("beta", f"{beta:g}", "finite values of at least 0")
-        return Objective(alpha=1 - beta, lambda_=beta)
 
     @property
     def rate_weight(self) -> float:

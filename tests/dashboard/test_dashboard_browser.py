@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import Command
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from run_folders import png, write_run
 
 from infovae.dashboard.build import write
@@ -295,6 +295,24 @@ def test_two_thousand_runs_without_lag(opened: Open, command: Command, tmp_path:
         show(page, view)
     page.wait_for_selector("#pictures .heading")
     assert page.locator("#pictures .heading").count() == 3
+
+
+def test_runs_that_are_sent_in_parts_are_all_shown(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting in between: the page would ask again after a minute."""
+    for seed in range(5):
+        write_run(tmp_path / "runs" / str(seed), seed=seed)
+    whole = Watch.changes
+    monkeypatch.setattr(Watch, "changes", lambda watch, since, most=0: whole(watch, since, most=0))
+    watch = Watch(settings_for(tmp_path / "runs", poll_seconds=60))
+    watch.look()
+    with Server(watch) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        page = opened(server.url)
+        expect(page.locator("#census")).to_have_text("5 runs: 5 finished")
+        expect(page.locator("#freshness")).to_have_text("live")
+        server.shutdown()
 
 
 def test_a_served_page_follows_and_keeps_the_choice(opened: Open, tmp_path: Path) -> None:

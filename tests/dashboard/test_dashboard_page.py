@@ -156,13 +156,13 @@ def test_a_file_that_cannot_be_written_and_folders_without_runs(tmp_path: Path) 
 def test_a_full_disk_is_one_line_and_leaves_nothing(command: Command, tmp_path: Path) -> None:
     """The kernel's limit on a file's size stands for the disk."""
     write_run(tmp_path / "run")
-    (tmp_path / "limited.py").write_text(
-        "import resource, runpy\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        f"runpy.run_path({str(PROJECT / 'dashboard.py')!r}, run_name='__main__')\n"
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
     )
     before = set(tmp_path.rglob("*"))
-    answer = command(str(tmp_path / "limited.py"), "runs=run", "output=page.html")
+    limited = {"PYTHONPATH": f"{tmp_path / 'site'}:{PROJECT / 'src'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = command("dashboard", "runs=run", "output=page.html", **limited)
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         "error: output=page.html: can't be written (File too large); "

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from infovae.data.augmentation import Augmentation
+from infovae.errors import ArgumentError
 
 
 def augmented(augmentation: Augmentation, images: Tensor, seed: int = 0) -> Tensor:
@@ -49,5 +50,5 @@ def test_the_share_of_batches_that_are_black_and_white() -> None:
 @pytest.mark.parametrize("argument", ["rotation", "zoom", "shift", "binarized"])
 @pytest.mark.parametrize("value", [-0.1, 181.0, float("nan")])
 def test_numbers_out_of_range_are_refused(argument: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{argument}=.*: invalid; accepted: values from 0 to"):
+    with pytest.raises(ArgumentError, match=f"{argument}=.*: invalid; accepted: values from 0 to"):
         Augmentation(**{argument: value})

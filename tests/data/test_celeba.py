@@ -9,6 +9,7 @@ from infovae.data.celeba import celeba
 from infovae.data.digits import digits
 from infovae.data.image_files import ImageFiles
 from infovae.data.module import ImageData
+from infovae.errors import ArgumentError
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_the_archive_may_be_gone_once_unpacked_and_what_is_missing_is_unpacked_a
     written.files[0].unlink()
     assert torch.equal(celeba(str(tmp_path), size=8, download=False).train.images, before.train.images)
     (tmp_path / "celeba" / "img_align_celeba" / "000003.jpg").unlink()
-    with pytest.raises(OSError, match=r"CelebA is damaged in .*1 images are missing in .* first is 000003.jpg"):
+    with pytest.raises(ArgumentError, match=r"CelebA is damaged in .*1 images are missing in .* first is 000003.jpg"):
         celeba(str(tmp_path), size=8, download=False)
 
 
@@ -61,7 +62,7 @@ def test_a_truncated_face_is_damage(tmp_path: Path) -> None:
     celeba(str(tmp_path), size=8)
     face = tmp_path / "celeba" / "img_align_celeba" / "000020.jpg"
     face.write_bytes(face.read_bytes()[:900])
-    with pytest.raises(OSError, match=r"^root=.*CelebA is damaged .*1 of 5 images can't be read, .*000020.jpg"):
+    with pytest.raises(ArgumentError, match=r"^root=.*CelebA is damaged .*1 of 5 images can't be read, .*000020.jpg"):
         celeba(str(tmp_path), size=8)
 
 
@@ -70,15 +71,15 @@ def test_a_truncated_face_is_damage(tmp_path: Path) -> None:
     ("argument", "value", "accepted"),
     [
         ("label", "Tall", f"identity, {', '.join(CELEBA_ATTRIBUTES)}$"),
-        ("size", 0, "whole numbers from 1$"),
+        ("size", 0, "whole numbers of at least 1$"),
         ("crop", 179, "whole numbers from 1 to 178"),
     ],
 )
 def test_what_a_face_has_not_is_refused(tmp_path: Path, argument: str, value: str | int, accepted: str) -> None:
-    with pytest.raises(ValueError, match=f"^{argument}={value}: invalid; accepted: {accepted}"):
+    with pytest.raises(ArgumentError, match=f"^{argument}={value}: invalid; accepted: {accepted}"):
         celeba(str(tmp_path), **{argument: value})  # type: ignore[arg-type]
 
 
 def test_a_set_without_a_validation_split_says_so() -> None:
-    with pytest.raises(ValueError, match="validation_size=null: this set has no validation split of its own"):
+    with pytest.raises(ArgumentError, match="validation_size=null: this set has no validation split of its own"):
         ImageData(digits, validation_size=None)

@@ -6,10 +6,18 @@ import pytest
 import yaml
 from conftest import CONF, PROJECT
 from formats import WRITERS
+from hydra.utils import get_object
 
+SECTIONS = (PROJECT / "docs" / "data.md").read_text().split("\n## ")
 SETS, FILES = (
-    {line.split("`")[1]: line for line in part.splitlines() if line.startswith("| `") and "`data=`" not in line}
-    for part in (PROJECT / "docs" / "data.md").read_text().split("\n## ")[:2]
+    {
+        line.split("`")[1]: line
+        for section in SECTIONS
+        if section.startswith(f"{title}\n")
+        for line in section.splitlines()
+        if line.startswith("| `") and "`data=`" not in line
+    }
+    for title in ("Sets", "Files")
 )
 
 
@@ -27,3 +35,34 @@ def test_files_are_named_with_their_folder(name: str, tmp_path: Path, monkeypatc
     for file in WRITERS[name](tmp_path, monkeypatch).files:
         assert f"`{file.name}`" in FILES[name]
         assert f"`{file.parent.relative_to(tmp_path)}/`" in FILES[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "augmentation.Augmentation",
+        "celeba.celeba",
+        "cifar.cifar10",
+        "cifar.cifar100",
+        "digits.digits",
+        "emnist.emnist",
+        "fashion_mnist.fashion_mnist",
+        "gaussian_mixture_2d.gaussian_mixture_2d",
+        "image_folder.image_folder",
+        "kmnist.kmnist",
+        "mnist.mnist",
+        "mnist_pooled.mnist_pooled",
+        "module.ImageData",
+        "omniglot.omniglot",
+        "qmnist.qmnist",
+        "sprites.sprites",
+        "stl10.stl10",
+        "svhn.svhn",
+        "tensor.tensor",
+        "two_points.two_points",
+        "usps.usps",
+    ],
+)
+def test_names_that_the_configs_of_finished_runs_hold_stay(name: str) -> None:
+    found = get_object(f"infovae.data.{name}")
+    assert found.__module__ == f"infovae.data.{name.partition('.')[0]}"  # where a run folder's parts must come from

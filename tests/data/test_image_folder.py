@@ -1,4 +1,5 @@
 import logging
+import os
 import pickle
 import struct
 import zlib
@@ -13,6 +14,7 @@ from PIL import Image
 from infovae.data.fitting import read_image
 from infovae.data.image_files import ImageFiles
 from infovae.data.image_folder import image_folder
+from infovae.errors import ArgumentError
 
 
 def save(path: Path, array: np.ndarray, mode: str | None = None, **options: object) -> Path:
@@ -142,7 +144,9 @@ def test_each_unreadable_image_is_refused_where_so_configured(folder: Path, kind
     paths = broken(folder)
     for path in paths[:kind] + paths[kind + 1 :]:
         path.unlink()
-    with pytest.raises(OSError, match=f"1 of 11 images can't be read, the first is .*{paths[kind].name}") as refusal:
+    with pytest.raises(
+        ArgumentError, match=f"1 of 11 images can't be read, the first is .*{paths[kind].name}"
+    ) as refusal:
         image_folder(str(folder), unreadable="refuse")
     assert "\n" not in str(refusal.value)
 
@@ -150,16 +154,16 @@ def test_each_unreadable_image_is_refused_where_so_configured(folder: Path, kind
 def test_a_folder_of_nothing_readable_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a_dogs").mkdir()
     broken(tmp_path)
-    with pytest.raises(OSError, match="3 of 3 images can't be read"):
+    with pytest.raises(ArgumentError, match="3 of 3 images can't be read"):
         image_folder(str(tmp_path))
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"^root=.*/nowhere: no such folder; accepted: a folder of images"):
+    with pytest.raises(ArgumentError, match=r"^root=.*/nowhere: no such folder; accepted: a folder of images"):
         image_folder(str(tmp_path / "nowhere"))
     (tmp_path / "notes.txt").write_text("no image")
     save(tmp_path / ".thumbnails" / "hidden.png", flat(0))
-    with pytest.raises(OSError, match=r"no images in it \(1 \.txt\); accepted: files named \."):
+    with pytest.raises(ArgumentError, match=r"no images in it \(1 \.txt\); accepted: files named \."):
         image_folder(str(tmp_path))
 
 
@@ -173,13 +177,15 @@ def test_one_image_can_not_be_split(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, (4, 0)])
 def test_sizes_below_one_are_refused(folder: Path, size: int | tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"^size=.*: invalid; accepted: a whole number of at least 1"):
+    with pytest.raises(ArgumentError, match=r"^size=.*: invalid; accepted: a whole number of at least 1"):
         image_folder(str(folder), size=size)
 
 
 def test_more_than_memory_holds_is_refused_before_reading_where_it_is_to_be_held(folder: Path) -> None:
     side = int((psutil.virtual_memory().total / 20) ** 0.5)
-    with pytest.raises(OSError, match=r"take .* GiB while they are split, and .* GiB of memory are free; accepted:"):
+    with pytest.raises(
+        ArgumentError, match=r"take .* GiB while they are split, and .* GiB of memory are free; accepted:"
+    ):
         image_folder(str(folder), size=side, streaming="never")
 
 
@@ -204,7 +210,7 @@ def test_held_and_streamed_images_are_the_same(folder: Path) -> None:
 
 def test_streamed_images_that_can_not_be_read_are_refused_before_training(folder: Path) -> None:
     broken(folder)
-    with pytest.raises(OSError, match=r"3 of 13 images can't be read, the first is .*nothing\.png"):
+    with pytest.raises(ArgumentError, match=r"3 of 13 images can't be read, the first is .*nothing\.png"):
         image_folder(str(folder), unreadable="refuse", streaming="always")
 
 
@@ -269,7 +275,7 @@ def test_a_pgm_states_its_own_range(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("white", [0.0, -1.0, float("nan"), float("inf")])
 def test_impossible_whites_are_refused(folder: Path, white: float) -> None:
-    with pytest.raises(ValueError, match=f"^white={white}: invalid; accepted: numbers above 0"):
+    with pytest.raises(ArgumentError, match=f"^white={white}: invalid; accepted: numbers above 0"):
         image_folder(str(folder), white=white)
 
 
@@ -294,7 +300,7 @@ def test_kinds_that_need_another_package_name_it(
     assert told in caplog.text
     for path in folder.rglob("*.png"):
         path.unlink()
-    with pytest.raises(OSError, match=r"no images in it \(2 .avif .*; accepted: files named"):
+    with pytest.raises(ArgumentError, match=r"no images in it \(2 .avif .*; accepted: files named"):
         image_folder(str(folder), size=8)
 
 
@@ -321,3 +327,29 @@ def test_linked_classes_are_read_and_loops_are_not_followed(
     images, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
     assert len(images) == 11
     assert labels[images[:, 0, 0, 0] == 255].tolist() == [2]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif"])
+def test_files_of_several_images_are_counted(folder: Path, caplog: pytest.LogCaptureFixture, suffix: str) -> None:
+    frames = [Image.fromarray(flat(value)) for value in (250, 10, 20)]
+    for name in ("c", "d"):
+        frames[0].save(folder / f"{name}.{suffix}", save_all=True, append_images=frames[1:])
+    train, test, _ = image_folder(str(folder), size=8)
+    (line,) = caplog.messages
+    assert f"2 files hold several images, of which the first is read; one is {folder / f'c.{suffix}'}" in line
+    assert int((torch.cat([train.images, test.images])[:, 0, 0, 0] >= 249).sum()) == 2
+
+
+def test_a_folder_that_can_not_be_listed_is_told(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def denied(path: str) -> object:
+        if Path(path).name == "b_cats":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", denied)
+    image_folder(str(folder), size=8, test_fraction=0.4)
+    assert "skipped 1 folders that can't be listed; the first: [Errno 13] Permission denied" in caplog.text

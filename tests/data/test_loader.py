@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from infovae.data.augmentation import Augmentation
 from infovae.data.images import LabelledImages
 from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
+from infovae.errors import ArgumentError
 
 CPU = torch.device("cpu")
 
@@ -96,7 +97,7 @@ def test_training_drops_the_last_batch_unless_there_is_no_other() -> None:
 
 
 def test_batch_size_is_refused_below_one() -> None:
-    with pytest.raises(ValueError, match="batch_size=0: invalid; accepted: whole numbers of at least 1"):
+    with pytest.raises(ArgumentError, match="batch_size=0: invalid; accepted: whole numbers of at least 1"):
         ImageLoader(dataset(3), EpochOrder(3, 1, True), 0, "none", True)
 
 

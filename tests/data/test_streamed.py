@@ -17,7 +17,7 @@ from infovae.data.images import LabelledImages
 from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
 from infovae.data.module import ImageData
 from infovae.data.streamed import StreamedImages
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.priors.vamp import Vamp
 from infovae.training.run import train
 
@@ -165,7 +165,7 @@ def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.Monkey
     ],
 )
 def test_impossible_workers_are_refused_before_the_set_is_read(key: str, value: int, accepted: str) -> None:
-    with pytest.raises(ValueError, match=f"^{key}={value}: invalid; accepted: whole numbers from {accepted}"):
+    with pytest.raises(ArgumentError, match=f"^{key}={value}: invalid; accepted: whole numbers from {accepted}"):
         ImageData(lambda: pytest.fail("read"), **{key: value})  # type: ignore[arg-type]
 
 

@@ -22,6 +22,7 @@ from infovae.data.stl10 import stl10
 from infovae.data.svhn import svhn
 from infovae.data.torchvision_sets import labelled
 from infovae.data.usps import usps
+from infovae.errors import ArgumentError
 
 SETS: dict[str, Callable[..., ImageSets]] = {
     function.__name__: function
@@ -57,7 +58,7 @@ def assert_reads_as(read: LabelledImages, expected: Part) -> None:
 
 
 def refusal(name: str, root: Path, download: bool) -> str:
-    with pytest.raises(OSError, match="accepted:") as caught:
+    with pytest.raises(ArgumentError, match="accepted:") as caught:
         SETS[name](str(root), download=download)
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"root={root}: ")
@@ -157,7 +158,7 @@ def test_stl10_gives_unlabelled_images_a_class_of_their_own(
 def test_qmnist_refuses_test_images_it_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["qmnist"](tmp_path, monkeypatch)
     assert len(qmnist(str(tmp_path), test="test10k", download=False).test.images) == 5
-    with pytest.raises(OSError, match=r"QMNIST is damaged.*0 images and 0 labels"):
+    with pytest.raises(ArgumentError, match=r"QMNIST is damaged.*0 images and 0 labels"):
         qmnist(str(tmp_path), test="test50k", download=False)
 
 

@@ -228,5 +228,21 @@ def test_float32_is_float64_but_for_rounding(
     assert (slope.double() - exact_slope).norm() <= 10 * tolerance * max(1e-4, exact_slope.norm())
 
 
+@every_case
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_smallest_batches_are_refused_or_finite(case: str, n: int) -> None:
+    """Never nan: an estimate that compares different codes refuses a single one, and says what to do."""
+    divergence, prior = divergence_of(case).double(), StandardNormal(2).double()
+    batch = codes(n)
+    divergence.adapt(batch, prior)
+    if n < divergence.minimum_batch:
+        with pytest.raises(ValueError, match="n=1: a U-statistic compares two points; accepted: at least 2 points"):
+            divergence(batch, prior)
+    else:
+        value, slope = gradient(divergence, batch)
+        assert value.isfinite()
+        assert slope.isfinite().all()
+
+
 def test_there_are_cases() -> None:
     assert {"kl", "mmd", "sinkhorn", "sliced_wasserstein", "mmd-gaussian"} <= set(CASES)

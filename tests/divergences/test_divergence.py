@@ -42,9 +42,9 @@ def test_samples_suffice_for_mmd(prior: Prior) -> None:
 @pytest.mark.parametrize(
     ("divergence", "prior", "told"),
     [
-        (NeedsScore(), Uniform(2), "prior Uniform: divergence NeedsScore needs its score, which it doesn't have"),
-        (KL(), SamplesAlone(2), "prior SamplesAlone: divergence KL needs its log_prob, which it doesn't have"),
-        (KL(), Uniform(2), "prior Uniform: divergence KL needs a density above 0 at every code"),
+        (NeedsScore(), Uniform(2), "prior=Uniform: it has no score, which divergence NeedsScore needs"),
+        (KL(), SamplesAlone(2), "prior=SamplesAlone: it has no log_prob, which divergence KL needs"),
+        (KL(), Uniform(2), "prior=Uniform: its density is 0 in places, and divergence KL needs its logarithm"),
         (MMD(prior_terms="exact"), Uniform(2), "prior_terms=exact: the closed form is for N"),
     ],
 )

@@ -91,7 +91,7 @@ def test_common_offset_costs_little_precision() -> None:
 
 def test_limits() -> None:
     prior = StandardNormal(2)
-    with pytest.raises(ValueError, match="at least 2 points, not 1; estimator=v"):
+    with pytest.raises(ValueError, match="n=1: a U-statistic compares two points"):
         FourierMMD()(codes(torch.randn(1, 2)), prior)
     assert FourierMMD(estimator="v")(codes(torch.randn(1, 2)), prior) >= 0
     for refused in ({"features": 0}, {"feature_seed": -1}, {"bandwidth": 0.0}):

@@ -33,7 +33,7 @@ def test_is_nought() -> None:
     assert value == 0
 
 
-@pytest.mark.parametrize("objective", [Objective(), Objective.beta_vae(4.0), Objective(1.0, 0.0)])
+@pytest.mark.parametrize("objective", [Objective(), Objective(-3.0, 4.0), Objective(1.0, 0.0)])
 def test_serves_objectives_that_give_it_no_weight(objective: Objective) -> None:
     assert model(objective).divergence(Codes(*torch.ones(3, 4, 2), 4), StandardNormal(2)) == 0
 

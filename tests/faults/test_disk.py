@@ -49,7 +49,7 @@ def fill_at(monkeypatch: pytest.MonkeyPatch, step: int, limit: int) -> None:
 def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint_whole(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    refusal = f"^hydra.run.dir={tmp_path}: File too large; the last good checkpoint is "
+    refusal = rf"^hydra.run.dir={tmp_path}: {tmp_path}/\S+: File too large; the last good checkpoint is "
     with monkeypatch.context() as patch:
         fill_at(patch, STEPS + 2, limit)
         with pytest.raises(UserError, match=refusal) as told:
@@ -93,7 +93,9 @@ def test_a_run_whose_summary_has_no_room_did_not_finish(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record, "write_record", full)
-    with pytest.raises(UserError, match=r"summary.json: No space left on device; the last good checkpoint is .*last"):
+    with pytest.raises(
+        UserError, match=r"^hydra.run.dir=.*summary.json: No space left on device; the last good checkpoint is .*last"
+    ):
         train(composed(*TINY, "trainer.max_epochs=1", run_dir=tmp_path))
 
 
@@ -147,3 +149,18 @@ def test_it_is_found_before_training(tmp_path: Path, options: str, message: str)
     assert line.startswith("error: ")
     assert message in line
     assert "Trainer.fit" not in answer.stdout
+
+
+def test_a_deleted_working_directory_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    answer = subprocess.run(
+        ["sh", "-c", f'rmdir ../gone && exec "{sys.executable}" -m infovae train data=digits'],
+        cwd=tmp_path / "gone",
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert answer.stderr == "error: the working directory is gone; accepted: a folder that exists: cd into one\n"

@@ -1,10 +1,13 @@
 """One example, two examples, and a last batch of one: every metric gives numbers, or nan with a reason."""
 
+import csv
+import math
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import CONF
+from conftest import CONF, SMALL, Compose
 from metrics.known_factors import data_with
 from metrics.linear_gaussian import LinearGaussian, LinearGaussianModel
 from torch import Tensor
@@ -32,6 +35,7 @@ from infovae.metrics.reconstruction import Reconstruction
 from infovae.metrics.sampled_log_det_covariance import SampledLogDetCovariance
 from infovae.metrics.sap import SAP
 from infovae.model import Observed
+from infovae.training.run import train
 
 METRICS = {
     "active_units": ActiveUnits,
@@ -109,3 +113,24 @@ def test_vectors_of_one_entry_stay_vectors(name: str) -> None:
     found, _ = measure(name, 1 if name == "class_covariance" else 9, [1] if name == "class_covariance" else [9])
     vectors = {"covariance_eigenvalues", "kl_by_dimension", "log_det_covariance_by_class"} & set(found)
     assert [found[key].shape for key in vectors] == [(1,)]
+
+
+@pytest.mark.parametrize("validation_size", [1, 101])
+@pytest.mark.parametrize("model", ["infovae", "vae"])
+def test_a_run_goes_on_although_a_batch_is_too_small_for_its_divergence(
+    composed: Compose, tmp_path: Path, model: str, validation_size: int
+) -> None:
+    """Batches of 100, an unbiased MMD: the last one, or the only one, has one example and no MMD."""
+    overrides = [
+        f"model={model}", "divergence=mmd", "divergence.estimator=u", "callbacks=[early_stopping]",
+        "callbacks.early_stopping.patience=1", "trainer.max_epochs=3", "metrics=[mmd]", "pictures=[]",
+        f"data.validation_size={validation_size}", "data.train_size=201",
+    ]  # fmt: skip
+    train(composed(*SMALL, *overrides, run_dir=tmp_path))
+    with (tmp_path / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    for row in rows:
+        assert math.isfinite(float(row["validation/loss"]))
+        assert math.isfinite(float(row["train/divergence"]))
+        assert math.isnan(float(row["validation/divergence"])) == (validation_size == 1)

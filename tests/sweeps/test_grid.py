@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import PROJECT, SMALL, Command, Compose
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from infovae.errors import UserError
-from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.jobs import Job, Record, adopted, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.report import report
 from infovae.sweeps.resume import resumed
 from infovae.training.run import train
@@ -38,11 +40,12 @@ def test_jobs_are_known_by_their_overrides_not_by_their_number(tmp_path: Path) -
     leave(tmp_path / "10", ["model=vae", "seed=2", "sweep.resume=x"])
     leave(tmp_path / "2", ["model=vae", "seed=3"])
     recorded = recorded_jobs(tmp_path)
-    assert [job.folder.name for job in recorded] == ["0", "2", "10"]
+    assert [job.folder.name for job in recorded.jobs] == ["0", "2", "10"]
+    assert recorded.unreadable == []
     combinations = [["model=vae", f"seed={seed}", "sweep.resume=y"] for seed in (4, 3, 2, 1, 5)]
     jobs = number_jobs(tmp_path, combinations, recorded)
     assert [job.folder.name for job in jobs] == ["11", "2", "10", "0", "12"]
-    assert [job.folder.name for job in number_jobs(tmp_path, combinations, [])] == ["0", "1", "2", "3", "4"]
+    assert [job.folder.name for job in number_jobs(tmp_path, combinations, Record([], []))] == ["0", "1", "2", "3", "4"]
 
 
 def test_an_outcome_is_what_the_summary_says_and_without_one_the_job_was_cut_off(tmp_path: Path) -> None:
@@ -56,6 +59,67 @@ def test_an_outcome_is_what_the_summary_says_and_without_one_the_job_was_cut_off
     assert not failed.finished
     assert str(failed) == "ValueError: no"
     assert str(cut_off) == "cut off"
+
+
+@pytest.mark.parametrize(
+    "summary", ["[]", "{}", '{"status": "fini', '{"status": 1, "error": null, "metrics": {}}', "null",
+                '{"status": "finished", "error": null, "metrics": {"a": []}}', "\xff"],
+)  # fmt: skip
+def test_a_damaged_summary_is_that_of_a_job_that_was_cut_off(tmp_path: Path, summary: str) -> None:
+    leave(tmp_path / "0", [])
+    (tmp_path / "0" / "summary.json").write_bytes(summary.encode("latin1"))
+    assert outcome(tmp_path / "0").status == "cut off"
+    assert str(outcome(tmp_path / "0")) == f"cut off: {tmp_path / '0' / 'summary.json'} is damaged"
+
+
+def test_a_job_with_a_damaged_record_keeps_its_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    combinations = [["model=vae", f"seed={seed}"] for seed in range(6)]
+    for number in range(5):
+        leave(tmp_path / str(number), combinations[number])
+    hydra = {"hydra": {"overrides": {"task": combinations[0]}}}
+    (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- model=v")
+    OmegaConf.save(hydra, tmp_path / "0" / ".hydra" / "hydra.yaml")  # which tells it, too
+    (tmp_path / "1" / ".hydra" / "overrides.yaml").write_text("- [model")
+    (tmp_path / "2" / ".hydra" / "overrides.yaml").write_text("")
+    (tmp_path / "3" / ".hydra" / "overrides.yaml").unlink()
+    record = recorded_jobs(tmp_path)
+    jobs = number_jobs(tmp_path, combinations, adopted(record, combinations))
+    assert [job.folder.name for job in jobs] == ["0", "1", "2", "3", "4", "5"]
+    assert [folder.name for folder in record.unreadable] == ["1", "2", "3"]
+    for number in (1, 2, 3):
+        assert f"{tmp_path / str(number)}: its record in .hydra/ is damaged; the job of that number runs" in caplog.text
+    # In another order, job 2's number names a job that has a folder of its own; the number stays taken.
+    other = [combinations[4], ["seed=7"], combinations[0]]
+    jobs = number_jobs(tmp_path, other, adopted(record, other))
+    assert [job.folder.name for job in jobs] == ["4", "1", "0"]
+    # Where nothing runs, no folder is taken for a job that it may not be.
+    assert [job.folder.name for job in number_jobs(tmp_path, combinations, record)] == ["0", "5", "6", "7", "4", "8"]
+    assert f"{tmp_path / '2'}: its record in .hydra/ is damaged; it is left alone" in caplog.text
+
+
+def test_a_torn_multirun_yaml_needs_the_sweep_s_own_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "multirun.yaml").write_text("hydra:\n  overrides:\n    task: [seed")
+    with pytest.raises(UserError, match=r"its multirun.yaml is damaged; accepted: the sweep's own command with sweep"):
+        resumed(["-m", f"sweep.resume={tmp_path}"])
+    own = [f"sweep.resume='{tmp_path}'", "hydra.mode=MULTIRUN", f"hydra.sweep.dir='{tmp_path}'"]
+    assert resumed(["-m", "seed=1,2", f"sweep.resume={tmp_path}"]) == ["-m", "seed=1,2", *own]
+    assert "multirun.yaml is damaged; the sweep goes on by this command alone" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["it's", "a b", "100%", "a,b=c", 'q"', "back\\"])
+def test_any_folder_can_be_resumed(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    folder = tmp_path / name
+    folder.mkdir()
+    OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": ["seed=1,2"]}}}, folder / "multirun.yaml")
+    with pytest.raises(UserError) as advice:
+        report([Job(folder / "0", ("seed=1",))], folder)
+    command = str(advice.value).partition("; infovae train ")[2].removesuffix(" runs them again")
+    arguments = resumed(shlex.split(command))
+    parsed = OverridesParser.create().parse_overrides(arguments[1:])
+    values = {override.key_or_group: override.value() for override in parsed if not override.is_sweep_override()}
+    assert values["sweep.resume"] == values["hydra.sweep.dir"] == str(folder)
+    assert resumed(arguments)[: len(arguments)] == arguments  # what a launcher hands on is read alike
 
 
 def test_the_report_lists_what_did_not_finish_by_what_sets_it_apart(
@@ -75,7 +139,8 @@ def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_
     OmegaConf.save({"hydra": {"overrides": overrides}}, tmp_path / "multirun.yaml")
     given = ["-m", f"sweep.resume={tmp_path}", "seed=1,2,3"]
     assert resumed(given) == [
-        *given, "hydra/launcher=joblib", "+trainer.x=1", "hydra.mode=MULTIRUN", f"hydra.sweep.dir='{tmp_path}'",
+        "-m", f"sweep.resume='{tmp_path}'", "seed=1,2,3",
+        "hydra/launcher=joblib", "+trainer.x=1", "hydra.mode=MULTIRUN", f"hydra.sweep.dir='{tmp_path}'",
     ]  # fmt: skip
     assert resumed(["seed=1", "sweep.resume=null"]) == ["seed=1", "sweep.resume=null"]
     with pytest.raises(UserError, match=r"^sweep.resume=nowhere: no multirun.yaml in there; accepted: the folder"):

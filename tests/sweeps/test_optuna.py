@@ -25,9 +25,9 @@ LOSS, GAIN = Objective("loss"), Objective("gain", direction="maximize")
 
 
 def split(*overrides: str) -> Any:
-    from infovae.sweeps.search_space import split
+    from infovae.sweeps.search_space import shared_and_searched
 
-    return split(OverridesParser.create().parse_overrides(list(overrides)))
+    return shared_and_searched(OverridesParser.create().parse_overrides(list(overrides)))
 
 
 def test_hydra_s_sweeps_become_distributions() -> None:

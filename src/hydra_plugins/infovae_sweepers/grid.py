@@ -1,4 +1,4 @@
-"""Every combination of the values on the command line."""
+"""Run every combination of the values on the command line."""
 
 import logging
 from pathlib import Path
@@ -9,10 +9,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
 from infovae.runs.lock import claimed
 from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher
-from infovae.sweeps.jobs import number_jobs, outcome, recorded_jobs
+from infovae.sweeps.jobs import Job, Record, adopted, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.launch import launch
 from infovae.sweeps.report import report
 
@@ -20,11 +21,11 @@ log = logging.getLogger(__name__)
 
 
 class Grid(BasicSweeper):
-    """Hydra's own sweeper, but a job that fails leaves the others alone, and a resumed sweep runs what is left.
+    """Hydra's own sweeper, but a job that fails leaves the others alone, and a resumed sweep runs the rest.
 
     Args:
-        max_batch_size: so many jobs are handed to the launcher at a time; all where None.
-        params: values by key, beside those of the command line.
+        max_batch_size: how many jobs to give the launcher at a time; None gives all.
+        params: values by key, in addition to those of the command line.
     """
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -55,11 +56,20 @@ class Grid(BasicSweeper):
     def _run(self, sweep_dir: Path, combinations: list[list[str]]) -> None:
         assert self.config is not None
         assert self.launcher is not None
-        jobs = number_jobs(sweep_dir, combinations, recorded_jobs(sweep_dir) if self.config.sweep.resume else [])
-        left = [job for job in jobs if not (self.config.sweep.resume and outcome(job.folder).finished)]
-        OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
+        resume = bool(self.config.sweep.resume)
+        record = adopted(recorded_jobs(sweep_dir), combinations) if resume else Record([], [])
+        jobs = number_jobs(sweep_dir, combinations, record)
+        left = [job for job in jobs if not resume or job.folder in record.unreadable or _is_left(job)]
+        write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)
         log.info("sweep folder: %s (%d of %d jobs to run)", sweep_dir, len(left), len(jobs))
         size = self.max_batch_size or max(1, len(left))
         for start in range(0, len(left), size):
             launch(self.launcher, left[start : start + size])
         report(jobs, sweep_dir)
+
+
+def _is_left(job: Job) -> bool:
+    ended = outcome(job.folder)
+    if ended.status == "cut off" and ended.error:
+        log.warning("job %s: %s", job.folder.name, ended)
+    return not ended.finished

@@ -1,4 +1,4 @@
-"""A search by Optuna, each trial a job."""
+"""Search with Optuna; each trial is a job."""
 
 import json
 import logging
@@ -16,14 +16,16 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.errors import UserError
+from infovae.runs.files import write_whole
 from infovae.runs.folder import leave_no_trace
 from infovae.runs.lock import claimed
 from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher, install
 from infovae.sweeps.jobs import Job, outcome
 from infovae.sweeps.launch import launch
-from infovae.sweeps.objectives import STOPPED, Objective
+from infovae.sweeps.objectives import STOPPED, SearchObjective
 from infovae.sweeps.report import report
+from infovae.terminal.printable import printable
 
 if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
     from optuna import Study
@@ -34,22 +36,22 @@ if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
 log = logging.getLogger(__name__)
 
 SWEEP, OVERRIDES = "sweep", "overrides"
-"""Attributes of a trial: the folder of the sweep that it belongs to, and what its job was started with."""
+"""Attributes of a trial: the folder of its sweep, and the overrides of its job."""
 
 
 class OptunaStudy(Sweeper):
-    """Draw trials from a study, run each as a job in the folder of its number, tell the study how it ended.
+    """Draw trials from a study, run each as a job in the folder of its number, and report its end to the study.
 
-    The study lies in a storage, where other machines add to it and :class:`TrialPruning` looks up how trials compare.
-    A job that fails is a failed trial and ends nothing; one that was cut off stays open until the sweep is resumed.
+    The study lies in a storage, where other machines add to it and :class:`TrialPruning` compares trials. A job that
+    fails is a failed trial, and the search goes on. A job that was cut off stays open until the sweep is resumed.
 
     Args:
         storage: URL of the study's storage.
         study_name: of the study.
-        n_trials: that this sweep has to finish.
-        n_jobs: trials handed to the launcher at a time.
-        params: sweeps by key, beside those of the command line.
-        objectives: see :class:`Objective`.
+        n_trials: how many trials this sweep finishes.
+        n_jobs: how many trials to give the launcher at a time.
+        params: sweeps by key, in addition to those of the command line.
+        objectives: see :class:`SearchObjective`.
         sampler: config of one of Optuna's samplers.
     """
 
@@ -68,7 +70,7 @@ class OptunaStudy(Sweeper):
         self.n_trials = n_trials
         self.n_jobs = n_jobs
         self.params = params
-        self.objectives = [Objective(**entry) for entry in objectives]
+        self.objectives = [SearchObjective(**entry) for entry in objectives]
         self.sampler = sampler
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -86,13 +88,13 @@ class OptunaStudy(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         try:
-            from infovae.sweeps.search_space import split
+            from infovae.sweeps.search_space import shared_and_searched
         except ImportError as error:
             raise UserError(f"hydra/sweeper=optuna: not installed; {install('optuna')}") from error
 
         params = [f"{key}={values}" for key, values in self.params.items()]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        shared, space = split(parser.parse_overrides([*params, *arguments]))
+        shared, space = shared_and_searched(parser.parse_overrides([*params, *arguments]))
         if not space:
             raise UserError(
                 "hydra/sweeper=optuna: nothing to search over; accepted: hparams_search=NAME, or sweeps as "
@@ -122,13 +124,13 @@ class OptunaStudy(Sweeper):
                 load_if_exists=True,
             )
         except Exception as error:  # of a storage's own kind
-            reason = " ".join(str(error).split())
+            reason = printable(str(error))
             raise UserError(
                 f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}; accepted: URLs of "
                 "databases, as sqlite:///FILE"
             ) from error
 
-        OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
+        write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)
         jobs = self._cut_off(study, sweep_dir, [entry for entry in shared if entry.startswith("sweep.resume=")])
         left = self.n_trials - len(jobs) - len(_own(study, sweep_dir, "COMPLETE", "PRUNED"))
         log.info("sweep folder: %s (%d trials to run)", sweep_dir, left + len(jobs))
@@ -183,13 +185,13 @@ class OptunaStudy(Sweeper):
             }
             for trial in study.best_trials
         ]
-        (sweep_dir / "best_trials.json").write_text(json.dumps(best, indent=2) + "\n")
+        write_whole(sweep_dir / "best_trials.json", json.dumps(best, indent=2) + "\n", inside=sweep_dir)
         for entry in best:
             log.info("best: trial %d, %s, %s", entry["trial"], entry["params"], entry["objectives"])
 
 
 def _own(study: "Study", sweep_dir: Path, *states: str) -> list["FrozenTrial"]:
-    """The trials of this sweep, among those that other machines may have added, in certain states."""
+    """Return this sweep's trials in certain states; other machines may have added others."""
     trials = study.get_trials(deepcopy=False)
     mine = str(sweep_dir.resolve())
     return [trial for trial in trials if trial.user_attrs.get(SWEEP) == mine and trial.state.name in states]

@@ -45,9 +45,6 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     wanted = os.environ.get("HYDRA_FULL_ERROR" if is_first else "INFOVAE_FULL_ERROR", "0")
     os.environ["INFOVAE_FULL_ERROR"] = wanted
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them its own way
-    # A user's own parts are in the folder where the command is typed. It is searched last, so that nothing there
-    # replaces an installed package.
-    sys.path.append(os.getcwd())
     errors = one_line_errors if wanted in ("", "0") else contextlib.nullcontext
     start, has_begun = time.time(), False
 
@@ -65,6 +62,9 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
             raise
 
     with errors():
+        # A user's own parts are in the folder where the command is typed. It is searched last, so that nothing there
+        # replaces an installed package.
+        sys.path.append(working_directory())
         sys.argv[1:] = resumed(sys.argv[1:])
         check_arguments(sys.argv[1:])
         try:
@@ -79,6 +79,18 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
                 value=error.filename,
                 accepted="a folder that can be made and written to",
             ) from error
+
+
+def working_directory() -> str:
+    """Return the folder where the command is typed.
+
+    Raises:
+        UserError: it was deleted since.
+    """
+    try:
+        return os.getcwd()
+    except FileNotFoundError as error:
+        raise UserError("the working directory is gone", accepted="a folder that exists: cd into one") from error
 
 
 def check_arguments(arguments: list[str]) -> None:

@@ -79,6 +79,7 @@ MONITORING: Mapping[str, Any] = {
 RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
     "pytorch_lightning.callbacks.": MONITORING,
+    "infovae.training.callbacks.best_checkpoint.": MONITORING,
     "torch.optim.": OPTIMIZER,
 }
 """By the name of a target, or by its package with a dot at the end."""

@@ -1,6 +1,7 @@
-"""The pictures of a run by name and epoch, and how many of them go into a file."""
+"""Find a run's pictures by name and epoch, and choose those that go into a file."""
 
 import base64
+import itertools
 import os
 import re
 import stat
@@ -14,11 +15,14 @@ NAME = re.compile(r"(?P<name>.+?)(?:-(?P<epoch>\d{1,9}))?\.png", re.DOTALL)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"IEND\xaeB`\x82"
 LARGEST = 2**25
+"""Bytes of a picture."""
+MOST = 10_000
+"""Files in ``figures/`` that are looked at."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """``figures/NAME-EPOCH.png``, or ``figures/NAME.png`` where no epoch is told."""
+    """``figures/NAME-EPOCH.png``, or ``figures/NAME.png`` without an epoch."""
 
     name: str
     epoch: int | None
@@ -28,16 +32,16 @@ class Picture:
 
 
 def find_pictures(folder: Path) -> list[Picture]:
-    """The regular PNG files in ``figures/``, by name and epoch; links are passed over.
+    """Return the regular PNG files in ``figures/``, by name and epoch, without links.
 
-    ``NAME.png`` is the newest of the numbered ones and left out where there are any.
+    ``NAME.png`` repeats the newest numbered file, so it is left out if there are numbered ones.
     """
     found = []
     try:
         if (folder / "figures").is_symlink():
             return []
         with os.scandir(folder / "figures") as entries:
-            for entry in entries:
+            for entry in itertools.islice(entries, MOST):
                 match = NAME.fullmatch(entry.name)
                 facts = entry.stat(follow_symlinks=False)
                 if match and stat.S_ISREG(facts.st_mode):
@@ -51,10 +55,10 @@ def find_pictures(folder: Path) -> list[Picture]:
 
 
 def read_picture(folder: Path, file: str) -> bytes:
-    """A PNG of ``figures/``.
+    """Return the content of a PNG in ``figures/``.
 
     Raises:
-        UnreadableError: there is none of that name inside the folder, or it is no whole PNG.
+        UnreadableError: the folder has no such file, or it isn't a whole PNG.
     """
     path = inside(folder, f"figures/{file}")
     if path is None:
@@ -70,10 +74,10 @@ def read_picture(folder: Path, file: str) -> bytes:
 
 
 def embed(runs: Iterable[tuple[Path, list[Picture]]], budget: float) -> list[dict[str, str]]:
-    """Pictures as data URLs, by file name, for each run.
+    """Return for each run its pictures as data URLs, by file name.
 
-    The newest picture of every kind goes in first, for the first run first, then the newest but one and so on, until
-    ``budget`` bytes of page are used up. Of a picture that can't be read the URL is empty.
+    The newest picture of each kind is taken first, in the order of the runs, then the newest but one and so on, until
+    ``budget`` bytes of page are used up. A picture that can't be read has an empty URL.
     """
     runs = list(runs)
     chosen: list[dict[str, str]] = [{} for _ in runs]

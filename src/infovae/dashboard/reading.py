@@ -16,7 +16,7 @@ LONGEST = 2**22
 MOST_BYTES, LONGEST_LINE, MOST_COLUMNS = 2**28, 2**16, 1000
 """Of a table, which is read line by line."""
 SECONDS = 10.0
-"""How long a table may take: one run must not keep all others waiting."""
+"""Of CPU time that a table may take: one run must not keep all others waiting."""
 
 
 Row = list[float | None]
@@ -131,14 +131,14 @@ def read_rows(folder: Path, name: str, most: int, epoch: float | None = None, gr
         return Rows({}, {}, [])
     rows: list[Row] = []
     last, final = None, None
-    count, left_out, stride, end = 0, 0, 1, time.monotonic() + SECONDS
+    count, left_out, stride, end = 0, 0, 1, time.thread_time() + SECONDS
     with _opened(path, name) as file:
         first = _line(file, name)
         header = _header(first, name)
         position = header.index("epoch") if epoch is not None and "epoch" in header else None
         line = first
         while line.endswith(b"\n") and (line := _line(file, name)):
-            if file.tell() > MOST_BYTES or (count % 1000 == 0 and time.monotonic() > end):
+            if file.tell() > MOST_BYTES or (count % 1000 == 0 and time.thread_time() > end):
                 raise UnreadableError(f"{name}: longer than {MOST_BYTES} bytes, or than {SECONDS:g} s take to read")
             row = _numbers(line, len(header)) if line.endswith(b"\n") else None
             if row is None:

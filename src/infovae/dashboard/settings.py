@@ -1,4 +1,4 @@
-"""What ``conf/dashboard.yaml`` may say."""
+"""The settings of the dashboard."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +31,7 @@ def settings_of(cfg: DictConfig) -> Settings:
     """Check a composed config.
 
     Raises:
-        UserError: a value of the wrong type or out of range.
+        UserError: a value has the wrong type or is out of range.
     """
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from infovae.data.binarization import binarize
+from infovae.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Augmentation:
         for name, most in (("rotation", 180), ("zoom", 0.5), ("shift", 0.5), ("binarized", 1)):
             value = getattr(self, name)
             if not 0 <= value <= most:
-                raise ValueError(f"{name}={value:g}: invalid; accepted: values from 0 to {most:g}")
+                raise ArgumentError(name, value, f"values from 0 to {most:g}")
 
     def __call__(self, images: Float[Tensor, "n c h w"], generator: Generator) -> Float[Tensor, "n c h w"]:
         """Return a varied batch; pixels are in [0, 1], and the generator is on their device."""

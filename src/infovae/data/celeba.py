@@ -13,6 +13,7 @@ from infovae.data.image_files import ImageFiles
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, is_held
 from infovae.data.torchvision_sets import read_sets
+from infovae.errors import ArgumentError
 
 IMAGES = "img_align_celeba"
 WIDTH = 178
@@ -42,13 +43,12 @@ def celeba(
         download: whether to fetch missing files from Google Drive, for which torchvision needs gdown.
 
     Raises:
-        OSError: files are missing or damaged; one line says which, and where they are expected.
-        ValueError: the attribute is unknown, or a face doesn't have this size or crop.
+        ArgumentError: files are missing or damaged, the attribute is unknown, or a face doesn't have this size or crop.
     """
     for name, value, most in (("size", size, None), ("crop", crop, WIDTH)):
         if value < 1 or (most and value > most):
             accepted = f"from 1 to {most}" if most else "of at least 1"
-            raise ValueError(f"{name}={value}: invalid; accepted: whole numbers {accepted}")
+            raise ArgumentError(name, value, f"whole numbers {accepted}")
     folder = Path(root) / CelebA.base_folder
     files = [name for *_, name in CelebA.file_list if name != f"{IMAGES}.zip" or not (folder / IMAGES).is_dir()]
 
@@ -56,7 +56,7 @@ def celeba(
         return [_split(root, split, download, fetch) for split in ("train", "valid", "test")]
 
     train, validation, test = read_sets("CelebA", root, folder, files, download, read)
-    held = is_held(f"root={root}", (len(train) + len(validation) + len(test)) * 3 * size**2, streaming)
+    held = is_held("root", root, (len(train) + len(validation) + len(test)) * 3 * size**2, streaming)
 
     def part(data: CelebA) -> LabelledImages:
         faces = ImageFiles(folder / IMAGES, data.filename, partial(read_middle, crop=crop, size=size), (3, size, size))
@@ -91,7 +91,7 @@ def _labels(data: CelebA, label: str) -> torch.Tensor:
     if label == "identity":
         return data.identity[:, 0] - 1
     if label not in data.attr_names:
-        raise ValueError(f"label={label}: unknown; accepted: identity, {', '.join(filter(None, data.attr_names))}")
+        raise ArgumentError("label", label, f"identity, {', '.join(filter(None, data.attr_names))}")
     return data.attr[:, data.attr_names.index(label)]
 
 
@@ -99,8 +99,9 @@ def _hold(faces: ImageFiles, root: str) -> torch.Tensor:
     images = torch.empty(faces.shape, dtype=torch.uint8)
     problems = zip(faces.names, faces.read_all(images), strict=True)
     if bad := [f"{name} ({problem})" for name, problem in problems if problem]:
-        raise OSError(
-            f"root={root}: CelebA is damaged in {faces.folder} ({len(bad)} of {len(faces)} images can't be "
-            f"read, the first is {bad[0]}); accepted: the images as they are in {IMAGES}.zip"
-        )
+        raise ArgumentError(
+            "root", root, f"the images as they are in {IMAGES}.zip",
+            f"CelebA is damaged in {faces.folder} ({len(bad)} of {len(faces)} images can't be read, the first is "
+            f"{bad[0]})",
+        )  # fmt: skip
     return images

@@ -7,6 +7,7 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from infovae.data.images import ImageSets, LabelledImages
+from infovae.errors import ArgumentError
 
 CIRCLE = 0.3
 """Radius of the circle of means, in the unit square that pixels span."""
@@ -28,17 +29,15 @@ def gaussian_mixture_2d(
         seed: of the points; separate from the run's seed, so that all runs see the same data.
 
     Raises:
-        ValueError: a split is empty, there is no component, or bytes or the square can't hold the scale.
+        ArgumentError: a split is empty, there is no component, or bytes or the square can't hold the scale.
     """
     for name, value in (("size", size), ("components", components), ("test_size", test_size)):
         if value < 1:
-            raise ValueError(f"{name}={value}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError(name, value, "whole numbers of at least 1")
     # A step of one byte is at most half a standard deviation, and the edge at least four away from every mean.
     if not 2 / 255 <= scale <= (0.5 - CIRCLE) / 4:
-        raise ValueError(
-            f"scale={scale}: invalid; accepted: numbers from {2 / 255:.4f} (two steps of a byte) to "
-            f"{(0.5 - CIRCLE) / 4} (a quarter of the margin)"
-        )
+        margin = f"{(0.5 - CIRCLE) / 4} (a quarter of the margin)"
+        raise ArgumentError("scale", scale, f"numbers from {2 / 255:.4f} (two steps of a byte) to {margin}")
     generator = torch.Generator().manual_seed(seed)
     return ImageSets(*(_sample(n, components, scale, generator) for n in (size, test_size)))
 

@@ -59,15 +59,6 @@ class ImageArray(StoredImages):
         except ValueError as error:
             raise OSError(str(error)) from error
 
-    def check(self) -> None:
-        """Convert every image once, some at a time.
-
-        Raises:
-            ValueError: see :func:`to_bytes`.
-        """
-        for some in self.array.split(IMAGES_AT_A_TIME):
-            to_bytes(some, self.white)
-
 
 def to_bytes(images: Tensor, white: float | None = None) -> UInt8[Tensor, "n c h w"]:
     """Return images in bytes.
@@ -83,22 +74,27 @@ def to_bytes(images: Tensor, white: float | None = None) -> UInt8[Tensor, "n c h
         return images.contiguous()
     if images.dtype == torch.bool:
         return images.to(torch.uint8).mul_(255).contiguous()
+    any_range = "uint8, bool, floats in [0, 1], or, with white=VALUE, numbers from 0 to VALUE"
+    accepted = any_range if white is None else f"numbers from 0 to white={white:g}"
     if images.is_complex() or (white is None and not images.is_floating_point()):
-        raise ValueError(
-            f"its images are {images.dtype}; accepted: uint8, bool, floats in [0, 1], or, with white=VALUE, numbers "
-            "from 0 to VALUE"
-        )
+        raise ValueError(f"its images are {images.dtype}; accepted: {accepted}")
     top = 1.0 if white is None else white
     values = images if images.is_floating_point() else images.float()
     # Written so that a NaN is refused too.
     if not bool(((values >= 0) & (values <= top)).all()):
         low, high = values.min().item(), values.max().item()
-        raise ValueError(
-            f"its images hold numbers from {low:g} to {high:g}; accepted: uint8, or numbers from 0 to white={top:g}"
-        )
+        raise ValueError(f"its images hold numbers from {low:g} to {high:g}; accepted: {accepted}")
     return (values.float() * (255 / top)).round_().to(torch.uint8).contiguous()
 
 
-def brightest(images: Tensor) -> float:
-    """Return the largest value of an array, which may be mapped from a file."""
-    return max(some.float().max().item() for some in images.split(IMAGES_AT_A_TIME))
+def brightest(images: Tensor, white: float | None = None) -> float:
+    """Convert all images once, some at a time, and return the largest value.
+
+    Raises:
+        ValueError: see :func:`to_bytes`.
+    """
+    highest = 0.0
+    for some in images.split(IMAGES_AT_A_TIME):
+        to_bytes(some, white)
+        highest = max(highest, some.float().max().item())
+    return highest

@@ -10,6 +10,7 @@ from torch import Tensor
 from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization, binarize
 from infovae.data.images import LabelledImages
+from infovae.errors import ArgumentError
 
 
 class Batch(NamedTuple):
@@ -154,7 +155,7 @@ class ImageLoader:
         steps: int | None = None,
     ) -> None:
         if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("batch_size", batch_size, "whole numbers of at least 1")
         self.dataset = dataset
         # Lightning looks for set_epoch under this name, as in torch's own DataLoader.
         self.sampler = sampler

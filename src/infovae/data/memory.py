@@ -1,47 +1,51 @@
 """Decide whether a data set fits in memory."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 import torch
+
+from infovae.errors import ArgumentError
 
 Streaming = Literal["auto", "always", "never"]
 """Whether images are streamed from where they lie: if they don't fit in memory, always, or never."""
 
 
-def is_held(argument: str, nbytes: int, streaming: Streaming) -> bool:
+def is_held(argument: str, place: str, nbytes: int, streaming: Streaming) -> bool:
     """Return whether to read images into memory, rather than to stream them from their files.
 
     Args:
-        argument: what to name in an error, as ``root=PATH``.
+        argument: the argument that an error names, ``root`` or ``path``.
+        place: its value.
         nbytes: size of the images.
         streaming: what the user asks for.
 
     Raises:
-        OSError: ``streaming`` is ``never`` and the images don't fit; says how large they are and how much is free.
+        ArgumentError: ``streaming`` is ``never`` and the images don't fit; see :func:`check_fits`.
     """
     if streaming == "never":
-        check_fits(argument, nbytes, ", or streaming=auto")
+        check_fits(argument, place, nbytes, ", or streaming=auto")
     return streaming == "never" or (streaming == "auto" and _needed(nbytes) <= free_memory())
 
 
-def check_fits(argument: str, nbytes: int, otherwise: str = "") -> None:
+def check_fits(argument: str, value: Any, nbytes: int, otherwise: str = "") -> None:
     """Refuse a set that is too large for memory, before it is read.
 
     Args:
-        argument: what to name in the error, as ``root=PATH``.
+        argument: the argument that the error names.
+        value: its value.
         nbytes: size of the images.
         otherwise: what else would be accepted.
 
     Raises:
-        OSError: says how large the images are and how much memory is free.
+        ArgumentError: says how large the images are and how much memory is free.
     """
     needed, free = _needed(nbytes), free_memory()
     if needed > free:
-        raise OSError(
-            f"{argument}: its images take {gibibytes(needed)} while they are split, and {gibibytes(free)} of memory "
-            f"are free; accepted: sets that fit in memory{otherwise}"
-        )
+        raise ArgumentError(
+            argument, value, f"sets that fit in memory{otherwise}",
+            f"its images take {gibibytes(needed)} while they are split, and {gibibytes(free)} of memory are free",
+        )  # fmt: skip
 
 
 def fits_on(device: torch.device, nbytes: int) -> bool:

@@ -11,6 +11,7 @@ from torchvision.datasets import MNIST
 
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.torchvision_sets import fetching, raw_folder
+from infovae.errors import ArgumentError
 
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -32,7 +33,7 @@ def mnist(root: str, download: bool = True) -> ImageSets:
         download: whether to fetch missing and damaged files.
 
     Raises:
-        OSError: files are missing or damaged, or ``root`` can't be written; one line says which.
+        ArgumentError: files are missing or damaged, or ``root`` can't be written; one line says which.
     """
     raw = raw_folder(MNIST, root)
     if _bad_files(root, raw):
@@ -75,7 +76,7 @@ def _unpack(root: str, raw: Path, name: str) -> bool:
             file.write(content)
         os.replace(file.name, raw / name)
     except OSError as error:
-        raise OSError(f"root={root}: can't write {raw} ({error.strerror}); accepted: a writable folder") from error
+        raise ArgumentError("root", root, "a writable folder", f"can't write {raw} ({error.strerror})") from error
     return True
 
 
@@ -91,7 +92,7 @@ def _download(root: str, raw: Path, bad: list[str], download: bool) -> None:
         except (OSError, RuntimeError) as error:
             reason = f"and the download failed ({' '.join(str(error).split()) or type(error).__name__})"
     if bad:
-        raise OSError(
-            f"root={root}: MNIST is missing or damaged: {', '.join(bad)} {reason}; accepted: sound "
-            f"archives in {Path(root) / 'mnist'} or unpacked files in {raw}"
-        )
+        raise ArgumentError(
+            "root", root, f"sound archives in {Path(root) / 'mnist'} or unpacked files in {raw}",
+            f"MNIST is missing or damaged: {', '.join(bad)} {reason}",
+        )  # fmt: skip

@@ -5,6 +5,7 @@ from torch.nn.functional import avg_pool2d
 
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.mnist import mnist
+from infovae.errors import ArgumentError
 
 
 def mnist_pooled(root: str, factor: int = 2, download: bool = True) -> ImageSets:
@@ -16,11 +17,10 @@ def mnist_pooled(root: str, factor: int = 2, download: bool = True) -> ImageSets
         download: whether to fetch missing files.
 
     Raises:
-        ValueError: 28 is not a multiple of the factor.
-        OSError: see :func:`infovae.data.mnist.mnist`.
+        ArgumentError: 28 is not a multiple of the factor; or see :func:`infovae.data.mnist.mnist`.
     """
     if factor < 1 or 28 % factor:
-        raise ValueError(f"factor={factor}: invalid; accepted: 1, 2, 4, 7, 14 and 28")
+        raise ArgumentError("factor", factor, "1, 2, 4, 7, 14 and 28")
     train, test, _ = mnist(root, download)
     return ImageSets(_pooled(train, factor), _pooled(test, factor))
 

@@ -18,6 +18,7 @@ from infovae.data.loader import EpochOrder, ImageLoader, ServedImages, TensorIma
 from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
 from infovae.data.splits import balanced_subset, random_cut
 from infovae.data.streamed import StreamedImages
+from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,7 @@ class ImageData(pl.LightningDataModule):
         path: the file that the source reads from, for sources that take one.
 
     Raises:
-        ValueError: an argument is out of range, or the source refuses one of its own.
-        OSError: the source raised one that names no argument.
+        ArgumentError: an argument is out of range, or the source refuses one of its own.
     """
 
     def __init__(
@@ -140,19 +140,19 @@ class ImageData(pl.LightningDataModule):
         """Refuse batches that can't be divided evenly among so many processes.
 
         Raises:
-            ValueError: names the size and the accepted ones.
+            ArgumentError: names the size and the accepted ones.
         """
         if self.batch_size % world_size:
-            raise ValueError(
-                f"batch_size={self.batch_size}: it is over all {world_size} devices together; "
-                f"accepted: multiples of {world_size}"
-            )
+            raise ArgumentError(
+                "batch_size", self.batch_size, f"multiples of {world_size}",
+                f"it is over all {world_size} devices together",
+            )  # fmt: skip
         train_size = len(self.splits["train"].images)
         if train_size < self.batch_size and train_size % world_size:
-            raise ValueError(
-                f"train_size={train_size}: it makes one batch, which {world_size} devices can't share evenly; "
-                f"accepted: multiples of {world_size}, or at least batch_size={self.batch_size}"
-            )
+            raise ArgumentError(
+                "train_size", train_size, f"multiples of {world_size}, or at least batch_size={self.batch_size}",
+                f"it makes one batch, which {world_size} devices can't share evenly",
+            )  # fmt: skip
 
     def measured_train_loader(self) -> ImageLoader:
         """Return a loader of the training examples that measure q(z), in an order that never changes."""
@@ -181,7 +181,7 @@ class ImageData(pl.LightningDataModule):
         """Hold all splits on the device, or stream all of them; log which."""
         size = sum(part.images.nbytes for part in self.splits.values())
         in_files = not all(isinstance(part.images, Tensor) for part in self.splits.values())
-        why = f"{gibibytes(size)} of images, {gibibytes(free_memory())} of memory free, streaming={self.streaming}"
+        why = f"{gibibytes(size)}, {gibibytes(free_memory())} free, streaming={self.streaming}"
         if in_files or self.streaming == "always" or (self.streaming == "auto" and not fits_on(device, size)):
             place = "files" if in_files else "memory"
             log.info("the data set is streamed from %s by %d workers (%s)", place, self.workers, why)
@@ -202,23 +202,21 @@ def image_data(trainer: pl.Trainer) -> ImageData:
 def _check_range(name: str, value: int | None, least: int, most: int | None = None) -> None:
     if value is not None and (value < least or (most is not None and value > most)):
         accepted = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name}={value}: invalid; accepted: whole numbers {accepted}")
+        raise ArgumentError(name, value, f"whole numbers {accepted}")
 
 
 def _read(source: Callable[[], ImageSets], ours: Container[str]) -> ImageSets:
     """Call a source; if it refuses an argument that isn't one of ours too, say that the argument is the source's.
 
     Raises:
-        ValueError: the source refused an argument.
-        OSError: the source raised one that names no argument.
+        ArgumentError: the source refused an argument.
     """
     try:
         return source()
-    except (OSError, ValueError) as error:
-        argument, equals, _ = str(error).partition("=")
-        if not equals or not argument.isidentifier():
+    except ArgumentError as error:
+        if error.argument in ours:
             raise
-        raise ValueError(str(error) if argument in ours else f"source.{error}") from error
+        raise ArgumentError(f"source.{error.argument}", error.value, error.accepted, error.why) from error
 
 
 def _numbered(sets: ImageSets) -> tuple[ImageSets, Int64[Tensor, " k"]]:
@@ -242,16 +240,16 @@ def _held_out(validation_size: int | float | None, n: int, has_own: bool) -> int
     """Return how many of n training examples to hold out for validation.
 
     Raises:
-        ValueError: the size can't be had.
+        ArgumentError: the size can't be had.
     """
     if validation_size is None:
         if not has_own:
-            raise ValueError("validation_size=null: this set has no validation split of its own; accepted: sizes")
+            raise ArgumentError("validation_size", "null", "sizes", "this set has no validation split of its own")
         return 0
     is_fraction = isinstance(validation_size, float)
     # Compared before it is rounded, because NaN and infinity can't be.
     held_out = round(validation_size * n) if is_fraction and 0 <= validation_size < 1 else validation_size
     if not 0 <= held_out < n or not isinstance(held_out, int):
         accepted = "fractions from 0 to below 1" if is_fraction else f"whole numbers from 0 to {n - 1}"
-        raise ValueError(f"validation_size={validation_size}: invalid; accepted: {accepted}")
+        raise ArgumentError("validation_size", validation_size, accepted)
     return held_out

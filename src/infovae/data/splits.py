@@ -5,6 +5,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from infovae.data.images import ImageSets, LabelledImages
+from infovae.errors import ArgumentError
 
 
 def random_cut(n: int, held_out: int, generator: torch.Generator) -> tuple[Int64[Tensor, " a"], Int64[Tensor, " b"]]:
@@ -17,14 +18,14 @@ def fixed_cut(n: int, fraction: float, seed: int) -> tuple[Int64[Tensor, " a"], 
     """Return the positions of the training and of the test examples, a random cut that the seed decides.
 
     Raises:
-        ValueError: the fraction leaves one side without an example.
+        ArgumentError: the fraction leaves one side without an example.
     """
     held_out = round(n * fraction) if 0 < fraction < 1 else 0
     if not 0 < held_out < n:
-        raise ValueError(
-            f"test_fraction={fraction}: it leaves none of {n} images to train on, or none to test on; "
-            "accepted: fractions that leave at least one on each side"
-        )
+        raise ArgumentError(
+            "test_fraction", fraction, "fractions that leave at least one on each side",
+            f"it leaves none of {n} images to train on, or none to test on",
+        )  # fmt: skip
     return random_cut(n, held_out, torch.Generator().manual_seed(seed))
 
 
@@ -40,10 +41,10 @@ def balanced_subset(labels: Int64[Tensor, " n"], size: int, generator: torch.Gen
     A class that has too few examples gives all it has, and the others share the rest.
 
     Raises:
-        ValueError: the size is not between 1 and n.
+        ArgumentError: the size is not between 1 and n.
     """
     if not 1 <= size <= len(labels):
-        raise ValueError(f"train_size={size}: invalid; accepted: whole numbers from 1 to {len(labels)}")
+        raise ArgumentError("train_size", size, f"whole numbers from 1 to {len(labels)}")
     order = torch.randperm(len(labels), generator=generator)
     # Classes by number from 0: labels themselves may be as large as 10^12, and bincount allocates up to the largest.
     shuffled = labels[order].unique(return_inverse=True)[1]

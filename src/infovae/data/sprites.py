@@ -11,6 +11,7 @@ from torch import Tensor
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import check_fits
 from infovae.data.splits import fixed_cut
+from infovae.errors import ArgumentError
 from infovae.terminal.progress import progress
 
 log = logging.getLogger(__name__)
@@ -117,19 +118,19 @@ def sprites(
         test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same images.
 
     Raises:
-        ValueError: the grid is empty, has too many shapes or images too small to show them, or a split is empty.
-        OSError: the grid needs more memory than is free.
+        ArgumentError: the grid is empty, has too many shapes or images too small to show them, or needs more memory
+            than is free; or a split is empty.
     """
     if not 1 <= shapes <= len(SHAPES):
-        raise ValueError(f"shapes={shapes}: invalid; accepted: 1 to {len(SHAPES)} ({', '.join(SHAPES)})")
+        raise ArgumentError("shapes", shapes, f"1 to {len(SHAPES)} ({', '.join(SHAPES)})")
     for name, count in (("scales", scales), ("rotations", rotations), ("xs", xs), ("ys", ys)):
         if count < 1:
-            raise ValueError(f"{name}={count}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError(name, count, "whole numbers of at least 1")
     if size < 16:
-        raise ValueError(f"size={size}: invalid; accepted: whole numbers of at least 16")
+        raise ArgumentError("size", size, "whole numbers of at least 16")
     grid = Grid(shapes, scales, rotations, xs, ys)
     n = math.prod(grid)
-    check_fits(f"size={size}", n * size * size, f", so a grid smaller than {' x '.join(map(str, grid))}")
+    check_fits("size", size, n * size * size, f", so a grid smaller than {' x '.join(map(str, grid))}")
     log.info("drawing %d sprites of %d x %d pixels; smaller rotations, xs and ys make fewer", n, size, size)
     train, test = (_images(index, grid, size) for index in fixed_cut(n, test_fraction, test_seed))
     return ImageSets(train, test)

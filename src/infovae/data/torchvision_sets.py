@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.datasets import MNIST
 
 from infovae.data.images import ImageSets, LabelledImages
+from infovae.errors import ArgumentError
 from infovae.runs.lock import no_empty_folders, one_at_a_time
 
 Array = np.ndarray | Tensor
@@ -52,7 +53,7 @@ def read_sets(
         read: ``read(fetch)`` returns the set; it may download or unpack only if ``fetch`` is true.
 
     Raises:
-        OSError: files are missing or damaged; one line says which, and where they are expected.
+        ArgumentError: files are missing or damaged; one line says which, and where they are expected.
     """
     with suppress(Exception):  # damaged or half-written files can make a reader raise anything
         return read(False)
@@ -126,9 +127,8 @@ def _one_line(name: str, root: str, folder: Path, files: Sequence[str], download
             state, expected = f"missing ({', '.join(missing)})", "these files"
             tried = f" (the download failed: {reason})" if download else ", and download=false"
         advice = "" if download else ", or download=true, which fetches what is missing"
-        raise OSError(
-            f"root={root}: {name} is {state} in {folder}{tried}; accepted: {expected} there{advice}"
-        ) from error
+        why = f"{name} is {state} in {folder}{tried}"
+        raise ArgumentError("root", root, f"{expected} there{advice}", why) from error
 
 
 @contextmanager

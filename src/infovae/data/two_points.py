@@ -3,6 +3,7 @@
 import torch
 
 from infovae.data.images import ImageSets, LabelledImages
+from infovae.errors import ArgumentError
 
 
 def two_points(size: int = 1000) -> ImageSets:
@@ -15,10 +16,10 @@ def two_points(size: int = 1000) -> ImageSets:
         size: number of examples in the train split, and in the test split.
 
     Raises:
-        ValueError: the size is odd or too small.
+        ArgumentError: the size is odd or too small.
     """
     if size < 2 or size % 2:
-        raise ValueError(f"size={size}: invalid; accepted: even numbers of at least 2")
+        raise ArgumentError("size", size, "even numbers of at least 2")
     labels = torch.arange(size) % 2
     points = LabelledImages((labels * 255).to(torch.uint8).view(size, 1, 1, 1), labels)
     return ImageSets(points, points)

@@ -1,13 +1,14 @@
 """Radial kernels: functions of the squared distance s = ||x - y||^2 alone.
 
-An (n, m) matrix of squared distances is all that is ever held, and ``pair_sum.py`` holds it a block at a time.
-Each kernel but the energy kernel is 1 at s = 0, so that a weight lambda_ keeps its meaning from kernel to kernel; the
-energy kernel -||x - y|| is 0 there and unbounded below, and its lambda_ is in units of 1 / distance.
+Memory holds at most an (n, m) matrix of squared distances, and ``pair_sum.py`` only a tile of it. Each kernel except
+the energy kernel is 1 at s = 0, so lambda_ has the same scale for all of them. The energy kernel -||x - y|| is 0 there
+and unbounded below; its lambda_ is in units of 1 / distance.
 
 **lambda_ means nothing without its kernel.** At d = 64 the authors' exp(-s / d^2) can't tell N(0, I) from a
-standard deviation of 1.3; exp(-s / (2 d)) can. That is why the default bandwidth grows like sqrt(d).
+standard deviation of 1.3; exp(-s / (2 d)) can. So the default bandwidth grows like sqrt(d).
 
-A new kernel is a subclass with ``evaluate`` and a YAML in ``conf/divergence/kernel/``: its derivatives are autograd's.
+A new kernel is a subclass with ``evaluate`` and a YAML in ``conf/divergence/kernel/``. Autograd supplies its
+derivatives.
 """
 
 import math
@@ -22,18 +23,18 @@ from torch import Tensor
 
 from infovae.divergences.bandwidths import Bandwidth, squared_number
 
-FAR = 2.0**10
-"""float32 is precise enough for points whose mean square coordinate is at most this, about their centre."""
+FAR = 32.0
+"""float32 is precise enough for points whose coordinates, about their centre, are at most this."""
 
 
 def is_far(points: Float[Tensor, "*b n d"]) -> bool:
-    """Return whether float32 would lose the distances between neighbours: by rounding, about eps * ||x||^2.
+    """Return whether float32 would lose the distances between neighbours, by rounding of about eps * ||x||^2.
 
-    Compiled code is one fixed sequence of operations. It can't choose, and stays in float32.
+    Compiled code is one fixed sequence of operations: it can't choose, and stays in float32.
     """
     if points.dtype == torch.float64 or torch.compiler.is_compiling() or points.numel() == 0:
         return False
-    return bool(points.detach().square().sum(dim=-1).amax() > FAR * points.shape[-1])
+    return torch.linalg.vector_norm(points.detach(), ord=math.inf).item() > FAR
 
 
 def squared_distances(x: Float[Tensor, "*b n d"], y: Float[Tensor, "*b m d"]) -> Float[Tensor, "*b n m"]:
@@ -68,7 +69,7 @@ class Kernel(ABC):
     """k(x, x)."""
 
     smooth: ClassVar[bool] = True
-    """Whether k is twice differentiable in s at 0, which Stein's method asks for."""
+    """Whether k is twice differentiable in s at 0, as Stein's method requires."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.bandwidth, str):
@@ -78,13 +79,13 @@ class Kernel(ABC):
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
     ) -> Float[Tensor, "*pairs"]:
-        """k(s), elementwise."""
+        """Return k(s), elementwise."""
 
     def derivatives(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
     ) -> list[Float[Tensor, "*pairs"]]:
-        """k and its derivatives in s up to an order, elementwise and without gradient."""
-        # Lightning evaluates in inference mode, where autograd would be off even here.
+        """Return k and its derivatives in s up to an order, elementwise and without gradient."""
+        # Lightning evaluates in inference mode, which would turn autograd off here too.
         with torch.inference_mode(False), torch.enable_grad():
             leaf = squared_distance.clone().requires_grad_()
             terms = [self.evaluate(leaf, squared_bandwidth)]
@@ -93,41 +94,41 @@ class Kernel(ABC):
         return [term.detach() for term in terms]
 
     def distance_scale(self, squared_bandwidth: float) -> float:
-        """What :meth:`on_scaled` wants squared distances multiplied by, in the product that makes them."""
+        """Return the factor of s in :meth:`on_scaled`; the matrix product that computes s applies it."""
         return 1.0
 
     def on_scaled(
         self, scaled_distance: Float[Tensor, "*pairs"], squared_bandwidth: float, wants_slope: bool
     ) -> tuple[Float[Tensor, "*pairs"], Float[Tensor, "*pairs"], float]:
-        """k, and k' but for a factor, and the factor.
+        """Return k, a multiple of k', and the factor that turns the multiple into k'.
 
         Args:
-            scaled_distance: s times :meth:`distance_scale`, on either side of 0 by rounding; overwritten.
+            scaled_distance: s times :meth:`distance_scale`, overwritten; rounding may give it the wrong sign.
             squared_bandwidth: sigma^2.
-            wants_slope: whether the second is used.
+            wants_slope: whether the caller uses the second result.
         """
         value, *slope = self.derivatives(scaled_distance.clamp_min_(0), squared_bandwidth, order=int(wants_slope))
         return value, slope[0] if slope else value, 1.0
 
 
 class NormalMeanKernel(Kernel):
-    """A kernel whose expectations under y, y' ~ N(0, I) have a closed form."""
+    """A kernel with closed forms of its expectations under y, y' ~ N(0, I)."""
 
     def normal_mean(self, z: Float[Tensor, "n d"], squared_bandwidth: float | Float[Tensor, ""]) -> Float[Tensor, " n"]:
-        """E_y k(z, y)."""
+        """Return E_y k(z, y)."""
         return self.normal_mean_derivatives(z.square().sum(dim=1), z.shape[1], squared_bandwidth)[0]
 
     @abstractmethod
     def normal_mean_derivatives(
         self, squared_norm: Float[Tensor, " n"], dimension: int, squared_bandwidth: float | Float[Tensor, ""]
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        """E_y k(z, y), which depends on z by ||z||^2 alone, and its derivative in ||z||^2."""
+        """Return E_y k(z, y), which depends on z only through ||z||^2, and its derivative in ||z||^2."""
 
     @abstractmethod
     def normal_mean_mean(
         self, dimension: int, squared_bandwidth: float | Float[Tensor, ""]
     ) -> float | Float[Tensor, ""]:
-        """E k(y, y')."""
+        """Return E k(y, y')."""
 
 
 EXPONENT = -0.5 / math.log(2)
@@ -144,7 +145,7 @@ class Gaussian(NormalMeanKernel):
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
     ) -> Float[Tensor, "*pairs"]:
-        # A power of 2: torch's exp takes four times as long on a CPU.
+        # exp2, because torch's exp takes four times as long on a CPU.
         return (squared_distance * (EXPONENT / squared_bandwidth)).exp2_()
 
     def derivatives(
@@ -179,7 +180,7 @@ class Gaussian(NormalMeanKernel):
 
 @dataclass(frozen=True)
 class GaussianSum(NormalMeanKernel):
-    """The average of Gaussian kernels of bandwidths sigma * multiplier, for each multiplier."""
+    """The average of Gaussian kernels with bandwidths sigma * multiplier, one for each multiplier."""
 
     multipliers: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -226,7 +227,7 @@ GAUSSIAN = Gaussian()
 
 @dataclass(frozen=True)
 class InverseMultiquadratic(Kernel):
-    """C / (C + s) with C = 2 sigma^2; under the rule ``2d`` it is C = 2 d (Tolstikhin et al. 2018)."""
+    """C / (C + s) with C = 2 sigma^2; the rule ``2d`` makes it C = 2 d (Tolstikhin et al. 2018)."""
 
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
@@ -241,9 +242,9 @@ class InverseMultiquadratic(Kernel):
 
 @dataclass(frozen=True)
 class RationalQuadratic(Kernel):
-    """(1 + s / (2 alpha sigma^2))^(-alpha): Gaussian kernels averaged over a Gamma of bandwidths.
+    """(1 + s / (2 alpha sigma^2))^(-alpha): a mean of Gaussian kernels whose precision has a Gamma distribution.
 
-    The smaller alpha, the heavier the tail; alpha = 1 is the inverse multi-quadratic kernel, alpha -> inf the Gaussian.
+    A smaller alpha has a heavier tail. alpha = 1 is the inverse multi-quadratic kernel, alpha -> inf the Gaussian.
     """
 
     alpha: float = 0.5
@@ -286,7 +287,7 @@ class Laplacian(Kernel):
     def derivatives(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
     ) -> list[Float[Tensor, "*pairs"]]:
-        # 4 s k'' + 2 k' = k / sigma^2, differentiated once and again.
+        # 4 s k'' + 2 k' = k / sigma^2; each further order differentiates this once more.
         terms = [self.evaluate(squared_distance, squared_bandwidth)]
         if order:
             terms.append(terms[0] * _inverse(squared_distance).sqrt() * (-0.5 / squared_bandwidth**0.5))
@@ -300,7 +301,7 @@ class Laplacian(Kernel):
 class Energy(Kernel):
     """-||x - y|| / sigma; with sigma = 1, MMD^2 is the energy distance (Szekely & Rizzo 2013; Sejdinovic et al. 2013).
 
-    2 E||z - y|| - E||z - z'|| - E||y - y'||: without a bandwidth to choose, but for the unit of length.
+    The energy distance is 2 E||z - y|| - E||z - z'|| - E||y - y'||. Its bandwidth only sets the unit of length.
     """
 
     bandwidth: Bandwidth = 1.0
@@ -322,11 +323,11 @@ class Energy(Kernel):
 
 
 def _distance(squared_distance: Float[Tensor, "*pairs"]) -> Float[Tensor, "*pairs"]:
-    """sqrt(s) with gradient 0 at s = 0: its kink, where by symmetry a pair pulls nowhere."""
+    """Return sqrt(s), with gradient 0 at its kink s = 0: coinciding points don't pull each other."""
     return squared_distance.clamp_min(torch.finfo(squared_distance.dtype).tiny).sqrt()
 
 
 def _inverse(squared_distance: Float[Tensor, "*pairs"]) -> Float[Tensor, "*pairs"]:
-    """1 / s, and 0 at s = 0, so that a pair pulls nowhere there."""
+    """Return 1 / s, and 0 at s = 0: coinciding points don't pull each other."""
     tiny = torch.finfo(squared_distance.dtype).tiny
     return torch.where(squared_distance < tiny, 0.0, squared_distance.reciprocal())

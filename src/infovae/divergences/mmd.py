@@ -2,8 +2,8 @@
 
     MMD^2(q, p) = E k(z, z') - 2 E k(z, y) + E k(y, y')        z, z' ~ q(z),  y, y' ~ p(z)
 
-The V-statistic keeps the pairs of a point with itself: never negative, biased upwards by about 2/n.
-The U-statistic leaves them out: unbiased, and below 0 about half the time when q = p.
+The V-statistic includes the pairs of a point with itself: it is never negative, and too high by about 2/n. The
+U-statistic leaves them out: it is unbiased, and below 0 about half the time when q = p.
 """
 
 from typing import Literal
@@ -17,11 +17,10 @@ from infovae.divergences.bandwidths import squared_bandwidth
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Gaussian, Kernel, NormalMeanKernel
 from infovae.divergences.pair_sum import pair_sums, weighted_pair_sums
+from infovae.divergences.pair_weight import Estimator, pair_weight
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
-
-Estimator = Literal["u", "v"]
 
 DEFAULT_KERNEL = Gaussian()
 
@@ -33,31 +32,22 @@ def mmd_squared(
     squared_bandwidth: float | Float[Tensor, ""],
     estimator: Estimator = "u",
 ) -> Float[Tensor, ""]:
-    """MMD^2 between two samples, in memory that doesn't grow with the number of pairs.
+    """Return MMD^2 between two samples, in memory that doesn't grow with the number of pairs.
 
     Args:
-        z_q: codes; the gradient is theirs.
+        z_q: codes, which receive the gradient.
         z_p: draws from the prior, constants.
         kernel: a radial kernel.
         squared_bandwidth: its sigma^2, a constant.
         estimator: ``u`` (unbiased) or ``v`` (never negative).
 
     Raises:
-        ValueError: the U-statistic of fewer than two points on either side.
+        ValueError: the estimator is ``u`` and a sample has fewer than two points.
     """
     n, m = len(z_q), len(z_p)
-    within_q, within_p = _pair_weight(n, estimator), _pair_weight(m, estimator)
+    within_q, within_p = pair_weight(n, estimator), pair_weight(m, estimator)
     weights = (within_q, -2 / (n * m), within_p)
     return weighted_pair_sums(z_q, z_p, kernel, squared_bandwidth, weights, self_pairs=estimator == "v")
-
-
-def _pair_weight(n: int, estimator: Estimator) -> float:
-    """What each pair of one sample counts for in the estimate of E k(x, x')."""
-    if estimator == "v":
-        return 1 / n**2
-    if n < 2:
-        raise ValueError(f"a U-statistic needs at least 2 points, not {n}; estimator=v has no such limit")
-    return 1 / (n * (n - 1))
 
 
 def mmd_squared_to_standard_normal(
@@ -66,15 +56,15 @@ def mmd_squared_to_standard_normal(
     squared_bandwidth: float | Float[Tensor, ""],
     estimator: Estimator = "u",
 ) -> Float[Tensor, ""]:
-    """MMD^2 between a sample and N(0, I), free of the noise of prior draws.
+    """Return MMD^2 between a sample and N(0, I), without the noise of prior draws.
 
-    Both expectations over the prior have a closed form; only the pairs within ``z`` are estimated.
+    Both expectations over the prior have a closed form. Only the expectation over pairs of codes is estimated.
 
     Raises:
-        ValueError: the U-statistic of fewer than two points.
+        ValueError: the estimator is ``u`` and there are fewer than two points.
     """
     n, dimension = z.shape
-    weights = (_pair_weight(n, estimator), 0.0, 0.0)
+    weights = (pair_weight(n, estimator), 0.0, 0.0)
     within_prior = kernel.normal_mean_mean(dimension, squared_bandwidth)
 
     def compute(z: Tensor, wants_gradient: bool) -> ValueAndGradient:
@@ -92,8 +82,8 @@ class MMD(Divergence):
     Args:
         kernel: a radial kernel with its bandwidth rule.
         estimator: ``u`` or ``v``.
-        prior_terms: ``exact`` uses the closed form, for Gaussian kernels and the standard normal prior; ``sampled``
-            takes as many prior draws as there are codes, which adds their noise; ``auto`` is exact where it can be.
+        prior_terms: ``exact`` uses the closed form, which exists for Gaussian kernels and the standard normal prior.
+            ``sampled`` uses as many prior draws as codes, and adds their noise. ``auto`` is exact if it can be.
     """
 
     compiles = True
@@ -108,7 +98,7 @@ class MMD(Divergence):
         if prior_terms == "exact" and not isinstance(kernel, NormalMeanKernel):
             raise ValueError(
                 f"prior_terms=exact: the {type(kernel).__name__} kernel has no closed form; "
-                "accepted: prior_terms=auto, sampled or a kernel among gaussian, gaussian_sum"
+                "accepted: auto, sampled, or the kernel gaussian or gaussian_sum"
             )
         self.kernel = kernel
         self.estimator = estimator
@@ -123,7 +113,7 @@ class MMD(Divergence):
         if self.prior_terms == "exact" and not isinstance(prior, StandardNormal):
             raise ValueError(
                 f"prior_terms=exact: the closed form is for N(0, I), not {type(prior).__name__}; "
-                "accepted: prior_terms=auto, sampled or prior=standard_normal"
+                "accepted: auto, sampled, or prior=standard_normal"
             )
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:

@@ -1,11 +1,11 @@
-"""Block MMD: the U-statistic within blocks of the batch, averaged; linear in n (Zaremba et al. 2013, the B-test).
+"""Block MMD: the mean of U-statistics within blocks of the batch, linear in n (Zaremba et al. 2013, the B-test).
 
-A block size of 2 is the linear-time MMD (Gretton et al. 2012, section 6) with all four pairs across q and p used
-instead of two; a block of the whole batch is the U-statistic itself. Unbiased whatever the block size B, and for q = p
-its standard deviation is about sqrt(n / B) times the U-statistic's: for n = 1,024, 30 times at B = 2, 5.5 at 32, 3 at
-128 (``benchmarks/mmd_estimators.py``, its table in ``docs/figures/mmd_estimators.csv``). Linear-time MMD is too noisy
-to train with, and at n = 128 blocks save no time; where memory is the only worry, divergence=mmd already needs next to
-none.
+A block of the whole batch is the U-statistic itself. A block size of 2 is the linear-time MMD (Gretton et al. 2012,
+section 6), except that it uses all four pairs across q and p, not two. The estimate is unbiased for every block size B.
+
+For q = p its standard deviation is about sqrt(n / B) times the U-statistic's: for n = 1,024, 30 times at B = 2, 5.5 at
+32, and 3 at 128 (``benchmarks/mmd_estimators.py``, table in ``docs/figures/mmd_estimators.csv``). Linear-time MMD is
+too noisy to train with. At n = 128 blocks save no time, and divergence=mmd needs almost no memory either.
 """
 
 import torch
@@ -17,6 +17,7 @@ from infovae.divergences.bandwidths import squared_bandwidth
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Kernel, squared_distances
 from infovae.divergences.mmd import DEFAULT_KERNEL
+from infovae.divergences.pair_weight import pair_weight
 from infovae.priors.prior import Prior
 
 
@@ -27,22 +28,21 @@ def block_mmd_squared(
     squared_bandwidth: float | Float[Tensor, ""],
     block_size: int,
 ) -> Float[Tensor, ""]:
-    """The mean of MMD^2 U-statistics over blocks, unbiased.
+    """Return the mean of MMD^2 U-statistics over blocks, unbiased.
 
     Args:
         z_q: codes.
         z_p: as many draws from the prior.
         kernel: a radial kernel.
         squared_bandwidth: its sigma^2, a constant.
-        block_size: a lower bound. n // block_size blocks share the sample evenly, a single one where it is smaller
-            than block_size; the fewer than n // block_size examples that are left over sit out.
+        block_size: the smallest size of a block. n // block_size blocks, or at least one, share the sample evenly. The
+            remainder, fewer than n // block_size examples, is unused.
 
     Raises:
-        ValueError: fewer than two points.
+        ValueError: there are fewer than two points.
     """
     n, d = z_q.shape
-    if n < 2:
-        raise ValueError(f"a U-statistic needs at least 2 points, not {n}")
+    pair_weight(n, "u")  # refuses a single point
     blocks = max(1, n // block_size)
     size = n // blocks
     q = z_q[: blocks * size].reshape(blocks, size, d)
@@ -63,7 +63,7 @@ class BlockMMD(Divergence):
 
     Args:
         kernel: a radial kernel with its bandwidth rule.
-        block_size: at least so many examples a block.
+        block_size: the smallest number of examples in a block.
     """
 
     def __init__(self, kernel: Kernel = DEFAULT_KERNEL, block_size: int = 32) -> None:

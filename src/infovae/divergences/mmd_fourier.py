@@ -1,14 +1,16 @@
 """MMD of a Gaussian kernel by random Fourier features (Rahimi & Recht 2007): linear in n.
 
-exp(-||x - y||^2 / (2 sigma^2)) = E cos(<w, x - y>) over w ~ N(0, I / sigma^2), so that MMD^2 is the expected squared
-distance between the characteristic functions of q and p at w, here averaged over D draws of w. With fresh features the
-estimate is unbiased, over features and samples both. For q = p, 512 of them add at most 5 % to the U-statistic's own
-standard deviation in 2 or 10 dimensions and 18 % in 64; 64 of them 20 % and 90 % (``benchmarks/mmd_estimators.py``,
-its table in ``docs/figures/mmd_estimators.csv``). They pay for large batches: 512 features cost as much as
-divergence=mmd at about n = 1,000 and a quarter of it at 4,096, but more at n = 128.
+exp(-||x - y||^2 / (2 sigma^2)) = E cos(<w, x - y>) over w ~ N(0, I / sigma^2). So MMD^2 is the expected squared
+distance between the characteristic functions of q and p at w. The estimate is its mean over D draws of w. With fresh
+draws at each call it is unbiased.
 
-Fixed features are deterministic given the batch, but see q only at D frequencies: codes can differ from the prior and
-score 0, which training will find. Fresh ones don't have that blind spot.
+For q = p, 512 features add at most 5 % to the standard deviation of the U-statistic in 2 or 10 dimensions, and 18 % in
+64. With 64 features it is 20 % and 90 % (``benchmarks/mmd_estimators.py``, table in
+``docs/figures/mmd_estimators.csv``). They pay off for large batches: 512 features cost as much as divergence=mmd at
+about n = 1,000 and a quarter of it at 4,096, but more at n = 128.
+
+Fixed features are deterministic given the batch, but see q only at D frequencies. Codes can then differ from the prior
+and score 0, and training will find such codes. Fresh features have no such blind spot.
 """
 
 import torch
@@ -18,7 +20,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.divergences.bandwidths import Bandwidth, squared_bandwidth, squared_number
 from infovae.divergences.divergence import Divergence
-from infovae.divergences.mmd import Estimator
+from infovae.divergences.pair_weight import Estimator, pair_weight
 from infovae.priors.prior import Prior
 
 
@@ -28,18 +30,18 @@ def fourier_mmd_squared(
     frequencies: Float[Tensor, "features d"],
     estimator: Estimator = "u",
 ) -> Float[Tensor, ""]:
-    """The mean over frequencies of |E exp(i <w, z>) - E exp(i <w, y>)|^2.
+    """Return the mean over frequencies of |E exp(i <w, z>) - E exp(i <w, y>)|^2.
 
     Args:
         z_q: codes.
         z_p: draws from the prior.
-        frequencies: w, one a row.
-        estimator: ``u`` takes out what each point adds by being paired with itself (unbiased), ``v`` doesn't.
+        frequencies: w, one per row.
+        estimator: ``u`` leaves out the pairs of a point with itself (unbiased), ``v`` includes them.
 
     Raises:
-        ValueError: the U-statistic of fewer than two points on either side.
+        ValueError: the estimator is ``u`` and a sample has fewer than two points.
     """
-    shift = z_p.detach().mean(dim=0)  # changes nothing but the rounding of large angles
+    shift = z_p.detach().mean(dim=0)  # only changes how large angles round
     q, p = _characteristic_function(z_q - shift, frequencies), _characteristic_function(z_p - shift, frequencies)
     if estimator == "v":
         return (q - p).square().sum(dim=0).mean()
@@ -49,15 +51,14 @@ def fourier_mmd_squared(
 def _characteristic_function(
     points: Float[Tensor, "n d"], frequencies: Float[Tensor, "features d"]
 ) -> Float[Tensor, "2 features"]:
-    """Real and imaginary part of the sample's mean of exp(i <w, x>)."""
+    """Return the real and imaginary part of the sample mean of exp(i <w, x>)."""
     angles = points @ frequencies.T
     return torch.stack([angles.cos().mean(dim=0), angles.sin().mean(dim=0)])
 
 
 def _within(mean_features: Float[Tensor, "2 features"], n: int) -> Float[Tensor, ""]:
-    """E k(x, x') without the pairs of a point with itself, each of which is 1 in every frequency."""
-    if n < 2:
-        raise ValueError(f"a U-statistic needs at least 2 points, not {n}; estimator=v has no such limit")
+    """Return E k(x, x') without the pairs of a point with itself, which are 1 at every frequency."""
+    pair_weight(n, "u")  # refuses a single point
     return (n * mean_features.square().sum(dim=0).mean() - 1) / (n - 1)
 
 
@@ -66,8 +67,8 @@ class FourierMMD(Divergence):
 
     Args:
         bandwidth: sigma, or the rule for it.
-        features: D, how many frequencies.
-        feature_seed: None draws fresh frequencies each time; a seed gives the same ones throughout.
+        features: D, the number of frequencies.
+        feature_seed: None draws fresh frequencies at each call; a seed fixes them.
         estimator: ``u`` or ``v``.
     """
 
@@ -102,10 +103,10 @@ class FourierMMD(Divergence):
         return fourier_mmd_squared(codes.z, z_p, self._directions(codes.z) / sigma, self.estimator)
 
     def _directions(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "features d"]:
-        """Standard normal; a frequency is one over sigma."""
+        """Return standard normal vectors; divided by sigma, they are the frequencies."""
         shape = (self.features, z.shape[1])
         if self.feature_seed is None:
             return torch.randn(shape, dtype=z.dtype, device=z.device)
-        # On the CPU, so that a seed means the same features on every device.
+        # Drawn on the CPU, so a seed means the same features on every device.
         generator = torch.Generator().manual_seed(self.feature_seed)
         return torch.randn(shape, dtype=z.dtype, generator=generator).to(z.device)

@@ -1,4 +1,4 @@
-"""No divergence at all: for objectives that give it no weight."""
+"""No divergence, for objectives that give it no weight."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,15 +9,15 @@ from infovae.priors.prior import Prior
 
 
 class NoDivergence(Divergence):
-    """0, and refuses any weight but 0: nothing would hold q(z) to the prior."""
+    """Return 0, and refuse any weight but 0, with which nothing would hold q(z) to the prior."""
 
     needs = frozenset()
 
     def check_weight(self, weight: float) -> None:
         if weight != 0:
             raise ValueError(
-                f"divergence=none: its weight alpha + lambda_ - 1 is {weight:g}; accepted: another divergence "
-                "or an objective of weight 0, as model=vae"
+                f"divergence=none: its weight alpha + lambda_ - 1 is {weight:g}; accepted: another divergence, "
+                "or an objective of weight 0 such as model=vae"
             )
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:

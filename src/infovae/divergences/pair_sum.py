@@ -1,15 +1,15 @@
 """Sums of a kernel over all pairs of points, and their gradient, in memory that doesn't grow with the pairs.
 
-The kernel matrix is made, summed and dropped a tile at a time, and while a tile is there the gradient is taken from it
-too. With s = ||x - y||^2 and G_ij = k'(s_ij),
+The kernel matrix is computed, summed and dropped one tile at a time, and each tile adds to the gradient before it is
+dropped. With s = ||x - y||^2 and G_ij = k'(s_ij),
 
     d/dx_i sum_j c_j k(s_ij) = 2 sum_j c_j G_ij (x_i - y_j) = 2 (x_i (G c)_i - (G (c y))_i)
 
-is one matrix product, G times the columns of c y and c; autograd, left to itself, would keep several (n, m) matrices.
-Pairs within a sample are visited once, not in both orders.
+is one matrix product, of G and the columns of c y and c. Autograd would keep several (n, m) matrices instead. Pairs
+within a sample are visited once, not in both orders.
 
-A batch of 128 is one tile, and what it costs is the number of operations. So distances are one product, with what the
-kernel would multiply them by (:meth:`Kernel.distance_scale`), and weights are numbers that products take along.
+A batch of 128 is one tile, and its cost is the number of operations. So one product computes the distances together
+with the kernel's factor (:meth:`Kernel.distance_scale`), and weights are factors of other products.
 """
 
 import itertools
@@ -25,41 +25,41 @@ from torch import Tensor
 from infovae.divergences.kernels import Kernel, is_far
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 
-BLOCK = 2**18
-"""Entries of the kernel matrix held at a time: 1 MB in float32, which stays in a core's cache."""
+TILE = 2**18
+"""Entries of the kernel matrix in memory at a time: 1 MB in float32, which fits in a core's cache."""
 
 
 def row_blocks(rows: int, columns: int) -> list[slice]:
-    """Slices that cover all rows, each of about :data:`BLOCK` entries."""
-    step = max(1, BLOCK // max(1, columns))
+    """Return slices that cover all rows of a matrix, each of about :data:`TILE` entries."""
+    step = max(1, TILE // max(1, columns))
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def tiles(start: int, stop: int) -> list[slice]:
-    """Slices that cover the points from start to stop, any two of which make about :data:`BLOCK` pairs."""
-    parts = row_blocks(stop - start, math.isqrt(BLOCK))
+    """Return slices that cover the points from start to stop; any two of them form about :data:`TILE` pairs."""
+    parts = row_blocks(stop - start, math.isqrt(TILE))
     return [slice(start + part.start, start + part.stop) for part in parts]
 
 
 def triangle(parts: list[slice]) -> Iterator[tuple[slice, slice]]:
-    """Each pair of slices in one order, and each slice with itself."""
+    """Yield each pair of slices in one order, and each slice with itself."""
     return itertools.combinations_with_replacement(parts, 2)
 
 
 class Sides(NamedTuple):
-    """The two sides of a matrix product that has an entry for each pair of points."""
+    """The two factors of a matrix product that has an entry for each pair of points."""
 
     left: Float[Tensor, "n k"]
     right: Float[Tensor, "k n"]
 
     def product(self, columns: slice, rows: slice, scale: float = 1.0) -> Float[Tensor, "columns rows"]:
-        """The entries of some pairs."""
+        """Return the entries of some pairs, times ``scale``."""
         left = self.left[columns]
         return torch.addmm(left.new_zeros(1, 1), left, self.right[:, rows], beta=0, alpha=scale)
 
 
 def distance_sides(points: Float[Tensor, "n d"]) -> Sides:
-    """What makes -||x - y||^2 / 2 of points about the origin: x, -||x||^2 / 2, 1 by y, 1, -||y||^2 / 2."""
+    """Return factors of -||x - y||^2 / 2 for points near 0: (x, -||x||^2 / 2, 1) and (y, 1, -||y||^2 / 2)."""
     half_norms = points.square() @ points.new_full((points.shape[1], 1), -0.5)
     ones = torch.ones_like(half_norms)
     return Sides(torch.cat([points, half_norms, ones], dim=1), torch.cat([points, ones, half_norms], dim=1).T)
@@ -73,23 +73,25 @@ def weighted_pair_sums(
     weights: tuple[float, float, float],
     self_pairs: bool = True,
 ) -> Float[Tensor, ""]:
-    """a sum_ij k(x_i, x_j) + b sum_ij k(x_i, y_j) + c sum_ij k(y_i, y_j).
+    """Return a sum_ij k(x_i, x_j) + b sum_ij k(x_i, y_j) + c sum_ij k(y_i, y_j).
 
-    Differentiable once, in x alone: the bandwidth is a constant, and so is y, the sample that x is compared with.
+    The result is differentiable once, in x alone: the bandwidth and y are constants.
 
     Args:
-        x: the points that move.
-        y: the points that stay; there may be none.
+        x: the points that receive the gradient.
+        y: constant points; there may be none.
         kernel: a radial kernel.
         squared_bandwidth: its sigma^2.
         weights: a, b, c.
-        self_pairs: whether the pairs of a point with itself are included, each exactly k(0).
+        self_pairs: whether to include the pairs of a point with itself, each exactly k(0).
 
     Raises:
-        ValueError: y requires a gradient, which it wouldn't get.
+        ValueError: y requires a gradient, which it would not get.
     """
     if y.requires_grad:
-        raise ValueError("the second sample is taken as constant but requires a gradient; detach it or swap the two")
+        raise ValueError(
+            "y.requires_grad=True: the second sample is a constant; accepted: y.detach(), or x and y swapped"
+        )
     return value_with_gradient(
         x,
         partial(
@@ -107,15 +109,16 @@ def pair_sums(
     weights: tuple[float, float, float],
     self_pairs: bool,
 ) -> ValueAndGradient:
-    """:func:`weighted_pair_sums` and its gradient, to be called with autograd off."""
+    """Return :func:`weighted_pair_sums` and its gradient; call this with autograd off."""
     if isinstance(squared_bandwidth, Tensor):
-        # In units of sigma: a bandwidth on a device never has to become a number here.
+        # In units of sigma, so a bandwidth on a device never becomes a Python number.
         unit = squared_bandwidth.rsqrt()
         value, gradient = pair_sums(x * unit, wants_gradient, y * unit, kernel, 1.0, weights, self_pairs)
         return value, gradient if gradient is None else gradient * unit
     n, m = len(x), len(y)
     within_x, between, within_y = weights
-    # About the mean of x, and y once more about its own: distances within either stay exact however far the other is.
+    # Centre all points at the mean of x, and y also at its own mean: distances within y then don't lose precision if y
+    # is far from x.
     centre = x.mean(dim=0)
     about = torch.cat([x - centre, y - centre, y - y.mean(dim=0)] if m else [x - centre])
     if is_far(about):
@@ -125,7 +128,7 @@ def pair_sums(
         return value.to(x.dtype), gradient if gradient is None else gradient.to(x.dtype)
     sides = distance_sides(about)
     scale = -2 * kernel.distance_scale(squared_bandwidth)
-    # In double precision: there are as many terms as tiles, and they nearly cancel.
+    # In float64, because the tiles' sums nearly cancel.
     total = x.new_full((), 0.0 if self_pairs else -kernel.height * (n * within_x + m * within_y), dtype=torch.float64)
     points = sides.left.T
     pulls = torch.zeros_like(points[:, :n])
@@ -139,7 +142,7 @@ def pair_sums(
         return slope, -2 * weight * factor
 
     for rows, columns in triangle(tiles(0, n)):
-        # A pair within x moves both of its points; those of a tile with itself come in both orders.
+        # A pair within x pulls both of its points. A tile with itself holds both orders of each pair.
         slope, strength = add(columns, rows, within_x if rows == columns else 2 * within_x, wants_gradient)
         if wants_gradient and rows == columns:
             pulls[:, rows].addmm_(points[:, rows], slope, alpha=2 * strength)

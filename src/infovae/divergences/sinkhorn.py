@@ -2,9 +2,9 @@
 
     S_eps(q, p) = OT_eps(q, p) - OT_eps(q, q) / 2 - OT_eps(p, p) / 2
 
-OT_eps is optimal transport with cost ||x - y||^2 / 2 and an entropic penalty eps = blur^2. It goes from half the
-squared Wasserstein distance, W_2^2 / 2 (blur to 0), to half the squared distance of the means (blur to infinity);
-never negative, and 0 only where q = p. This file alone needs geomloss, and only ``divergence=sinkhorn`` loads it.
+OT_eps is the cost of optimal transport with cost ||x - y||^2 / 2 and an entropic penalty eps = blur^2. S_eps goes from
+half the squared Wasserstein distance, W_2^2 / 2 (blur to 0), to half the squared distance of the means (blur to
+infinity). It is never negative, and 0 only if q = p. Only this file imports geomloss.
 """
 
 import torch
@@ -18,33 +18,40 @@ from infovae.divergences.kernels import squared_distances
 from infovae.priors.prior import Prior
 
 WIDE = 64.0
-"""Diameters, in units of blur, from which potentials of size diameter^2 / 2 need float64 to differ by blur^2."""
+"""From this diameter on, in units of blur, potentials need float64: they are as large as diameter^2 / 2, and must be
+precise to a fraction of blur^2."""
 
 
 def half_squared_distances(x: Float[Tensor, "1 n d"], y: Float[Tensor, "1 m d"]) -> Float[Tensor, "1 n m"]:
-    """||x_i - y_j||^2 / 2, in geomloss's layout."""
+    """Return ||x_i - y_j||^2 / 2 in geomloss's layout."""
     return squared_distances(x[0], y[0])[None] / 2
 
 
 def sinkhorn_divergence(
     z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "m d"], blur: float = 1.0, scaling: float = 0.5
 ) -> Float[Tensor, ""]:
-    """S_eps between two samples of equal weights, in squared units of z.
+    """Return S_eps between two samples of equal weights, in squared units of z.
 
     The gradient is that of the dual potentials at the optimum (the envelope theorem), not of the iterations.
+
+    The solver stops early, mostly with too low a value. At d = 2, 10 and 64 and n = 96, for q = p and for q = N(0.5,
+    1.3^2 I), ``scaling=0.5`` was off by at most 15 % for a blur from 0.25, and 23 % at 0.1. ``scaling=0.9`` was off by
+    at most 2.5 % and 4.6 %, in about four times the time. The errors are largest for d = 2 and q = p.
 
     Args:
         z_q: codes.
         z_p: draws from the prior.
         blur: sqrt(eps), in units of z.
-        scaling: eps falls from the squared diameter of the points to blur^2 by this factor, squared, in each iteration;
-            nearer to 1 is more exact and slower.
+        scaling: in each iteration eps falls by this factor squared, from the squared diameter of the points to blur^2.
+            A value nearer to 1 is more exact and slower.
     """
-    # Moving a sample by m adds exactly <m, difference of means> + ||m||^2 / 2. So the means are compared by themselves:
-    # what is left to transport is small however far the two samples are apart.
+    # S_eps of two samples is exactly that of the centred samples plus ||mean_q - mean_p||^2 / 2. The solver gets the
+    # centred ones, whose potentials stay small however far the samples are apart.
+    shift = z_p.detach().mean(dim=0)
+    z_q, z_p = z_q - shift, z_p - shift
     mean_q, mean_p = z_q.mean(dim=0), z_p.mean(dim=0)
     x, y = z_q - mean_q, z_p - mean_p
-    # The schedule's length depends on the diameter: the one number that must leave the device.
+    # The schedule's length depends on the diameter, so this number must leave the device.
     points = torch.cat([x, y]).detach()
     diameter = max(blur, (points.amax(dim=0) - points.amin(dim=0)).norm().item())
     if diameter > WIDE * blur:
@@ -58,7 +65,7 @@ def sinkhorn_divergence(
         cost=half_squared_distances,
         backend="tensorized",
     )
-    with torch.set_grad_enabled(torch.is_grad_enabled()):  # geomloss leaves gradients on, whatever they were
+    with torch.set_grad_enabled(torch.is_grad_enabled()):  # geomloss turns gradients on and leaves them on
         divergence: Tensor = solver(x, y)
     return divergence.to(z_q.dtype) + (mean_q - mean_p).square().sum() / 2
 
@@ -67,8 +74,8 @@ class Sinkhorn(Divergence):
     """S_eps between a batch of codes and as many prior draws.
 
     Args:
-        blur: sqrt(eps), in units of z: detail below it is not seen, nor is most of the sampling noise there.
-        scaling: of the solver's schedule, in (0, 1).
+        blur: sqrt(eps), in units of z. It hides finer detail, and most of the sampling noise there.
+        scaling: the factor of the solver's schedule, in (0, 1); see :func:`sinkhorn_divergence` for its errors.
     """
 
     def __init__(self, blur: float = 1.0, scaling: float = 0.5) -> None:

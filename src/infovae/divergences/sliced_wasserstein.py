@@ -2,8 +2,8 @@
 
     SW_p^p(q, p) = E_theta W_p^p(theta . z_q, theta . z_p)        theta uniform on the unit sphere
 
-In one dimension the optimal transport between two samples of one size pairs them in sorted order, so a projection
-costs a sort. Biased upwards for a finite batch, by the distance between two samples of one law.
+In one dimension, optimal transport between two samples of equal size pairs them in sorted order, so a projection costs
+a sort. For a finite batch the value is too high, by the distance between two samples of the same law.
 """
 
 import torch
@@ -17,19 +17,19 @@ from infovae.priors.prior import Prior
 
 
 def random_directions(dimension: int, count: int, like: Tensor) -> Float[Tensor, "d count"]:
-    """Independent uniform directions, a column each, on the device and in the precision of ``like``."""
+    """Return independent uniform directions, one per column, on the device and in the precision of ``like``."""
     return normalize(torch.randn(dimension, count, device=like.device, dtype=like.dtype), dim=0)
 
 
 def sliced_wasserstein(
     z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"], directions: Float[Tensor, "d l"], power: float = 2.0
 ) -> Float[Tensor, ""]:
-    """W_p^p between the projections of two samples of one size, averaged over directions; in units of z to the power.
+    """Return W_p^p between the projections of two samples, averaged over directions, in units of z^p.
 
     Args:
         z_q: codes.
         z_p: as many draws from the prior.
-        directions: unit vectors, one a column.
+        directions: unit vectors, one per column.
         power: p, at least 1.
     """
     sorted_q = (z_q @ directions).sort(dim=0).values  # (n, l)
@@ -39,12 +39,12 @@ def sliced_wasserstein(
 
 
 class SlicedWasserstein(Divergence):
-    """SW_p^p between a batch of codes and as many prior draws, over fresh directions at each call.
+    """SW_p^p between a batch of codes and as many prior draws, with fresh directions at each call.
 
-    Against N(0, I), moving the mean by m alone makes it ||m||^2 / d for p = 2.
+    For p = 2, it is ||m||^2 / d between N(m, I) and N(0, I).
 
     Args:
-        projections: how many directions.
+        projections: the number of directions.
         p: the power of the ground distance.
     """
 

@@ -1,24 +1,22 @@
-"""Stein variational gradient (Liu & Wang 2016), and the kernel Stein discrepancy that it is reported by.
+"""The Stein variational gradient (Liu & Wang 2016); the reported value is the kernel Stein discrepancy.
 
-No value is minimised. Of all directions in the kernel's RKHS, the one along which KL(q || p) falls fastest is
+No value is minimised. Among the directions in the kernel's RKHS, KL(q || p) falls fastest along
 
-    phi(z_i) = (1/n) sum_j [ k(z_j, z_i) grad log p(z_j) + grad_{z_j} k(z_j, z_i) ]
+    phi(z_i) = (1/n) sum_j [ k(z_j, z_i) grad log p(z_j) + grad_{z_j} k(z_j, z_i) ],
 
-drawn to where p is high, and apart from each other. In that geometry phi is minus the gradient of KL(q || p) as a
-functional of the law that the points stand for; each point carries 1/n of it, so z_i is handed -phi(z_i) / n: the
-gradient of the surrogate -(1/n) sum_i <phi(z_i), z_i>, phi held still. That is the scale of a loss that is a mean over
-the batch, and lambda_ means the same at every batch size.
+which pulls points to where p is high, and apart from each other. phi is minus the gradient of KL(q || p) as a
+functional of the distribution of the points. Each point carries 1/n of that distribution, so the gradient of z_i is
+-phi(z_i) / n: that of the surrogate -(1/n) sum_i <phi(z_i), z_i> with phi held constant. This is the scale of a loss
+that is a mean over the batch, so lambda_ means the same at every batch size.
 
 The reported value is the squared kernel Stein discrepancy (Liu, Lee, Jordan 2016), E u(z, z') with
 
     u(x, y) = k s(x)^T s(y) + s(x)^T grad_y k + s(y)^T grad_x k + trace(grad_x grad_y k),   s = grad log p
 
-in units of k / length^2. Its trace term, k (d / sigma^2 - ||x - y||^2 / sigma^4) for a Gaussian kernel, is what makes
-collapse cost something. Its bandwidth grows with d, apart from the one that trains: with sigma = 1, or with the narrow
-bandwidth of SVGD, no two points of a wide cloud in 64 dimensions see each other, and the value is 0 whatever q is.
+in units of k / length^2. Without its trace term, k (d / sigma^2 - ||x - y||^2 / sigma^4) for a Gaussian kernel,
+collapse would cost nothing. The value's bandwidth grows with d, and is not the one that trains. With sigma = 1, or with
+SVGD's narrow bandwidth, k is 0 between all points of a wide cloud in 64 dimensions, and so is the value for any q.
 """
-
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -29,10 +27,11 @@ from infovae.divergences.bandwidths import Bandwidth, squared_bandwidth, squared
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Gaussian, Kernel, is_far
 from infovae.divergences.pair_sum import Sides, distance_sides, tiles, triangle
+from infovae.divergences.pair_weight import Estimator, pair_weight
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.priors.prior import Prior
 
-DEFAULT_KERNEL = Gaussian("median")
+STEIN_KERNEL = Gaussian("median")
 
 
 @torch.no_grad()
@@ -42,7 +41,7 @@ def stein_direction(
     kernel: Kernel,
     squared_bandwidth: float | Float[Tensor, ""],
 ) -> Float[Tensor, "n d"]:
-    """phi(z_i) for each code, without gradient.
+    """Return phi(z_i) for each code, without gradient.
 
     Args:
         z: codes.
@@ -71,9 +70,9 @@ def ksd_squared(
     score: Float[Tensor, "n d"],
     kernel: Kernel,
     squared_bandwidth: float | Float[Tensor, ""],
-    estimator: Literal["u", "v"] = "u",
+    estimator: Estimator = "u",
 ) -> Float[Tensor, ""]:
-    """KSD^2 between a sample and the density whose score is given, without gradient.
+    """Return KSD^2 between a sample and the density with the given score, without gradient.
 
     Args:
         z: codes.
@@ -83,11 +82,10 @@ def ksd_squared(
         estimator: ``u`` (unbiased) or ``v`` (never negative).
 
     Raises:
-        ValueError: the U-statistic of fewer than two points.
+        ValueError: the estimator is ``u`` and there are fewer than two points.
     """
     n = len(z)
-    if estimator == "u" and n < 2:
-        raise ValueError(f"a U-statistic needs at least 2 points, not {n}; estimator=v has no such limit")
+    weight = pair_weight(n, estimator)
     sides = _sides(z - z.mean(dim=0), score)
     total = z.new_zeros((), dtype=torch.float64)
     for rows, columns in triangle(tiles(0, n)):
@@ -95,26 +93,11 @@ def ksd_squared(
         if rows == columns and estimator == "u":
             u.fill_diagonal_(0)
         total.add_(u.sum(), alpha=1 if rows == columns else 2)
-    return total.div_(n**2 if estimator == "v" else n * (n - 1)).to(z.dtype)
-
-
-def stein_kernel(
-    x: Float[Tensor, "n d"],
-    score_x: Float[Tensor, "n d"],
-    y: Float[Tensor, "m d"],
-    score_y: Float[Tensor, "m d"],
-    kernel: Kernel,
-    squared_bandwidth: float | Float[Tensor, ""],
-) -> Float[Tensor, "n m"]:
-    """u(x_i, y_j). With s = ||x - y||^2, grad_x k = 2 k' (x - y) = -grad_y k and the trace is -2 d k' - 4 s k''."""
-    centre, n = y.mean(dim=0), len(x)
-    sides = _sides(torch.cat([x, y]) - centre, torch.cat([score_x, score_y]))
-    pairs = [side.product(slice(0, n), slice(n, None)) for side in sides]
-    return _of_sides(pairs, kernel, squared_bandwidth)
+    return total.mul_(weight).to(z.dtype)
 
 
 def _sides(z: Float[Tensor, "n d"], score: Float[Tensor, "n d"]) -> tuple[Sides, Sides, Sides]:
-    """Of -||x - y||^2 / 2, of <s(x), s(y)>, and of <s(x) - s(y), x - y> + d."""
+    """Return factors of -||x - y||^2 / 2, of <s(x), s(y)>, and of <s(x) - s(y), x - y> + d."""
     inner = (score * z).sum(dim=1, keepdim=True) + z.shape[1] / 2
     ones = torch.ones_like(inner)
     left, right = torch.cat([score, z, inner, ones], dim=1), torch.cat([-z, -score, ones, inner], dim=1)
@@ -124,7 +107,10 @@ def _sides(z: Float[Tensor, "n d"], score: Float[Tensor, "n d"]) -> tuple[Sides,
 def _of_sides(
     pairs: list[Float[Tensor, "n m"]], kernel: Kernel, squared_bandwidth: float | Float[Tensor, ""]
 ) -> Float[Tensor, "n m"]:
-    """u, of what :func:`_sides` are the sides of; overwrites it."""
+    """Return u(x, y) from the three products of :func:`_sides`, which are overwritten.
+
+    With s = ||x - y||^2, grad_x k = 2 k' (x - y) = -grad_y k, and the trace is -2 d k' - 4 s k''.
+    """
     squared_distance, scores, agreement = pairs
     squared_distance.mul_(-2).clamp_min_(0)
     value, slope, curvature = kernel.derivatives(squared_distance, squared_bandwidth, order=2)
@@ -132,15 +118,16 @@ def _of_sides(
 
 
 class Stein(Divergence):
-    """The Stein variational gradient for the encoder, and KSD^2 to report.
+    """The Stein variational gradient for the encoder, with KSD^2 as the reported value.
 
     Args:
-        kernel: a smooth radial kernel; its bandwidth rule is for the gradient. ``svgd`` is Liu & Wang's; ``median``,
-            log(n + 1) times as wide in squares, brought q(z) nearer to the prior at the same reconstruction on MNIST
-            with d = 10 (4 epochs of 10,000 digits: evaluation MMD 0.020 against 0.036, at 163 nats).
-        value_bandwidth: sigma of the same kernel in the reported KSD^2, or the rule for it. One that depends on the
-            codes would make values incomparable from step to step.
-        estimator: of KSD^2, ``u`` or ``v``.
+        kernel: a smooth radial kernel; its bandwidth rule is for the gradient. ``svgd`` is Liu & Wang's rule.
+            ``median`` has a squared bandwidth log(n + 1) times as large. It brought q(z) closer to the prior at the
+            same reconstruction on MNIST with d = 10 (4 epochs of 10,000 digits: evaluation MMD 0.020 against 0.036, at
+            163 nats).
+        value_bandwidth: sigma of the same kernel in the reported KSD^2, or its rule. A rule that depends on the codes
+            would make values incomparable from step to step.
+        estimator: the estimator of KSD^2, ``u`` or ``v``.
     """
 
     compiles = True
@@ -148,15 +135,15 @@ class Stein(Divergence):
 
     def __init__(
         self,
-        kernel: Kernel = DEFAULT_KERNEL,
+        kernel: Kernel = STEIN_KERNEL,
         value_bandwidth: Bandwidth = "2d",
-        estimator: Literal["u", "v"] = "u",
+        estimator: Estimator = "u",
     ) -> None:
         super().__init__()
         if not kernel.smooth:
             raise ValueError(
-                f"kernel={type(kernel).__name__}: Stein's method differentiates the kernel twice, which this one isn't "
-                "at 0; accepted: gaussian, gaussian_sum, inverse_multiquadratic, rational_quadratic"
+                f"kernel={type(kernel).__name__}: Stein's method needs two derivatives, which it doesn't have at 0; "
+                "accepted: gaussian, gaussian_sum, inverse_multiquadratic, rational_quadratic"
             )
         if not isinstance(value_bandwidth, str):
             squared_number(value_bandwidth)

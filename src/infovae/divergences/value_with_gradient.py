@@ -1,4 +1,4 @@
-"""A scalar whose gradient is worked out with it, rather than by autograd afterwards."""
+"""A scalar whose gradient is computed together with its value, not by autograd afterwards."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,11 @@ ValueAndGradient = tuple[Float[Tensor, ""], Float[Tensor, "n d"] | None]
 def value_with_gradient(
     x: Float[Tensor, "n d"], compute: Callable[[Float[Tensor, "n d"], bool], ValueAndGradient]
 ) -> Float[Tensor, ""]:
-    """compute(x, wants_gradient)'s value, with its gradient for that of x; differentiable once.
+    """Return the value of compute(x, wants_gradient), with the gradient in x that it returns; differentiable once.
 
     Args:
-        x: what the gradient is in.
-        compute: called once, with autograd off. It may leave out a gradient that isn't wanted.
+        x: the variable.
+        compute: called once, with autograd off. It may return None for a gradient that isn't wanted.
     """
     value: Tensor = _ValueWithGradient.apply(x, compute)
     return value

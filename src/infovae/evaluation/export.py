@@ -37,16 +37,16 @@ TOP_LEVEL: dict[str, Any] = {
 """Keys of infovae export, with their types."""
 
 BATCH_SIZES = (1, 2, 7, 64)
-"""At which programs are held against the model."""
+"""Batch sizes at which programs are compared with the model."""
 
 ROUNDINGS = 10
-"""How many times the model's own rounding error a program may be off: it sums in another order."""
+"""How many times the model's own rounding error a program may differ: it sums in another order."""
 
 Program = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 class EncoderProgram(nn.Module):
-    """Pixels in [0, 1], (n, c, h, w), to mean and variance of q(z|x), (n, d) each."""
+    """Map pixels in [0, 1], (n, c, h, w), to mean and variance of q(z|x), (n, d) each."""
 
     def __init__(self, module: InfoVAE) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class EncoderProgram(nn.Module):
 
 
 class DecoderProgram(nn.Module):
-    """Codes, (n, d), to the mean of p(x|z), (n, c, h, w)."""
+    """Map codes, (n, d), to the mean of p(x|z), (n, c, h, w)."""
 
     def __init__(self, module: InfoVAE) -> None:
         super().__init__()
@@ -69,12 +69,12 @@ class DecoderProgram(nn.Module):
 
 
 class Part(NamedTuple):
-    """What is exported.
+    """A part of the model that becomes a program.
 
     Attributes:
-        network: what maps inputs to outputs.
-        input_name: of its one input.
-        output_names: in order.
+        network: maps inputs to outputs.
+        input_name: name of its one input.
+        output_names: names of its outputs, in order.
         examples: inputs to trace and check with; at least 2.
     """
 
@@ -85,7 +85,7 @@ class Part(NamedTuple):
 
 
 def export(cfg: DictConfig) -> None:
-    """Write encoder and decoder of a run, its config, and ``export.json``; all of it or nothing.
+    """Write a run's encoder and decoder as programs, with its config and ``export.json``; everything or nothing.
 
     Raises:
         UserError: the config or the run is refused, an extra is missing, or a program doesn't give the model's outputs.
@@ -104,7 +104,7 @@ def export(cfg: DictConfig) -> None:
         described = {name: _export_part(name, part, Path(aside)) for name, part in parts(saved).items()}
         for name in ("encoder", "decoder"):
             for suffix in ("pt2", "onnx"):
-                (output / f"{name}.{suffix}").unlink(missing_ok=True)  # an earlier export's
+                (output / f"{name}.{suffix}").unlink(missing_ok=True)  # of an earlier export
         for path in Path(aside).iterdir():
             write_whole(output / path.name, path.read_bytes(), inside=inside)
         write_config(saved.cfg, output)
@@ -162,13 +162,14 @@ def _export_part(name: str, part: Part, folder: Path) -> dict[str, Any]:
 
 
 def check_equal(name: str, program: Program, part: Part) -> float:
-    """The largest difference between a program's outputs and the network's, at several batch sizes.
+    """Return the largest difference between a program's outputs and the network's, at several batch sizes.
 
-    The network's own distance from itself in float64, over all examples since that of a few is small by luck, tells how
-    much float32 rounds here; a program that adds in another order rounds as much again.
+    The difference between the network in float32 and in float64 measures how much float32 rounds here. It is taken
+    over all examples, because that of a few can be small by luck. A program that adds in another order rounds as much
+    again.
 
     Raises:
-        UserError: it is more than rounding, or the network's outputs are not finite.
+        UserError: the difference is more than rounding, or the network's outputs are not finite.
     """
     outputs = part.network(part.examples)
     exact = part.network.double()(part.examples.double())
@@ -209,7 +210,7 @@ def _check_installed() -> None:
 
 @contextmanager
 def _without_notices() -> Iterator[None]:
-    """Keep what the exporters tell their own developers off the screen."""
+    """Silence notices that the exporters mean for their own developers."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -19,6 +19,7 @@ from infovae.module import InfoVAE
 from infovae.runs.checkpoints import load_weights, read_checkpoint
 from infovae.runs.find import runs_below
 from infovae.runs.safe_yaml import LONGEST, safe_yaml
+from infovae.terminal.printable import printable
 from infovae.training.assemble import build_bare_module, build_data
 
 PARTS = {
@@ -209,7 +210,7 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
         missing = [key for key in PARTS if not isinstance(cfg.get(key), DictConfig)]
         missing += ["latent_dim"] if cfg.get("latent_dim") is None else []
     except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = printable(str(error))
         raise UserError(
             f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as a run leaves it"
         ) from error

@@ -1,4 +1,4 @@
-"""Puts a trained model and its data before metrics and pictures."""
+"""Measure and draw a trained model on its data."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -22,12 +22,12 @@ Value = float | list[float]
 
 
 class Measured(NamedTuple):
-    """What was found.
+    """The results of a measurement.
 
     Attributes:
         values: by ``split/name``; vectors as lists.
-        reasons: why numbers of a metric are nan, by its name, where that is known.
-        seconds: that each metric took, by its name, on all splits together.
+        reasons: why numbers of a metric are nan, by the metric's name, if that is known.
+        seconds: the time that each metric took on all splits, by its name.
     """
 
     values: dict[str, Value]
@@ -44,18 +44,18 @@ def measure(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> Measured:
-    """Measure a model on a split, and on the training split too what means something there.
+    """Measure a model on a split; metrics that make sense on any split are measured on the training split, too.
 
-    Each metric draws from a stream of its own, so that none moves another, and the noise of the codes is drawn for the
-    whole split, so that no number depends on the batch size but by rounding.
+    Each metric draws from a random stream of its own, so no metric changes another. The noise of the codes is drawn
+    for the whole split at once, so numbers don't depend on the batch size, up to rounding.
 
     Args:
         model: in evaluation mode, on the device.
-        data: the images; it also says how many are encoded at a time.
-        metrics: for each name, what makes the metric.
+        data: the images; its batch size is how many are encoded at a time.
+        metrics: constructors of the metrics, by name.
         split: ``train``, ``validation`` or ``test``.
-        seed: of all that is drawn.
-        device: where the model is.
+        seed: of all random draws.
+        device: the model's device.
     """
     values: dict[str, Value] = {}
     reasons: dict[str, str] = {}
@@ -118,7 +118,7 @@ def draw(
 def observe(
     model: Model, data: ImageData, split: str, seed: int, device: torch.device | str = "cpu"
 ) -> Iterator[Observed]:
-    """A split as the model sees it, batch by batch, in a random order that is the same each time."""
+    """Yield a split as the model sees it, batch by batch, with the same random codes each time."""
     loader = data.evaluation_loader(split)
     n = len(loader.dataset)
     generator = torch.Generator().manual_seed(seed)

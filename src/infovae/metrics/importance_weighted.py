@@ -15,7 +15,7 @@ from infovae.model import Model
 
 log = logging.getLogger(__name__)
 
-NAME = "importance_weighted_log_likelihood"
+ESTIMATE = "importance_weighted_log_likelihood"
 
 
 @torch.no_grad()
@@ -114,13 +114,13 @@ class ImportanceWeighted(ImageMetric):
             unknown = torch.full((1,), torch.nan, dtype=torch.float64, device=image.device)
             parts.append(LogLikelihood(unknown, unknown, unknown))
             tails.append(unknown)
-        measured = summarise(concatenate(parts), NAME, self.first[0][0].numel())
+        measured = summarise(concatenate(parts), ESTIMATE, self.first[0][0].numel())
         k_hat = torch.cat(tails)
-        measured[f"{NAME}_pareto_k"] = k_hat.mean()
-        measured[f"{NAME}_unreliable"] = k_hat.new_tensor(torch.nan)
+        measured[f"{ESTIMATE}_pareto_k"] = k_hat.mean()
+        measured[f"{ESTIMATE}_unreliable"] = k_hat.new_tensor(torch.nan)
         if k_hat.isfinite().all():
             threshold = pareto_threshold(self.samples)
-            measured[f"{NAME}_unreliable"] = (k_hat > threshold).double().mean()
+            measured[f"{ESTIMATE}_unreliable"] = (k_hat > threshold).double().mean()
             if (k_hat > threshold).any():
                 log.warning(
                     "importance_weighted: %d of %d images have weights whose tail has a shape above %.2f. log p(x) may "

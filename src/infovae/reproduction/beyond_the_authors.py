@@ -1,4 +1,4 @@
-"""An aggregate posterior that has the prior's size on unseen digits too."""
+"""Does early stopping give an aggregate posterior of the prior's size on unseen digits, too?"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import estimate, grouped, markdown
 
 WITHIN = 0.3
-"""Of 0, for log det Cov[q(z)] on both splits: what is looked for."""
+"""The largest distance from 0 of log det Cov[q(z)], on both splits, that counts as reached."""
 
 SIZE, RECONSTRUCTION = "log_det_covariance", "reconstruction"
 LINES = {"train": "dotted", "validation": "dashed", "test": "solid"}
 
 
 class Runs(NamedTuple):
-    """Those of one number of digits.
+    """The cells of one number of digits.
 
     Attributes:
         stopped: by :class:`infovae.training.callbacks.near_prior.NearPrior`, or to be.
@@ -31,7 +31,7 @@ class Runs(NamedTuple):
 
 
 class BeyondTheAuthors(Figure):
-    """The paper's point, stopped by training and validation digits, and at the end of its budget."""
+    """Compare the paper's point when stopped early with the same point at the end of its budget."""
 
     title = "Beyond the authors: log det Cov[q(z)] near 0 on seen and unseen digits alike"
 

@@ -1,4 +1,4 @@
-"""The cells of a figure: runs of infovae train in the folder of one sweep."""
+"""The cells of a figure: runs of `infovae train` in the folder of one sweep."""
 
 import csv
 import json
@@ -18,6 +18,7 @@ from infovae.errors import UserError
 from infovae.evaluation.load import SavedRun, load
 from infovae.objective import Objective
 from infovae.reproduction.scripts import run_script
+from infovae.runs.files import write_whole
 from infovae.runs.final_row import final_position
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.overrides import not_overridden
@@ -31,7 +32,7 @@ class Cell:
 
     @cached_property
     def cfg(self) -> DictConfig:
-        """Its config."""
+        """The run's config."""
         cfg = OmegaConf.load(self.folder / "config.yaml")
         assert isinstance(cfg, DictConfig)
         return cfg
@@ -44,24 +45,24 @@ class Cell:
 
     @property
     def final_row(self) -> dict[str, float]:
-        """That of the epoch whose weights the run ended with; of a run from before this was recorded, the last."""
+        """The row of the epoch whose weights the run ended with; the last row if the run doesn't record that epoch."""
         return self.rows[final_position([row["epoch"] for row in self.rows], self.summary.get("epoch"))]
 
     @cached_property
     def rows(self) -> list[dict[str, float]]:
-        """``metrics.csv``: a row an epoch."""
+        """The rows of ``metrics.csv``, one for each epoch."""
         with (self.folder / "metrics.csv").open(newline="") as file:
             return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """``summary.json``; its wall time is that of the last part of a run that was cut off."""
+        """The content of ``summary.json``; a resumed run's wall time is that of its last part."""
         summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
         return summary
 
     @property
     def objective(self) -> str:
-        """Its point of the family, as a label."""
+        """The run's point of the InfoVAE family, as a label."""
         if "beta" in self.cfg.model:
             return f"β-VAE (β = {self.cfg.model.beta:g})"
         alpha, lambda_ = float(self.cfg.model.alpha), float(self.cfg.model.lambda_)
@@ -69,12 +70,15 @@ class Cell:
         return "ELBO" if elbo else f"InfoVAE (α = {alpha:g}, λ = {lambda_:g})"
 
     def load(self) -> SavedRun:
-        """The trained model with its data."""
+        """Return the trained model."""
         return load(self.folder)
 
 
 def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
-    """Overrides of which the later ones win, key by key; a key that appears twice would make each cell twice."""
+    """Return both lists of overrides as one, in which the given ones win key by key.
+
+    A key that appears twice would make each cell twice.
+    """
     return [*not_overridden(overrides, by=given), *given]
 
 
@@ -92,32 +96,32 @@ def check_overrides(overrides: Sequence[str]) -> None:
 
 
 def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:
-    """Every combination of the overrides' values, each with its place in the sweep's folder."""
+    """Return every combination of the overrides' values, each with its folder inside the sweep's."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     (combinations,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return number_jobs(folder, combinations, recorded_jobs(folder))
 
 
 def distinct(jobs: Iterable[Job]) -> list[Job]:
-    """Each once: what every cell is given can make two arms one."""
+    """Return each job once: overrides of every cell can make two arms equal."""
     return list({job.identity: job for job in jobs}.values())
 
 
 def finished(jobs: Iterable[Job]) -> list[Cell]:
-    """Those that are done."""
+    """Return the finished jobs."""
     return [Cell(job.folder) for job in jobs if outcome(job.folder).finished]
 
 
 def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -> None:
-    """Run those cells that are not done yet as a sweep that goes on; their folders say how they ended.
+    """Run the unfinished cells as a resumed sweep; their folders say how they ended.
 
     Args:
         folder: of the sweep.
         overrides: as infovae train takes them.
         launcher: those that say by what engine.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    # What a sweep was started with is laid under the command by which it goes on. Here the command says all: what an
-    # earlier one had besides belongs to other cells.
-    OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": []}}}, folder / "multirun.yaml")
+    # A resumed sweep adds the overrides that it was started with to its command. Here the command is complete, and the
+    # overrides of an earlier one belong to other cells.
+    record = OmegaConf.to_yaml({"hydra": {"overrides": {"hydra": [], "task": []}}})
+    write_whole(folder / "multirun.yaml", record, inside=folder)
     run_script("train", "-m", *overrides, *launcher, f"sweep.resume={folder}")

@@ -1,4 +1,4 @@
-"""One colour for each objective of a figure; the ELBO has the same in all."""
+"""Give each objective of a figure a colour; the ELBO has the same colour in all figures."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ OTHERS = tuple(CLASS_COLOURS[position] for position in (0, 1, 4, 5, 8, 9, 3, 6, 
 
 
 def colours_of(objectives: Iterable[str]) -> dict[str, str]:
-    """Of labels as :attr:`infovae.reproduction.cells.Cell.objective` gives them, in the order of the figure."""
+    """Return a colour for each label of :attr:`infovae.reproduction.cells.Cell.objective`, in the figure's order."""
     names = list(dict.fromkeys(objectives))
     others = (name for name in names if name != "ELBO")
     return {"ELBO": ELBO_COLOUR} | dict(zip(others, OTHERS, strict=False))

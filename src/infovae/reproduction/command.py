@@ -1,6 +1,7 @@
-"""reproduce.py: a figure's cells trained where they are missing, and the figure drawn from those that are done."""
+"""The `reproduce` command: train the missing cells of a figure, and draw it from the finished ones."""
 
 import csv
+import io
 import json
 import platform
 import shlex
@@ -18,6 +19,8 @@ from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row
 from infovae.reproduction.page import write_page
+from infovae.runs.disk import disk_errors
+from infovae.runs.files import write_whole
 from infovae.runs.folder import check_writable
 from infovae.sweeps.jobs import Job, told_apart
 from infovae.training.assemble import build_chosen
@@ -32,14 +35,14 @@ TOP_LEVEL: dict[str, Any] = {
 """Keys of infovae reproduce that belong to no group, with their types."""
 
 EVERY_CELL = ("logger=none", "callbacks=checkpoint", "trainer.enable_progress_bar=false")
-"""Cells are measured and kept; what is drawn of them is the figure."""
+"""Overrides of every cell: it is measured and kept, and the figure is drawn later."""
 
 
 def reproduce(cfg: DictConfig) -> None:
     """Make the figures that the config names.
 
     Raises:
-        UserError: the config is refused, or cells of a figure didn't finish. What is finished has then been drawn.
+        UserError: the config is refused, or cells of a figure didn't finish. The finished ones have then been drawn.
     """
     check(cfg, TOP_LEVEL)
     check_writable(Path(cfg.runs), "runs")
@@ -53,7 +56,7 @@ def reproduce(cfg: DictConfig) -> None:
 
 
 def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
-    """Run, draw and write one figure; whether it is complete."""
+    """Run, draw and write one figure; return whether it is complete."""
     folder = Path(cfg.runs) / cfg.scale / name
     jobs: list[Job] = []
     for arm in figure.arms:
@@ -70,16 +73,17 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     if done:
         findings = figure.draw(done)
         output = Path(cfg.output)
-        save_picture(findings.picture, output / f"{name}.png")
-        _write_data(findings.data, output / f"{name}.csv")
         page = output / f"{name}.md"
-        write_page(page, figure.title, _results(name, findings.tables, done, jobs, cfg))
+        with disk_errors(f"output={output}"):
+            save_picture(findings.picture, output / f"{name}.png")
+            write_whole(output / f"{name}.csv", _csv(findings.data))
+            write_page(page, figure.title, _results(name, findings.tables, done, jobs, cfg))
         print(f"results: {page}")
     return len(done) == len(jobs)
 
 
 def _launcher() -> list[str]:
-    """What the command says of the engine, which is the cells' and not its own."""
+    """Return the overrides that choose a launcher: it runs the cells, not this command."""
     return [
         entry for entry in HydraConfig.get().overrides.hydra if entry.startswith(("hydra/launcher", "hydra.launcher"))
     ]
@@ -108,7 +112,7 @@ def _missing(jobs: Sequence[Job], done: set[Path]) -> str:
 
 
 def earlier_weights(done: Sequence[Cell], jobs: Sequence[Job]) -> str:
-    """A sentence on the cells whose numbers are of weights of an earlier epoch than their last; empty without such."""
+    """Return a sentence about the cells that ended with the weights of an earlier epoch; empty if there are none."""
     epochs = {cell.folder: (cell.final_row["epoch"], cell.rows[-1]["epoch"]) for cell in done}
     earlier = {folder: f" ({kept:.0f} of {last:.0f})" for folder, (kept, last) in epochs.items() if kept < last}
     told = {job: earlier[job.folder] for job in jobs if job.folder in earlier}
@@ -118,7 +122,7 @@ def earlier_weights(done: Sequence[Cell], jobs: Sequence[Job]) -> str:
 
 
 def _listed(told: Mapping[Job, str], jobs: Sequence[Job]) -> str:
-    """Some of the cells, each by what sets it apart from the others, and with what is told of it."""
+    """Return some of the cells as text, each with the overrides that only it has and a remark."""
     apart = told_apart(jobs)
     seeds: dict[str, list[str]] = {}
     for job, remark in told.items():
@@ -133,10 +137,12 @@ def _revisions(done: Sequence[Cell]) -> str:
     return ", ".join(dict.fromkeys(revisions))
 
 
-def _write_data(rows: Sequence[Row], path: Path) -> None:
+def _csv(rows: Sequence[Row]) -> str:
+    """Return rows whose columns may differ as CSV, to five digits."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})
+    return text.getvalue()

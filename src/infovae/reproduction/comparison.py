@@ -1,4 +1,4 @@
-"""The divergences side by side: what each makes of q(z), of samples and of the code, and what it costs."""
+"""Compare the divergences by q(z), samples, the code's use and cost."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -38,11 +38,11 @@ SHOWN = (
 )
 
 Course = list[dict[str, float]]
-"""What was measured after each epoch."""
+"""The measurements after each epoch."""
 
 
 class Arm(NamedTuple):
-    """An objective, and the divergence where that has a weight."""
+    """An objective, and its divergence if that has a weight."""
 
     objective: str
     divergence: str
@@ -54,7 +54,7 @@ class Arm(NamedTuple):
 
 
 class Comparison(Figure):
-    """MMD on validation over the time that training took, and numbers of the final weights."""
+    """Draw validation MMD over training time, and tabulate numbers of the final weights."""
 
     title = "Divergences side by side, with the ELBO and the β-VAE"
 
@@ -77,10 +77,10 @@ class Comparison(Figure):
 
 
 def arm_of(cell: Cell) -> Arm:
-    """What a cell was trained with."""
+    """Return the objective and divergence that a cell was trained with."""
     if not cell.objective.startswith("InfoVAE"):
         return Arm(cell.objective, "–")
-    divergence = str(cell.cfg.divergence["_target_"]).split(".")[-2]  # its file, one for each but for the kernel
+    divergence = str(cell.cfg.divergence["_target_"]).split(".")[-2]  # its file; the kernel is apart
     kernel = str(cell.cfg.divergence.kernel["_target_"]).split(".")[-1] if divergence == "mmd" else "Gaussian"
     return Arm(cell.objective, divergence if kernel == "Gaussian" else f"{divergence} ({kernel})")
 
@@ -90,7 +90,7 @@ def _labels(cell: Cell) -> dict[str, float | str]:
 
 
 def _numbers(cell: Cell) -> dict[str, float]:
-    """Of the final weights, as infovae evaluate found them, else as the run itself did."""
+    """Return numbers of the final weights: those of `infovae evaluate`, or else those of the run itself."""
     seconds = float(np.mean([row["train/seconds"] for row in cell.rows]))
     return cell.metrics | evaluations(cell) | {"seconds": seconds}
 

@@ -21,7 +21,7 @@ from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import grouped, markdown, measured
 
 ROWS = 61
-"""Of the grid on which densities are evaluated."""
+"""Points along each side of the grid on which densities are evaluated."""
 
 COLUMNS = {
     "test/log_det_covariance": "log det Cov[q(z)], test",
@@ -34,7 +34,7 @@ COLUMNS = {
 
 
 class Plane(NamedTuple):
-    """q and p on a grid about 0 that reaches to the extent."""
+    """q and p on a square grid centred at 0, whose sides reach to ``extent``."""
 
     extent: float
     aggregate: Float64[Tensor, " m"]
@@ -42,7 +42,7 @@ class Plane(NamedTuple):
 
 
 class Contours(Figure):
-    """Contours of the first seed's models, numbers of all."""
+    """Draw contours of the first seed's models, and tabulate numbers of all seeds."""
 
     title = "q(z) of the test digits against p(z), 500 training digits (the paper's Figure 3)"
 
@@ -56,7 +56,7 @@ class Contours(Figure):
 
 @torch.no_grad()
 def plane_of(run: SavedRun) -> Plane:
-    """The densities of a run's codes of the test split, and of its prior."""
+    """Return the densities of a run's test codes and of its prior on a plane."""
     codes = joined([observed.codes for observed in observe(run.module, run.data, "test", seed=0)])
     prior = run.module.prior
     extent = extent_of(codes.z, prior.sample(10000))

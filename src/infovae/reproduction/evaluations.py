@@ -1,4 +1,4 @@
-"""What infovae evaluate finds of a figure's cells; kept in their folders, so that none is measured twice."""
+"""Measure a figure's cells with `infovae evaluate`; results stay in their folders, so none is measured twice."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,17 +9,17 @@ from infovae.reproduction.scripts import run_script
 
 
 def evaluations(cell: Cell) -> dict[str, float]:
-    """Numbers by ``split/name``."""
+    """Return the numbers of a cell by ``split/name``."""
     return {name: float(value) for name, value in _record(cell)["metrics"].items() if not isinstance(value, list)}
 
 
 def evaluated(cells: Iterable[Cell], overrides: Sequence[str]) -> list[Cell]:
-    """Those that infovae evaluate has measured with these overrides."""
+    """Return the cells that `infovae evaluate` has measured with these overrides."""
     return [cell for cell in cells if set(overrides) <= set(_record(cell).get("command", ()))]
 
 
 def evaluate_cells(cells: Sequence[Cell], overrides: Sequence[str], classifier: str | None) -> None:
-    """Have infovae evaluate measure what isn't measured yet; what was found is to be read in the cells' folders.
+    """Let `infovae evaluate` measure the cells that it hasn't measured yet; results are in their folders.
 
     Args:
         cells: finished ones.

@@ -1,4 +1,4 @@
-"""What a figure of the paper is."""
+"""The base class of the paper's figures."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ Row = Mapping[str, float | str]
 
 
 class Findings(NamedTuple):
-    """What came out.
+    """The results of a figure.
 
     Attributes:
         picture: the figure.
@@ -25,7 +25,7 @@ class Findings(NamedTuple):
 
 
 class Figure(ABC):
-    """A figure: its cells, and how it is drawn and tabulated from those of them that are finished.
+    """A figure: its cells, and how the finished ones are drawn and tabulated.
 
     Args:
         cells: overrides of infovae train, as experiment=NAME and seed=1,2,3.
@@ -55,7 +55,10 @@ class Figure(ABC):
         self.classifier = classifier
 
     def overrides(self, arm: str, scale: Literal["quick", "paper"], last: Sequence[str]) -> list[str]:
-        """Of an arm's cells; key by key, its own win over the figure's, the scale's over both, the last over all."""
+        """Return the overrides of an arm's cells.
+
+        Key by key, the arm's win over the figure's, the scale's over both, and ``last`` over all.
+        """
         overrides = self.cells
         for layer in (self.arms[arm], self.scales[scale], last):
             overrides = laid_over(overrides, layer)
@@ -63,4 +66,4 @@ class Figure(ABC):
 
     @abstractmethod
     def draw(self, cells: Sequence[Cell]) -> Findings:
-        """The findings of one cell or more, in the order of the combinations."""
+        """Return the findings from at least one cell, in the order of the combinations."""

@@ -1,4 +1,4 @@
-"""Information preference: what codes tell a decoder that could model the data without them.
+"""Information preference: do codes carry information if the decoder can model the data without them?
 
 Where p(x|z) can be p_D(x) for every z, the ELBO is optimal with q(z|x) = p(z), hence I_q(x;z) = 0 (Zhao, Song, Ermon
 2017, section 2).
@@ -55,18 +55,18 @@ class Arm:
 
     @classmethod
     def of(cls, cells: list[Cell]) -> "Arm":
-        """The arm that these cells are."""
+        """Return the arm that these cells make up."""
         run = cells[0].load()
         drawn = draw(run.module, run.data, {"samples": SamplesGivenCode(rows=ROWS, samples=SAMPLES)})
         return cls(cells, math.prod(run.data.image_shape), drawn["samples"])
 
     def bits(self, measurements: dict[str, float]) -> float:
-        """What a test image takes to store, at most, in bits for each pixel and channel: by the ELBO."""
+        """Return an upper bound on the bits per pixel and channel of a test image, from the ELBO."""
         elbo = torch.tensor(measurements["test/elbo"], dtype=torch.float64)
         return float(bits_per_dimension(elbo, self.dimensions))
 
     def curve(self, cell: Cell, key: str) -> tuple[list[float], list[float]]:
-        """Steps, and a measurement after each of them."""
+        """Return the steps at epochs' ends, and a measurement at each."""
         values = [self.bits(row) if key == BITS else row[key] for row in cell.rows]
         return [row["step"] for row in cell.rows], values
 
@@ -75,7 +75,7 @@ Arms = dict[tuple[str, str], Arm]
 
 
 class InformationPreference(Figure):
-    """I_q(x;z) and bits/dim while training, and draws for one code by the first seed's models."""
+    """Draw I_q(x;z) and bits/dim during training, and samples for one code by the first seed's models."""
 
     title = "Information preference: what codes tell a decoder that sees pixels"
 
@@ -97,7 +97,7 @@ class InformationPreference(Figure):
 
 
 def data_of(cell: Cell) -> str:
-    """The cell's data as a label."""
+    """Return the cell's data as a label."""
     name = cell.cfg.data.source["_target_"].rpartition(".")[2]
     return f"{name}, {'256 levels' if cell.cfg.data.binarization == 'none' else 'black and white'}"
 
@@ -132,7 +132,7 @@ def _drawn(arms: Arms) -> Pixels:
 
 
 def _draw_curves(axes: Axes, arms: dict[str, Arm], key: str, colours: dict[str, str]) -> None:
-    """A line a seed."""
+    """Draw one line for each seed."""
     for objective, arm in arms.items():
         for position, cell in enumerate(arm.cells):
             label = None if position else objective

@@ -13,7 +13,7 @@ from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import Estimate, grouped, markdown, measured
 
 Curves = dict[tuple[str, str], dict[int, Estimate]]
-"""By objective and split, by training-set size."""
+"""Estimates by objective and split, then by training-set size."""
 
 PUBLISHED = {
     ("ELBO", "train"): {500: 8.95, 1000: 7.7, 5000: 5.8, 10000: 4.5, 50000: 2.2},
@@ -21,13 +21,13 @@ PUBLISHED = {
     ("InfoVAE", "train"): {500: 0.0, 1000: 0.0, 5000: 0.0, 10000: 0.0, 50000: -0.1},
     ("InfoVAE", "test"): {500: -1.4, 1000: -1.2, 5000: -0.7, 10000: -0.55, 50000: -0.3},
 }
-"""Read by eye from the authors' plot of the study that this one repeats; 0 of the train curve means: about 0."""
+"""Values read by eye from the authors' plot; 0 on the train curve stands for about 0."""
 
 LINES = {"train": "dotted", "test": "solid"}
 
 
 class LogDetCov(Figure):
-    """Mean over seeds, with a band of one standard error where there are several, on both splits."""
+    """Draw the mean over seeds on both splits, with a band of one standard error if there are several seeds."""
 
     title = "log det Cov[q(z)] against the training-set size (the paper's Figure 2)"
 

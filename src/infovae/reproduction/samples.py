@@ -28,7 +28,7 @@ COLUMNS = {
 
 
 class Samples(Figure):
-    """Pictures by the first seed's models, numbers of all."""
+    """Draw pictures by the first seed's models, and tabulate numbers of all seeds."""
 
     title = "Reconstructions and samples from 500 training digits (the paper's Figure 4)"
 
@@ -60,7 +60,7 @@ def _pictures(cell: Cell) -> dict[str, Pixels]:
 
 
 def _scale(cell: Cell) -> float:
-    """The one number that the decoder has learned as the standard deviation of a pixel."""
+    """Return the standard deviation of a pixel that the decoder has learned."""
     module = cell.load().module
     with torch.no_grad():
         decoded = module.decode(module.prior.sample(1))

@@ -1,4 +1,4 @@
-"""The bias of scale: an error costs in proportion to the dimension, and x has far more of it than z.
+"""The bias of scale: errors cost in proportion to the dimension, and x has far more dimensions than z.
 
 KL(N(0, I_n) || N(e, I_n)) = n e^2 / 2 (Zhao, Song, Ermon 2017, section 2).
 """
@@ -27,11 +27,11 @@ COLUMNS = {
 }
 SHOWN = ("test/aggregate_kl", "test/log_det_covariance")
 SIDE = 28
-"""Of MNIST, in pixels."""
+"""Width and height of an MNIST image, in pixels."""
 
 
 class ScaleBias(Figure):
-    """The cost of a shift, and what happens to q(z), as the number of pixels grows."""
+    """Draw the cost of a shift, and measurements of q(z), against the number of pixels."""
 
     title = "The bias of scale: the same digits with 49, 196 and 784 pixels"
 
@@ -51,12 +51,12 @@ class ScaleBias(Figure):
 
 
 def cost_of_shift(n: int, shift: float) -> float:
-    """KL(N(0, I_n) || N(shift, I_n)) in nats."""
+    """Return KL(N(0, I_n) || N(shift, I_n)) in nats."""
     return n * shift**2 / 2
 
 
 def pixels(cell: Cell) -> int:
-    """How many an image of the cell's data has."""
+    """Return the number of pixels of an image of the cell's data."""
     return int(SIDE // cell.cfg.data.source.factor) ** 2
 
 

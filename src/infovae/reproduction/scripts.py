@@ -3,8 +3,22 @@
 import subprocess
 import sys
 
+from hydra.core.hydra_config import HydraConfig
+
 
 def run_script(name: str, *arguments: str) -> None:
-    """Run a subcommand to its end. Its exit status is ignored: callers read the folders that it leaves."""
+    """Run a subcommand to its end. Its exit status is ignored: callers read the folders that it leaves.
+
+    It finds the same configs as the command that runs it: ``--config-dir`` and ``hydra.searchpath`` are handed on.
+    """
     # -P: modules in the current folder must not replace installed ones.
-    subprocess.run([sys.executable, "-P", "-m", "infovae", name, *arguments], check=False)
+    subprocess.run([sys.executable, "-P", "-m", "infovae", name, *arguments, *_config_places()], check=False)
+
+
+def _config_places() -> list[str]:
+    if not HydraConfig.initialized():
+        return []
+    hydra = HydraConfig.get()
+    folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    searched = [entry for entry in hydra.overrides.hydra if entry.startswith("hydra.searchpath=")]
+    return [*(f"--config-dir={folder}" for folder in folders), *searched]

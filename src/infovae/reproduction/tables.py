@@ -1,4 +1,4 @@
-"""Numbers over seeds, and tables of them."""
+"""Average numbers over seeds, and write tables."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ Key = TypeVar("Key")
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds and its standard error, which a single seed doesn't have: nan."""
+    """A mean over seeds and its standard error; nan for a single seed."""
 
     mean: float
     standard_error: float
@@ -25,19 +25,19 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Of independent values, at least one; nan where one is."""
+    """Return the mean and standard error of independent values, at least one; nan if one of them is nan."""
     n = len(values)
     error = np.std(values, ddof=1) / math.sqrt(n) if n > 1 else math.nan
     return Estimate(float(np.mean(values)), float(error))
 
 
 def measured(cells: Iterable[Cell], name: str) -> Estimate:
-    """A metric over the seeds."""
+    """Return the estimate of a metric over the seeds."""
     return estimate([cell.metrics[name] for cell in cells])
 
 
 def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list[Cell]]:
-    """Cells by what they have in common, in the order in which it first appears."""
+    """Return the cells by a key that they share, in the order in which keys first appear."""
     groups: dict[Key, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(key(cell), []).append(cell)
@@ -45,11 +45,11 @@ def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table."""
+    """Return a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def _decimals(error: float) -> int:
-    """Down to the error's second digit, and none after the point of what is large."""
+    """Return how many decimals show the error's first two digits; 0 for a large error."""
     return max(0, 1 - math.floor(math.log10(error))) if 0 < error < math.inf else 2

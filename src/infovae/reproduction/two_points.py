@@ -20,19 +20,19 @@ from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import Estimate, estimate, grouped, markdown
 
 POINTS = {0: "x = −1", 1: "x = 1"}
-"""The pixel and the point it stands for."""
+"""The value of the pixel for each point x."""
 
 LOG_JACOBIAN = -math.log(2)
-"""log |d pixel / d x|: densities are of x = 2 pixel − 1."""
+"""log |d pixel / d x|, since densities are of x = 2 pixel − 1."""
 
 SHOWN = (1e-3, 1e5)
-"""Of densities, which have spikes."""
+"""Upper end of the axis of densities, which have spikes."""
 
 COLOURS = {0: CLASS_COLOURS[2], 1: "#2f8f4e"}
 
 
 class Densities(NamedTuple):
-    """Of one trained model.
+    """The densities of one trained model.
 
     Attributes:
         z: where the next two are.
@@ -52,7 +52,7 @@ class Densities(NamedTuple):
 
 
 class TwoPoints(Figure):
-    """Densities after training, and ELBO, KL(q(z|x) || p(z|x)) and posterior means on the way."""
+    """Draw densities after training, and ELBO, KL(q(z|x) || p(z|x)) and posterior means during it."""
 
     title = "Two points (the paper's Figure 1)"
 
@@ -69,7 +69,7 @@ class TwoPoints(Figure):
 
 @torch.no_grad()
 def densities_of(model: Model) -> Densities:
-    """The densities that Figure 1 compares, by sums over evenly spread quantiles of z."""
+    """Return the densities that Figure 1 compares, as sums over evenly spaced quantiles of z."""
     levels = (torch.arange(400, dtype=torch.float64) + 0.5) / 400
     quantiles = Normal(0.0, 1.0).icdf(levels)
     pixels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
@@ -99,7 +99,7 @@ def densities_of(model: Model) -> Densities:
 
 
 def _course(cell: Cell) -> list[Row]:
-    """What was measured on the training split after each epoch."""
+    """Return what was measured on the training split after each epoch."""
     return [
         {
             "seed": float(cell.cfg.seed),

@@ -1,15 +1,13 @@
 """What may differ between the config that a checkpoint was trained with and the one that goes on from it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from infovae.errors import UserError
-from infovae.runs.safe_yaml import safe_yaml
-
-LONGEST = 2**20
-"""Bytes of a config; a run's own has some thousand."""
+from infovae.runs.flat import flat
+from infovae.runs.safe_yaml import LONGEST, safe_yaml
 
 HYPERPARAMETERS = ("lr", "weight_decay", "betas", "eps", "momentum", "dampening", "nesterov", "fused", "foreach")
 """Arguments of an optimiser that may change although its state goes on."""
@@ -31,10 +29,10 @@ MAY_CHANGE = (
 """Keys, or patterns of keys, whose change takes effect when a run goes on. Any other change is refused."""
 
 MORE_TRAINING = (
-    "trainer.max_*", "trainer.min_*", "callbacks.*.patience", "callbacks.*.min_delta", "callbacks.*.tolerance",
+    "trainer.max_time", "trainer.min_*", "callbacks.*.patience", "callbacks.*.min_delta", "callbacks.*.tolerance",
     "callbacks.*_threshold",
 )  # fmt: skip
-"""Keys that decide when a run is over."""
+"""Keys of what can stop a run before its last epoch."""
 
 
 class Change(NamedTuple):
@@ -56,7 +54,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
     """
     moved = str(before.get("run_dir")), str(now.get("run_dir"))
     measured = [set(config.get("metrics") or {}) for config in (before, now)]
-    ones, others = (dict(_leaves(config | {"metrics": _shared(config, measured)})) for config in (before, now))
+    ones, others = (dict(flat(config | {"metrics": _shared(config, measured)}, ".")) for config in (before, now))
     found = [Change(key, ones.get(key), others.get(key)) for key in dict.fromkeys([*ones, *others])]
     return [change for change in found if _moved(change.before, *moved) != change.now]
 
@@ -112,14 +110,6 @@ def config_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any] | Non
 
 def _shared(config: Mapping[str, Any], measured: Iterable[set[str]]) -> dict[str, Any]:
     return {name: (config.get("metrics") or {})[name] for name in sorted(set.intersection(*measured))}
-
-
-def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _moved(value: Any, before: str, now: str) -> Any:

@@ -11,8 +11,6 @@ from torch import nn
 from infovae.errors import UserError
 from infovae.runs.checkpoints import left_behind
 
-FILES = 4
-"""Checkpoints on the disk at once: last, previous, best, and the one being written."""
 REFUSALS = {
     errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS
 }  # fmt: skip
@@ -22,20 +20,21 @@ COPIES = 3
 """Numbers in a checkpoint for each weight: the weight and Adam's two moments."""
 
 
-def check_space(run_dir: Path, module: nn.Module, place: str) -> None:
+def check_space(run_dir: Path, module: nn.Module, place: str, files: int) -> None:
     """Refuse a folder with less room than the checkpoints take; pictures and loggers come on top.
 
     Args:
         run_dir: the folder.
         module: the model, whose weights the checkpoints hold.
         place: the key by which the folder was chosen, with its value.
+        files: number of checkpoints on the disk at once.
 
     Raises:
         UserError: there is too little room.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
-    needed, free = FILES * COPIES * weights, shutil.disk_usage(run_dir).free
+    needed, free = files * COPIES * weights, shutil.disk_usage(run_dir).free
     if free < needed:
         why = f"{free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}"
         raise UserError(why, key=place, accepted="a folder with room")
@@ -56,12 +55,11 @@ def disk_errors(key: str) -> Iterator[None]:
     except OSError as problem:
         if problem.errno not in REFUSALS:
             raise
-        raise UserError(
-            f"{key}: {problem.filename}: {problem.strerror}; accepted: a folder with room that can be written to"
-        ) from problem
+        why, accepted = f"{problem.filename}: {problem.strerror}", "a folder with room that can be written to"
+        raise UserError(why, key=key, accepted=accepted) from problem
 
 
-def told_in_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
+def as_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
     """Return the error as one line that says what the disk refused and what is left; other errors stay as they are.
 
     Args:
@@ -71,4 +69,5 @@ def told_in_one_line(problem: Exception, run_dir: Path, place: str) -> Exception
     """
     if not isinstance(problem, OSError) or problem.errno not in REFUSALS:
         return problem
-    return UserError(f"{problem.strerror}; {left_behind(run_dir)}", key=problem.filename or place)
+    file = f"{problem.filename}: " if problem.filename else ""
+    return UserError(f"{file}{problem.strerror}; {left_behind(run_dir)}", key=place)

@@ -78,7 +78,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 @contextmanager
 def no_empty_folders(folder: Path) -> Iterator[None]:
-    """Take away, where nothing was put into them meanwhile, a folder and those above it that weren't there before."""
+    """Remove at the end the folder and those above it that weren't there before, if they are empty."""
     absent = list(takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Engines that come as extras of this package."""
+"""Launchers that need an extra of this package."""
 
 from importlib.util import find_spec
 
@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from infovae.errors import UserError
 
 EXTRAS = {"hydra_joblib_launcher": "joblib", "hydra_submitit_launcher": "slurm", "hydra_ray_launcher": "ray"}
-"""The extra that brings a Hydra plugin, by the plugin's package."""
+"""The extra that installs a Hydra plugin, by the plugin's package."""
 
 
 def check_launcher(hydra: DictConfig) -> None:
@@ -24,5 +24,5 @@ def check_launcher(hydra: DictConfig) -> None:
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra."""
+    """Return the command that installs an extra."""
     return f"pip install -e '.[{extra}]'"

@@ -1,14 +1,18 @@
-"""The jobs of a sweep, and what their folders tell of them."""
+"""The jobs of a sweep, and what their folders say about them."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from omegaconf import OmegaConf
+from infovae.runs.safe_yaml import safe_yaml
+
+log = logging.getLogger(__name__)
 
 NOT_OF_THE_JOB = ("sweep.resume=", "sweep.trial=", "resume=")
-"""Overrides that say how a job is run, not which job it is."""
+"""Overrides that say how a job runs, not which job it is."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +24,13 @@ class Job:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What tells this job from others, wherever its folder lies."""
+        """What distinguishes this job from others, wherever its folder lies."""
         return tuple(sorted(entry for entry in self.overrides if not entry.startswith(NOT_OF_THE_JOB)))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended, as its ``summary.json`` has it."""
+    """How a job ended, according to its ``summary.json``."""
 
     status: str
     error: str | None
@@ -34,7 +38,7 @@ class Outcome:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Whether nothing is left to do."""
         return self.status == "finished"
 
     def __str__(self) -> str:
@@ -42,26 +46,58 @@ class Outcome:
 
 
 def outcome(folder: Path) -> Outcome:
-    """What a job's folder tells; a job without a summary was cut off before it could write one."""
+    """Return how a job ended; without a summary that can be read, it counts as cut off."""
     try:
-        summary = json.loads((folder / "summary.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        match json.loads((folder / "summary.json").read_text()):
+            case {"status": str(status), "error": str() | None as error, "metrics": dict(metrics)}:
+                return Outcome(status, error, {name: float(value) for name, value in metrics.items()})
+    except FileNotFoundError:
         return Outcome("cut off", None, {})
-    metrics = {name: float(value) for name, value in summary["metrics"].items()}
-    return Outcome(summary["status"], summary["error"], metrics)
+    except (OSError, ValueError, TypeError):
+        pass
+    return Outcome("cut off", f"cut off: {folder / 'summary.json'} is damaged", {})
 
 
-def recorded_jobs(sweep_dir: Path) -> list[Job]:
-    """The jobs that a sweep's folder already holds, in the order of their numbers."""
-    records = sorted(sweep_dir.glob("*/.hydra/overrides.yaml"), key=lambda path: (len(path.parts[-3]), path.parts[-3]))
-    return [Job(record.parents[1], tuple(map(str, OmegaConf.load(record)))) for record in records]
+class Record(NamedTuple):
+    """What a sweep's folder holds.
+
+    Attributes:
+        jobs: in the order of their numbers.
+        unreadable: folders of jobs that don't say which job they are.
+    """
+
+    jobs: list[Job]
+    unreadable: list[Path]
 
 
-def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], recorded: Sequence[Job]) -> list[Job]:
-    """A job for each combination: in the folder that it already has, else in one with the next free number."""
-    folders = {job.identity: job.folder for job in recorded}
-    taken = [int(job.folder.name) for job in recorded if job.folder.name.isdigit()]
-    free = max(taken, default=-1) + 1
+def recorded_jobs(sweep_dir: Path) -> Record:
+    """Return the jobs that a sweep's folder already holds."""
+    folders = [path.parent for path in sweep_dir.glob("*/.hydra")]
+    folders += [path for path in sweep_dir.glob("[0-9]*") if path.name.isdigit() and path not in folders]
+    folders.sort(key=lambda path: (len(path.name), path.name))
+    overrides = {folder: _recorded_overrides(folder / ".hydra") for folder in folders}
+    jobs = [Job(folder, found) for folder, found in overrides.items() if found is not None]
+    return Record(jobs, [folder for folder, found in overrides.items() if found is None])
+
+
+def _recorded_overrides(records: Path) -> tuple[str, ...] | None:
+    """Return the overrides of a job; None if neither of the two files that hold them can be read."""
+    for name in ("hydra", "overrides"):  # the latter is written last, so it may be torn
+        try:
+            content = safe_yaml((records / f"{name}.yaml").read_text())
+            found = content if name == "overrides" else content["hydra"]["overrides"]["task"]
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if isinstance(found, list):
+            return tuple(map(str, found))
+    return None
+
+
+def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], record: Record) -> list[Job]:
+    """Return a job for each combination: in the folder that it already has, else in one with the next free number."""
+    folders = {job.identity: job.folder for job in record.jobs}
+    names = [job.folder.name for job in record.jobs] + [folder.name for folder in record.unreadable]
+    free = max((int(name) for name in names if name.isdigit()), default=-1) + 1
     jobs = []
     for overrides in combinations:
         job = Job(sweep_dir / str(free), tuple(overrides))
@@ -71,7 +107,24 @@ def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], recorded
     return jobs
 
 
+def adopted(record: Record, combinations: Sequence[Sequence[str]]) -> Record:
+    """Return a record in which a folder with a damaged record is that of the job at its number, to run again.
+
+    A job that has another folder keeps that one.
+    """
+    known = {job.identity for job in record.jobs}
+    jobs = list(record.jobs)
+    for folder in record.unreadable:
+        job = dict(enumerate(combinations)).get(int(folder.name) if folder.name.isdigit() else -1)
+        if job is not None and Job(folder, tuple(job)).identity not in known:
+            jobs.append(Job(folder, tuple(job)))
+            log.warning("%s: its record in .hydra/ is damaged; the job of that number runs again there", folder)
+        else:
+            log.warning("%s: its record in .hydra/ is damaged; it is left alone", folder)
+    return Record(jobs, record.unreadable)
+
+
 def told_apart(jobs: Sequence[Job]) -> dict[Job, list[str]]:
-    """The overrides of each job, at least one of them, that not all have; of a single one, all."""
+    """Return for each job the overrides that not all jobs have; all of them for a single job."""
     shared = set.intersection(*(set(job.identity) for job in jobs)) if len(jobs) > 1 else set()
     return {job: [entry for entry in job.identity if entry not in shared] for job in jobs}

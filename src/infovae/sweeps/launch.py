@@ -1,4 +1,4 @@
-"""Jobs handed to an engine."""
+"""Hand jobs to an engine."""
 
 import logging
 import re
@@ -9,21 +9,23 @@ from typing import Any
 from hydra.plugins.launcher import Launcher
 
 from infovae.sweeps.jobs import Job
+from infovae.sweeps.overrides import quoted
 from infovae.sweeps.report import report_interruption
+from infovae.terminal.printable import printable
 
 log = logging.getLogger(__name__)
 
 LISTED = re.compile(r"^\t#(\d+) : ")
-"""How engines list a job: by its place among those that they were handed."""
+"""How engines list a job: by its place among the jobs that they were given."""
 
 
 def launch(launcher: Launcher, jobs: Sequence[Job]) -> None:
-    """Run jobs, at least one, each in its folder; how they ended is to be read there.
+    """Run jobs, at least one, each in its folder, which says afterwards how it ended.
 
-    A job that fails leaves the others alone. Where the engine itself gives up, as when a process was killed, its jobs
-    that have not finished stay so. Where the user ends a job, or the engine, the sweep ends, and says how it goes on.
+    A job that fails leaves the others alone. If the engine itself gives up, as when a process was killed, its
+    unfinished jobs stay unfinished. If the user ends a job or the engine, the sweep ends and says how to resume it.
     """
-    overrides = [[*job.overrides, f"hydra.sweep.subdir='{job.folder.name}'"] for job in jobs]
+    overrides = [[*job.overrides, f"hydra.sweep.subdir={quoted(job.folder.name)}"] for job in jobs]
     try:
         with _listed_by_folder(jobs):
             launcher.launch(overrides, initial_job_idx=0)
@@ -31,14 +33,14 @@ def launch(launcher: Launcher, jobs: Sequence[Job]) -> None:
         report_interruption(jobs[0].folder.parent)
         raise
     except Exception as error:
-        log.error("%s: %s: %s", type(launcher).__name__, type(error).__name__, " ".join(str(error).split()))
+        log.error("%s: %s: %s", type(launcher).__name__, type(error).__name__, printable(str(error)))
 
 
 @contextmanager
 def _listed_by_folder(jobs: Sequence[Job]) -> Iterator[None]:
-    """Have an engine list jobs by their folders: of a sweep that goes on, or in batches, the first isn't job 0.
+    """Let an engine list jobs by their folders: in a resumed sweep, or in batches, the first isn't job 0.
 
-    By the records themselves, since engines set handlers up anew before they list.
+    The log records themselves are changed, because engines set up handlers anew before they list.
     """
     make = logging.getLogRecordFactory()
 

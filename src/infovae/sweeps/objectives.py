@@ -1,4 +1,4 @@
-"""What a search is to make small or large, and when one run has been beaten."""
+"""What a search minimises or maximises, and when another run is better by all of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Literal
 from infovae.errors import UserError
 
 STOPPED = "stopped"
-"""The attribute of a trial that says why it was stopped."""
+"""The attribute of a trial that says why it was stopped early."""
 
 
 @dataclass(frozen=True)
-class Objective:
-    """One metric of a run as a number to minimise or to maximise.
+class SearchObjective:
+    """One metric of a run, to minimise or to maximise.
 
     Args:
-        metric: its name; of the validation split, since what is chosen by the test split isn't measured by it.
+        metric: its name, of the validation split: a choice by the test split would bias the test metrics.
         direction: which way is better.
-        absolute: whether the distance from 0 counts, as for log det Cov, whose ideal is 0.
+        absolute: whether to use the absolute value, as for log det Cov, whose ideal is 0.
     """
 
     metric: str
@@ -25,7 +25,7 @@ class Objective:
     absolute: bool = False
 
     def value(self, metrics: Mapping[str, float]) -> float:
-        """The number.
+        """Return the number to minimise or maximise.
 
         Raises:
             UserError: the metric wasn't measured.
@@ -38,8 +38,8 @@ class Objective:
         return abs(value) if self.absolute else value
 
 
-def dominates(others: Sequence[float], own: Sequence[float], objectives: Sequence[Objective]) -> bool:
-    """Whether the others' values are as good as the own ones by every objective, and better by one."""
+def dominates(others: Sequence[float], own: Sequence[float], objectives: Sequence[SearchObjective]) -> bool:
+    """Return whether the other values are as good as our own by every objective, and better by one."""
     signs = [1 if objective.direction == "minimize" else -1 for objective in objectives]
     gains = [sign * (mine - theirs) for sign, mine, theirs in zip(signs, own, others, strict=True)]
     return all(gain >= 0 for gain in gains) and any(gain > 0 for gain in gains)

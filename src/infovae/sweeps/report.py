@@ -1,4 +1,4 @@
-"""What a sweep says at its end."""
+"""Report how a sweep ended."""
 
 import sys
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from pathlib import Path
 from infovae.errors import UserError
 from infovae.sweeps.jobs import Job, outcome, told_apart
 from infovae.terminal.command import shell_line
+from infovae.terminal.printable import printable
 
 
 def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
-    """List the jobs that didn't finish, each with what sets it apart from the others and with its error.
+    """List the jobs that didn't finish, each with its own overrides and its error.
 
     Raises:
         UserError: there are such jobs.
@@ -19,13 +20,13 @@ def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
     unfinished = {job: ended for job, ended in outcomes.items() if not ended.finished}
     own = told_apart(jobs)
     for job, ended in unfinished.items():
-        print(f"job {job.folder.name} ({' '.join(own[job])}): {ended}", file=sys.stderr)
+        print(f"job {job.folder.name} ({' '.join(own[job])}): {printable(str(ended))}", file=sys.stderr)
     if unfinished:
         raise UserError(f"{len(unfinished)} of {len(jobs)} jobs didn't finish; {_resuming(sweep_dir)} runs them again")
 
 
 def report_interruption(sweep_dir: Path) -> None:
-    """Say how a sweep goes on that Ctrl-C ended."""
+    """Say how to resume a sweep that Ctrl-C ended."""
     print(f"interrupted; {_resuming(sweep_dir)} goes on", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""From Hydra's sweep syntax to Optuna's distributions."""
+"""Turn Hydra's sweep syntax into Optuna's distributions."""
 
 from collections.abc import Iterable
 
@@ -10,13 +10,13 @@ from infovae.errors import UserError
 Space = dict[str, BaseDistribution]
 
 
-def split(overrides: Iterable[Override]) -> tuple[list[str], Space]:
-    """The overrides that all trials share, and the keys to search over with their distributions.
+def shared_and_searched(overrides: Iterable[Override]) -> tuple[list[str], Space]:
+    """Return the overrides that all trials share, and the distributions of the keys to search over.
 
-    Of two overrides of one key the later counts.
+    If a key has two overrides, the later counts.
 
     Raises:
-        UserError: a sweep that can't be searched.
+        UserError: a sweep can't be searched.
     """
     shared: dict[str, str] = {}
     space: Space = {}

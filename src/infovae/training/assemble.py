@@ -38,7 +38,11 @@ def build_data(cfg: DictConfig) -> ImageData:
 
 
 def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
-    """Return the model for images of the data's shape; the prior has seen the training images."""
+    """Return the model for images of the data's shape; the prior has seen the training images.
+
+    Raises:
+        UserError: see :func:`build_bare_module`.
+    """
     module = build_bare_module(cfg, data.image_shape, data.evaluation_splits)
     module.attach_prior(data.splits["train"].images)
     return module
@@ -53,9 +57,12 @@ def build_bare_module(
         cfg: the config of a run.
         image_shape: (channels, height, width).
         evaluation_splits: the splits that validation goes through, in order.
+
+    Raises:
+        UserError: a part refuses its settings, or parts don't go together.
     """
-    posterior = build(cfg.posterior, "posterior")
-    likelihood = build(cfg.likelihood, "likelihood")
+    # Parts draw their weights from one random stream, so the order in which they are built belongs to a seed.
+    posterior, likelihood = build(cfg.posterior, "posterior"), build(cfg.likelihood, "likelihood")
     encoder = build(
         cfg.network.encoder,
         "network.encoder",

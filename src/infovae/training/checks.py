@@ -1,20 +1,32 @@
 """What can be known to be wrong with a run before anything is written or trained."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import EarlyStopping, WeightAveraging
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 
 from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.module import InfoVAE
+from infovae.runs.folder import check_writable
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.training.callbacks.best_checkpoint import BestCheckpoint
 from infovae.training.callbacks.kept_weights import KeepsWeights
 from infovae.training.job import in_sweep
 
 SPLITS = ("train", "validation", "test")
+TERMS = ("loss", "reconstruction", "rate", "divergence", "elbo")
+NAMED_AFTER_THEMSELVES = {"log_det_covariance", "mmd", "active_units", "mig", "sap"}
+"""Metrics whose columns begin with their own name. Those of others are known once they have been measured."""
+
+
+def checkpoint_files(trainer: pl.Trainer) -> int:
+    """Return how many checkpoints lie on the disk at once: those kept, ``previous.ckpt`` and the one being written."""
+    kept = [callback.save_top_k for callback in trainer.callbacks if isinstance(callback, ModelCheckpoint)]  # type: ignore[attr-defined]
+    return 2 + sum(k + 1 if k > 1 else 1 for k in kept)  # with several, the best has a copy
 
 
 def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
@@ -26,10 +38,9 @@ def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
         UserError: all three are configured.
     """
     if trainer.gradient_clip_val and "mixed" in trainer.precision and cfg.optimizer.get("fused"):
-        raise UserError(
-            f"optimizer.fused=true: can't go with trainer.precision={cfg.trainer.precision} and "
-            f"trainer.gradient_clip_val={cfg.trainer.gradient_clip_val} together; accepted is optimizer.fused=false"
-        )
+        clipping = f"trainer.gradient_clip_val={cfg.trainer.gradient_clip_val}"
+        why = f"can't go with trainer.precision={cfg.trainer.precision} and {clipping} together"
+        raise UserError(why, key="optimizer.fused", value="true", accepted="optimizer.fused=false")
 
 
 def check_optimizer(module: InfoVAE, checkpoint: dict[str, Any] | None) -> None:
@@ -43,10 +54,8 @@ def check_optimizer(module: InfoVAE, checkpoint: dict[str, Any] | None) -> None:
     groups = [group for state in checkpoint["optimizer_states"] for group in state["param_groups"]]
     own = module.make_optimizer().state_dict()["param_groups"]
     if len(groups) != len(own) or not all(map(_fits, groups, own)):
-        raise UserError(
-            f"optimizer: it has {_settings(own)}, and that of the checkpoint {_settings(groups)}; accepted is the "
-            "optimiser that the checkpoint was trained with"
-        )
+        why = f"it has {_settings(own)}, and that of the checkpoint {_settings(groups)}"
+        raise UserError(why, key="optimizer", accepted="the optimiser that the checkpoint was trained with")
 
 
 def _fits(group: dict[str, Any], own: dict[str, Any]) -> bool:
@@ -68,10 +77,25 @@ def check_batch(module: InfoVAE, data: ImageData) -> None:
     # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
     size, needed = min(data.batch_size, len(data.splits["train"].images)), module.divergence.minimum_batch
     if module.objective.divergence_weight and size < needed:
-        raise UserError(
-            f"data.batch_size={data.batch_size}: batches of {size} are too small for divergence "
-            f"{type(module.divergence).__name__}; accepted are batches and a train_size of at least {needed}"
-        )
+        why = f"batches of {size} are too small for divergence {type(module.divergence).__name__}"
+        accepted = f"batches and a train_size of at least {needed}"
+        raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
+
+
+def check_limits(trainer: pl.Trainer, data: ImageData) -> None:
+    """Refuse a share of a split's batches that comes to none.
+
+    Raises:
+        UserError: names the limit.
+    """
+    for split, limit in (("train", "train"), ("validation", "val"), ("test", "test")):
+        share, size = getattr(trainer, f"limit_{limit}_batches"), len(data.splits[split].images)
+        batches = -(-size // data.batch_size)
+        if isinstance(share, float) and 0 < share < 1 and size and int(share * batches) == 0:
+            raise UserError(
+                f"less than one of {batches} batches", key=f"trainer.limit_{limit}_batches", value=share,
+                accepted=f"null, whole numbers, and shares of at least {1 / batches:.2g}",
+            )  # fmt: skip
 
 
 def check_processes(trainer: pl.Trainer, data: ImageData) -> None:
@@ -84,9 +108,9 @@ def check_processes(trainer: pl.Trainer, data: ImageData) -> None:
         return
     if in_sweep():
         raise UserError(
-            f"trainer.devices: {trainer.world_size} processes can't share a multirun, since each would start the whole "
-            "sweep anew; accepted are trainer.devices=1 or one command for each run, without -m"
-        )
+            f"{trainer.world_size} processes can't share a multirun, since each would start the whole sweep anew",
+            key="trainer.devices", accepted="trainer.devices=1 or one command for each run, without -m",
+        )  # fmt: skip
     try:
         data.check_world_size(trainer.world_size)
     except ValueError as error:
@@ -103,19 +127,23 @@ def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> No
     measured = _prepare_metrics(callbacks, trainer, module, data)
     for callback in callbacks:
         _check_monitor(callback, trainer, data)
+        _check_saving(callback, trainer)
         needed = getattr(callback, "needs", None)
         if needed and needed not in measured:
             raise UserError(
-                f"metrics=[{','.join(measured)}]: {type(callback).__name__} goes by {needed}; accepted are lists with "
-                f"it, as metrics=[{','.join([*measured, needed])}]"
-            )
+                f"{type(callback).__name__} goes by {needed}", key="metrics", value=f"[{','.join(measured)}]",
+                accepted=f"lists with it, as metrics=[{','.join([*measured, needed])}]",
+            )  # fmt: skip
+        _check_name(callback, measured)
+        dirpath = getattr(callback, "dirpath", None)
+        if isinstance(callback, ModelCheckpoint) and dirpath is not None:
+            check_writable(Path(dirpath), "callbacks.*.dirpath")
     averaging = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
     keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
     if averaging and keeping:
-        raise UserError(
-            f"callbacks: {type(averaging[0]).__name__} and {type(keeping[0]).__name__} would each decide with which "
-            "weights the run ends; accepted is one of them"
-        )
+        names = f"{type(averaging[0]).__name__} and {type(keeping[0]).__name__}"
+        why = f"{names} would each decide with which weights the run ends"
+        raise UserError(why, key="callbacks", accepted="one of them")
 
 
 def _prepare_metrics(
@@ -136,25 +164,39 @@ def _check_monitor(callback: pl.Callback, trainer: pl.Trainer, data: ImageData) 
         return
     split = monitor.partition("/")[0]
     if split not in SPLITS:
-        raise UserError(
-            f"callbacks.*.monitor={monitor}: {name} would find no such metric; accepted are columns of metrics.csv, as "
-            "validation/loss"
-        )
+        why, accepted = f"{name} would find no such metric", "columns of metrics.csv, as validation/loss"
+        raise UserError(why, key="callbacks.*.monitor", value=monitor, accepted=accepted)
     if split == "validation" and split not in data.evaluation_splits:
-        raise UserError(
-            f"data.validation_size=0: {name} watches {monitor}; accepted are sizes of at least 1, or a "
-            "callbacks.*.monitor of another split, as test/loss or null"
-        )
+        accepted = "sizes of at least 1, or a callbacks.*.monitor of another split, as test/loss or null"
+        raise UserError(f"{name} watches {monitor}", key="data.validation_size", value=0, accepted=accepted)
     if split != "train" and trainer.limit_val_batches == 0:
-        raise UserError(
-            f"trainer.limit_val_batches=0: {name} watches {monitor}; accepted are null, numbers above 0, or a "
-            "callbacks.*.monitor of null"
-        )
+        accepted = "null, numbers above 0, or a callbacks.*.monitor of null"
+        raise UserError(f"{name} watches {monitor}", key="trainer.limit_val_batches", value=0, accepted=accepted)
     if split == "train" and isinstance(callback, EarlyStopping) and not _looks_at_the_end(callback, trainer):
+        why, accepted = f"{name} looks before that is known", "+callbacks.*.check_on_train_epoch_end=true"
+        raise UserError(why, key="callbacks.*.monitor", value=monitor, accepted=accepted)
+
+
+def _check_saving(callback: pl.Callback, trainer: pl.Trainer) -> None:
+    """Refuse Lightning's own ModelCheckpoint if it would look for a metric after epochs that have none."""
+    if not isinstance(callback, ModelCheckpoint) or isinstance(callback, BestCheckpoint):
+        return
+    if callback.monitor and callback._save_on_train_epoch_end and (trainer.check_val_every_n_epoch or 1) > 1:
         raise UserError(
-            f"callbacks.*.monitor={monitor}: {name} looks after validation, before that is known; accepted is "
-            "+callbacks.*.check_on_train_epoch_end=true"
-        )
+            "it looks for its monitor after epochs without a validation too", key="callbacks.*.save_on_train_epoch_end",
+            value="true", accepted=f"null, or {BestCheckpoint.__module__}.BestCheckpoint as its _target_",
+        )  # fmt: skip
+
+
+def _check_name(callback: pl.Callback, measured: Sequence[str]) -> None:
+    """Refuse a monitor that no measured metric can be the name of."""
+    monitor = getattr(callback, "monitor", None)
+    split, _, name = (monitor or "").partition("/")
+    if not monitor or split == "train" or not NAMED_AFTER_THEMSELVES.issuperset(measured):
+        return
+    if name not in TERMS and not any(name.startswith(metric) for metric in measured):
+        accepted = ", ".join(f"{split}/{name}" for name in (*TERMS, *measured))
+        raise UserError("no such metric", key="callbacks.*.monitor", value=monitor, accepted=accepted)
 
 
 def _looks_at_the_end(callback: EarlyStopping, trainer: pl.Trainer) -> bool:

@@ -49,7 +49,7 @@ def train_classifier(cfg: DictConfig) -> None:
     path = weights_path(cfg.folder, key)
     there = None if cfg.force else load_classifier(cfg.folder, key)
     if there is not None:
-        print(f"classifier: {path} exists, with test accuracy {there.accuracy:.2%}; force=true trains it anew")
+        print(f"classifier: {path} exists, with test accuracy {there.accuracy:.2%}; force=true trains it again")
         return
     torch.manual_seed(cfg.seed)
     classifier: Classifier = build(

@@ -43,9 +43,9 @@ def keep_freed_memory() -> None:
     page. Measured: 5,000 to 15,000 page faults and 6 to 15 % of a step of ``network=conv``. The process keeps its
     greatest size so far. Nothing changes under another C library, or if the environment configures malloc.
     """
-    told = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+    configured = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is None or told or torch.cuda.is_available():
+    if mallopt is None or configured or torch.cuda.is_available():
         return
     mallopt(MMAP_THRESHOLD, 2**30)
     mallopt(TRIM_THRESHOLD, 2**31 - 1)

@@ -7,6 +7,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.runs.flat import flat
+
 
 def in_sweep() -> bool:
     """Return whether this run is one of several, started with ``-m``."""
@@ -31,14 +33,7 @@ def hyperparameters(cfg: DictConfig) -> dict[str, Any]:
 
     Keys are joined by slashes: W&B reads a dot in a name as a level of nesting, and then finds nothing.
     """
-    flat = {group: option for group, option in HydraConfig.get().runtime.choices.items() if "hydra" not in group}
-
-    def visit(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for name, entry in value.items():
-                visit(f"{prefix}/{name}" if prefix else str(name), entry)
-        else:
-            flat[prefix] = value
-
-    visit("", OmegaConf.to_container(cfg, resolve=True))
-    return flat
+    options = {group: option for group, option in HydraConfig.get().runtime.choices.items() if "hydra" not in group}
+    content = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(content, dict)
+    return options | dict(flat(content, "/"))

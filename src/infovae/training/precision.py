@@ -3,7 +3,7 @@
 import logging
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -110,8 +110,8 @@ def choose(cfg: DictConfig, data: ImageData) -> Computation:
             except Exception as error:  # many kinds: no C++ compiler, or a network that torch can't compile
                 log.info("compile=auto: can't be compiled here (%s)", type(error).__name__)
     fastest = min(timings, key=lambda computation: timings[computation].total(steps))
-    told = _told(timings.items())
-    log.info("trainer.precision=%s, compile=%s: fastest over %s steps; a step takes %s", *fastest, steps, told)
+    line = "trainer.precision=%s, compile=%s: fastest over %s steps; a step takes %s"
+    log.info(line, *fastest, steps, _listed(timings))
     return fastest
 
 
@@ -168,9 +168,9 @@ def _device(accelerator: str) -> torch.device:
     return chosen_device({"gpu": "cuda"}.get(accelerator, accelerator))
 
 
-def _told(timings: Iterable[tuple[Computation, Timing]]) -> str:
+def _listed(timings: Mapping[Computation, Timing]) -> str:
     return ", ".join(
         f"{precision}{' compiled' if compiled else ''} {1000 * timing.step:.1f} ms"
         f"{f' after {timing.compiling:.0f} s' if compiled else ''}"
-        for (precision, compiled), timing in timings
+        for (precision, compiled), timing in timings.items()
     )

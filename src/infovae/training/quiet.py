@@ -27,7 +27,7 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=text)
     for name in ("pytorch_lightning.utilities.rank_zero", "torch.utils.cpp_extension"):
         logging.getLogger(name).addFilter(_is_news)
-    # On a full disk each line for a log file printed a traceback of 17 lines.
+    # On a full disk logging prints a traceback, 11 lines at the least, for each line that it can't write to a log file.
     logging.raiseExceptions = False
     if not is_first_process():
         warnings.simplefilter("ignore")

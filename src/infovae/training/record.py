@@ -14,7 +14,7 @@ from rich.table import Table
 from infovae.errors import INTERRUPTED, TERMINATED
 from infovae.parallel import is_first_process
 from infovae.runs.changes import ChangedError
-from infovae.runs.disk import told_in_one_line
+from infovae.runs.disk import as_one_line
 from infovae.runs.final_row import final_position
 from infovae.runs.folder import begin, write_record
 from infovae.terminal.tables import print_table
@@ -123,13 +123,13 @@ def recorded(cfg: DictConfig, notice: Notice) -> Iterator[Record]:
         record.status = "interrupted"
         raise SystemExit(TERMINATED if notice.received else INTERRUPTED) from interruption
     except Exception as problem:
-        told = told_in_one_line(problem, record.run_dir, place_of(record.run_dir))
-        record.status, record.error = "failed", f"{type(told).__name__}: {told}"
+        line = as_one_line(problem, record.run_dir, place_of(record.run_dir))
+        record.status, record.error = "failed", f"{type(line).__name__}: {line}"
         # A sweep goes on by what its jobs leave, also those that were refused before they began.
         record.has_begun |= is_first_process() and in_sweep() and not isinstance(problem, ChangedError)
-        if told is problem:
+        if line is problem:
             raise
-        raise told from problem
+        raise line from problem
     finally:
         record.close()
 

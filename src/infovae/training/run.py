@@ -25,7 +25,15 @@ from infovae.training.assemble import (
     checkpoint_folders,
     goes_on,
 )
-from infovae.training.checks import check_batch, check_callbacks, check_clipping, check_optimizer, check_processes
+from infovae.training.checks import (
+    check_batch,
+    check_callbacks,
+    check_clipping,
+    check_limits,
+    check_optimizer,
+    check_processes,
+    checkpoint_files,
+)
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import hyperparameters, in_sweep, name_job, place_of
 from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
@@ -81,7 +89,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         try:
             with _own_folder(Path(cfg.run_dir)), recorded(cfg, notice) as record:
                 start = prepare(cfg)
-                if in_sweep():  # which goes on by what its jobs leave, also those that are refused below
+                if in_sweep():  # its record lists the jobs that are refused below too
                     record.begin(start.cfg)
                 run = build(start)
                 check(run, start.checkpoint)
@@ -142,9 +150,10 @@ def check(run: Run, checkpoint: dict[str, Any] | None) -> None:
     """Refuse what would fail later, before anything is written."""
     run_dir = Path(run.cfg.run_dir)
     if is_first_process():
-        check_space(run_dir, run.module, place_of(run_dir))
+        check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer))
     check_clipping(run.cfg, run.trainer)
     check_batch(run.module, run.data)
+    check_limits(run.trainer, run.data)
     check_processes(run.trainer, run.data)
     check_callbacks(run.trainer, run.module, run.data)
     check_optimizer(run.module, checkpoint)

@@ -21,7 +21,7 @@ from infovae.training.callbacks.measured_weights import measured_weights
 
 log = logging.getLogger(__name__)
 
-TOLD_FROM = 2.0
+LOGGED_FROM = 2.0
 """Seconds an epoch that metrics may take before a log line says so."""
 
 
@@ -40,7 +40,7 @@ class AggregatePosterior(pl.Callback):
         self.factories = metrics
         self._metrics: dict[str, dict[str, Metric]] = {}
         self._seconds = dict.fromkeys(metrics, 0.0)
-        self._told = False
+        self._logged = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self.prepare(cast(InfoVAE, pl_module), image_data(trainer), trainer.strategy.root_device)
@@ -142,14 +142,14 @@ class AggregatePosterior(pl.Callback):
     def _tell_cost(self) -> None:
         """Log once, after the first epoch, how long the metrics took, if that was long."""
         total = sum(self._seconds.values())
-        if total > TOLD_FROM and not self._told:
+        if total > LOGGED_FROM and not self._logged:
             slowest = max(self._seconds, key=lambda name: self._seconds[name])
             log.info(
                 "the metrics took %.1f s of the first epoch, %s alone %.1f. Faster: fewer metrics (metrics=[mmd]), "
                 "fewer examples (metrics.mig.examples=1000), or one measurement after training (infovae evaluate)",
                 total, slowest, self._seconds[slowest],
             )  # fmt: skip
-        self._told = True
+        self._logged = True
 
 
 def _observed(batch: Batch, codes: Codes) -> Observed:

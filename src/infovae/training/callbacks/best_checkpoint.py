@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from infovae.errors import UserError
 from infovae.runs.files import write_whole
 
 
@@ -23,9 +24,27 @@ class BestCheckpoint(ModelCheckpoint):
         # Lightning's own name, under which checkpoints of version 0.1 hold the scores so far.
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the scores so far, also in a run folder that was moved; Lightning would forget them there."""
+        paths = [*state_dict.get("best_k_models", {}), *filter(None, [state_dict.get("best_model_path")])]
+        if self.dirpath is not None and paths and all(Path(self._here(path)).is_file() for path in paths):
+            state_dict = state_dict | {
+                "dirpath": self.dirpath,
+                "best_k_models": {self._here(path): score for path, score in state_dict["best_k_models"].items()},
+                "kth_best_model_path": self._here(state_dict["kth_best_model_path"]),
+                "best_model_path": self._here(state_dict["best_model_path"]),
+            }
+        super().load_state_dict(state_dict)
+
+    def _here(self, path: str) -> str:
+        return str(Path(self.dirpath or "", Path(path).name)) if path else path
+
     def _save_topk_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Tensor]) -> None:
         if self.monitor is None or self.monitor in monitor_candidates:
             super()._save_topk_checkpoint(trainer, monitor_candidates)
+        elif f"{self.monitor.partition('/')[0]}/loss" in monitor_candidates:
+            measured = ", ".join(sorted(name for name in monitor_candidates if "/" in name))
+            raise UserError("no such metric", key="callbacks.*.monitor", value=self.monitor, accepted=measured)
 
     def _get_metric_interpolated_filepath_name(
         self, monitor_candidates: dict[str, Tensor], trainer: pl.Trainer, del_filepath: str | None = None

@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 
 
 class EarlyEnd(pl.Callback):
-    """Keep in each checkpoint whether training was told to stop, as by early stopping; Lightning forgets it.
+    """Keep in each checkpoint whether early stopping, or another callback, ended training; Lightning forgets it.
 
     Args:
         stays: whether a run that goes on from such a checkpoint stays stopped. A new run that starts from it doesn't,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from infovae.sweeps.objectives import STOPPED, Objective, dominates
+from infovae.sweeps.objectives import STOPPED, SearchObjective, dominates
 
 
 class TrialPruning(pl.Callback):
@@ -19,7 +19,7 @@ class TrialPruning(pl.Callback):
         storage: URL of the study's storage.
         study_name: name of the study.
         trial: number of this run's trial; None outside a study, where nothing is stopped.
-        objectives: see :class:`Objective`.
+        objectives: see :class:`SearchObjective`.
         warmup_epochs: number of epochs that every trial gets.
         startup_trials: number of other trials that must have reached the epoch.
     """
@@ -36,7 +36,7 @@ class TrialPruning(pl.Callback):
         self.storage = storage
         self.study_name = study_name
         self.number = trial
-        self.objectives = [Objective(**entry) for entry in objectives]
+        self.objectives = [SearchObjective(**entry) for entry in objectives]
         self.warmup_epochs = warmup_epochs
         self.startup_trials = startup_trials
 

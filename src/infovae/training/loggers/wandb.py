@@ -39,7 +39,7 @@ class PatientWandbLogger(WandbLogger):
 
     def __init__(self, experiment: Any, save_dir: str) -> None:
         super().__init__(experiment=experiment, save_dir=save_dir)
-        self._told = False
+        self._warned = False
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
         self._attempt(super().log_hyperparams, params)
@@ -54,8 +54,8 @@ class PatientWandbLogger(WandbLogger):
         try:
             work(*arguments, **keywords)
         except Exception as error:
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 log.warning("logger=wandb: some entries are missing (%s); the run folder has everything", _line(error))
 
 

@@ -1,0 +1,19 @@
+"""Means over the pairs of a sample: all pairs, or only pairs of two different points."""
+
+from typing import Literal
+
+Estimator = Literal["u", "v"]
+"""``u``, a U-statistic, leaves out the pairs of a point with itself and is unbiased; ``v``, a V-statistic, has them."""
+
+
+def pair_weight(n: int, estimator: Estimator) -> float:
+    """Return the weight of each ordered pair in the mean over the pairs of n points.
+
+    Raises:
+        ValueError: the estimator is ``u`` and there are fewer than two points, which form no pair.
+    """
+    if estimator == "v":
+        return 1 / n**2
+    if n < 2:
+        raise ValueError(f"n={n}: a U-statistic compares two points; accepted: at least 2 points, or estimator=v")
+    return 1 / (n * (n - 1))
