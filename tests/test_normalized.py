@@ -19,6 +19,7 @@ from infovae.evaluation.measure import measure
 from infovae.metrics.aggregate_information import AggregateInformation
 from infovae.metrics.class_covariance import ClassCovariance
 from infovae.metrics.log_det_covariance import LogDetCovariance
+from infovae.metrics.sampled_log_det_covariance import SampledLogDetCovariance
 from infovae.model import codes_of
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
@@ -161,10 +162,12 @@ def test_metrics_know_the_full_covariance() -> None:
     log_aggregate = oracle.log_prob(codes.z[:, None]).logsumexp(dim=1) - math.log(60)
     information = AggregateInformation(StandardNormal(3).double())
     determinant, classes = LogDetCovariance(StandardNormal(3)), ClassCovariance()
+    sampled = SampledLogDetCovariance(StandardNormal(3))
     for start in range(0, 60, 25):
         part = codes.take(slice(start, start + 25))
         information.update(part)
         determinant.update(part)
+        sampled.update(part)
         classes.update(part, torch.zeros(len(part.z), dtype=torch.int64))
     measured = information.compute()
     torch.testing.assert_close(measured["mutual_information"], (conditional - log_aggregate).mean())
@@ -174,6 +177,8 @@ def test_metrics_know_the_full_covariance() -> None:
     covariance = oracle.covariance_matrix.mean(dim=0) + torch.cov(codes.mean.T)
     expected = torch.linalg.slogdet(covariance).logabsdet
     torch.testing.assert_close(determinant.compute()["log_det_covariance"], expected)
+    from_z = torch.linalg.slogdet(torch.cov(codes.z.T)).logabsdet
+    torch.testing.assert_close(sampled.compute()["sampled_log_det_covariance"], from_z)
     torch.testing.assert_close(classes.compute()["log_det_covariance_by_class"], expected[None])
 
 
