@@ -101,8 +101,8 @@ class InfoVAE(pl.LightningModule):
             )
         if prior.needs_posterior_density and posterior.needs_calibration:
             raise ValueError(
-                f"prior {type(prior).__name__} consists of posteriors as training sees them, which differ from batch to "
-                f"batch under a {type(posterior).__name__} posterior; accepted: another posterior or another prior"
+                f"prior {type(prior).__name__} consists of posteriors, which a {type(posterior).__name__} posterior "
+                "normalises anew in each batch; accepted: another posterior or another prior"
             )
         divergence.check_weight(objective.divergence_weight)
         try:
