@@ -12,7 +12,7 @@ def run_script(name: str, *arguments: str) -> None:
     It finds the same configs as the command that runs it: ``--config-dir`` and ``hydra.searchpath`` are handed on.
     """
     # -P: modules in the current folder must not replace installed ones.
-    subprocess.run([sys.executable, "-P", "-m", "infovae", name, *arguments, *_config_places()], check=False)
+    subprocess.run([sys.executable, "-P", "-m", "infovae", name, *_config_places(), *arguments], check=False)
 
 
 def _config_places() -> list[str]:
