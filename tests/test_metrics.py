@@ -229,6 +229,9 @@ def test_a_loss_without_any_divergence_is_a_number_and_a_broken_divergence_is_no
     alone.update(one, one, one, None, 1, divergence_weight=5.0)
     assert math.isnan(alone.compute()["divergence"])
     assert alone.compute()["loss"] == 1
+    unweighted = ObjectiveTerms()
+    unweighted.update(one, one, one, nan, 10)
+    assert unweighted.compute()["loss"] == 1
     broken = ObjectiveTerms()
     broken.update(nan, one, one, nan, 10, divergence_weight=5.0)
     broken.update(one, one, one, None, 1, divergence_weight=5.0)
