@@ -64,6 +64,9 @@ def test_few_equal_and_dominant_weights() -> None:
     assert bool(smallest.isfinite().all())
     assert bool((smallest != 0).all())
     assert pareto_k(torch.zeros(1000, 1).double()).tolist() == [0]
+    four_stand_out = torch.zeros(1000, 1).double()
+    four_stand_out[:4, 0] = torch.arange(1, 5)
+    assert pareto_k(four_stand_out).tolist() == [0]
     beyond_float64 = torch.linspace(0, 1e6, 1000).double()[:, None]
     assert pareto_k(beyond_float64).tolist() == [math.inf]
 
