@@ -87,6 +87,17 @@ class Objective:
             why = f"with alpha={self.alpha:g} the divergence would be rewarded ({weight})"
             raise ArgumentError("lambda_", f"{self.lambda_:g}", f"lambda_ >= {1 - self.alpha:g}", why)
 
+    @staticmethod
+    def beta_vae(beta: float) -> "Objective":
+        """Return the point of the beta-VAE; conf/model/beta_vae.yaml names this.
+
+        Raises:
+            ArgumentError: beta is negative or not finite.
+        """
+        if not math.isfinite(beta) or beta < 0:
+            raise ArgumentError("beta", f"{beta:g}", "finite values of at least 0")
+        return Objective(alpha=1 - beta, lambda_=beta)
+
     @property
     def rate_weight(self) -> float:
         """Return 1 - alpha, the weight on E KL(q(z|x) || p(z))."""
