@@ -151,7 +151,8 @@ def test_what_may_change_and_what_may_not() -> None:
 def test_a_damaged_config_beside_a_checkpoint_is_no_config(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("a: [")
     assert config_of({}, tmp_path / LAST) is None
-    assert config_of({"config": [1]}, tmp_path / LAST) is None
+    for odd in ([1], {"trainer": [1]}, {"metrics": "mmd"}):
+        assert config_of({"config": odd}, tmp_path / LAST) is None
 
 
 class _Halved:

@@ -89,7 +89,7 @@ class Objective:
 
     @staticmethod
     def beta_vae(beta: float) -> "Objective":
-        """Return the point of the beta-VAE; conf/model/beta_vae.yaml names this.
+        """Return the point of the beta-VAE.
 
         Raises:
             ArgumentError: beta is negative or not finite.

@@ -35,7 +35,7 @@ def test_it_learns_digits_records_them_and_trains_once(tmp_path: Path, capsys: p
     assert 0.1 < record["test_accuracy_binarized"]["stochastic"] < right
     capsys.readouterr()
     train(tmp_path)
-    assert "is there" in capsys.readouterr().out
+    assert "exists" in capsys.readouterr().out
     assert record["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
 
 

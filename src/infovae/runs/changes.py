@@ -105,7 +105,8 @@ def config_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any] | Non
             config = safe_yaml(beside.read_text(encoding="utf-8"))
         except ValueError:
             return None
-    return config if isinstance(config, dict) else None
+    groups = [config.get(name) or {} for name in ("trainer", "metrics")] if isinstance(config, dict) else [None]
+    return config if all(isinstance(group, dict) for group in groups) else None
 
 
 def _shared(config: Mapping[str, Any], measured: Iterable[set[str]]) -> dict[str, Any]:
