@@ -31,7 +31,7 @@ from infovae.terminal.printable import printable, without_controls
 # of a launcher import before they compose.
 warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
-# Hydra deep-copies this singleton for each group that --help lists, four fifths of its time; it copies what it loads.
+# Hydra deep-copies this singleton for each group that --help lists: 0.5 of 1.0 s. What it loads from it, it copies too.
 ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 
 
