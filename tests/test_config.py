@@ -174,6 +174,16 @@ def test_a_constructor_that_raises_is_told_with_its_key_and_traced_if_it_is_the_
     assert ("mine.py" in refusal.value.details) == is_traced
 
 
+def test_a_function_of_the_user_s_is_traced_through_our_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_data.py").write_text("def images():\n    return [][0]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = {"_target_": "their_data.images", "_partial_": True}
+    node = OmegaConf.merge(OmegaConf.load(CONF / "image_data.yaml").data, {"source": source, "seed": 1})
+    with pytest.raises(UserError, match=r"^data: IndexError") as refusal:
+        build(node, "data")
+    assert "their_data.py" in refusal.value.details
+
+
 def test_build_makes_what_a_node_holds(tmp_path: Path) -> None:
     inner = {"_target_": "fractions.Fraction", "_args_": [1, 2]}
     node = OmegaConf.create({"_target_": "builtins.dict", "half": inner, "list": [inner, 3], "n": "${half._args_.1}"})

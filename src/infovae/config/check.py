@@ -125,7 +125,7 @@ def _built(node: Any, key: str, arguments: Mapping[str, Any]) -> Any:
     except UserError:
         raise
     except Exception as error:  # whatever a constructor of Lightning's, torch's or the user's raises
-        raise _refusal(error, key, details=trace(error) if is_foreign(function) else "") from error
+        raise _refusal(error, key, details=trace(error) if is_foreign(function, error) else "") from error
 
 
 def _refusal(error: Exception, key: str, details: str) -> UserError:
