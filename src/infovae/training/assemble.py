@@ -150,7 +150,7 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
         AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
-    _check_accelerator(cfg.trainer.get("accelerator", "auto"))
+    _check_accelerator(cfg.trainer.get("accelerator", "auto"), str(cfg.trainer.get("precision")))
     given = enumerate(cfg.trainer.get("plugins") or [])
     own = [build(node, f"trainer.plugins[{position}]") for position, node in given]
     plugins = [WholeCheckpoints(run_dir), *cluster_plugins(), *own]
@@ -160,11 +160,15 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
     return trainer
 
 
-def _check_accelerator(name: str) -> None:
+def _check_accelerator(name: str, precision: str) -> None:
     there = [key for key in AcceleratorRegistry if AcceleratorRegistry[key]["accelerator"].is_available()]
     accepted = ["auto", *there, *(["gpu"] if {"cuda", "mps"}.intersection(there) else [])]
     if name not in accepted:
         raise UserError("not here", key="trainer.accelerator", value=name, accepted=", ".join(accepted))
+    if precision in ("16", "16-mixed") and (name == "cpu" or there == ["cpu"]):
+        # Lightning would compute in bfloat16 under that name.
+        why = "a CPU can't compute in it"
+        raise UserError(why, key="trainer.precision", value=precision, accepted="bf16-mixed, 32-true, or trainer=gpu")
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:

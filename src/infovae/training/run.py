@@ -30,12 +30,13 @@ from infovae.training.checks import (
     check_callbacks,
     check_clipping,
     check_limits,
+    check_loggers,
     check_optimizer,
     check_processes,
     checkpoint_files,
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
-from infovae.training.job import hyperparameters, in_sweep, name_job, place_of
+from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
 from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
@@ -152,6 +153,7 @@ def check(run: Run, checkpoint: dict[str, Any] | None) -> None:
     if is_first_process():
         check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer))
     check_clipping(run.cfg, run.trainer)
+    check_loggers(run.cfg)
     check_batch(run.module, run.data)
     check_limits(run.trainer, run.data)
     check_processes(run.trainer, run.data)
@@ -165,7 +167,7 @@ def fit(run: Run, record: Record) -> None:
     record.trainer = trainer
     log.info(
         "loss = reconstruction + %g * rate + %g * %s%s",
-        objective.rate_weight, objective.divergence_weight, type(run.module.divergence).__name__,
+        objective.rate_weight, objective.divergence_weight, divergence_name(run.module.divergence),
         "" if objective.divergence_weight else ", which is measured, not optimised",
     )  # fmt: skip
     trainer.loggers = build_loggers(cfg)
