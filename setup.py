@@ -13,7 +13,9 @@ class BuildWithConfigs(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            shutil.copytree("conf", Path(self.build_lib) / "infovae" / "conf", dirs_exist_ok=True)
+            configs = Path(self.build_lib, "infovae", "conf")
+            shutil.rmtree(configs, ignore_errors=True)  # of an earlier build
+            shutil.copytree("conf", configs)
 
 
 setup(cmdclass={"build_py": BuildWithConfigs})

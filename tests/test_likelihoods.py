@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from infovae.likelihoods.bernoulli import Bernoulli
 from infovae.likelihoods.categorical import Categorical
-from infovae.likelihoods.discretized_logistic import DiscretizedLogisticDistribution
+from infovae.likelihoods.discretized_logistic import DiscretizedLogistic, DiscretizedLogisticDistribution
 from infovae.likelihoods.gaussian import Gaussian
 
 LIKELIHOODS = sorted(path.stem for path in (CONF / "likelihood").glob("*.yaml"))
@@ -81,11 +81,35 @@ def test_discretized_logistic_is_a_distribution_over_256_levels(location: float,
 
 
 def test_discretized_logistic_samples_follow_its_probabilities() -> None:
-    n = 50_000
-    distribution = DiscretizedLogisticDistribution(torch.full((n,), 0.02), torch.full((n,), -4.0))
-    samples = distribution.sample()
-    probability = distribution.log_prob(torch.zeros(n))[0].exp().item()
-    assert (samples == 0).float().mean().item() == pytest.approx(probability, abs=5 * (0.25 / n) ** 0.5)
+    n, levels = 100_000, torch.arange(256) / 255
+    for location in (0.02, 0.6, 0.99):
+        distribution = DiscretizedLogisticDistribution(torch.full((n,), location), torch.full((n,), -3.0))
+        frequency = torch.bincount((255 * distribution.sample()).round().long(), minlength=256) / n
+        one = DiscretizedLogisticDistribution(torch.full((256,), location), torch.full((256,), -3.0))
+        probability = one.log_prob(levels).exp()
+        assert ((frequency - probability).abs() <= 5 * (probability / n).sqrt() + 10 / n).all()
+
+
+def test_discretized_logistic_starts_in_the_middle_of_the_grey_range() -> None:
+    start = DiscretizedLogistic()(torch.zeros(1, 2, 1, 1)).base_dist
+    assert start.mean.item() == 0.5
+    assert start.log_scale.exp().item() == pytest.approx(0.1, rel=0.01)
+
+
+def test_bernoulli_passes_on_the_gradient_it_is_given() -> None:
+    """In logits and in pixels, as torch's own cross-entropy does."""
+    weight = torch.tensor([2.0, -0.5, 3.0])
+    found = []
+    for mine in (True, False):
+        logits = torch.tensor([-2.0, 0.3, 40.0], requires_grad=True)
+        pixels = torch.tensor([0.0, 0.6, 1.0], requires_grad=True)
+        if mine:
+            value = Bernoulli()(logits.view(3, 1, 1, 1)).log_prob(pixels.view(3, 1, 1, 1))
+        else:
+            value = -torch.nn.functional.binary_cross_entropy_with_logits(logits, pixels, reduction="none")
+        found.append(torch.autograd.grad((weight * value).sum(), [logits, pixels]))
+    for ours, torchs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, torchs)
 
 
 @given(levels=st.integers(2, 300), channels=st.integers(1, 3), scale=st.floats(0, 50))
@@ -127,5 +151,5 @@ def test_categorical_samples_follow_their_probabilities() -> None:
 
 
 def test_one_level_is_refused() -> None:
-    with pytest.raises(ValueError, match="levels=1: accepted: "):
+    with pytest.raises(ValueError, match="levels=1: invalid; accepted: "):
         Categorical(1)

@@ -206,7 +206,7 @@ def test_a_damaged_run_folder_is_refused(run: Path, damage: object, message: str
 @pytest.mark.parametrize(
     ("below", "lists", "told"),
     [
-        ([], True, "no config.yaml there; accepted: the folder of a run, as train.py prints it"),
+        ([], True, "no config.yaml there; accepted: the folder of a run, as infovae train prints it"),
         (["b"], True, "runs are below it; accepted: one, as run=b"),
         (["b", "a/c"], True, "runs are below it; accepted: one, as run=b"),  # the nearest
         (["b", "a"], True, "2 runs are below it; accepted: one, as run=a, and a list, as run=[a,b]"),

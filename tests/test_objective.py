@@ -66,7 +66,7 @@ def test_alpha_1_ignores_an_infinite_rate_in_loss_and_gradient() -> None:
 
 
 def test_missing_divergence_is_refused() -> None:
-    with pytest.raises(ValueError, match="weight is 9"):
+    with pytest.raises(ValueError, match="divergence=None: its weight is 9"):
         infovae_loss(torch.tensor(1.0), torch.tensor(1.0), None, 0, 10)
 
 
@@ -77,6 +77,7 @@ def test_missing_divergence_is_refused() -> None:
         (float("nan"), 1, "alpha=nan"),
         (0, -1, "lambda_=-1: invalid; accepted"),
         (0, float("inf"), "lambda_=inf"),
+        (-1, 0.5, r"rewarded \(alpha \+ lambda_ - 1 = -1.5\); accepted: lambda_ >= 2"),
         # The default of existing implementations that maximises the divergence.
         (0, 1e-3, r"rewarded \(alpha \+ lambda_ - 1 = -0.999\); accepted: lambda_ >= 1"),
     ],

@@ -12,7 +12,7 @@ from conftest import PROJECT
 
 TEXT = (PROJECT / "docs" / "howto" / "own_parts.md").read_text()
 FILES = dict(re.findall(r"`((?:mine|conf)/[\w/]+\.(?:py|yaml))`:\n\n```(?:python|yaml)\n(.*?)```", TEXT, re.S))
-COMMANDS = [command.replace("\\\n", "") for command in re.findall(r"```bash\n(python \$LAB/.*?)\n```", TEXT, re.S)]
+COMMANDS = [command.replace("\\\n", "") for command in re.findall(r"```bash\n(infovae train .*?)\n```", TEXT, re.S)]
 SHORT = (
     "trainer.max_epochs=1 trainer.accelerator=cpu trainer.enable_progress_bar=false logger=none callbacks=none "
     "hydra.run.dir=run"

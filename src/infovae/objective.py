@@ -44,7 +44,7 @@ def infovae_loss(
         lambda_: the weight on the divergence of q(z) from the prior in equation (5).
 
     Raises:
-        ValueError: the divergence has a weight, but is None.
+        ArgumentError: the divergence has a weight, but is None.
     """
     loss = reconstruction
     if alpha != 1:
@@ -52,7 +52,7 @@ def infovae_loss(
     divergence_weight = _divergence_weight(alpha, lambda_)
     if divergence_weight != 0:
         if divergence is None:
-            raise ValueError(f"divergence=None: its weight is {divergence_weight:g}; accepted: a scalar tensor")
+            raise ArgumentError("divergence", None, "a scalar tensor", f"its weight is {divergence_weight:g}")
         loss = loss + divergence_weight * divergence
     return loss
 
@@ -70,7 +70,7 @@ class Objective:
     The beta-VAE (Higgins et al. 2017), reconstruction + beta * rate, is the point (1 - beta, beta).
 
     Raises:
-        ArgumentError: the paper's Proposition 2 excludes the point. ``lambda_ = 0`` is accepted all the same: it is the
+        ArgumentError: the paper's Proposition 2 excludes the point. ``lambda_ = 0`` is accepted nevertheless: it is the
             unregularised autoencoder, a baseline.
     """
 

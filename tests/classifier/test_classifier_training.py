@@ -35,7 +35,7 @@ def test_it_learns_digits_records_them_and_trains_once(tmp_path: Path, capsys: p
     assert 0.1 < record["test_accuracy_binarized"]["stochastic"] < right
     capsys.readouterr()
     train(tmp_path)
-    assert "is there" in capsys.readouterr().out
+    assert "exists" in capsys.readouterr().out
     assert record["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
@@ -59,7 +59,7 @@ def test_the_same_seed_trains_the_same_weights(tmp_path: Path) -> None:
         ("data.binarization=threshold", "data.binarization=threshold: .*accepted: none"),
         ("data.batch_size=1", "data.batch_size=1: invalid; accepted: whole numbers of at least 2"),
         ("steps=0", "steps=0: "),
-        ("data.augmentation.zoom=2", "data.augmentation.zoom=2: accepted"),
+        ("data.augmentation.zoom=2", "data.augmentation.zoom=2: .*accepted"),
         ("classifier.channels=[0]", r"classifier.channels=\[0\]: .*accepted"),
         ("device=abacus", "device=abacus: not there"),
     ],

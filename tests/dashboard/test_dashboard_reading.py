@@ -252,13 +252,14 @@ def test_the_exact_command() -> None:
     job = exact_command({"command": ["train.py", "-m", "model=vae,aae"]}, {"mode": "MULTIRUN"} | overrides)
     assert job is not None
     assert shlex.split(job) == ["python", "train.py", *overrides["overrides"]["task"]]  # type: ignore[index]
-    assert exact_command({}, overrides) == job  # it goes on, hence no summary yet
     assert exact_command({"command": ["-c", "rm"]}, {}) is None
+    assert exact_command({"command": ["train.py", "x" * 10**6]}, {}) is None
     typed = {"command": ["infovae", "train", "model=vae", "name=a b"]}
     assert exact_command(typed, {"mode": "RUN"} | overrides) == "infovae train model=vae 'name=a b'"
     job = exact_command({"command": ["infovae", "train", "-m", "model=vae,aae"]}, {"mode": "MULTIRUN"} | overrides)
     assert job is not None
     assert shlex.split(job) == ["infovae", "train", *overrides["overrides"]["task"]]  # type: ignore[index]
+    assert exact_command({}, overrides) == job  # it goes on, hence no summary yet
     assert exact_command({"command": ["infovae"]}, {}) is None
     assert exact_command({"command": "train.py"}, {}) is None
     assert exact_command({"command": ["train.py", "-m", "seed=1,2"]}, {}) is None

@@ -1,4 +1,5 @@
 import logging
+import os
 import pickle
 import struct
 import zlib
@@ -326,3 +327,29 @@ def test_linked_classes_are_read_and_loops_are_not_followed(
     images, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
     assert len(images) == 11
     assert labels[images[:, 0, 0, 0] == 255].tolist() == [2]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif"])
+def test_files_of_several_images_are_counted(folder: Path, caplog: pytest.LogCaptureFixture, suffix: str) -> None:
+    frames = [Image.fromarray(flat(value)) for value in (250, 10, 20)]
+    for name in ("c", "d"):
+        frames[0].save(folder / f"{name}.{suffix}", save_all=True, append_images=frames[1:])
+    train, test, _ = image_folder(str(folder), size=8)
+    (line,) = caplog.messages
+    assert f"2 files hold several images, of which the first is read; one is {folder / f'c.{suffix}'}" in line
+    assert int((torch.cat([train.images, test.images])[:, 0, 0, 0] >= 249).sum()) == 2
+
+
+def test_a_folder_that_can_not_be_listed_is_told(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def denied(path: str) -> object:
+        if Path(path).name == "b_cats":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", denied)
+    image_folder(str(folder), size=8, test_fraction=0.4)
+    assert "skipped 1 folders that can't be listed; the first: [Errno 13] Permission denied" in caplog.text

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.distributions import Normal
 
 from infovae.data.image_folder import image_folder
-from infovae.data.images import LabelledImages
+from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
 from infovae.data.module import ImageData
 from infovae.data.streamed import StreamedImages
@@ -149,7 +149,7 @@ def test_a_file_that_goes_bad_during_training_is_named_in_one_line(folder: Path,
 @pytest.mark.parametrize(("free", "place"), [(199, StreamedImages), (200, TensorImages)])
 def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.MonkeyPatch, free: int, place: type) -> None:
     images = LabelledImages(torch.zeros(50, 1, 1, 1, dtype=torch.uint8), torch.zeros(50, dtype=torch.int64))
-    data = ImageData(lambda: (images, images, None), validation_size=10)  # type: ignore[arg-type, return-value]
+    data = ImageData(lambda: ImageSets(images, images), validation_size=10)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free, 2 * free))
     monkeypatch.setattr(torch.Tensor, "to", lambda self, *_: self)
     assert {type(part) for part in data._serve(torch.device("cuda")).values()} == {place}
@@ -173,7 +173,7 @@ def test_runs_of_a_joblib_sweep_stream(command: Command, folder: Path, tmp_path:
     """joblib's processes hand down a way of starting others that torch's workers can't use (joblib/joblib#1104)."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     answer = command(
-        "train.py", "-m", "data=image_folder", f"data.root={folder}", "data.source.size=8", "data.streaming=always",
+        "train", "-m", "data=image_folder", f"data.root={folder}", "data.source.size=8", "data.streaming=always",
         "data.workers=2", "seed=1,2",
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep", "latent_dim=2", "logger=none",
         "network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "trainer.max_epochs=1", "trainer.accelerator=cpu",

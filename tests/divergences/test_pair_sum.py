@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -96,18 +97,24 @@ def test_repeated_points_stay_finite(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("apart", [0.0, 1e2, 1e4])
 @pytest.mark.parametrize("common", [0.0, 1e4])
-def test_single_precision_survives_offsets(apart: float, common: float) -> None:
-    """The distances within each sample don't suffer from where it is, nor from where the other is."""
+@pytest.mark.parametrize("split", [0.0, 1e4])
+def test_single_precision_survives_offsets(apart: float, common: float, split: float) -> None:
+    """Distances within a cloud suffer neither from its place, nor from the place of another cloud."""
     torch.manual_seed(0)
     n, d = 60, 10
     x, y = torch.randn(n, d) + apart + common, torch.randn(n, d) + common
-    for kernel in (Gaussian(), Energy()):
+    x[::2] += split
+    for kernel, bandwidth in itertools.product((Gaussian(), Energy()), (10.0, torch.tensor(10.0))):
         weights = (1 / n**2, -2 / n**2, 1 / n**2)
-        exact = weighted_pair_sums(x.double(), y.double(), kernel, 10.0, weights)
+        found, exact = [], []
+        for results, dtype in ((found, torch.float32), (exact, torch.float64)):
+            leaf = x.to(dtype).requires_grad_()
+            value = weighted_pair_sums(leaf, y.to(dtype), kernel, bandwidth, weights)
+            results += [value.detach().double(), *torch.autograd.grad(value, leaf)]
         size = kernel.evaluate(squared_distances(x.double(), y.double()), 10.0).abs().max() + 1
-        found = weighted_pair_sums(x, y, kernel, 10.0, weights)
         # Coordinates of the common offset's size are known to eps of it, and so are the means that are taken off.
-        assert abs(found - exact) <= 200 * torch.finfo(torch.float32).eps * size
+        assert abs(found[0] - exact[0]) <= 200 * torch.finfo(torch.float32).eps * size
+        assert (found[1] - exact[1]).norm() <= 200 * torch.finfo(torch.float32).eps * exact[1].norm()
 
 
 def test_row_blocks_cover_each_row_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,27 @@ def test_converges_to_the_fully_solved_problem(blur: float) -> None:
     assert errors[0] < 0.05 * truth
 
 
+@pytest.mark.parametrize(("blur", "coarse", "fine"), [(0.1, 0.25, 0.06), (0.25, 0.17, 0.035), (1.0, 0.17, 0.01)])
+def test_errors_of_the_schedule_are_those_documented(blur: float, coarse: float, fine: float) -> None:
+    """At q = p in the plane, where docs/divergences.md finds them largest."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 96, 2, generator=generator, dtype=torch.float64)
+    truth = sinkhorn_divergence(x, y, blur, scaling=0.995)
+    errors = [abs(sinkhorn_divergence(x, y, blur, scaling) / truth - 1) for scaling in (0.5, 0.9)]
+    assert 0.04 < errors[0] < coarse
+    assert errors[1] < fine
+
+
+def test_centring_moves_only_the_means_own_share() -> None:
+    """S_eps(q, p) is that of the centred samples, plus half the squared distance of the means."""
+    x, y = samples(30, 25, 3)
+    shift = torch.tensor([3.0, -2.0, 0.5], dtype=torch.float64)
+    means = x.mean(dim=0) - y.mean(dim=0)
+    more = ((means + shift).square().sum() - means.square().sum()) / 2
+    torch.testing.assert_close(exact(x + shift, y, 1.0) - exact(x, y, 1.0), more)
+    torch.testing.assert_close(sinkhorn_divergence(x + shift, y) - sinkhorn_divergence(x, y), more)
+
+
 def test_agrees_with_pots_debiased_solver() -> None:
     x, y = samples(25, 25, 2)
     blur = 1.0

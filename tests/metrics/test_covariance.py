@@ -11,7 +11,7 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.metrics.active_units import ActiveUnits
-from infovae.metrics.covariance import CovarianceMetric
+from infovae.metrics.covariance import TOO_FEW, CovarianceMetric, Moments
 from infovae.metrics.covariance_spectrum import CovarianceSpectrum, spectrum
 from infovae.priors.standard_normal import StandardNormal
 
@@ -46,6 +46,22 @@ def test_redundant_dimensions_at_an_offset_have_an_eigenvalue_of_0(dtype: torch.
         assert measured["covariance_condition_number"] == math.inf
 
 
+def test_rounding_noise_is_that_of_the_codes_own_precision() -> None:
+    mean = 3 + 2 * torch.randn(50, 2)
+    noise = Moments.of(mean, torch.ones(50, 2)).noise().numpy()
+    expected = np.finfo(np.float32).eps ** 2 * (mean.numpy().mean(axis=0) ** 2 + mean.numpy().var(axis=0, ddof=1))
+    assert noise == pytest.approx(expected, rel=1e-5)
+    merged = Moments.of(mean, mean).merged(Moments.of(mean.double(), mean.double()))
+    assert merged.precision == torch.finfo(torch.float32).eps
+
+
+@pytest.mark.parametrize(("n", "reason"), [(1, TOO_FEW), (2, None), (3, None)])
+def test_a_single_example_is_the_reason(n: int, reason: str | None) -> None:
+    metric = ActiveUnits(StandardNormal(2))
+    measure(metric, torch.randn(n, 2), torch.ones(n, 2))
+    assert metric.reason == reason
+
+
 def test_the_spectrum_of_one_dimension_is_a_vector() -> None:
     metric = CovarianceSpectrum(StandardNormal(1))
     mean = torch.randn(20, 1)
@@ -54,7 +70,7 @@ def test_the_spectrum_of_one_dimension_is_a_vector() -> None:
 
 
 def test_a_threshold_below_0_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"threshold=-1: .*accepted: "):
+    with pytest.raises(ValueError, match=r"threshold=-1.0: .*accepted: "):
         ActiveUnits(StandardNormal(2), threshold=-1.0)
 
 

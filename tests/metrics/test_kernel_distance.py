@@ -19,8 +19,9 @@ def test_it_is_torchmetrics_mmd_of_each_pair_of_subsets() -> None:
     assert error.item() == pytest.approx(np.std(values, ddof=1) / 2, rel=1e-10)
 
 
-def test_samples_of_unequal_size_are_summed_pair_by_pair() -> None:
-    x, y = torch.randn(4, 3, dtype=torch.float64), torch.randn(6, 3, dtype=torch.float64)
+@pytest.mark.parametrize(("n", "m"), [(4, 6), (2, 3)])
+def test_samples_of_unequal_size_are_summed_pair_by_pair(n: int, m: int) -> None:
+    x, y = torch.randn(n, 3, dtype=torch.float64), torch.randn(m, 3, dtype=torch.float64)
 
     def k(a: Tensor, b: Tensor) -> float:
         return (float(a @ b) / 3 + 1) ** 3

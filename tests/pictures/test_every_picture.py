@@ -142,13 +142,13 @@ def test_a_picture_repeats_on_the_same_stream(name: str) -> None:
         ("samples", "rows=0", "rows=0: too small; accepted: whole numbers of at least 1"),
         ("reconstructions", "pairs=0", "pairs=0: "),
         ("interpolations", "steps=1", "steps=1: too small; accepted: whole numbers of at least 2"),
-        ("traversals", "extent=0", "extent=0: "),
+        ("traversals", "extent=0", "extent=0.0: "),
         ("traversals", "columns=0", "columns=0: "),
-        ("latent_manifold", "extent=-1", "extent=-1: "),
+        ("latent_manifold", "extent=-1", "extent=-1.0: "),
         ("latent_scatter", "examples=0", "examples=0: "),
         ("aggregate_posterior_contours", "rows=1", "rows=1: "),
         ("covariance_spectrum", "examples=1", "examples=1: "),
-        ("kl_by_dimension", "threshold=-1", "threshold=-1: "),
+        ("kl_by_dimension", "threshold=-1", "threshold=-1.0: "),
     ],
 )
 def test_impossible_values_are_refused(name: str, override: str, message: str) -> None:

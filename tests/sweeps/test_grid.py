@@ -18,7 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from infovae.errors import UserError
-from infovae.sweeps.jobs import Job, Record, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.jobs import Job, Record, adopted, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.report import report
 from infovae.sweeps.resume import resumed
 from infovae.training.run import train
@@ -82,13 +82,18 @@ def test_a_job_with_a_damaged_record_keeps_its_number(tmp_path: Path, caplog: py
     (tmp_path / "1" / ".hydra" / "overrides.yaml").write_text("- [model")
     (tmp_path / "2" / ".hydra" / "overrides.yaml").write_text("")
     (tmp_path / "3" / ".hydra" / "overrides.yaml").unlink()
-    jobs = number_jobs(tmp_path, combinations, recorded_jobs(tmp_path))
+    record = recorded_jobs(tmp_path)
+    jobs = number_jobs(tmp_path, combinations, adopted(record, combinations))
     assert [job.folder.name for job in jobs] == ["0", "1", "2", "3", "4", "5"]
+    assert [folder.name for folder in record.unreadable] == ["1", "2", "3"]
     for number in (1, 2, 3):
-        assert f"{tmp_path / str(number)}: its record in .hydra/ is damaged; it is taken for the job" in caplog.text
+        assert f"{tmp_path / str(number)}: its record in .hydra/ is damaged; the job of that number runs" in caplog.text
     # In another order, job 2's number names a job that has a folder of its own; the number stays taken.
-    jobs = number_jobs(tmp_path, [combinations[4], ["seed=7"], combinations[0]], recorded_jobs(tmp_path))
+    other = [combinations[4], ["seed=7"], combinations[0]]
+    jobs = number_jobs(tmp_path, other, adopted(record, other))
     assert [job.folder.name for job in jobs] == ["4", "1", "0"]
+    # Where nothing runs, no folder is taken for a job that it may not be.
+    assert [job.folder.name for job in number_jobs(tmp_path, combinations, record)] == ["0", "5", "6", "7", "4", "8"]
     assert f"{tmp_path / '2'}: its record in .hydra/ is damaged; it is left alone" in caplog.text
 
 
@@ -109,8 +114,8 @@ def test_any_folder_can_be_resumed(tmp_path: Path, name: str, monkeypatch: pytes
     OmegaConf.save({"hydra": {"overrides": {"hydra": [], "task": ["seed=1,2"]}}}, folder / "multirun.yaml")
     with pytest.raises(UserError) as advice:
         report([Job(folder / "0", ("seed=1",))], folder)
-    command = str(advice.value).partition("; python ")[2].removesuffix(" runs them again")
-    arguments = resumed(shlex.split(command)[1:])
+    command = str(advice.value).partition("; infovae train ")[2].removesuffix(" runs them again")
+    arguments = resumed(shlex.split(command))
     parsed = OverridesParser.create().parse_overrides(arguments[1:])
     values = {override.key_or_group: override.value() for override in parsed if not override.is_sweep_override()}
     assert values["sweep.resume"] == values["hydra.sweep.dir"] == str(folder)

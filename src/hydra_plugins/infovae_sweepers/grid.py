@@ -13,7 +13,7 @@ from infovae.runs.files import write_whole
 from infovae.runs.lock import claimed
 from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher
-from infovae.sweeps.jobs import Record, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.jobs import Job, Record, adopted, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.launch import launch
 from infovae.sweeps.report import report
 
@@ -57,17 +57,19 @@ class Grid(BasicSweeper):
         assert self.config is not None
         assert self.launcher is not None
         resume = bool(self.config.sweep.resume)
-        jobs = number_jobs(sweep_dir, combinations, recorded_jobs(sweep_dir) if resume else Record([], []))
-        left = []
-        for job in jobs:
-            ended = outcome(job.folder)
-            if resume and ended.status == "cut off" and ended.error:
-                log.warning("job %s: %s", job.folder.name, ended)
-            if not (resume and ended.finished):
-                left.append(job)
+        record = adopted(recorded_jobs(sweep_dir), combinations) if resume else Record([], [])
+        jobs = number_jobs(sweep_dir, combinations, record)
+        left = [job for job in jobs if not resume or job.folder in record.unreadable or _is_left(job)]
         write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)
         log.info("sweep folder: %s (%d of %d jobs to run)", sweep_dir, len(left), len(jobs))
         size = self.max_batch_size or max(1, len(left))
         for start in range(0, len(left), size):
             launch(self.launcher, left[start : start + size])
         report(jobs, sweep_dir)
+
+
+def _is_left(job: Job) -> bool:
+    ended = outcome(job.folder)
+    if ended.status == "cut off" and ended.error:
+        log.warning("job %s: %s", job.folder.name, ended)
+    return not ended.finished

@@ -6,7 +6,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 
 POOLED_SIDE = 4
 """The largest height and width after the last convolution, so that the number of weights doesn't grow with images."""
@@ -34,9 +34,7 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         if not channels or min(channels) < 1:
-            raise ValueError(
-                f"channels={list(channels)}: no convolution; accepted: non-empty lists of whole numbers of at least 1"
-            )
+            raise ArgumentError("channels", list(channels), "non-empty lists of whole numbers of at least 1")
         require_at_least(1, features=features)
         require_at_least(2, classes=classes)
         self.image_shape = tuple(image_shape)

@@ -6,12 +6,15 @@ from typing import Any
 
 from infovae.dashboard.reading import mapping
 
+LONGEST = 2**15
+"""Characters of a command."""
+
 
 def exact_command(summary: Mapping[str, Any], hydra: Mapping[str, Any]) -> str | None:
-    """A command line to paste into a POSIX shell; None where the run doesn't tell.
+    """Return a command line to paste into a POSIX shell; None if the run's records don't give one.
 
-    A single run's is what was typed. A job of a multirun is made again without the other jobs: by the overrides that
-    Hydra gave it. A run that has no summary yet is told by its overrides too.
+    For a single run it is the command that was typed. For a job of a multirun, and for a run without a summary, it is
+    made of the overrides that Hydra gave the job, so that it runs this one job.
 
     Args:
         summary: content of ``summary.json``.
@@ -33,6 +36,7 @@ def exact_command(summary: Mapping[str, Any], hydra: Mapping[str, Any]) -> str |
 
 
 def _strings(value: Any) -> list[str] | None:
-    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return value
-    return None
+    """Return ``value`` if it is a list of strings that a page can hold, else None."""
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        return None
+    return value if sum(map(len, value)) <= LONGEST else None

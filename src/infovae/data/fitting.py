@@ -3,7 +3,7 @@
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,19 @@ Fit = Literal["crop", "stretch"]
 DEEP = 65535
 """The largest value of a 16-bit image."""
 
+
+class Lossy(NamedTuple):
+    """What bytes of one size don't hold of some images.
+
+    Attributes:
+        peaks: the largest value of each 16-bit image.
+        stacks: files of several images, of which the first is read.
+    """
+
+    peaks: list[int]
+    stacks: list[Path]
+
+
 with suppress(ImportError):  # optional: reads .heic and .heif; here, because worker processes import this module too
     import_module("pillow_heif").register_heif_opener()
 
@@ -27,7 +40,7 @@ def read_image(
     channels: int,
     fit: Fit,
     white: float | None = None,
-    peaks: list[int] | None = None,
+    lossy: Lossy | None = None,
 ) -> UInt8[Tensor, "c h w"]:
     """Read an image file and fit it to a size.
 
@@ -38,7 +51,7 @@ def read_image(
         channels: 1 for grey, 3 for colour.
         fit: ``crop`` keeps the aspect ratio and cuts off what is too much; ``stretch`` scales each side by itself.
         white: the value that becomes 255, in images of more than 8 bits; None: 65535 in those of 16 bits.
-        peaks: gets the largest value of each 16-bit image.
+        lossy: gets an entry if this image is one of these.
 
     Raises:
         OSError: the file isn't an image, or is truncated.
@@ -50,14 +63,17 @@ def read_image(
         if opened.format == "PPM" and image.mode == "I":  # states its own range, and Pillow scales that to 16 bits
             image = _scaled(image, None)
         elif image.mode.startswith("I;16") or ";16" in depth:
-            if peaks is not None:
+            if lossy is not None:
                 # Pillow keeps the upper 8 of 16 bits of a colour.
-                peaks.append(int(np.asarray(image).max()) * (1 if image.mode.startswith("I") else 257))
+                lossy.peaks.append(int(np.asarray(image).max()) * (1 if image.mode.startswith("I") else 257))
             image = _scaled(image, white) if image.mode.startswith("I") else image
         elif image.mode in ("I", "F"):
             if white is None:
                 raise ValueError("32-bit values have no known range; white=VALUE gives it")
             image = _scaled(image, white)
+        with suppress(Exception):  # a later image in the file may be damaged
+            if lossy is not None and getattr(opened, "is_animated", False):
+                lossy.stacks.append(path)
     image = _on_white(image).convert("L" if channels == 1 else "RGB")
     resized = (
         ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)

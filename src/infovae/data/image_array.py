@@ -59,15 +59,6 @@ class ImageArray(StoredImages):
         except ValueError as error:
             raise OSError(str(error)) from error
 
-    def check(self) -> None:
-        """Convert every image once, some at a time.
-
-        Raises:
-            ValueError: see :func:`to_bytes`.
-        """
-        for some in self.array.split(IMAGES_AT_A_TIME):
-            to_bytes(some, self.white)
-
 
 def to_bytes(images: Tensor, white: float | None = None) -> UInt8[Tensor, "n c h w"]:
     """Return images in bytes.
@@ -96,6 +87,14 @@ def to_bytes(images: Tensor, white: float | None = None) -> UInt8[Tensor, "n c h
     return (values.float() * (255 / top)).round_().to(torch.uint8).contiguous()
 
 
-def brightest(images: Tensor) -> float:
-    """Return the largest value of an array, which may be mapped from a file."""
-    return max(some.float().max().item() for some in images.split(IMAGES_AT_A_TIME))
+def brightest(images: Tensor, white: float | None = None) -> float:
+    """Convert all images once, some at a time, and return the largest value.
+
+    Raises:
+        ValueError: see :func:`to_bytes`.
+    """
+    highest = 0.0
+    for some in images.split(IMAGES_AT_A_TIME):
+        to_bytes(some, white)
+        highest = max(highest, some.float().max().item())
+    return highest

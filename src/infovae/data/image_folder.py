@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from infovae.data.fitting import DEEP, Fit, read_image
+from infovae.data.fitting import DEEP, Fit, Lossy, read_image
 from infovae.data.image_files import ImageFiles
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, is_held
@@ -48,8 +48,9 @@ def image_folder(
     An image's class is the subfolder of ``root`` that it is in, at any depth; classes are numbered in the order of
     their names. Images in ``root`` itself are a class of their own, the first. Links are followed, and names that
     start with a dot are skipped. Colours and sizes may be mixed. Photographs are turned upright, transparent parts
-    become white, 16-bit greys are scaled to bytes, and an animation gives its first frame. One warning counts the
-    files of other kinds, and another says when 16-bit images use less than half of their range.
+    become white, 16-bit greys are scaled to bytes, and a file of several images gives its first. Warnings count files
+    of other kinds, folders that can't be listed, files of several images, and 16-bit images that use less than half of
+    their range.
 
     Args:
         root: the folder.
@@ -81,8 +82,8 @@ def image_folder(
     images = torch.empty(files.shape, dtype=torch.uint8) if held else None
     log.info("%s: %s %d images", root, "reading" if held else "checking", len(files))
     # Streamed images are checked too: a bad one would otherwise stop the run when its turn comes, hours later.
-    peaks: list[int] = []
-    problems = files.read_all(images, partial(read, peaks=peaks))
+    lossy = Lossy([], [])
+    problems = files.read_all(images, partial(read, lossy=lossy))
     bad = [f"{path} ({problem})" for path, problem in zip(paths, problems, strict=True) if problem]
     if len(bad) == len(paths) or (bad and unreadable == "refuse"):
         raise ArgumentError(
@@ -93,16 +94,25 @@ def image_folder(
         log.warning(
             "%s: skipped %d of %d images that can't be read; the first is %s", root, len(bad), len(paths), bad[0]
         )
-    if white is None and 0 < max(peaks, default=0) <= DEEP // 2:
-        log.warning(
-            "%s: %d images of 16 bits reach %d of %d, which leaves %d of 256 grey levels; data.source.white=%d "
-            "scales greys to all of them",
-            root, len(peaks), max(peaks), DEEP, max(peaks) // 257 + 1, 2 ** max(peaks).bit_length() - 1,
-        )  # fmt: skip
+    _warn(root, lossy, white)
     data = LabelledImages(files if images is None else images, _classes(Path(root), paths))
     if bad:
         data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
     return hold_out(data, test_fraction, test_seed)
+
+
+def _warn(root: str, lossy: Lossy, white: float | None) -> None:
+    if lossy.stacks:
+        log.warning(
+            "%s: %d files hold several images, of which the first is read; one is %s",
+            root, len(lossy.stacks), min(lossy.stacks),
+        )  # fmt: skip
+    if white is None and 0 < (peak := max(lossy.peaks, default=0)) <= DEEP // 2:
+        log.warning(
+            "%s: %d images of 16 bits reach %d of %d, which leaves %d of 256 grey levels; data.source.white=%d "
+            "scales greys to all of them",
+            root, len(lossy.peaks), peak, DEEP, peak // 257 + 1, 2 ** peak.bit_length() - 1,
+        )  # fmt: skip
 
 
 def _image_paths(root: Path) -> list[Path]:
@@ -131,8 +141,9 @@ def _image_paths(root: Path) -> list[Path]:
 
 def _files_below(root: Path) -> list[Path]:
     """Return the files below a folder, without hidden ones; links are followed, but never back to where they are."""
-    found = []
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    found: list[Path] = []
+    denied: list[OSError] = []
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=denied.append):
         here = os.path.realpath(folder)
         subfolders[:] = [
             name
@@ -142,6 +153,8 @@ def _files_below(root: Path) -> list[Path]:
         ]
         paths = (Path(folder, name) for name in names if not name.startswith("."))
         found += [path for path in paths if path.is_file()]
+    if denied:
+        log.warning("%s: skipped %d folders that can't be listed; the first: %s", root, len(denied), denied[0])
     return found
 
 

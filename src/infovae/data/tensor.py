@@ -3,14 +3,13 @@
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-from zipfile import BadZipFile, ZipFile
+from typing import Literal
 
-import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from infovae.data.array_file import read_arrays, size_of
 from infovae.data.image_array import ImageArray, brightest, to_bytes
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, check_fits, is_held
@@ -54,13 +53,13 @@ def tensor(
     if white is not None and not 0 < white < float("inf"):
         raise ArgumentError("white", white, "numbers above 0")
     try:
-        size = _size(Path(path))
+        size = size_of(Path(path))
         if path.endswith(".npz"):
             check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
             held = True
         else:
             held = is_held("path", path, size, streaming)
-        arrays = _read(Path(path), mapped=not held)
+        arrays = read_arrays(Path(path), mapped=not held)
         stored = channels_first(arrays["images"], layout)
         images: Tensor | ImageArray
         if held:
@@ -68,7 +67,7 @@ def tensor(
         else:
             images = ImageArray(partial(_mapped_images, Path(path), layout), white=white)
             log.info("%s: checking %d images", path, len(images))
-            images.check()
+        highest = brightest(stored, white)
         labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
     except ArgumentError:
         raise
@@ -76,7 +75,7 @@ def tensor(
         why, _, accepted = str(error).partition("; accepted: ")
         raise ArgumentError("path", path, accepted, why) from error
     if white is None:
-        _warn_if_dark(path, stored)
+        _warn_if_dark(path, stored, highest)
     return hold_out(LabelledImages(images, labels), test_fraction, test_seed)
 
 
@@ -118,10 +117,9 @@ def to_labels(labels: Tensor, n: int) -> Int64[Tensor, " n"]:
     return labels.to(torch.int64)
 
 
-def _warn_if_dark(path: str, stored: Tensor) -> None:
+def _warn_if_dark(path: str, stored: Tensor, highest: float) -> None:
     """Warn of images that use less than half of their range, as floats in [0, 0.004] do: bytes flatten them."""
     top = 255 if stored.dtype == torch.uint8 else 1
-    highest = brightest(stored)
     if 0 < highest <= top / 2:
         # Rounded, but never below the highest.
         enough = f"{highest:g}" if float(f"{highest:g}") >= highest else f"{1.001 * highest:.4g}"
@@ -137,70 +135,4 @@ def _one_class(n: int) -> Int64[Tensor, " n"]:
 
 
 def _mapped_images(path: Path, layout: Layout) -> Tensor:
-    return channels_first(_read(path, mapped=True)["images"], layout)
-
-
-def _size(path: Path) -> int:
-    """Return how many bytes the arrays of a file take in memory.
-
-    Raises:
-        ValueError: the file is missing, a folder, or of another kind.
-    """
-    if path.is_dir():
-        raise ValueError(
-            "is a folder; accepted: an .npy, .npz or .pt file, or, for images, data=image_folder data.root=FOLDER"
-        )
-    if path.suffix not in (".npy", ".npz", ".pt"):
-        raise ValueError("invalid; accepted: files named .npy, .npz or .pt")
-    if not path.is_file():
-        raise ValueError("no such file; accepted: an .npy, .npz or .pt file")
-    if path.suffix == ".npz":
-        try:
-            with ZipFile(path) as archive:
-                return sum(member.file_size for member in archive.infolist())
-        except (BadZipFile, OSError):
-            pass  # reading it will say what is wrong
-    return path.stat().st_size
-
-
-def _read(path: Path, mapped: bool) -> dict[str, Tensor]:
-    """Return the arrays of a file, as tensors by name.
-
-    Raises:
-        ValueError: the file can't be read, or holds no images.
-    """
-    try:
-        content: Any = (
-            torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-            if path.suffix == ".pt"
-            # Copied on write, because torch has no read-only tensors.
-            else np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)
-        )
-        # An .npz file reads its arrays here.
-        arrays = dict(content) if hasattr(content, "keys") else {"images": content}
-        tensors = {name: _dense(array, mapped) for name, array in arrays.items() if name in ("images", "labels")}
-    except Exception as error:  # damaged or foreign bytes can make a reader raise anything
-        reason = (" ".join(str(error).split()) or type(error).__name__).split(". ")[0]
-        raise ValueError(
-            f"can't be read as {path.suffix} ({reason}); accepted: plain arrays, with no pickled objects"
-        ) from error
-    if "images" not in tensors:
-        raise ValueError(f"it holds {', '.join(map(str, arrays)) or 'nothing'}; accepted: an array named images")
-    return tensors
-
-
-def _dense(array: Any, mapped: bool) -> Tensor:
-    """Return an array as a tensor in this machine's byte order.
-
-    Raises:
-        ValueError: a tensor has no plain values, or an array would have to be read whole to be converted.
-    """
-    if isinstance(array, np.ndarray) and not array.dtype.isnative:
-        if mapped:
-            raise ValueError("bytes of each number in reverse order can't be streamed")
-        array = array.astype(array.dtype.newbyteorder("="))
-    values = torch.as_tensor(array)
-    if values.layout is not torch.strided or values.is_meta or values.is_quantized or values.is_nested:
-        kinds = {"on meta": values.is_meta, "quantized": values.is_quantized, "nested": values.is_nested}
-        raise ValueError(f"a tensor is {next((kind for kind, is_it in kinds.items() if is_it), 'sparse')}, not dense")
-    return values
+    return channels_first(read_arrays(path, mapped=True)["images"], layout)

@@ -23,18 +23,18 @@ from torch import Tensor
 
 from infovae.divergences.bandwidths import Bandwidth, squared_number
 
-FAR = 2.0**10
-"""float32 is precise enough for points whose mean squared coordinate, about their centre, is at most this."""
+FAR = 32.0
+"""float32 is precise enough for points whose coordinates, about their centre, are at most this."""
 
 
 def is_far(points: Float[Tensor, "*b n d"]) -> bool:
-    """Return whether float32 would lose the distances between neighbours: by rounding, about eps * ||x||^2.
+    """Return whether float32 would lose the distances between neighbours, by rounding of about eps * ||x||^2.
 
-    Compiled code is one fixed sequence of operations. It can't choose, and stays in float32.
+    Compiled code is one fixed sequence of operations: it can't choose, and stays in float32.
     """
     if points.dtype == torch.float64 or torch.compiler.is_compiling() or points.numel() == 0:
         return False
-    return bool(points.detach().square().sum(dim=-1).amax() > FAR * points.shape[-1])
+    return torch.linalg.vector_norm(points.detach(), ord=math.inf).item() > FAR
 
 
 def squared_distances(x: Float[Tensor, "*b n d"], y: Float[Tensor, "*b m d"]) -> Float[Tensor, "*b n m"]:

@@ -110,11 +110,6 @@ def pair_sums(
     self_pairs: bool,
 ) -> ValueAndGradient:
     """Return :func:`weighted_pair_sums` and its gradient; call this with autograd off."""
-    if isinstance(squared_bandwidth, Tensor):
-        # In units of sigma, so a bandwidth on a device never becomes a Python number.
-        unit = squared_bandwidth.rsqrt()
-        value, gradient = pair_sums(x * unit, wants_gradient, y * unit, kernel, 1.0, weights, self_pairs)
-        return value, gradient if gradient is None else gradient * unit
     n, m = len(x), len(y)
     within_x, between, within_y = weights
     # Centre all points at the mean of x, and y also at its own mean: distances within y then don't lose precision if y
@@ -126,6 +121,12 @@ def pair_sums(
             x.double(), wants_gradient, y.double(), kernel, squared_bandwidth, weights, self_pairs
         )
         return value.to(x.dtype), gradient if gradient is None else gradient.to(x.dtype)
+    if isinstance(squared_bandwidth, Tensor):
+        # In units of sigma, so a bandwidth on a device never becomes a Python number.
+        unit = squared_bandwidth.rsqrt()
+        x, y = about[:n] * unit, about[n : n + m] * unit
+        value, gradient = pair_sums(x, wants_gradient, y, kernel, 1.0, weights, self_pairs)
+        return value, gradient if gradient is None else gradient * unit
     sides = distance_sides(about)
     scale = -2 * kernel.distance_scale(squared_bandwidth)
     # In float64, because the tiles' sums nearly cancel.

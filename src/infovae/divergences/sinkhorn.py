@@ -47,6 +47,8 @@ def sinkhorn_divergence(
     """
     # S_eps of two samples is exactly that of the centred samples plus ||mean_q - mean_p||^2 / 2. The solver gets the
     # centred ones, whose potentials stay small however far the samples are apart.
+    shift = z_p.detach().mean(dim=0)
+    z_q, z_p = z_q - shift, z_p - shift
     mean_q, mean_p = z_q.mean(dim=0), z_p.mean(dim=0)
     x, y = z_q - mean_q, z_p - mean_p
     # The schedule's length depends on the diameter, so this number must leave the device.

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from infovae.errors import ArgumentError
 from infovae.metrics.covariance import CovarianceMetric
 from infovae.priors.prior import Prior
 
@@ -27,7 +28,7 @@ class ActiveUnits(CovarianceMetric):
     def __init__(self, prior: Prior, threshold: float = 0.01) -> None:
         super().__init__(prior)
         if not 0 <= threshold < math.inf:
-            raise ValueError(f"threshold={threshold:g}: not a variance; accepted: finite values of at least 0")
+            raise ArgumentError("threshold", threshold, "finite values of at least 0", "not a variance")
         self.threshold = threshold
 
     def compute(self) -> dict[str, Tensor]:

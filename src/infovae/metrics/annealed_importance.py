@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.hamiltonian import GeometricPath, hamiltonian_transition
 from infovae.metrics.log_weights import LogLikelihood, concatenate, log_mean_weight, summarise
@@ -43,7 +43,7 @@ def sigmoidal_schedule(temperatures: int, steepness: float = 4.0) -> Float64[Ten
         ValueError: fewer than 1 step, or a steepness that isn't above 0.
     """
     if not steepness > 0:
-        raise ValueError(f"steepness={steepness:g}: no sigmoid; accepted: values above 0")
+        raise ArgumentError("steepness", steepness, "values above 0", "no sigmoid")
     curve = torch.sigmoid(steepness * (2 * linear_schedule(temperatures) - 1))
     return (curve - curve[0]) / (curve[-1] - curve[0])
 
@@ -55,9 +55,7 @@ def check_acceptance(target_acceptance: float) -> None:
         ValueError: it isn't inside (0, 1).
     """
     if not 0 < target_acceptance < 1:
-        raise ValueError(
-            f"target_acceptance={target_acceptance:g}: not a probability to aim at; accepted: values above 0, below 1"
-        )
+        raise ArgumentError("target_acceptance", target_acceptance, "values above 0, below 1")
 
 
 def adapt_step_sizes(
@@ -76,7 +74,7 @@ def adapt_step_sizes(
     check_acceptance(target_acceptance)
     require_at_least(1, chains=chains, leapfrog_steps=leapfrog_steps)
     if not initial_step_size > 0:
-        raise ValueError(f"initial_step_size={initial_step_size:g}: chains can't move; accepted: values above 0")
+        raise ArgumentError("initial_step_size", initial_step_size, "values above 0", "chains can't move")
     state = path.at(path.sample_start(chains))
     step_size = torch.full_like(state.log_ratio, initial_step_size).to(state.z.dtype)
     used = step_size.new_empty(len(schedule) - 1, *step_size.shape)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from infovae.errors import ArgumentError
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
 from infovae.priors.prior import Prior
@@ -27,7 +28,7 @@ class ClassPosteriors(Metric):
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         if prior.latent_dim != 1:
-            raise ValueError(f"latent_dim={prior.latent_dim}: measured on a line only; accepted: latent_dim=1")
+            raise ArgumentError("latent_dim", prior.latent_dim, "latent_dim=1", "measured on a line only")
         for name in ("mean", "variance", "label"):
             self.add_state(name, [], dist_reduce_fx="cat")
 

@@ -55,7 +55,7 @@ class Moments(NamedTuple):
 
     def between(self) -> Float64[Tensor, "d d"]:
         """Return Cov[mean(x)], divided by n - 1 as np.cov does; nan for fewer than two examples."""
-        return self.scatter / (self.n - 1) if self.n > 1 else torch.full_like(self.scatter, torch.nan)
+        return self.scatter / (self.n - 1)  # 0 / 0 for a single example
 
     def covariance(self) -> Float64[Tensor, "d d"]:
         """Return Cov[q(z)] by the law of total covariance; nan for fewer than two examples."""

@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor
 
 from infovae.data.module import ImageData
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.factor_metric import FactorMetric, thirds, varying
 from infovae.terminal.progress import progress
 
@@ -78,7 +78,7 @@ class DCI(FactorMetric):
         super().__init__(data, examples)
         require_at_least(1, trees=trees)
         if not 0 < smallest_leaf <= 0.5:
-            raise ValueError(f"smallest_leaf={smallest_leaf:g}: no tree; accepted: fractions above 0, up to 0.5")
+            raise ArgumentError("smallest_leaf", smallest_leaf, "fractions above 0, up to 0.5", "no tree")
         self.trees = trees
         self.smallest_leaf = smallest_leaf
 

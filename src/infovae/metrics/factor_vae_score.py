@@ -5,7 +5,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from infovae.data.module import ImageData
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.fixed_factor import drawn_factors, fixable
 
@@ -75,7 +75,7 @@ class FactorVAEScore(FactorMetric):
         require_at_least(2, group=group)
         require_at_least(1, learned=learned, judged=judged)
         if not threshold >= 0:
-            raise ValueError(f"threshold={threshold:g}: not a variance; accepted: numbers of at least 0")
+            raise ArgumentError("threshold", threshold, "numbers of at least 0", "not a variance")
         self.group = group
         self.learned = learned
         self.judged = judged

@@ -17,7 +17,7 @@ from sklearn.svm import SVC, LinearSVC
 from torch import Tensor
 
 from infovae.data.splits import balanced_subset
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.training_codes import Classes, Points, TrainingCodesMetric
 from infovae.terminal.progress import progress
@@ -74,9 +74,7 @@ class FewLabels(TrainingCodesMetric):
     def __init__(self, labels: Sequence[int] = (100, 300, 1000), draws: int = 5, unlabelled: int = 2000) -> None:
         super().__init__()
         if not labels or min(labels) < 1:
-            raise ValueError(
-                f"labels={list(labels)}: nothing to learn from; accepted: lists of whole numbers of at least 1"
-            )
+            raise ArgumentError("labels", list(labels), "lists of whole numbers of at least 1", "nothing to learn from")
         require_at_least(1, draws=draws)
         require_at_least(0, unlabelled=unlabelled)
         self.counts = tuple(labels)

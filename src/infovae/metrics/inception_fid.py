@@ -9,7 +9,7 @@ from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from infovae.data.module import ImageData
-from infovae.errors import UserError, require_at_least
+from infovae.errors import ArgumentError, UserError, require_at_least
 from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images
 from infovae.metrics.metric import Metric
 from infovae.model import Model, Observed
@@ -44,7 +44,7 @@ def as_colour(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
         ValueError: the images have neither one channel nor three.
     """
     if images.shape[1] not in (1, 3):
-        raise ValueError(f"images={tuple(images.shape)}: Inception needs colours; accepted: 1 or 3 channels")
+        raise ArgumentError("images", tuple(images.shape), "1 or 3 channels", "Inception needs colours")
     return images.expand(-1, 3, -1, -1)
 
 

@@ -5,7 +5,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.distributions import Normal
 
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.metric import Metric
 from infovae.model import Model, Observed
 
@@ -40,7 +40,7 @@ class InferenceGap(Metric):
     def __init__(self, model: Model, nodes: int = 20000) -> None:
         super().__init__()
         if model.prior.latent_dim != 1:
-            raise ValueError(f"latent_dim={model.prior.latent_dim}: quadrature is over a line; accepted: latent_dim=1")
+            raise ArgumentError("latent_dim", model.prior.latent_dim, "latent_dim=1", "quadrature is over a line")
         require_at_least(100, nodes=nodes)
         self.add_state("seen", [], dist_reduce_fx="cat")
         self.model = model

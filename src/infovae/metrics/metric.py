@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.errors import UserError, require_at_least
+from infovae.errors import ArgumentError, UserError, require_at_least
 from infovae.model import Model, Observed
 from infovae.priors.prior import Prior
 from infovae.terminal.progress import progress
@@ -104,7 +104,7 @@ class ImageMetric(Metric):
         if images is not None:
             require_at_least(1, images=images)
         if not seconds > 0:
-            raise ValueError(f"seconds={seconds:g}: no time to measure; accepted: values above 0")
+            raise ArgumentError("seconds", seconds, "values above 0", "no time to measure")
         self.add_state("first", [], dist_reduce_fx="cat")
         self.model = model
         self.images = images
@@ -138,5 +138,7 @@ def make_metric(name: str, factory: Callable[..., Metric], **available: Any) -> 
     wanted = inspect.signature(factory).parameters
     try:
         return factory(**{key: part for key, part in available.items() if key in wanted})
+    except ArgumentError as error:
+        raise error.below(f"metrics.{name}") from error
     except ValueError as error:
         raise UserError(f"metrics.{name}.{error}") from error

@@ -58,25 +58,20 @@ def one_sample_mmd_squared(
         within_prior: c.
     """
     n = len(to_prior)
-    nan = to_prior.new_tensor(torch.nan)
-    if n < 2:
-        return nan, nan
-    count = n * (n - 1)
-    # Sums of h - near lose no digits to a large mean of h, so codes that are all alike have an error of 0.
-    near = pairs[0:1][0, -1] - to_prior[0] - to_prior[-1] + within_prior
+    count = n * (n - 1)  # a mean over no pair, 0 / 0, is nan
     row_sums, squares = torch.empty_like(to_prior), to_prior.new_zeros(())
     for rows in row_blocks(n, n):
-        h = (pairs[rows] - to_prior[rows, None]).sub_(to_prior).add_(within_prior - near)
+        h = (pairs[rows] - to_prior[rows, None]).sub_(to_prior).add_(within_prior)
         h.diagonal(rows.start).zero_()
         row_sums[rows] = h.sum(dim=1)
         squares += h.square_().sum()
     mean = row_sums.sum() / count
     if n < 3:
-        return near + mean, nan
+        return mean, to_prior.new_tensor(torch.nan)
     variance = ((squares - count * mean.square()) / (count - 1)).clamp_min(0)
     projected = ((row_sums / (n - 1)).var() - variance / (n - 1)).clamp_min(0)
     squared_error = 4 * (n - 2) / count * projected + 2 / count * variance
-    return near + mean, squared_error.sqrt()
+    return mean, squared_error.sqrt()
 
 
 class MMDToPrior(CodeMetric):

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, squared_distances
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
@@ -32,7 +32,7 @@ def permutation_p_value(
     """
     n = len(kernel_matrix)
     if not 0 < first < n:
-        raise ValueError(f"first={first}: a sample is empty; accepted: whole numbers from 1 to {n - 1}")
+        raise ArgumentError("first", first, f"whole numbers from 1 to {n - 1}", "a sample is empty")
     require_at_least(1, permutations=permutations)
     kernel = kernel_matrix.double()
     if kernel.isnan().any():

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from infovae.errors import ArgumentError
 from infovae.terminal.progress import progress
 
 
@@ -59,10 +60,8 @@ def precision_recall_density_coverage(
     """
     most = min(len(real), len(generated)) - 1
     if not 1 <= k <= most:
-        raise ValueError(
-            f"k={k}: there are {len(real)} real and {len(generated)} generated images; accepted: whole numbers from 1 "
-            f"to {most}"
-        )
+        found = f"there are {len(real)} real and {len(generated)} generated images"
+        raise ArgumentError("k", k, f"whole numbers from 1 to {most}", found)
     if not (real.isfinite().all() and generated.isfinite().all()):
         return Overlap(*real.new_full((4,), torch.nan).unbind())
     real_radii, generated_radii = neighbour_radii(real, k, block), neighbour_radii(generated, k, block)

@@ -11,7 +11,7 @@ from torch import Tensor
 from infovae.classifier.command import training_command
 from infovae.classifier.store import Judge, data_hash, load_classifier
 from infovae.data.module import ImageData
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.class_mismatch import class_histogram, class_mismatch
 from infovae.metrics.frechet_distance import frechet_distance
 from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images
@@ -80,7 +80,7 @@ class SampleQuality(Metric):
         require_at_least(1, k=k)
         require_at_least(2, subset_size=subset_size)
         if samples <= k:
-            raise ValueError(f"samples={samples}: too few for k neighbours; accepted: whole numbers above k={k}")
+            raise ArgumentError("samples", samples, f"whole numbers above k={k}", "too few for k neighbours")
         self.add_state("features", [], dist_reduce_fx="cat")
         self.model = model
         self.data = data

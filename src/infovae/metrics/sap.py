@@ -10,6 +10,7 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from infovae.data.module import ImageData
+from infovae.errors import ArgumentError
 from infovae.metrics.factor_metric import FactorMetric, gap, thirds, varying
 from infovae.terminal.progress import progress
 
@@ -88,9 +89,7 @@ class SAP(FactorMetric):
     def __init__(self, data: ImageData, examples: int = 10000, categorical: Sequence[int] = (0,)) -> None:
         super().__init__(data, examples)
         if any(position < 0 for position in categorical):
-            raise ValueError(
-                f"categorical={list(categorical)}: a position below 0; accepted: positions of factors, from 0"
-            )
+            raise ArgumentError("categorical", list(categorical), "positions of factors, from 0", "a position below 0")
         self.categorical = tuple(categorical)
 
     def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:

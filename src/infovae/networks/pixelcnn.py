@@ -96,7 +96,8 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         channels, height, width = self.image_shape
         layers, conditions = self._layers(), self._conditions(z)
         windows = [z.new_zeros(len(z), layer.inputs, layer.rows, width) for layer in layers]
-        row = torch.full((len(z), channels, 1, width), 0.5, dtype=z.dtype, device=z.device)  # a border of 0 once scaled
+        # The border above the image is grey: 0 after scaling.
+        row = torch.full((len(z), channels, 1, width), 0.5, dtype=z.dtype, device=z.device)
         rows = []
         for i in range(height):
             vertical, from_above = 2 * row - 1, []

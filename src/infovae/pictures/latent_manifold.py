@@ -2,7 +2,7 @@
 
 import torch
 
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import axis_number, labelled_grid
 from infovae.pictures.latent_space import prior_quantiles
@@ -21,7 +21,7 @@ class LatentManifold(Picture):
     def __init__(self, rows: int = 21, extent: float = 2.5) -> None:
         require_at_least(1, rows=rows)
         if not 0 < extent <= 5:
-            raise ValueError(f"extent={extent:g}: out of range; accepted: values above 0, up to 5")
+            raise ArgumentError("extent", extent, "values above 0, up to 5", "out of range")
         super().__init__(examples=0)
         self.rows = rows
         self.extent = extent

@@ -2,7 +2,7 @@
 
 import torch
 
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import axis_number, labelled_grid
 from infovae.pictures.latent_space import by_use, finite, prior_quantiles, rate_by_dimension
@@ -25,7 +25,7 @@ class Traversals(Picture):
     def __init__(self, dimensions: int = 10, columns: int = 13, extent: float = 3.0, examples: int = 2000) -> None:
         require_at_least(1, dimensions=dimensions, columns=columns, examples=examples)
         if not 0 < extent <= 5:
-            raise ValueError(f"extent={extent:g}: out of range; accepted: values above 0, up to 5")
+            raise ArgumentError("extent", extent, "values above 0, up to 5", "out of range")
         super().__init__(examples)
         self.dimensions = dimensions
         self.columns = columns

@@ -94,27 +94,34 @@ def _recorded_overrides(records: Path) -> tuple[str, ...] | None:
 
 
 def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], record: Record) -> list[Job]:
-    """Return a job for each combination: in the folder that it already has, else in one with the next free number.
-
-    A folder whose record is damaged counts as that of the job at its number, if that job has no other.
-    """
-    planned = [Job(sweep_dir, tuple(overrides)) for overrides in combinations]
+    """Return a job for each combination: in the folder that it already has, else in one with the next free number."""
     folders = {job.identity: job.folder for job in record.jobs}
-    for folder in record.unreadable:
-        place = int(folder.name) if folder.name.isdigit() else len(planned)
-        if place < len(planned) and planned[place].identity not in folders:
-            folders[planned[place].identity] = folder
-            log.warning("%s: its record in .hydra/ is damaged; it is taken for the job of that number", folder)
-        else:
-            log.warning("%s: its record in .hydra/ is damaged; it is left alone", folder)
     names = [job.folder.name for job in record.jobs] + [folder.name for folder in record.unreadable]
     free = max((int(name) for name in names if name.isdigit()), default=-1) + 1
     jobs = []
-    for job in planned:
+    for overrides in combinations:
+        job = Job(sweep_dir / str(free), tuple(overrides))
         known = folders.get(job.identity)
-        jobs.append(Job(known or sweep_dir / str(free), job.overrides))
+        jobs.append(Job(known, job.overrides) if known else job)
         free += known is None
     return jobs
+
+
+def adopted(record: Record, combinations: Sequence[Sequence[str]]) -> Record:
+    """Return a record in which a folder with a damaged record is that of the job at its number, to run again.
+
+    A job that has another folder keeps that one.
+    """
+    known = {job.identity for job in record.jobs}
+    jobs = list(record.jobs)
+    for folder in record.unreadable:
+        job = dict(enumerate(combinations)).get(int(folder.name) if folder.name.isdigit() else -1)
+        if job is not None and Job(folder, tuple(job)).identity not in known:
+            jobs.append(Job(folder, tuple(job)))
+            log.warning("%s: its record in .hydra/ is damaged; the job of that number runs again there", folder)
+        else:
+            log.warning("%s: its record in .hydra/ is damaged; it is left alone", folder)
+    return Record(jobs, record.unreadable)
 
 
 def told_apart(jobs: Sequence[Job]) -> dict[Job, list[str]]:

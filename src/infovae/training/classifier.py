@@ -82,7 +82,9 @@ def _check_whole(cfg: DictConfig) -> None:
     for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
         if cfg.data[key] != needed:
             why = "a classifier belongs to a data set, not to a run"
-            raise UserError(why, key=f"data.{key}", value=cfg.data[key], accepted=str(needed or "null"))
+            raise UserError(
+                why, key=f"data.{key}", value=cfg.data[key], accepted="null" if needed is None else str(needed)
+            )
 
 
 def _classes(cfg: DictConfig, data: ImageData) -> int:
