@@ -1,5 +1,6 @@
 """From a config to the objects it names."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from infovae.errors import ArgumentError, UserError
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, may_train_longer
-from infovae.runs.checkpoints import WholeCheckpoints
+from infovae.runs.checkpoints import WholeCheckpoints, newest_sound
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.drawing import Drawing
 from infovae.training.callbacks.early_end import EarlyEnd
@@ -125,11 +126,17 @@ def goes_on(cfg: DictConfig) -> bool:
     return bool(cfg.resume == "auto" or cfg.sweep.resume)
 
 
-def checkpoint_folders(cfg: DictConfig) -> list[Path]:
-    """Return the folders that the configured callbacks write checkpoints to, and the usual one."""
-    nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None]
-    configured = [Path(node.dirpath) for node in nodes if isinstance(node.get("dirpath"), str)]
-    return list(dict.fromkeys([Path(cfg.run_dir) / "checkpoints", *configured]))
+def newest_checkpoint(cfg: DictConfig) -> Path | None:
+    """Return the checkpoint that a run can go on from, wherever its callbacks write them; None if there is none."""
+    nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None and "dirpath" in node]
+    folders = [Path(node.dirpath) for node in nodes if node.dirpath is not None]
+    regular = [
+        re.sub(r"\{.*?\}", "*", f"{node.filename}.ckpt")
+        for node in nodes
+        if not node.get("monitor") and "filename" in node
+    ]
+    run_dir = Path(cfg.run_dir)
+    return newest_sound(dict.fromkeys([run_dir / "checkpoints", *folders]), run_dir, regular)
 
 
 def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer:

@@ -13,7 +13,7 @@ from infovae.data.module import ImageData
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, changes, config_of, refuse_changes
-from infovae.runs.checkpoints import load_weights, newest_sound, read_resumable
+from infovae.runs.checkpoints import load_weights, read_resumable
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_links_inside
 from infovae.runs.lock import claimed
@@ -22,8 +22,8 @@ from infovae.training.assemble import (
     build_loggers,
     build_module,
     build_trainer,
-    checkpoint_folders,
     goes_on,
+    newest_checkpoint,
 )
 from infovae.training.checks import (
     check_batch,
@@ -114,8 +114,7 @@ def prepare(cfg: DictConfig) -> Start:
     """Check the config, and find and read the checkpoint that the run goes on from."""
     check_config(settle(cfg, Computation("32-true", False)))  # Lightning doesn't know auto
     name_job(cfg)
-    run_dir = Path(cfg.run_dir)
-    newest = newest_sound(checkpoint_folders(cfg), run_dir) if goes_on(cfg) else None
+    newest = newest_checkpoint(cfg) if goes_on(cfg) else None
     if newest is not None:  # whichever checkpoint the run was to start from at first
         log.info("goes on from %s", newest)
         cfg.ckpt_path = str(newest)
