@@ -1,6 +1,6 @@
 """What the sample metrics make of noise in the place of MNIST samples.
 
-python classifier.py data=mnist
+infovae classifier data=mnist
 python benchmarks/sample_quality_of_noise.py
 """
 

@@ -76,6 +76,7 @@ def composing() -> Iterator[Compose]:
 
         yield make
     GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None  # no command is running any more
 
 
 @pytest.fixture

@@ -49,49 +49,10 @@ OPTIONS = {
 }
 OPTIONS["data"] = [name for name in OPTIONS["data"] if name in LOCAL]
 
-NUMBERS = ("-1", "0", "1", "2", "3", "0.5", "-0.5", "1.5", "nan", "inf", "-inf", "1e308", "1e-300", "1e9")
-NUMBERS += ("1000000000", "99999999999999999999", "-99999999999999999999")
-OTHERS = (
-    "",
-    "''",
-    "null",
-    "true",
-    "false",
-    "abc",
-    "é☃",
-    "'a b'",
-    "'a\nb'",
-    "[]",
-    "[0]",
-    "[1,-1]",
-    "[a]",
-    "[[1]]",
-    "[null]",
-)
-OTHERS += (
-    "{}",
-    "{a:1}",
-    "{_target_:os.getcwd}",
-    "os.system",
-    "builtins.dict",
-    "${seed}",
-    "${oc.env:HOME}",
-    "${nowhere}",
-)
-OTHERS += (
-    "${data}",
-    "${data.batch_size}",
-    "${..seed}",
-    "${",
-    "a,b",
-    "range(1,3)",
-    "../x",
-    "/",
-    "/dev/null",
-    "~",
-    "mean",
-    "all",
-)
+NUMBERS = """-1 0 1 2 3 0.5 -0.5 1.5 nan inf -inf 1e308 1e-300 1e9 99999999999999999999 -99999999999999999999""".split()
+OTHERS = """null true false abc é☃ [] [0] [1,-1] [a] [[1]] [null] {} {a:1} {_target_:os.getcwd} os.system builtins.dict
+${seed} ${oc.env:HOME} ${nowhere} ${data} ${data.batch_size} ${..seed} ${ a,b range(1,3) ../x / /dev/null ~""".split()
+OTHERS += ["", "''", "'a b'", "'a\nb'", "mean", "all"]
 
 values = st.sampled_from(NUMBERS + OTHERS) | st.integers().map(str) | st.floats().map(str)
 values |= st.sampled_from(sorted({option for options in OPTIONS.values() for option in options}))
@@ -157,7 +118,7 @@ class Campaign:
         signal.alarm(SECONDS)
         try:
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                sys.argv = ["train.py", *overrides]
+                sys.argv = ["infovae", *overrides]
                 self.attempt(overrides)
         finally:
             signal.alarm(0)

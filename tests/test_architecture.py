@@ -27,7 +27,7 @@ LAYERS = [
     ["training"],
     ["evaluation"],
     ["reproduction", "dashboard"],
-    ["app", "hydra_plugins"],
+    ["app", "hydra_plugins", "__main__"],
 ]
 """The rooms by layer. A room imports from its own layer and those before it, and no circle of rooms is allowed."""
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}

@@ -1,15 +1,23 @@
 """Every option of every group composes and builds; every mistake is one line."""
 
-from collections.abc import Iterator
+import os
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CONF, SMALL, Command, Compose
+from conftest import CONF, INFOVAE, SMALL, Command, Compose
 from omegaconf import OmegaConf
 
-from infovae.config.check import NEEDED, check
-from infovae.errors import UserError
+from infovae.app.command import COMMANDS
+from infovae.config.check import NEEDED, build, check
+from infovae.config.messages import one_line
+from infovae.errors import ArgumentError, UserError
 from infovae.training.assemble import build_data, build_module, build_trainer
 
 OTHER_COMMANDS = {"adapter", "figure", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
@@ -99,95 +107,105 @@ def test_the_command_line_overrides_a_preset_s_divergence(composed: Compose) -> 
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("changes", "key"),
     [
-        (["seed=abc"], "seed=abc: Input should be a valid integer"),
-        (["seed=-1"], "seed=-1: "),
-        (["latent_dim=0"], "latent_dim=0: "),
-        (["latent_dim=2.5"], "latent_dim=2.5: "),
-        (["tags=digits"], "tags=digits: Input should be a valid list"),
-        (["data.batch_size=many"], "data.batch_size=many: Input should be a valid integer"),
-        (["data.binarization=soft"], "data.binarization=soft: Input should be 'none', 'threshold' or 'stochastic'"),
-        (["model.alpha=[1]"], r"model.alpha=\[1\]: Input should be a valid number"),
-        (["divergence.estimator=w"], "divergence.estimator=w: Input should be 'u' or 'v'"),
-        (
-            ["divergence.kernel.bandwidth=wide"],
-            "divergence.kernel.bandwidth=wide: .*'2d', 'authors', 'median'.*number",
-        ),
-        (["trainer.max_epochs=1.5"], "trainer.max_epochs=1.5: "),
-        (["+trainer.max_epoch=1"], "trainer.max_epoch=1: unknown key; accepted: .*max_epochs"),
-        (["+model.lamda=1"], "model.lamda=1: unknown key; accepted: alpha, lambda_"),
-        (["network.encoder.hidden=wide"], "network.encoder.hidden=wide: "),
-        (["divergence._target_=no.such.thing"], "divergence._target_=no.such.thing: can't be imported"),
-        (["optimizer.lr=fast"], "optimizer.lr=fast: "),
-        (["optimizer.lr=-1"], "optimizer.lr=-1: Input should be greater than or equal to 0"),
-        (
-            ["data=image_folder"],
-            "data.root: it has no value; accepted: data.root=FOLDER, a folder of images of yours",
-        ),
-        (["data=tensor"], "data.path: it has no value; accepted: data.path=FILE, an .npy, .npz or .pt file of yours"),
+        ({"lr": 0.01}, "lr"),
+        ({"foo": {"bar": 1}}, "foo"),
+        ({"network": {"hidden": [8]}}, "network.hidden"),
+        ({"network": {"third": {"_target_": "torch.nn.Identity"}}}, "network.third"),
+        ({"pictures": {"mine": 3}}, "pictures.mine"),
+        ({"sweep": {"trail": 1}}, "sweep.trail"),
     ],
 )
-def test_wrong_keys_and_types_are_refused(composed: Compose, overrides: list[str], message: str) -> None:
-    with pytest.raises(UserError, match=message) as refusal:
-        check(composed(*overrides))
-    assert "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["model.alpha=1.5"], "model.alpha=1.5: invalid; accepted"),
-        (["model.lambda_=0.5"], "model.lambda_=0.5: .*accepted: lambda_ >= 1"),
-        (["model=beta_vae", "model.beta=-1"], "model.beta=-1: invalid; accepted"),
-        (["posterior=deterministic"], "alpha=0: a Deterministic posterior has an infinite rate.*accepted: alpha=1"),
-        (["divergence=kl", "posterior=deterministic", "model.alpha=1"], "divergence KL needs log q"),
-        (
-            ["divergence/kernel=inverse_multiquadratic", "divergence.prior_terms=exact"],
-            "divergence.prior_terms=exact: ",
-        ),
-        (["divergence.kernel.bandwidth=-1"], "divergence.kernel.bandwidth=-1: invalid; accepted"),
-        (["data.train_size=0"], "data.train_size=0: invalid; accepted"),
-        (["network.encoder.hidden=[0]"], r"network.encoder.hidden=\[0\]: invalid; accepted"),
-        (["callbacks.drawing.every_n_epochs=0"], "callbacks.drawing.every_n_epochs=0: invalid; accepted"),
-        (["trainer.accelerator=abacus"], "trainer.*abacus"),
-        (["data.root=/nowhere", "data.source.download=false"], "data.root=/nowhere: MNIST is missing"),
-    ],
-)
-def test_impossible_values_are_refused_with_their_key(
-    composed: Compose, overrides: list[str], message: str, tmp_path: Path
+def test_a_key_that_nothing_reads_is_refused_unless_a_value_interpolates_it(
+    composed: Compose, changes: dict[str, Any], key: str
 ) -> None:
-    cfg = composed(*SMALL, *overrides, run_dir=tmp_path)
-    check(cfg)
+    cfg = composed()
+    OmegaConf.set_struct(cfg, False)
+    cfg.merge_with(changes)
+    with pytest.raises(UserError, match="unknown key") as refusal:
+        check(cfg)
+    assert refusal.value.key == key
+    if key == "foo":
+        cfg.latent_dim = "${foo.bar}"
+        check(cfg)
 
-    def build_all() -> None:
-        build_trainer(cfg)
-        build_module(cfg, build_data(cfg))
 
-    with pytest.raises((UserError, ValueError), match=message) as refusal:
-        build_all()
-    assert "\n" not in str(refusal.value)
+def test_an_option_of_a_group_of_one_s_own_is_no_unknown_key(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "sizes").mkdir(parents=True)
+    (tmp_path / "conf" / "sizes" / "small.yaml").write_text("width: 8\n")
+    shared = ["--config-dir=conf", "+sizes=small", "data=digits", "logger=none", "callbacks=none", "metrics=[]"]
+    answer = command("train", *shared, "network.encoder.hidden=[${sizes.width}]", "trainer.max_epochs=1")
+    assert answer.returncode == 0, answer.stderr
+
+
+MINE = """
+from infovae.errors import ArgumentError
+
+def asks(size):
+    raise ArgumentError("size", size, "even numbers", "odd")
+
+def fails(size):
+    return [1, 2][size]
+
+def refuses(size):
+    raise ValueError(f"size={size}: too small")
+"""
 
 
 @pytest.mark.parametrize(
-    ("overrides", "parts"),
+    ("target", "told", "is_traced"),
     [
-        (["divergence=mdm"], ["divergence=mdm: unknown option; accepted: ", "mmd", "kl"]),
-        (["model.lamda_=3"], ["model.lamda_=3: unknown key; accepted: alpha, lambda_"]),
-        (["flavour=sweet"], ["flavour", "data", "model"]),
-        (["model.alpha"], ["model.alpha"]),
-        (["model.alpha=1.5"], ["model.alpha=1.5"]),
-        (["ckpt_path=nowhere.ckpt"], ["ckpt_path=nowhere.ckpt: no such file"]),
+        ("mine.asks", "data.size=3: odd; accepted: even numbers", False),
+        ("mine.fails", "data: IndexError: list index out of range", True),
+        ("mine.refuses", "data.size=3: too small", True),
+        ("infovae.networks.mlp.Absent", "data._target_=infovae.networks.mlp.Absent: can't be imported", False),
     ],
 )
-def test_the_command_answers_mistakes_in_one_line(command: Command, overrides: list[str], parts: list[str]) -> None:
-    answer = command("train", *SMALL, *overrides)
-    assert answer.returncode == 1
-    (line,) = answer.stderr.splitlines()
-    assert line.startswith("error: ")
-    for part in parts:
-        assert part in line
-    assert "Traceback" not in answer.stdout
+def test_a_constructor_that_raises_is_told_with_its_key_and_traced_if_it_is_the_user_s(
+    target: str, told: str, is_traced: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    with pytest.raises(UserError, match=f"^{re.escape(told)}") as refusal:
+        build(OmegaConf.create({"_target_": target, "size": 3}), "data")
+    assert refusal.value.details.startswith("Traceback") == is_traced
+    assert ("mine.py" in refusal.value.details) == is_traced
+
+
+def test_a_function_of_the_user_s_is_traced_through_our_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_data.py").write_text("def images():\n    return [][0]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = {"_target_": "their_data.images", "_partial_": True}
+    node = OmegaConf.merge(OmegaConf.load(CONF / "image_data.yaml").data, {"source": source, "seed": 1})
+    with pytest.raises(UserError, match=r"^data: IndexError") as refusal:
+        build(node, "data")
+    assert "their_data.py" in refusal.value.details
+
+
+def test_build_makes_what_a_node_holds(tmp_path: Path) -> None:
+    inner = {"_target_": "fractions.Fraction", "_args_": [1, 2]}
+    node = OmegaConf.create({"_target_": "builtins.dict", "half": inner, "list": [inner, 3], "n": "${half._args_.1}"})
+    assert build(node, "x") == {"half": Fraction(1, 2), "list": [Fraction(1, 2), 3], "n": 2}
+    lazy = build(OmegaConf.create({"_target_": "builtins.dict", "_partial_": True, "a": 1}), "x")
+    assert lazy(b=2) == {"a": 1, "b": 2}
+    assert (
+        build(OmegaConf.create({"_target_": "builtins.dict", "_partial_": True}), "x", live=tmp_path)["live"]
+        is tmp_path
+    )
+
+
+def test_errors_survive_a_process_and_hold_their_parts() -> None:
+    for error in (UserError("odd", key="a", value=3, accepted="even"), ArgumentError("a", 3, "even", "odd")):
+        again = pickle.loads(pickle.dumps(error))
+        assert (str(again), again.value, again.accepted) == ("a=3: odd; accepted: even", 3, "even")
+    assert ArgumentError("a", 3, "even").below("x").key == "x.a"
+
+
+def test_a_stranger_s_text_can_t_steer_the_terminal() -> None:
+    line = one_line(OSError(2, "No such file", "run\x1b[2Jfolder\n\u202eexe"))
+    assert line.startswith(r"run\x1b[2Jfolder \u202eexe: No such file")
 
 
 def test_hydra_full_error_shows_the_rest(command: Command) -> None:
@@ -196,19 +214,29 @@ def test_hydra_full_error_shows_the_rest(command: Command) -> None:
     assert "Traceback" in answer.stderr
 
 
-def test_help_lists_groups_options_and_three_commands(command: Command) -> None:
-    answer = command("train", "--help")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_three_commands(command: Command, name: str) -> None:
+    answer = command(name, "--help")
     assert answer.returncode == 0
-    for group in (
-        "data",
-        "model",
-        "divergence",
-        "network",
-        "likelihood",
-        "optimizer",
-        "trainer",
-        "logger",
-        "callbacks",
-    ):
-        assert f"\n{group}: " in answer.stdout
-    assert answer.stdout.count("  python train.py ") == 3
+    assert len(re.findall(rf"^ +infovae {name}\b", answer.stdout, re.MULTILINE)) >= 3
+    if name == "train":
+        groups = ("data", "model", "divergence", "network", "likelihood", "optimizer", "trainer", "logger", "callbacks")
+        assert all(f"\n{group}: " in answer.stdout for group in groups)
+
+
+def test_the_command_alone_lists_its_subcommands() -> None:
+    answer = subprocess.run([*INFOVAE], capture_output=True, text=True, check=True)
+    assert all(f"\n  {name} " in answer.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("infovae tr", COMMANDS), ("infovae train model=v", ["model=vae"]), ("infovae export r", ["run="])],
+)
+def test_the_shell_completes(line: str, words: Iterable[str]) -> None:
+    answer = subprocess.run(
+        [*INFOVAE, "-sc", "query=bash"],
+        env=os.environ | {"COMP_LINE": line, "COMP_POINT": str(len(line))},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert answer.stdout.split() == list(words)

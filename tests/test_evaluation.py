@@ -197,7 +197,7 @@ def test_help_names_the_commands(command: Command) -> None:
     answer = command("evaluate", "--help")
     assert answer.returncode == 0
     assert "metrics: active_units" in answer.stdout
-    assert "python evaluate.py run=outputs" in answer.stdout
+    assert "infovae evaluate run=outputs" in answer.stdout
     assert "Traceback" not in answer.stderr
 
 

@@ -1,4 +1,4 @@
-"""export.py as a user runs it."""
+"""`infovae export` as a user runs it."""
 
 import importlib.util
 import json

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, squared_distances
+from infovae.metrics import objective_terms
 from infovae.metrics.log_det_covariance import LogDetCovariance, log_det
 from infovae.metrics.mmd import MMDToPrior, one_sample_mmd_squared
 from infovae.metrics.objective_terms import ObjectiveTerms
@@ -210,25 +211,42 @@ def test_objective_terms_are_averages_over_examples_not_batches() -> None:
     assert terms["elbo"] == pytest.approx(-2 * (30 * 1 + 10 * 4) / 40)
 
 
-def test_a_batch_too_small_for_a_divergence_has_that_of_the_others() -> None:
-    """Loss = reconstruction + rate + 5 * divergence; the last batch, of one example, has no divergence."""
+@pytest.mark.parametrize("weight", [5.0, 0.5])
+@pytest.mark.parametrize("sizes", [(30, 10), (0, 1)])
+def test_a_batch_too_small_for_a_divergence_has_that_of_the_others(weight: float, sizes: tuple[int, int]) -> None:
+    """Loss = reconstruction + rate + weight * divergence; the last batch, of one example, has no divergence."""
     metric, (reconstruction, rate) = ObjectiveTerms(), torch.tensor([[1.0, 3.0, 8.0], [0.5, 0.7, 0.1]])
-    for i, (n, divergence) in enumerate([(30, 0.2), (10, 0.4), (1, None)]):
+    first, second = sizes
+    for i, (n, divergence) in enumerate([(first, 0.2), (second, 0.4), (1, None)]):
         given = None if divergence is None else torch.tensor(divergence)
-        loss = reconstruction[i] + rate[i] + 5 * (divergence or 0)
-        metric.update(loss, reconstruction[i], rate[i], given, n, divergence_weight=5.0)
+        loss = reconstruction[i] + rate[i] + weight * (divergence or 0)
+        metric.update(loss, reconstruction[i], rate[i], given, n, divergence_weight=weight)
     terms = metric.compute()
-    assert terms["divergence"] == pytest.approx((30 * 0.2 + 10 * 0.4) / 40)
-    assert terms["reconstruction"] == pytest.approx((30 * 1 + 10 * 3 + 8) / 41)
-    assert terms["loss"] == pytest.approx(float(terms["reconstruction"] + terms["rate"] + 5 * terms["divergence"]))
+    assert terms["divergence"] == pytest.approx((first * 0.2 + second * 0.4) / (first + second))
+    assert terms["reconstruction"] == pytest.approx((first * 1 + second * 3 + 8) / (first + second + 1))
+    expected = terms["reconstruction"] + terms["rate"] + weight * terms["divergence"]
+    assert terms["loss"] == pytest.approx(float(expected))
 
 
-def test_a_loss_without_any_divergence_is_a_number_and_a_broken_divergence_is_not_hidden() -> None:
+@pytest.mark.parametrize("weight", [5.0, 0.5, 0.0])
+def test_a_split_without_any_divergence_has_a_loss_and_a_warning(
+    weight: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    objective_terms._warn_once.cache_clear()
+    one, metric = torch.tensor(1.0), ObjectiveTerms()
+    metric.update(one, one, one, None, 1, divergence_weight=weight)
+    for _ in range(2):
+        terms = metric.compute()
+        assert math.isnan(terms["divergence"])
+        assert terms["loss"] == 1
+    assert len(caplog.messages) == (weight > 0)
+
+
+def test_a_broken_divergence_is_not_hidden_and_one_without_weight_breaks_nothing() -> None:
     one, nan = torch.tensor(1.0), torch.tensor(math.nan)
-    alone = ObjectiveTerms()
-    alone.update(one, one, one, None, 1, divergence_weight=5.0)
-    assert math.isnan(alone.compute()["divergence"])
-    assert alone.compute()["loss"] == 1
+    unweighted = ObjectiveTerms()
+    unweighted.update(one, one, one, nan, 10)
+    assert unweighted.compute()["loss"] == 1
     broken = ObjectiveTerms()
     broken.update(nan, one, one, nan, 10, divergence_weight=5.0)
     broken.update(one, one, one, None, 1, divergence_weight=5.0)

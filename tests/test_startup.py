@@ -13,18 +13,18 @@ UNUSED_BY_ANY_ANSWER = {"torch", "pytorch_lightning", "wandb", "matplotlib", "sk
 
 
 def imported(folder: Path, *arguments: str) -> set[str]:
-    """Top-level packages that train.py has imported when it ends."""
+    """Top-level packages that `infovae train` has imported when it ends."""
     script = (
-        "import atexit, runpy, sys\n"
+        "import atexit, sys\n"
         "tell = lambda: print('\\nimported', *sorted({name.partition('.')[0] for name in list(sys.modules)}))\n"
         "atexit.register(tell)\n"
-        "sys.argv = sys.argv[1:]\n"
-        "runpy.run_path(sys.argv[0], run_name='__main__')"
+        "from infovae.app.command import main\n"
+        "main()"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", script, str(PROJECT / "train.py"), *arguments],
+        [sys.executable, "-c", script, "train", *arguments],
         cwd=folder,
-        env=os.environ | {"HOME": str(folder)},
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "src"), "HOME": str(folder)},
         capture_output=True,
         text=True,
         check=False,

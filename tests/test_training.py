@@ -306,7 +306,7 @@ def test_a_failed_run_says_so_in_its_folder(composed: Compose, tmp_path: Path, m
 
 
 def test_a_refused_run_writes_nothing(composed: Compose, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"data.validation_size=0: ModelCheckpoint watches validation/loss"):
+    with pytest.raises(UserError, match=r"data.validation_size=0: BestCheckpoint watches validation/loss"):
         train(composed(*SMALL, "data.validation_size=0", run_dir=tmp_path))
     assert list(tmp_path.iterdir()) == []
 

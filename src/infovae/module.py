@@ -90,10 +90,10 @@ class InfoVAE(pl.LightningModule):
         super().__init__()
         if not posterior.has_density and objective.rate_weight != 0:
             why = f"a {type(posterior).__name__} posterior has an infinite rate, which can't be optimised"
-            raise ArgumentError("alpha", objective.alpha, "alpha=1", why)
+            raise ArgumentError("alpha", f"{objective.alpha:g}", "alpha=1", why)
         if not prior.has_full_support and objective.rate_weight != 0:
             why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
-            raise ArgumentError("alpha", objective.alpha, "alpha=1", why)
+            raise ArgumentError("alpha", f"{objective.alpha:g}", "alpha=1", why)
         if prior.needs_posterior_density and not posterior.has_density:
             raise ValueError(
                 f"prior {type(prior).__name__} consists of log q(z|x), which a {type(posterior).__name__} posterior "

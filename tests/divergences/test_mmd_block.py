@@ -54,6 +54,7 @@ def test_repeated_points_have_finite_gradients(kernel: Kernel) -> None:
 def test_limits() -> None:
     with pytest.raises(ValueError, match="block_size=1"):
         BlockMMD(block_size=1)
+    assert BlockMMD(block_size=2)(codes(torch.randn(2, 2)), StandardNormal(2)).isfinite()
     with pytest.raises(ValueError, match="n=1: a U-statistic compares two points"):
         BlockMMD()(codes(torch.randn(1, 2)), StandardNormal(2))
     assert BlockMMD().minimum_batch == 2

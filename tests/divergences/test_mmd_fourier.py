@@ -91,6 +91,7 @@ def test_common_offset_costs_little_precision() -> None:
 
 def test_limits() -> None:
     prior = StandardNormal(2)
+    assert (FourierMMD().minimum_batch, FourierMMD(estimator="v").minimum_batch) == (2, 1)
     with pytest.raises(ValueError, match="n=1: a U-statistic compares two points"):
         FourierMMD()(codes(torch.randn(1, 2)), prior)
     assert FourierMMD(estimator="v")(codes(torch.randn(1, 2)), prior) >= 0

@@ -101,8 +101,9 @@ def test_refuses_what_it_cannot_do(key: str, value: float) -> None:
 def test_divergence_draws_its_own_prior_sample_and_directions() -> None:
     x, _ = samples(40, 2)
     prior = StandardNormal(2).double()
-    torch.manual_seed(3)
-    value = SlicedWasserstein(projections=7)(as_codes(x), prior)
-    torch.manual_seed(3)
-    directions = random_directions(2, 7, x)
-    torch.testing.assert_close(value, sliced_wasserstein(x, prior.sample(40), directions))
+    for count in (1, 7):
+        torch.manual_seed(3)
+        value = SlicedWasserstein(projections=count)(as_codes(x), prior)
+        torch.manual_seed(3)
+        directions = random_directions(2, count, x)
+        torch.testing.assert_close(value, sliced_wasserstein(x, prior.sample(40), directions))

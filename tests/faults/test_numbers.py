@@ -61,7 +61,7 @@ def break_term(monkeypatch: pytest.MonkeyPatch, now: AtStep, term: str, value: f
         return lambda *arguments: function(*arguments) * value if now else function(*arguments)
 
     if term == "rate":
-        monkeypatch.setattr("infovae.module.rate", broken(rate))
+        monkeypatch.setattr("infovae.module.rate_of", broken(rate))
     elif term == "reconstruction":
         original = Bernoulli.forward
 

@@ -91,3 +91,27 @@ def test_empty_single_and_collapsed_classes_are_told() -> None:
     assert math.isnan(float(still["between_class_variance"]))
     broken = measure(torch.full((3, 1), torch.nan), torch.ones(3, 1), torch.tensor([0, 0, 1]))
     assert math.isnan(float(broken["between_class_variance"]))
+
+
+@pytest.mark.parametrize(
+    ("mean", "labels", "reason"),
+    [
+        ([[0.0], [1.0], [2.0], [4.0]], [0, 0, 1, 1], None),
+        ([[0.5], [0.5], [0.5], [0.5]], [0, 0, 1, 1], "the codes don't vary"),
+        ([[0.0], [1.0], [2.0]], [0, 0, 1], "a covariance needs two examples, and a class has fewer"),
+    ],
+)
+def test_why_a_number_is_nan_is_known(mean: list[list[float]], labels: list[int], reason: str | None) -> None:
+    metric = ClassCovariance()
+    codes = torch.tensor(mean)
+    metric.update(Codes(codes, codes, torch.zeros_like(codes), len(codes)), torch.tensor(labels))
+    metric.compute()
+    assert metric.reason == reason
+
+
+def test_a_small_variance_is_a_variance() -> None:
+    """A total below 1, with codes that vary, is no reason for nan."""
+    metric, codes = ClassCovariance(), 1e-3 * torch.randn(20, 2)
+    metric.update(Codes(codes, codes, torch.zeros_like(codes), 20), torch.arange(20) % 2)
+    assert metric.compute()["between_class_variance"].isfinite()
+    assert metric.reason is None

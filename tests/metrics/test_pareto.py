@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import genpareto
+from scipy.stats import genpareto, norm
 
 from infovae.metrics.pareto import generalized_pareto_shape, pareto_k, pareto_threshold
 
@@ -60,10 +60,32 @@ def test_units_do_not_matter_and_each_example_has_its_own() -> None:
 
 def test_few_equal_and_dominant_weights() -> None:
     assert bool(pareto_k(torch.randn(20, 2).double()).isnan().all())
-    assert bool(pareto_k(torch.randn(21, 2).double()).isfinite().all())
+    smallest = pareto_k(torch.randn(21, 2).double())
+    assert bool(smallest.isfinite().all())
+    assert bool((smallest != 0).all())
     assert pareto_k(torch.zeros(1000, 1).double()).tolist() == [0]
+    four_stand_out = torch.zeros(1000, 1).double()
+    four_stand_out[:4, 0] = torch.arange(1, 5)
+    assert pareto_k(four_stand_out).tolist() == [0]
     beyond_float64 = torch.linspace(0, 1e6, 1000).double()[:, None]
     assert pareto_k(beyond_float64).tolist() == [math.inf]
+
+
+@pytest.mark.parametrize(
+    ("scale", "k", "expected"),
+    [
+        (0.5, 100, 0.22143019106785536),
+        (0.5, 1000, 0.10819042268751537),
+        (1.5, 100, 0.5148819157509475),
+        (1.5, 1000, 0.4770164244352961),
+        (4.0, 100, 1.2737628050822336),
+        (4.0, 1000, 1.4443162989989657),
+    ],
+)
+def test_it_is_what_arviz_finds(scale: float, k: int, expected: float) -> None:
+    """For log weights at the quantiles of a normal law, as psislw of arviz 0.23.4 gives it."""
+    log_weight = torch.from_numpy(scale * norm.ppf((np.arange(k) + 0.5) / k))
+    assert pareto_k(log_weight[:, None]).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_threshold_is_the_papers() -> None:

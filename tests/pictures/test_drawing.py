@@ -96,7 +96,7 @@ def test_evaluation_draws_beside_training_and_tells_both_trackers(
     accumulator = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0}).Reload()
     assert set(accumulator.Tags()["images"]) == {"samples", "reconstructions", "latent_scatter", "latent_manifold"}
 
-    answer = command("evaluate", f"run={run}", "metrics=[log_det_covariance]", *QUICK)
+    answer = command("evaluate", f"run={run}", "wandb=true", "metrics=[log_det_covariance]", *QUICK)
     assert answer.returncode == 0, answer.stderr
     assert {path.stem for path in (run / "evaluation").iterdir()} == set(NAMES)
     assert {path.name: path.read_bytes() for path in (run / "figures").iterdir()} == trained

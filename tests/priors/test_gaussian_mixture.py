@@ -23,6 +23,7 @@ def test_a_grid_fills_its_square() -> None:
     points = grid(3, 2.0, 2)
     assert sorted(map(tuple, points.tolist())) == [(x, y) for x in (-2.0, 0.0, 2.0) for y in (-2.0, 0.0, 2.0)]
     assert grid(5, 2.0, 1).squeeze(1).tolist() == [-2.0, -1.0, 0.0, 1.0, 2.0]
+    assert grid(2, 2.0, 1).squeeze(1).tolist() == [-2.0, 2.0]
     assert grid(1, 2.0, 2).tolist() == [[0.0, 0.0]]
 
 
@@ -57,7 +58,10 @@ def test_further_dimensions_are_standard_normal_and_independent() -> None:
         ({"radius": -1.0}, "radius=-1: invalid; accepted:"),
         ({"scale": 0.0}, "scale=0: invalid; accepted:"),
         ({"scale": math.nan}, "scale=nan: invalid; accepted:"),
-        ({"arrangement": "grid", "components": 10}, "components=10: a grid in the plane takes square numbers"),
+        (
+            {"arrangement": "grid", "components": 10},
+            "components=10: invalid; accepted: square numbers, for a grid in the plane",
+        ),
         ({"latent_dim": 1}, "arrangement=ring: one dimension has no ring"),
     ],
 )

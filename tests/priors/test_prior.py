@@ -9,6 +9,8 @@ from omegaconf import OmegaConf
 from torch.distributions import Distribution, Independent, Normal
 
 from infovae.app.cli import CONF
+from infovae.config.check import build
+from infovae.errors import UserError
 from infovae.priors.prior import Prior
 
 NAMES = sorted(path.stem for path in (CONF / "prior").glob("*.yaml"))
@@ -95,5 +97,5 @@ def test_a_box_is_the_only_density_that_ends(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_latent_dim_is_refused_below_one(name: str) -> None:
     node = OmegaConf.merge({"latent_dim": 0}, {"prior": OmegaConf.load(CONF / "prior" / f"{name}.yaml")})
-    with pytest.raises(Exception, match="latent_dim=0: invalid; accepted: whole numbers of at least 1"):
-        instantiate(node)
+    with pytest.raises(UserError, match=r"prior\.latent_dim=0: invalid; accepted: whole numbers of at least 1"):
+        build(node["prior"], "prior")

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae.priors.standard_normal import StandardNormal
 from infovae.priors.vamp import Vamp
 
 IMAGES = torch.randint(0, 256, (30, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -65,6 +66,22 @@ def test_noise_starts_pseudo_inputs_around_the_mean_image() -> None:
     mean_logit = torch.logit((IMAGES.float() / 255).mean(dim=0).clamp(0.02, 0.98))
     offsets = prior.logits.detach().mean(dim=0) - mean_logit
     assert offsets.abs().max() < 4.5 / math.sqrt(4000)
+
+
+def test_the_mean_image_is_that_of_all_images() -> None:
+    """Of 2,500, more than are read at a time; the noise comes from torch's own stream."""
+    images = torch.randint(0, 256, (2500, 1, 4, 4), dtype=torch.uint8)
+    prior = Vamp(3, components=5, start="noise")
+    torch.manual_seed(7)
+    prior.attach(Encoder(), images)
+    torch.manual_seed(7)
+    expected = torch.logit(images.double().mean(dim=0) / 255) + torch.randn(5, 1, 4, 4)
+    torch.testing.assert_close(prior.logits.double(), expected, rtol=0, atol=1e-5)
+
+
+def test_it_needs_a_posterior_with_a_density() -> None:
+    assert Vamp.needs_posterior_density
+    assert not StandardNormal.needs_posterior_density
 
 
 def test_pixels_stay_in_range_however_far_the_parameters_go() -> None:

@@ -68,8 +68,12 @@ def test_a_checkpoint_without_a_seal_is_held_against_its_archive_s_checksums(tmp
 
 def test_the_furthest_is_used_and_the_damaged_are_set_aside(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
-    for step, name in ((1, "best.ckpt"), (2, "previous.ckpt"), (3, "last.ckpt")):
+    for step, name in ((4, "best.ckpt"), (2, "previous.ckpt"), (3, "last.ckpt"), (2, "epoch-07.ckpt")):
         save(folder / name, checkpoint(step))
+    assert newest_sound([folder], tmp_path, ["epoch-*.ckpt"]) == folder / "last.ckpt"
+    save(folder / "epoch-07.ckpt", checkpoint(5))
+    assert newest_sound([folder], tmp_path, ["epoch-*.ckpt"]) == folder / "epoch-07.ckpt"
+    (folder / "epoch-07.ckpt").unlink()
     save(folder / "middle.ckpt", checkpoint(9, ends_epoch=False))
     save(folder / "weights.ckpt", {"state_dict": WEIGHTS, "global_step": 99})
     for name in ("last", "previous", "best", "middle"):

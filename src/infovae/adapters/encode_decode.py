@@ -43,7 +43,7 @@ class EncodeDecode(nn.Module):
     ) -> None:
         super().__init__()
         if not scale > 0:
-            raise ValueError(f"scale={scale:g}: invalid; accepted: values above 0")
+            raise ArgumentError("scale", f"{scale:g}", "values above 0")
         for method in ("encode", "decode"):
             if not callable(getattr(model, method, None)):
                 raise ArgumentError(
@@ -64,11 +64,9 @@ class EncodeDecode(nn.Module):
         """
         mean, log_variance = self.model.encode(images)
         if mean.shape != (len(images), self.prior.latent_dim) or log_variance.shape != mean.shape:
-            raise ValueError(
-                f"latent_dim={self.prior.latent_dim}: for {len(images)} images the model returned mean and "
-                f"log-variance of shapes {tuple(mean.shape)} and {tuple(log_variance.shape)}; accepted: twice "
-                f"({len(images)}, {self.prior.latent_dim})"
-            )
+            n, shapes = len(images), f"{tuple(mean.shape)} and {tuple(log_variance.shape)}"
+            why = f"for {n} images the model returned mean and log-variance of shapes {shapes}"
+            raise ArgumentError("latent_dim", self.prior.latent_dim, f"twice ({n}, {self.prior.latent_dim})", why)
         return Independent(Normal(mean, (0.5 * log_variance).exp(), validate_args=False), 1, validate_args=False)
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:

@@ -25,13 +25,13 @@ from infovae.config.secrets import refuse_secrets
 from infovae.errors import INTERRUPTED, UserError
 from infovae.runs.folder import leave_no_trace
 from infovae.sweeps.resume import resumed
-from infovae.terminal.printable import printable
+from infovae.terminal.printable import printable, without_controls
 
 # The notice is about defaults of launchers that conf/hydra/launcher/ changes. Set here, in a module that the processes
 # of a launcher import before they compose.
 warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
-# Hydra deep-copies this singleton for each group that --help lists, four fifths of its time; it copies what it loads.
+# Hydra deep-copies this singleton for each group that --help lists: 0.5 of 1.0 s. What it loads from it, it copies too.
 ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 
 
@@ -156,12 +156,7 @@ def tell(error: Exception) -> None:
     explanation = explained(error)
     print(f"error: {printable(str(explanation))}", file=sys.stderr)
     if explanation.details:
-        print("\n".join(map(printable_indented, explanation.details.splitlines())), file=sys.stderr)
-
-
-def printable_indented(line: str) -> str:
-    """Return a line of a traceback with its indentation and without control characters."""
-    return line[: len(line) - len(line.lstrip())] + printable(line)
+        print(without_controls(explanation.details), file=sys.stderr)
 
 
 def share_cores(launcher: DictConfig) -> None:

@@ -20,7 +20,7 @@ def endless(data: ImageData) -> Iterator[Batch]:
         yield from loader
 
 
-def fit(
+def fit_classifier(
     classifier: Classifier,
     data: ImageData,
     steps: int,

@@ -112,9 +112,7 @@ def _built(node: Any, key: str, arguments: Mapping[str, Any]) -> Any:
     if not isinstance(node, dict):
         return node
     if node.get("_recursive_", True):
-        node = {
-            name: entry if name in HYDRA_KEYS else _built(entry, f"{key}.{name}", {}) for name, entry in node.items()
-        }
+        node = {name: _built(entry, f"{key}.{name}", {}) for name, entry in node.items()}
     if "_target_" not in node:
         return node
     function = located(node["_target_"], key)
@@ -127,7 +125,7 @@ def _built(node: Any, key: str, arguments: Mapping[str, Any]) -> Any:
     except UserError:
         raise
     except Exception as error:  # whatever a constructor of Lightning's, torch's or the user's raises
-        raise _refusal(error, key, details=trace(error) if is_foreign(function) else "") from error
+        raise _refusal(error, key, details=trace(error) if is_foreign(function, error) else "") from error
 
 
 def _refusal(error: Exception, key: str, details: str) -> UserError:
@@ -169,7 +167,7 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
         return
     try:
-        read = adapter.validate_json(json.dumps(value), strict=True)
+        read = adapter.validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
         raise _names_nothing(key, value) if is_group(key) else invalid(key, value, error) from error
     if not _is_same(value, read):
@@ -190,7 +188,9 @@ def invalid(key: str, value: Any, error: ValidationError) -> UserError:
 def _is_same(value: Any, read: Any) -> bool:
     """Return whether a value stays what it is: a mapping that was read as an object would arrive as a mapping."""
     if isinstance(value, dict):
-        return isinstance(read, Mapping) and all(_is_same(entry, read.get(name)) for name, entry in value.items())
+        return isinstance(read, Mapping) and all(
+            _is_same(entry, read.get(name, read.get(str(name)))) for name, entry in value.items()
+        )
     if isinstance(value, list) and isinstance(read, list | tuple):
         return all(map(_is_same, value, read))
     return True

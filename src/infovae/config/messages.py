@@ -116,10 +116,8 @@ def _given(key: str) -> Any:
 
 def _wrong_override() -> UserError | None:
     """Return the error of an override that Hydra can't compose, if one of the command line is of those."""
-    given = {}
     for override in _overrides():
         key, value = override.key_or_group, override.value()
-        given[key] = value
         line = str(override.input_line)
         if override.is_sweep_override():
             more = ", or -m for a run of each" if _sweeps() else ""
@@ -128,9 +126,6 @@ def _wrong_override() -> UserError | None:
             )
         if is_group(key.replace("/", ".")) and not override.is_delete() and not isinstance(value, str | list):
             return UserError("not an option", key=line, accepted=", ".join(options(key)))
-    subject = SUBJECTS.get(subcommand(), "")
-    if is_group(subject) and subject not in given:
-        return UserError("no option is chosen", key=subject, accepted=", ".join(options(subject)))
     return None
 
 

@@ -2,15 +2,20 @@
 
 import importlib
 import inspect
+import sysconfig
 import traceback
 import typing
 from typing import Any, NamedTuple
 
+from infovae.config.options import PACKAGE
 from infovae.config.ranges import ranges_of
 from infovae.errors import UserError
 
 OURS = {"infovae", "torch", "torchvision", "torchmetrics", "pytorch_lightning", "lightning_fabric"}
 """Packages whose refusals need no traceback. All other code is the user's, who may be writing it."""
+
+KNOWN = (str(PACKAGE), "<", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
+"""Where files of this package, of Python and of installed packages lie."""
 
 
 class Signature(NamedTuple):
@@ -82,9 +87,11 @@ def trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, frames.tb_next if frames else None)).rstrip()
 
 
-def is_foreign(function: Any) -> bool:
-    """Return whether a class or function is the user's own code, or a library's that this package doesn't know."""
-    return str(getattr(function, "__module__", "")).partition(".")[0] not in OURS
+def is_foreign(function: Any, error: BaseException) -> bool:
+    """Return whether code that isn't ours raised an error: the function that was called, or one that it was given."""
+    if str(getattr(function, "__module__", "")).partition(".")[0] not in OURS:
+        return True
+    return any(not frame.filename.startswith(KNOWN) for frame in traceback.extract_tb(error.__traceback__))
 
 
 def _is_module_without_arguments(function: Any) -> bool:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infovae.divergences.critic import CriticDivergence, logistic_loss
+from infovae.errors import ArgumentError
 
 Form = Literal["non_saturating", "saturating", "wgan_gp"]
 
@@ -70,9 +71,8 @@ class Adversarial(CriticDivergence):
     ) -> None:
         super().__init__(latent_dim, optimizer, hidden, critic_steps, spectral_norm)
         if not 0 <= gradient_penalty_weight < math.inf:
-            raise ValueError(
-                f"gradient_penalty_weight={gradient_penalty_weight:g}: invalid; accepted: finite values of at least 0"
-            )
+            penalty = f"{gradient_penalty_weight:g}"
+            raise ArgumentError("gradient_penalty_weight", penalty, "finite values of at least 0")
         self.form = form
         self.gradient_penalty_weight = gradient_penalty_weight
 

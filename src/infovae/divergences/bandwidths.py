@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from infovae.errors import ArgumentError
+
 Bandwidth = Literal["2d", "authors", "median", "svgd"] | float
 
 MEDIAN_POINTS = 512
@@ -48,7 +50,7 @@ def squared_number(sigma: float) -> float:
         ValueError: sigma is not a positive, finite number.
     """
     if not 0 < sigma < math.inf:
-        raise ValueError(f"bandwidth={sigma}: invalid; accepted: 2d, authors, median, svgd or a number above 0")
+        raise ArgumentError("bandwidth", sigma, "2d, authors, median, svgd or a number above 0")
     return float(sigma) ** 2
 
 

@@ -17,6 +17,7 @@ from torch.nn.utils import parametrizations
 
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
+from infovae.errors import ArgumentError
 from infovae.networks.mlp import perceptron
 from infovae.priors.prior import Prior
 
@@ -59,7 +60,7 @@ class CriticDivergence(Divergence):
     ) -> None:
         super().__init__()
         if critic_steps < 1:
-            raise ValueError(f"critic_steps={critic_steps}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("critic_steps", critic_steps, "whole numbers of at least 1")
         # Start from the global seed without moving its stream: at weight 0 a run doesn't depend on the divergence.
         with torch.random.fork_rng(devices=[]):
             self.critic = perceptron([latent_dim, *hidden, 1])

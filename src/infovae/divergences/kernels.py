@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.divergences.bandwidths import Bandwidth, squared_number
+from infovae.errors import ArgumentError
 
 FAR = 32.0
 """float32 is precise enough for points whose coordinates, about their centre, are at most this."""
@@ -187,7 +188,7 @@ class GaussianSum(NormalMeanKernel):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.multipliers or min(self.multipliers) <= 0:
-            raise ValueError(f"multipliers={list(self.multipliers)}: invalid; accepted: lists of numbers above 0")
+            raise ArgumentError("multipliers", list(self.multipliers), "lists of numbers above 0")
 
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
@@ -252,7 +253,7 @@ class RationalQuadratic(Kernel):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.alpha > 0:
-            raise ValueError(f"alpha={self.alpha}: invalid; accepted: numbers above 0")
+            raise ArgumentError("alpha", self.alpha, "numbers above 0")
 
     def evaluate(
         self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]

@@ -19,6 +19,7 @@ from infovae.divergences.kernels import Gaussian, Kernel, NormalMeanKernel
 from infovae.divergences.pair_sum import pair_sums, weighted_pair_sums
 from infovae.divergences.pair_weight import Estimator, pair_weight
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
 
@@ -96,9 +97,11 @@ class MMD(Divergence):
     ) -> None:
         super().__init__()
         if prior_terms == "exact" and not isinstance(kernel, NormalMeanKernel):
-            raise ValueError(
-                f"prior_terms=exact: the {type(kernel).__name__} kernel has no closed form; "
-                "accepted: auto, sampled, or the kernel gaussian or gaussian_sum"
+            raise ArgumentError(
+                "prior_terms",
+                "exact",
+                "auto, sampled, or the kernel gaussian or gaussian_sum",
+                f"the {type(kernel).__name__} kernel has no closed form",
             )
         self.kernel = kernel
         self.estimator = estimator

@@ -18,6 +18,7 @@ from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Kernel, squared_distances
 from infovae.divergences.mmd import DEFAULT_KERNEL
 from infovae.divergences.pair_weight import pair_weight
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
 
@@ -69,7 +70,7 @@ class BlockMMD(Divergence):
     def __init__(self, kernel: Kernel = DEFAULT_KERNEL, block_size: int = 32) -> None:
         super().__init__()
         if block_size < 2:
-            raise ValueError(f"block_size={block_size}: invalid; accepted: whole numbers of at least 2")
+            raise ArgumentError("block_size", block_size, "whole numbers of at least 2")
         self.kernel = kernel
         self.block_size = block_size
 

@@ -21,6 +21,7 @@ from infovae.codes import Codes
 from infovae.divergences.bandwidths import Bandwidth, squared_bandwidth, squared_number
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.pair_weight import Estimator, pair_weight
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
 
@@ -85,9 +86,9 @@ class FourierMMD(Divergence):
         if not isinstance(bandwidth, str):
             squared_number(bandwidth)
         if features < 1:
-            raise ValueError(f"features={features}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("features", features, "whole numbers of at least 1")
         if feature_seed is not None and feature_seed < 0:
-            raise ValueError(f"feature_seed={feature_seed}: invalid; accepted: null or whole numbers of at least 0")
+            raise ArgumentError("feature_seed", feature_seed, "null or whole numbers of at least 0")
         self.bandwidth = bandwidth
         self.features = features
         self.feature_seed = feature_seed

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from infovae.divergences.kernels import Kernel, is_far
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
+from infovae.errors import ArgumentError
 
 TILE = 2**18
 """Entries of the kernel matrix in memory at a time: 1 MB in float32, which fits in a core's cache."""
@@ -89,8 +90,8 @@ def weighted_pair_sums(
         ValueError: y requires a gradient, which it would not get.
     """
     if y.requires_grad:
-        raise ValueError(
-            "y.requires_grad=True: the second sample is a constant; accepted: y.detach(), or x and y swapped"
+        raise ArgumentError(
+            "y.requires_grad", "True", "y.detach(), or x and y swapped", "the second sample is a constant"
         )
     return value_with_gradient(
         x,

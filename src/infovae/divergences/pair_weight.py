@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from infovae.errors import ArgumentError
+
 Estimator = Literal["u", "v"]
 """``u``, a U-statistic, leaves out the pairs of a point with itself and is unbiased; ``v``, a V-statistic, has them."""
 
@@ -15,5 +17,5 @@ def pair_weight(n: int, estimator: Estimator) -> float:
     if estimator == "v":
         return 1 / n**2
     if n < 2:
-        raise ValueError(f"n={n}: a U-statistic compares two points; accepted: at least 2 points, or estimator=v")
+        raise ArgumentError("n", n, "at least 2 points, or estimator=v", "a U-statistic compares two points")
     return 1 / (n * (n - 1))

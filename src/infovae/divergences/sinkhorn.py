@@ -15,6 +15,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import squared_distances
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
 WIDE = 64.0
@@ -81,9 +82,9 @@ class Sinkhorn(Divergence):
     def __init__(self, blur: float = 1.0, scaling: float = 0.5) -> None:
         super().__init__()
         if not 0 < blur < float("inf"):
-            raise ValueError(f"blur={blur:g}: invalid; accepted: finite values above 0")
+            raise ArgumentError("blur", f"{blur:g}", "finite values above 0")
         if not 0 < scaling < 1:
-            raise ValueError(f"scaling={scaling:g}: invalid; accepted: values between 0 and 1")
+            raise ArgumentError("scaling", f"{scaling:g}", "values between 0 and 1")
         self.blur = blur
         self.scaling = scaling
 

@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
 
@@ -53,9 +54,9 @@ class SlicedWasserstein(Divergence):
     def __init__(self, projections: int = 50, p: float = 2.0) -> None:
         super().__init__()
         if projections < 1:
-            raise ValueError(f"projections={projections}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("projections", projections, "whole numbers of at least 1")
         if not 1 <= p < float("inf"):
-            raise ValueError(f"p={p:g}: invalid; accepted: finite values of at least 1")
+            raise ArgumentError("p", f"{p:g}", "finite values of at least 1")
         self.projections = projections
         self.p = p
 

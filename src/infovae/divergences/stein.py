@@ -29,6 +29,7 @@ from infovae.divergences.kernels import Gaussian, Kernel, is_far
 from infovae.divergences.pair_sum import Sides, distance_sides, tiles, triangle
 from infovae.divergences.pair_weight import Estimator, pair_weight
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
 STEIN_KERNEL = Gaussian("median")
@@ -141,9 +142,11 @@ class Stein(Divergence):
     ) -> None:
         super().__init__()
         if not kernel.smooth:
-            raise ValueError(
-                f"kernel={type(kernel).__name__}: Stein's method needs two derivatives, which it doesn't have at 0; "
-                "accepted: gaussian, gaussian_sum, inverse_multiquadratic, rational_quadratic"
+            raise ArgumentError(
+                "kernel",
+                type(kernel).__name__,
+                "gaussian, gaussian_sum, inverse_multiquadratic, rational_quadratic",
+                "Stein's method needs two derivatives, which it doesn't have at 0",
             )
         if not isinstance(value_bandwidth, str):
             squared_number(value_bandwidth)

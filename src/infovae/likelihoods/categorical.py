@@ -10,6 +10,7 @@ from torch.distributions import Distribution, Independent
 from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
+from infovae.errors import ArgumentError
 from infovae.likelihoods.likelihood import Likelihood
 
 
@@ -54,7 +55,7 @@ class Categorical(Likelihood):
     def __init__(self, levels: int = 256) -> None:
         super().__init__()
         if levels < 2:
-            raise ValueError(f"levels={levels}: invalid; accepted: whole numbers of at least 2")
+            raise ArgumentError("levels", levels, "whole numbers of at least 2")
         self.parameters_per_channel = levels
 
     def forward(self, parameters: Float[Tensor, "n k h w"]) -> Distribution:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae.errors import ArgumentError
 from infovae.likelihoods.likelihood import Likelihood
 
 
@@ -30,9 +31,9 @@ class Gaussian(Likelihood):
     ) -> None:
         super().__init__()
         if scale <= 0:
-            raise ValueError(f"scale={scale:g}: invalid; accepted: values above 0")
+            raise ArgumentError("scale", f"{scale:g}", "values above 0")
         if not 0 <= min_scale < scale:
-            raise ValueError(f"min_scale={min_scale:g}: invalid; accepted: values from 0 to below scale={scale:g}")
+            raise ArgumentError("min_scale", f"{min_scale:g}", f"values from 0 to below scale={scale:g}")
         self.variance = variance
         self.min_scale = 0.0 if variance == "fixed" else min_scale
         self.parameters_per_channel = 2 if variance == "per_pixel" else 1

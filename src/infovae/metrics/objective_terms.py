@@ -9,7 +9,7 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-TERMS = ("loss", "reconstruction", "rate", "divergence", "elbo")
+TERM_NAMES = ("loss", "reconstruction", "rate", "divergence", "elbo")
 
 
 class ObjectiveTerms(torchmetrics.Metric):
@@ -31,7 +31,7 @@ class ObjectiveTerms(torchmetrics.Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("total", torch.zeros(len(TERMS), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros(len(TERM_NAMES), dtype=torch.float64), dist_reduce_fx="sum")
         for name in ("count", "divergence_count", "missing_weight"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
@@ -63,8 +63,8 @@ class ObjectiveTerms(torchmetrics.Metric):
             self.divergence_count += n
 
     def compute(self) -> dict[str, Tensor]:
-        terms = dict(zip(TERMS, self.total / self.count, strict=True))
-        terms["divergence"] = self.total[TERMS.index("divergence")] / self.divergence_count
+        terms = dict(zip(TERM_NAMES, self.total / self.count, strict=True))
+        terms["divergence"] = self.total[TERM_NAMES.index("divergence")] / self.divergence_count
         if self.divergence_count > 0 and self.missing_weight > 0:
             terms["loss"] = terms["loss"] + self.missing_weight / self.count * terms["divergence"]
         elif self.missing_weight > 0:

@@ -32,7 +32,7 @@ def generalized_pareto_shape(excess: Float64[Tensor, " m"]) -> Float64[Tensor, "
         return excess.new_tensor(torch.inf)
     rate = 1 / excess[-1] + (1 - (grid / steps).sqrt()) / (3 * quartile)
     shapes = torch.log1p(-rate[:, None] * excess).mean(dim=1)
-    profile = m * ((-rate / shapes).log() - shapes - 1)
+    profile = m * ((-rate / shapes).log() - shapes)  # but for a constant
     return torch.log1p(-(profile.softmax(dim=0) @ rate) * excess).mean()
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infovae.errors import ArgumentError
 from infovae.networks.decoder import Decoder, parameter_shape
 
 NEGATIVE_SLOPE = 0.1
@@ -17,9 +18,9 @@ NEGATIVE_SLOPE = 0.1
 
 def _check(channels: Sequence[int], hidden: int) -> None:
     if not channels or min(channels) < 1:
-        raise ValueError(f"channels={list(channels)}: invalid; accepted: non-empty lists of whole numbers from 1")
+        raise ArgumentError("channels", list(channels), "non-empty lists of whole numbers from 1")
     if hidden < 1:
-        raise ValueError(f"hidden={hidden}: invalid; accepted: whole numbers of at least 1")
+        raise ArgumentError("hidden", hidden, "whole numbers of at least 1")
 
 
 class ConvEncoder(nn.Module):
@@ -33,9 +34,11 @@ class ConvEncoder(nn.Module):
         image_channels, height, width = image_shape
         shrink = 2 ** len(channels)
         if min(height, width) < shrink:
-            raise ValueError(
-                f"channels={list(channels)}: a {height}x{width} image can't be halved {len(channels)} times; "
-                f"accepted: lists of at most {int(math.log2(min(height, width)))} entries"
+            raise ArgumentError(
+                "channels",
+                list(channels),
+                f"lists of at most {int(math.log2(min(height, width)))} entries",
+                f"a {height}x{width} image can't be halved {len(channels)} times",
             )
         layers: list[nn.Module] = []
         for before, after in pairwise([image_channels, *channels]):

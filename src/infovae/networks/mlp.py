@@ -7,13 +7,14 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infovae.errors import ArgumentError
 from infovae.networks.decoder import Decoder, parameter_shape
 
 
 def perceptron(sizes: Sequence[int]) -> nn.Sequential:
     """Return linear layers of the given sizes with ReLU between them."""
     if min(sizes) < 1:
-        raise ValueError(f"hidden={list(sizes[1:-1])}: invalid; accepted: lists of whole numbers of at least 1")
+        raise ArgumentError("hidden", list(sizes[1:-1]), "lists of whole numbers of at least 1")
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]

@@ -1,6 +1,7 @@
 """The Gated PixelCNN as a decoder (van den Oord et al. 2016, arXiv 1606.05328).
 
 The reach of the decoder is the experimental variable: z has to carry what the decoder can't see. With the reach
+from infovae.errors import ArgumentError
 R = depth * (kernel_size - 1) / 2, the parameters of pixel (i, j) depend on exactly these:
 
     rows i - R to i - 1, columns j - R to j + R
@@ -16,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infovae.errors import ArgumentError
 from infovae.networks.autoregressive import AutoregressiveDecoder
 from infovae.networks.decoder import parameter_shape
 from infovae.networks.gated import GatedLayer
@@ -49,15 +51,13 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         super().__init__()
         channels, height, columns = image_shape
         if depth < 1:
-            raise ValueError(f"depth={depth}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("depth", depth, "whole numbers of at least 1")
         if width < channels:
-            raise ValueError(
-                f"width={width}: invalid; accepted: whole numbers of at least {channels}, the image's channels"
-            )
+            raise ArgumentError("width", width, f"whole numbers of at least {channels}, the image's channels")
         if kernel_size < 3 or kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size={kernel_size}: invalid; accepted: odd numbers of at least 3")
+            raise ArgumentError("kernel_size", kernel_size, "odd numbers of at least 3")
         if context_channels < 0:
-            raise ValueError(f"context_channels={context_channels}: invalid; accepted: whole numbers of at least 0")
+            raise ArgumentError("context_channels", context_channels, "whole numbers of at least 0")
         self.image_shape = (channels, height, columns)
         context_shape = (context_channels, height, columns) if context_channels else (latent_dim, 1, 1)
         self.context = nn.Sequential(

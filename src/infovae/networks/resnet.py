@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infovae.errors import ArgumentError
 from infovae.networks.decoder import Decoder, parameter_shape
 
 COARSEST = 8
@@ -120,9 +121,9 @@ def _stages(height: int, width: int, widths: Sequence[int], blocks: int) -> list
         ValueError: there are no widths, or a width or the number of blocks is below 1.
     """
     if not widths or min(widths) < 1:
-        raise ValueError(f"widths={list(widths)}: invalid; accepted: non-empty lists of whole numbers from 1")
+        raise ArgumentError("widths", list(widths), "non-empty lists of whole numbers from 1")
     if blocks < 1:
-        raise ValueError(f"blocks={blocks}: invalid; accepted: whole numbers of at least 1")
+        raise ArgumentError("blocks", blocks, "whole numbers of at least 1")
     sizes = [(height, width)]
     while max(sizes[-1]) > COARSEST:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))

@@ -46,7 +46,7 @@ CLASS_COLOURS = (
 )  # fmt: skip
 """Ten colours that stay distinct under all common forms of colour blindness (Petroff 2021, arXiv 2107.02270)."""
 
-TILE = 60
+THUMBNAIL = 60
 """Smaller images are enlarged by a whole factor, up to about this many pixels."""
 
 GAP = 4
@@ -72,7 +72,7 @@ def image_grid(images: Float[Tensor, "n c h w"], columns: int) -> Pixels:
     """Return images with pixels in [0, 1] side by side. nan is black; of 2 or over 3 channels, the first is shown."""
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
-    scale = max(1, TILE // max(images.shape[2:]))
+    scale = max(1, THUMBNAIL // max(images.shape[2:]))
     tiles = images.nan_to_num(nan=0.0).clamp(0, 1).repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
     grid = make_grid(tiles, nrow=columns, padding=GAP, pad_value=BETWEEN).expand(3, -1, -1)
     pixels: np.ndarray = grid.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae.errors import ArgumentError
 from infovae.posteriors.posterior import Posterior
 
 
@@ -25,7 +26,7 @@ class DiagonalGaussian(Posterior):
     def __init__(self, scale: Literal["exp", "sigmoid"] = "exp", min_scale: float = 0.0) -> None:
         super().__init__()
         if not 0 <= min_scale < 1:
-            raise ValueError(f"min_scale={min_scale:g}: invalid; accepted: values of at least 0 and below 1")
+            raise ArgumentError("min_scale", f"{min_scale:g}", "values of at least 0 and below 1")
         self.scale = scale
         self.min_scale = min_scale
 

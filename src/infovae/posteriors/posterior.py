@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae.errors import ArgumentError
 from infovae.posteriors.linear_gaussian import LinearGaussian
 from infovae.posteriors.point_mass import PointMass
 
@@ -85,7 +86,9 @@ def sample_posterior(distribution: Distribution, noise: Float[Tensor, "n d"]) ->
         return torch.addcmul(base.loc, base.scale, noise)
     if isinstance(base, PointMass):
         return base.location
-    raise ValueError(
-        f"posterior={type(base).__name__}: no rule turns noise into a sample of it; accepted: Normal, LinearGaussian, "
-        "PointMass, or a posterior or model with a method reparameterize(distribution, noise)"
+    raise ArgumentError(
+        "posterior",
+        type(base).__name__,
+        "Normal, LinearGaussian, PointMass, or a posterior or model with a method reparameterize(distribution, noise)",
+        "no rule turns noise into a sample of it",
     )

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae.errors import ArgumentError
 from infovae.priors.mixture import MixturePrior
 
 Arrangement = Literal["ring", "grid"]
@@ -54,20 +55,20 @@ class GaussianMixture(MixturePrior):
     ) -> None:
         super().__init__(latent_dim)
         if components < 1:
-            raise ValueError(f"components={components}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("components", components, "whole numbers of at least 1")
         if not 0 <= radius < math.inf:
-            raise ValueError(f"radius={radius:g}: invalid; accepted: finite values of at least 0")
+            raise ArgumentError("radius", f"{radius:g}", "finite values of at least 0")
         if not 0 < scale < math.inf:
-            raise ValueError(f"scale={scale:g}: invalid; accepted: finite values above 0")
+            raise ArgumentError("scale", f"{scale:g}", "finite values above 0")
         if arrangement == "ring" and latent_dim == 1:
-            raise ValueError("arrangement=ring: one dimension has no ring; accepted: grid, or latent_dim of at least 2")
+            raise ArgumentError("arrangement", "ring", "grid, or latent_dim of at least 2", "one dimension has no ring")
         arranged = min(latent_dim, 2)
         if arrangement == "ring":
             points = ring(components, radius)
         else:
             side = round(components ** (1 / arranged))
             if side**arranged != components:
-                raise ValueError(f"components={components}: a grid in the plane takes square numbers as 9, 16, 25")
+                raise ArgumentError("components", components, "square numbers, for a grid in the plane")
             points = grid(side, radius, arranged)
         centers = torch.zeros(components, latent_dim)
         centers[:, :arranged] = points

@@ -9,6 +9,8 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from infovae.errors import ArgumentError
+
 Encode = Callable[[Tensor], Distribution]
 """A function from images in [0, 1], (n, c, h, w), to q(z|x)."""
 
@@ -37,7 +39,7 @@ class Prior(nn.Module, ABC):
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
         if latent_dim < 1:
-            raise ValueError(f"latent_dim={latent_dim}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("latent_dim", latent_dim, "whole numbers of at least 1")
         self.latent_dim = latent_dim
 
     def attach(self, encode: Encode, images: Images) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 from torch.distributions import Uniform as UniformDistribution
 
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
 UNIT_VARIANCE = math.sqrt(3)
@@ -34,7 +35,7 @@ class Uniform(Prior):
     def __init__(self, latent_dim: int, half_width: float = UNIT_VARIANCE) -> None:
         super().__init__(latent_dim)
         if not 0 < half_width < math.inf:
-            raise ValueError(f"half_width={half_width:g}: invalid; accepted: finite values above 0")
+            raise ArgumentError("half_width", f"{half_width:g}", "finite values above 0")
         self.register_buffer("low", torch.full((latent_dim,), -half_width), persistent=False)
         self.register_buffer("high", torch.full((latent_dim,), half_width), persistent=False)
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from infovae.errors import ArgumentError
 from infovae.priors.mixture import MixturePrior
 from infovae.priors.prior import Encode, Images
 
@@ -33,7 +34,7 @@ class Vamp(MixturePrior):
     def __init__(self, latent_dim: int, components: int = 500, start: Literal["data", "noise"] = "data") -> None:
         super().__init__(latent_dim)
         if components < 1:
-            raise ValueError(f"components={components}: invalid; accepted: whole numbers of at least 1")
+            raise ArgumentError("components", components, "whole numbers of at least 1")
         self.count = components
         self.start = start
         self._encode: Encode | None = None

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from infovae.config.check import check
+from infovae.config.options import options
 from infovae.errors import UserError
 from infovae.pictures.drawing import save_picture
 from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct, finished, laid_over, run_cells
@@ -44,6 +45,8 @@ def reproduce(cfg: DictConfig) -> None:
     Raises:
         UserError: the config is refused, or cells of a figure didn't finish. The finished ones have then been drawn.
     """
+    if not cfg.get("figure"):
+        raise UserError("no option is chosen", key="figure", accepted=", ".join(options("figure")))
     check(cfg, TOP_LEVEL)
     check_writable(Path(cfg.runs), "runs")
     check_writable(Path(cfg.output), "output")

@@ -11,14 +11,12 @@ def run_script(name: str, *arguments: str) -> None:
 
     It finds the same configs as the command that runs it: ``--config-dir`` and ``hydra.searchpath`` are handed on.
     """
-    # -P: modules in the current folder must not replace installed ones.
-    subprocess.run([sys.executable, "-P", "-m", "infovae", name, *arguments, *_config_places()], check=False)
-
-
-def _config_places() -> list[str]:
-    if not HydraConfig.initialized():
-        return []
-    hydra = HydraConfig.get()
-    folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
-    searched = [entry for entry in hydra.overrides.hydra if entry.startswith("hydra.searchpath=")]
-    return [*(f"--config-dir={folder}" for folder in folders), *searched]
+    command = [sys.executable, "-P", "-m", "infovae", name]  # -P: no module of the current folder replaces another
+    flags: list[str] = []
+    searched: list[str] = []
+    if HydraConfig.initialized():
+        hydra = HydraConfig.get()
+        folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+        flags = [f"--config-dir={folder}" for folder in folders]
+        searched = [entry for entry in hydra.overrides.hydra if entry.startswith("hydra.searchpath=")]
+    subprocess.run([*command, *flags, *arguments, *searched], check=False)

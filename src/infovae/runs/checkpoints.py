@@ -7,7 +7,8 @@ import os
 import pickle
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -150,17 +151,21 @@ def _described(state: dict[str, Any], name: str) -> str:
     return f"of shape {tuple(value.shape)}{'' if value.is_floating_point() else f' and type {value.dtype}'}"
 
 
-def newest_sound(folders: Iterable[Path], run_dir: Path) -> Path | None:
+def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str] = ()) -> Path | None:
     """Return the checkpoint that got furthest of those that training can go on from; None if there is none.
 
-    Ends of epochs go first, since the middle of an epoch can't be resumed exactly. In the run's own folder a damaged
-    checkpoint is set aside under another name. In folders that several runs may share, only this run's count.
+    Ends of epochs go first, since the middle of an epoch can't be resumed exactly. Then checkpoints of every epoch, as
+    ``last.ckpt``, go before those of some, as ``best.ckpt``: the files at the end are then those of a run that never
+    stopped. A damaged checkpoint in the run's own folder is set aside under another name. In folders that several runs
+    may share, only this run's count.
 
     Args:
         folders: where to look for ``*.ckpt``.
         run_dir: the run's folder.
+        regular: patterns of further names of checkpoints that are saved at each epoch's end.
     """
-    found: list[tuple[bool, int, bool, str]] = []
+    found: list[tuple[bool, bool, int, str]] = []
+    patterns = (LAST, PREVIOUS, *regular)
     for path in sorted({path for folder in folders for path in folder.glob("*.ckpt")}):
         own = run_dir.resolve() in path.resolve().parents
         try:
@@ -171,7 +176,8 @@ def newest_sound(folders: Iterable[Path], run_dir: Path) -> Path | None:
                 path.replace(path.with_suffix(".damaged"))
             continue
         if all(name in checkpoint for name in RESUMABLE) and (own or _written_by(checkpoint, run_dir)):
-            found.append((_ends_epoch(checkpoint), checkpoint["global_step"], path.name == LAST, str(path)))
+            is_regular = any(fnmatchcase(path.name, pattern) for pattern in patterns)
+            found.append((_ends_epoch(checkpoint), is_regular, checkpoint["global_step"], str(path)))
     return Path(max(found)[-1]) if found else None
 
 

@@ -1,4 +1,4 @@
-"""The configs of a sweep's jobs, held against the signatures of what they name before anything is written."""
+"""Check the configs of a sweep's jobs before anything is written."""
 
 import copy
 from collections.abc import Sequence

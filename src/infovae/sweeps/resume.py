@@ -22,13 +22,18 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     Raises:
         UserError: PATH is not the folder of a sweep, or its record is damaged and the command says nothing else.
     """
-    path = next((unquoted(entry.removeprefix(KEY)) for entry in reversed(arguments) if entry.startswith(KEY)), "")
+    places = [place for place, entry in enumerate(arguments) if entry.startswith(KEY)]
+    path = unquoted(arguments[places[-1]].removeprefix(KEY)) if places else ""
     if path in ("", "null"):
         return list(arguments)
-    given = [f"{KEY}{quoted(path)}" if entry.startswith(KEY) else entry for entry in arguments]
-    recorded = _recorded(path, sweep_is_given=any("=" in entry and not entry.startswith(KEY) for entry in arguments))
-    own = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(path)}"]
-    return [*given, *not_overridden(recorded, by=[*given, *own]), *own]
+    own = [f"{KEY}{quoted(path)}", "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(path)}"]
+    before, after = (
+        not_overridden(part, by=own) for part in (arguments[: places[-1]], arguments[places[-1] + 1 :])
+    )  # fmt: skip
+    given = [*before, *after]
+    recorded = _recorded(path, sweep_is_given=any("=" in entry and not entry.startswith("-") for entry in given))
+    # In the place of sweep.resume=, since flags may follow, and overrides must not be apart.
+    return [*before, *not_overridden(recorded, by=[*given, *own]), *own, *after]
 
 
 def _recorded(path: str, sweep_is_given: bool) -> list[str]:

@@ -2,6 +2,10 @@
 
 
 def printable(text: str) -> str:
-    """Return one line without control characters: white space is joined, and what a terminal could obey is escaped."""
-    line = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    """Return a text on one line, without control characters."""
+    return without_controls(" ".join(text.split()))
+
+
+def without_controls(text: str) -> str:
+    """Return a text in which characters that a terminal could obey are escaped, except ends of lines."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)

@@ -1,4 +1,4 @@
-"""A bar for what takes more than a moment."""
+"""A progress bar."""
 
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
@@ -10,12 +10,12 @@ Item = TypeVar("Item")
 
 
 def progress(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
-    """The items, with a bar on a terminal's standard error that leaves nothing behind.
+    """Yield the items, with a bar on standard error that disappears at the end; without one outside a terminal.
 
     Args:
-        items: what is gone through.
-        description: of what is done to them.
-        total: how many there are; their own length by default.
+        items: the items.
+        description: what is done to them, shown beside the bar.
+        total: how many there are; their length by default.
     """
     console = Console(stderr=True)
     if not console.is_terminal:

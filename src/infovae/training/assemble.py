@@ -1,5 +1,6 @@
 """From a config to the objects it names."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from infovae.errors import ArgumentError, UserError
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, may_train_longer
-from infovae.runs.checkpoints import WholeCheckpoints
+from infovae.runs.checkpoints import WholeCheckpoints, newest_sound
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.calibration import Calibration
 from infovae.training.callbacks.drawing import Drawing
@@ -126,11 +127,17 @@ def goes_on(cfg: DictConfig) -> bool:
     return bool(cfg.resume == "auto" or cfg.sweep.resume)
 
 
-def checkpoint_folders(cfg: DictConfig) -> list[Path]:
-    """Return the folders that the configured callbacks write checkpoints to, and the usual one."""
-    nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None]
-    configured = [Path(node.dirpath) for node in nodes if isinstance(node.get("dirpath"), str)]
-    return list(dict.fromkeys([Path(cfg.run_dir) / "checkpoints", *configured]))
+def newest_checkpoint(cfg: DictConfig) -> Path | None:
+    """Return the checkpoint that a run can go on from, wherever its callbacks write them; None if there is none."""
+    nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None and "dirpath" in node]
+    folders = [Path(node.dirpath) for node in nodes if node.dirpath is not None]
+    regular = [
+        re.sub(r"\{.*?\}", "*", f"{node.filename}.ckpt")
+        for node in nodes
+        if not node.get("monitor") and "filename" in node
+    ]
+    run_dir = Path(cfg.run_dir)
+    return newest_sound(dict.fromkeys([run_dir / "checkpoints", *folders]), run_dir, regular)
 
 
 def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer:
@@ -152,7 +159,7 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
         AggregatePosterior(build_chosen(cfg, "metrics")),
         MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
     ]
-    _check_accelerator(cfg.trainer.get("accelerator", "auto"))
+    _check_accelerator(cfg.trainer.get("accelerator", "auto"), str(cfg.trainer.get("precision")))
     given = enumerate(cfg.trainer.get("plugins") or [])
     own = [build(node, f"trainer.plugins[{position}]") for position, node in given]
     plugins = [WholeCheckpoints(run_dir), *cluster_plugins(), *own]
@@ -162,11 +169,15 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
     return trainer
 
 
-def _check_accelerator(name: str) -> None:
+def _check_accelerator(name: str, precision: str) -> None:
     there = [key for key in AcceleratorRegistry if AcceleratorRegistry[key]["accelerator"].is_available()]
     accepted = ["auto", *there, *(["gpu"] if {"cuda", "mps"}.intersection(there) else [])]
     if name not in accepted:
         raise UserError("not here", key="trainer.accelerator", value=name, accepted=", ".join(accepted))
+    if precision in ("16", "16-mixed") and (name == "cpu" or there == ["cpu"]):
+        # Lightning would compute in bfloat16 under that name.
+        why = "a CPU can't compute in it"
+        raise UserError(why, key="trainer.precision", value=precision, accepted="bf16-mixed, 32-true, or trainer=gpu")
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:

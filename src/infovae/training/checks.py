@@ -15,7 +15,7 @@ from infovae.runs.folder import check_writable
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.best_checkpoint import BestCheckpoint
 from infovae.training.callbacks.kept_weights import KeepsWeights
-from infovae.training.job import in_sweep
+from infovae.training.job import divergence_name, in_sweep
 
 SPLITS = ("train", "validation", "test")
 TERMS = ("loss", "reconstruction", "rate", "divergence", "elbo")
@@ -41,6 +41,17 @@ def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
         clipping = f"trainer.gradient_clip_val={cfg.trainer.gradient_clip_val}"
         why = f"can't go with trainer.precision={cfg.trainer.precision} and {clipping} together"
         raise UserError(why, key="optimizer.fused", value="true", accepted="optimizer.fused=false")
+
+
+def check_loggers(cfg: DictConfig) -> None:
+    """Refuse loggers that can't write to their folder.
+
+    Raises:
+        UserError: names the logger's key.
+    """
+    for name, node in (cfg.get("logger") or {}).items():
+        if node is not None and node.get("save_dir"):
+            check_writable(Path(node.save_dir), f"logger.{name}.save_dir")
 
 
 def check_optimizer(module: InfoVAE, checkpoint: dict[str, Any] | None) -> None:
@@ -77,7 +88,7 @@ def check_batch(module: InfoVAE, data: ImageData) -> None:
     # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
     size, needed = min(data.batch_size, len(data.splits["train"].images)), module.divergence.minimum_batch
     if module.objective.divergence_weight and size < needed:
-        why = f"batches of {size} are too small for divergence {type(module.divergence).__name__}"
+        why = f"batches of {size} are too small for divergence {divergence_name(module.divergence)}"
         accepted = f"batches and a train_size of at least {needed}"
         raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
 

@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
-from infovae.classifier.fit import accuracy, fit
+from infovae.classifier.fit import accuracy, fit_classifier
 from infovae.classifier.network import Classifier
 from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.config.check import build, check
@@ -57,7 +57,7 @@ def train_classifier(cfg: DictConfig) -> None:
     ).to(device)
     start = perf_counter()
     log.info("training on %d images for %d steps", len(data.splits["train"].images), cfg.steps)
-    fit(classifier, data, cfg.steps, cfg.learning_rate)
+    fit_classifier(classifier, data, cfg.steps, cfg.learning_rate)
     seconds = perf_counter() - start
     right = _accuracies(classifier, data)
     save_classifier(classifier, right["none"], key, path)

@@ -20,6 +20,12 @@ def place_of(run_dir: Path) -> str:
     return f"hydra.sweep.dir={HydraConfig.get().sweep.dir}" if in_sweep() else f"hydra.run.dir={run_dir}"
 
 
+def divergence_name(divergence: object) -> str:
+    """Return the class of a divergence, after the option that chose it where that has another name."""
+    option, name = HydraConfig.get().runtime.choices.get("divergence"), type(divergence).__name__
+    return name if option is None or option.lower() == name.lower() else f"{option} ({name})"
+
+
 def name_job(cfg: DictConfig) -> None:
     """Name a run of a sweep by its overrides, and group it by its sweep."""
     if in_sweep():

@@ -13,7 +13,7 @@ from infovae.data.module import ImageData
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, changes, config_of, refuse_changes
-from infovae.runs.checkpoints import load_weights, newest_sound, read_resumable
+from infovae.runs.checkpoints import load_weights, read_resumable
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_links_inside
 from infovae.runs.lock import claimed
@@ -22,20 +22,21 @@ from infovae.training.assemble import (
     build_loggers,
     build_module,
     build_trainer,
-    checkpoint_folders,
     goes_on,
+    newest_checkpoint,
 )
 from infovae.training.checks import (
     check_batch,
     check_callbacks,
     check_clipping,
     check_limits,
+    check_loggers,
     check_optimizer,
     check_processes,
     checkpoint_files,
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
-from infovae.training.job import hyperparameters, in_sweep, name_job, place_of
+from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
 from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
@@ -113,8 +114,7 @@ def prepare(cfg: DictConfig) -> Start:
     """Check the config, and find and read the checkpoint that the run goes on from."""
     check_config(settle(cfg, Computation("32-true", False)))  # Lightning doesn't know auto
     name_job(cfg)
-    run_dir = Path(cfg.run_dir)
-    newest = newest_sound(checkpoint_folders(cfg), run_dir) if goes_on(cfg) else None
+    newest = newest_checkpoint(cfg) if goes_on(cfg) else None
     if newest is not None:  # whichever checkpoint the run was to start from at first
         log.info("goes on from %s", newest)
         cfg.ckpt_path = str(newest)
@@ -152,6 +152,7 @@ def check(run: Run, checkpoint: dict[str, Any] | None) -> None:
     if is_first_process():
         check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer))
     check_clipping(run.cfg, run.trainer)
+    check_loggers(run.cfg)
     check_batch(run.module, run.data)
     check_limits(run.trainer, run.data)
     check_processes(run.trainer, run.data)
@@ -165,7 +166,7 @@ def fit(run: Run, record: Record) -> None:
     record.trainer = trainer
     log.info(
         "loss = reconstruction + %g * rate + %g * %s%s",
-        objective.rate_weight, objective.divergence_weight, type(run.module.divergence).__name__,
+        objective.rate_weight, objective.divergence_weight, divergence_name(run.module.divergence),
         "" if objective.divergence_weight else ", which is measured, not optimised",
     )  # fmt: skip
     trainer.loggers = build_loggers(cfg)
