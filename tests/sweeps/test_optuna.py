@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from infovae.errors import UserError
 from infovae.sweeps.jobs import outcome
-from infovae.sweeps.objectives import STOPPED, Objective, dominates
+from infovae.sweeps.objectives import STOPPED, SearchObjective, dominates
 from infovae.training.callbacks.trial_pruning import TrialPruning
 
 optuna = pytest.importorskip("optuna")
 
 AIMS = [{"metric": "validation/reconstruction"}, {"metric": "validation/log_det_covariance", "absolute": True}]
-LOSS, GAIN = Objective("loss"), Objective("gain", direction="maximize")
+LOSS, GAIN = SearchObjective("loss"), SearchObjective("gain", direction="maximize")
 
 
 def split(*overrides: str) -> Any:
@@ -55,10 +55,10 @@ def test_what_optuna_can_not_draw_from_is_refused_with_its_key(override: str) ->
 
 def test_an_objective_is_a_metric_or_its_distance_from_0() -> None:
     metrics = {"validation/log_det_covariance": -3.0, "validation/loss": 2.0}
-    assert Objective("validation/log_det_covariance").value(metrics) == -3
-    assert Objective("validation/log_det_covariance", absolute=True).value(metrics) == 3
+    assert SearchObjective("validation/log_det_covariance").value(metrics) == -3
+    assert SearchObjective("validation/log_det_covariance", absolute=True).value(metrics) == 3
     with pytest.raises(UserError, match=r"validation/lost is not measured; accepted: .*validation/loss"):
-        Objective("validation/lost").value(metrics)
+        SearchObjective("validation/lost").value(metrics)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2), st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2))
@@ -101,6 +101,12 @@ def test_a_trial_is_stopped_where_more_than_half_of_the_others_dominate_it(tmp_p
 def test_outside_a_study_nothing_is_stopped() -> None:
     trainer = Mock(pl.Trainer, should_stop=False)
     TrialPruning("sqlite:///nowhere.db", "s", None, AIMS).on_train_epoch_end(trainer, Mock(pl.LightningModule))
+    assert not trainer.should_stop
+
+
+def test_an_epoch_without_a_validation_decides_nothing() -> None:
+    trainer = Mock(pl.Trainer, should_stop=False, callback_metrics={"train/loss": torch.tensor(float("nan"))})
+    TrialPruning("sqlite:///nowhere.db", "s", 0, AIMS).on_train_epoch_end(trainer, Mock(pl.LightningModule))
     assert not trainer.should_stop
 
 
