@@ -74,6 +74,17 @@ def test_no_room_closes_a_circle() -> None:
     TopologicalSorter(arrows).prepare()  # raises CycleError, which names the rooms
 
 
+def test_no_public_name_is_defined_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(SOURCE.parent)))
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    # Both are named by configs of finished runs.
+    assert twice == {"Gaussian": ["infovae/divergences/kernels.py", "infovae/likelihoods/gaussian.py"]}
+
+
 def test_few_modules_stand_at_the_root() -> None:
     assert len(list(SOURCE.glob("*.py"))) <= 10
 

@@ -16,7 +16,7 @@ from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.runs.checkpoints import read_checkpoint
 from infovae.training import precision
 from infovae.training.assemble import build_data, build_module
-from infovae.training.precision import Computation, Timing, choose, measure
+from infovae.training.precision import Computation, Timing, choose, time_steps
 from infovae.training.run import train
 
 RUN = [*SMALL, "metrics=[]", "callbacks=checkpoint", "trainer.max_epochs=1"]
@@ -28,13 +28,13 @@ def pretend(monkeypatch: pytest.MonkeyPatch, seconds: dict[Computation, Timing])
     measured: list[Computation] = []
 
     def told(cfg, data, device, precision, compiled):  # type: ignore[no-untyped-def]
-        found = measure(cfg, data, device, precision, compiled=False)
+        found = time_steps(cfg, data, device, precision, compiled=False)
         assert 0 < found.step < math.inf
         assert found.compiling == 0  # what an uncompiled first step takes longer is warming up
         measured.append(Computation(precision, compiled))
         return seconds[measured[-1]]
 
-    monkeypatch.setattr(precision, "measure", told)
+    monkeypatch.setattr(precision, "time_steps", told)
     return measured
 
 

@@ -18,16 +18,16 @@ from infovae.dashboard.command import exact_command
 from infovae.dashboard.folders import check_patterns, find_runs
 from infovae.dashboard.page import safe_json
 from infovae.dashboard.pictures import embed, find_pictures
-from infovae.dashboard.run import FILES, Run, _fill, read_run
+from infovae.dashboard.run import FILES, RunData, _fill, read_run
 from infovae.dashboard.watch import plain
 from infovae.errors import UserError
 
 HOUR = 3600.0
 
 
-def read(folder: Path, curve_points: int = 300) -> Run:
+def read(folder: Path, curve_points: int = 300) -> RunData:
     """As read_run, but what it would catch is let through."""
-    run = Run(str(folder))
+    run = RunData(str(folder))
     _fill(run, folder, curve_points, HOUR)
     return run
 

@@ -16,7 +16,7 @@ from conftest import PROJECT
 from run_folders import png, write_run
 
 from infovae.dashboard import watch as watching
-from infovae.dashboard.run import Run
+from infovae.dashboard.run import RunData
 from infovae.dashboard.server import Server
 from infovae.dashboard.settings import Settings
 from infovae.dashboard.watch import Watch
@@ -225,7 +225,7 @@ def test_answers_do_not_wait_for_a_run_that_takes_long_to_read(runs: Path, monke
     go_on = threading.Event()
     read = watching.read_run
 
-    def slow(folder: Path, *arguments: float) -> Run:
+    def slow(folder: Path, *arguments: float) -> RunData:
         if folder.name == "1":
             go_on.wait(60)
         return read(folder, *arguments)  # type: ignore[arg-type]
@@ -244,7 +244,7 @@ def test_runs_are_read_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None
     watch = watch_of(runs)
     watch.look()
 
-    def fail(*_: object) -> Run:
+    def fail(*_: object) -> RunData:
         raise AssertionError("read again")
 
     monkeypatch.setattr(watching, "read_run", fail)

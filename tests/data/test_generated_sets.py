@@ -11,12 +11,12 @@ from sklearn.datasets import load_digits
 from infovae.data.digits import digits
 from infovae.data.gaussian_mixture_2d import CIRCLE, gaussian_mixture_2d, means, quantise
 from infovae.data.splits import fixed_cut
-from infovae.data.sprites import Grid, factor_values, factors, render, sprites
+from infovae.data.sprites import FactorGrid, factor_values, factors, render, sprites
 from infovae.data.two_points import two_points
 from infovae.errors import ArgumentError
 
 TINY = {"scales": 2, "rotations": 3, "xs": 4, "ys": 2, "size": 32}
-GRID = Grid(3, 2, 3, 4, 2)
+GRID = FactorGrid(3, 2, 3, 4, 2)
 
 
 def drawn(shape: float, scale: float = 1.0, rotation: float = 0.0, x: float = 0.5, y: float = 0.5) -> torch.Tensor:
@@ -89,7 +89,7 @@ def test_the_mixture_refuses_what_bytes_cannot_hold(arguments: dict[str, float],
 @settings(deadline=None, max_examples=30)
 @given(counts=st.tuples(*[st.integers(1, 4)] * 5))
 def test_every_combination_of_factors_occurs_once_last_fastest(counts: tuple[int, ...]) -> None:
-    grid = Grid(*counts)
+    grid = FactorGrid(*counts)
     n = math.prod(grid)
     found = factors(torch.arange(n), grid)
     expected = torch.cartesian_prod(*(torch.arange(count) for count in grid))
@@ -102,7 +102,7 @@ def test_factor_values_span_dsprites_ranges() -> None:
     assert values[:, 1].unique().tolist() == [0.5, 1]
     assert values[:, 2].unique().tolist() == pytest.approx([0, 2 * math.pi / 3, 4 * math.pi / 3])
     assert values[:, 3].unique().tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
-    assert factor_values(torch.zeros(1, dtype=torch.int64), Grid(1, 1, 1, 1, 1)).tolist() == [[0, 1, 0, 0.5, 0.5]]
+    assert factor_values(torch.zeros(1, dtype=torch.int64), FactorGrid(1, 1, 1, 1, 1)).tolist() == [[0, 1, 0, 0.5, 0.5]]
 
 
 @pytest.mark.parametrize(("shape", "area"), [(0, 2.0), (1, math.pi / 2)])

@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from infovae.errors import UserError
-from infovae.sweeps.jobs import Job, Record, adopted, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.jobs import Job, SweepRecord, adopted, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.report import report
 from infovae.sweeps.resume import resumed
 from infovae.training.run import train
@@ -46,7 +46,13 @@ def test_jobs_are_known_by_their_overrides_not_by_their_number(tmp_path: Path) -
     combinations = [["model=vae", f"seed={seed}", "sweep.resume=y"] for seed in (4, 3, 2, 1, 5)]
     jobs = number_jobs(tmp_path, combinations, recorded)
     assert [job.folder.name for job in jobs] == ["11", "2", "10", "0", "12"]
-    assert [job.folder.name for job in number_jobs(tmp_path, combinations, Record([], []))] == ["0", "1", "2", "3", "4"]
+    assert [job.folder.name for job in number_jobs(tmp_path, combinations, SweepRecord([], []))] == [
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
 
 
 def test_an_outcome_is_what_the_summary_says_and_without_one_the_job_was_cut_off(tmp_path: Path) -> None:

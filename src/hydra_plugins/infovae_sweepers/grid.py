@@ -13,7 +13,7 @@ from infovae.runs.files import write_whole
 from infovae.runs.lock import claimed
 from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher
-from infovae.sweeps.jobs import Job, Record, adopted, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.jobs import Job, SweepRecord, adopted, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.launch import launch
 from infovae.sweeps.report import report
 
@@ -57,7 +57,7 @@ class Grid(BasicSweeper):
         assert self.config is not None
         assert self.launcher is not None
         resume = bool(self.config.sweep.resume)
-        record = adopted(recorded_jobs(sweep_dir), combinations) if resume else Record([], [])
+        record = adopted(recorded_jobs(sweep_dir), combinations) if resume else SweepRecord([], [])
         jobs = number_jobs(sweep_dir, combinations, record)
         left = [job for job in jobs if not resume or job.folder in record.unreadable or _is_left(job)]
         write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)

@@ -21,7 +21,7 @@ MOST = 10_000
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureFile:
     """``figures/NAME-EPOCH.png``, or ``figures/NAME.png`` without an epoch."""
 
     name: str
@@ -31,7 +31,7 @@ class Picture:
     size: int
 
 
-def find_pictures(folder: Path) -> list[Picture]:
+def find_pictures(folder: Path) -> list[PictureFile]:
     """Return the regular PNG files in ``figures/``, by name and epoch, without links.
 
     ``NAME.png`` repeats the newest numbered file, so it is left out if there are numbered ones.
@@ -46,7 +46,7 @@ def find_pictures(folder: Path) -> list[Picture]:
                 facts = entry.stat(follow_symlinks=False)
                 if match and stat.S_ISREG(facts.st_mode):
                     epoch = int(match["epoch"]) if match["epoch"] else None
-                    found.append(Picture(match["name"], epoch, entry.name, facts.st_mtime_ns, facts.st_size))
+                    found.append(PictureFile(match["name"], epoch, entry.name, facts.st_mtime_ns, facts.st_size))
     except OSError:
         return []
     numbered = {picture.name for picture in found if picture.epoch is not None}
@@ -73,7 +73,7 @@ def read_picture(folder: Path, file: str) -> bytes:
     return content
 
 
-def embed(runs: Iterable[tuple[Path, list[Picture]]], budget: float) -> list[dict[str, str]]:
+def embed(runs: Iterable[tuple[Path, list[PictureFile]]], budget: float) -> list[dict[str, str]]:
     """Return for each run its pictures as data URLs, by file name.
 
     The newest picture of each kind is taken first, in the order of the runs, then the newest but one and so on, until

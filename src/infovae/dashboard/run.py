@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infovae.dashboard.command import exact_command
-from infovae.dashboard.pictures import Picture, find_pictures
+from infovae.dashboard.pictures import PictureFile, find_pictures
 from infovae.dashboard.reading import UnreadableError, mapping, number, read_json, read_rows, read_yaml, strict
 from infovae.runs.flat import flat
 
@@ -20,7 +20,7 @@ LONGEST = 1000
 
 
 @dataclass
-class Run:
+class RunData:
     """What the page shows of a run.
 
     ``status`` is that of ``summary.json``. Without that file a run is ``running``, or ``stalled`` if nothing was
@@ -34,14 +34,14 @@ class Run:
     config: dict[str, bool | float | str | None] = field(default_factory=dict)
     metrics: dict[str, float | str | None] = field(default_factory=dict)
     curves: dict[str, list[float | None]] = field(default_factory=dict)
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[PictureFile] = field(default_factory=list)
     command: str | None = None
     revision: str | None = None
     changed: bool = False
     touched: float = 0.0
 
 
-def read_run(folder: Path, curve_points: int, stalled_after: float) -> Run:
+def read_run(folder: Path, curve_points: int, stalled_after: float) -> RunData:
     """Read what can be read of a run folder; never raise.
 
     Args:
@@ -49,7 +49,7 @@ def read_run(folder: Path, curve_points: int, stalled_after: float) -> Run:
         curve_points: longer curves are thinned to this many epochs.
         stalled_after: seconds after which a run that writes nothing counts as stalled.
     """
-    run = Run(str(folder))
+    run = RunData(str(folder))
     try:
         _fill(run, folder, curve_points, stalled_after)
     except Exception as error:  # no folder, however it is damaged, may take the others' page down
@@ -58,7 +58,7 @@ def read_run(folder: Path, curve_points: int, stalled_after: float) -> Run:
     return run
 
 
-def _fill(run: Run, folder: Path, curve_points: int, stalled_after: float) -> None:
+def _fill(run: RunData, folder: Path, curve_points: int, stalled_after: float) -> None:
     run.touched = last_touched(folder)
     run.pictures = find_pictures(folder)
     config = _attempt(run, read_yaml, folder, "config.yaml")
@@ -109,7 +109,7 @@ def last_touched(folder: Path) -> float:
     return max(times)
 
 
-def _attempt(run: Run, read: Any, folder: Path, name: str) -> Any:
+def _attempt(run: RunData, read: Any, folder: Path, name: str) -> Any:
     try:
         return read(folder, name)
     except UnreadableError as problem:
@@ -123,7 +123,7 @@ def _choices(hydra: dict[Any, Any]) -> dict[str, bool | float | str | None]:
     return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
 
 
-def _plain_config(run: Run, config: dict[Any, Any], folder: Path) -> dict[str, bool | float | str | None]:
+def _plain_config(run: RunData, config: dict[Any, Any], folder: Path) -> dict[str, bool | float | str | None]:
     """Return plain values by dotted key.
 
     The run's own folder is replaced by a name: by it every run would differ.
@@ -145,7 +145,7 @@ def _plain_value(value: Any, own: str) -> bool | float | str | None:
     return strict(as_number) if isinstance(value, float) or abs(as_number) >= 2**53 else value
 
 
-def _scalars(run: Run, metrics: Any) -> dict[str, float | str | None]:
+def _scalars(run: RunData, metrics: Any) -> dict[str, float | str | None]:
     values = mapping(metrics)
     if len(values) > MOST_KEYS:
         run.problems.append(f"more than {MOST_KEYS} metrics, the rest left out")

@@ -11,8 +11,8 @@ from typing import Any
 
 from infovae.dashboard.folders import find_runs
 from infovae.dashboard.page import safe_json
-from infovae.dashboard.pictures import Picture
-from infovae.dashboard.run import FILES, Run, read_run
+from infovae.dashboard.pictures import PictureFile
+from infovae.dashboard.run import FILES, RunData, read_run
 from infovae.dashboard.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Watched:
 
     folder: Path
     text: str
-    pictures: list[Picture]
+    pictures: list[PictureFile]
     touched: float
     running: bool
     signature: tuple[object, ...]
@@ -152,7 +152,7 @@ def _signature(folder: Path) -> tuple[object, ...]:
     return tuple(signature)
 
 
-def plain(number: int, run: Run) -> dict[str, Any]:
+def plain(number: int, run: RunData) -> dict[str, Any]:
     """Return a run as it goes to the page."""
     pictures: dict[str, list[list[object]]] = {}
     for picture in run.pictures:

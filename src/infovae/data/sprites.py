@@ -25,7 +25,7 @@ CHUNK = 64
 """Images drawn at a time: few enough to stay in the processor's cache, which is five times as fast."""
 
 
-class Grid(NamedTuple):
+class FactorGrid(NamedTuple):
     """The number of values of each factor, in dSprites' order; every combination is one image.
 
     Attributes:
@@ -45,7 +45,7 @@ class Grid(NamedTuple):
     y: int
 
 
-def factors(index: Int64[Tensor, " n"], grid: Grid) -> Int64[Tensor, "n 5"]:
+def factors(index: Int64[Tensor, " n"], grid: FactorGrid) -> Int64[Tensor, "n 5"]:
     """Return the index of each factor's value in these images; the last factor varies fastest."""
     columns = []
     for count in reversed(grid):
@@ -54,7 +54,7 @@ def factors(index: Int64[Tensor, " n"], grid: Grid) -> Int64[Tensor, "n 5"]:
     return torch.stack(columns[::-1], dim=1)
 
 
-def factor_values(index: Int64[Tensor, " n"], grid: Grid) -> Float64[Tensor, "n 5"]:
+def factor_values(index: Int64[Tensor, " n"], grid: FactorGrid) -> Float64[Tensor, "n 5"]:
     """Return the factors' values: shape as its number, scale, rotation in radians, x and y in [0, 1]."""
     shape, scale, rotation, x, y = factors(index, grid).double().unbind(1)
     return torch.stack(
@@ -128,7 +128,7 @@ def sprites(
             raise ArgumentError(name, count, "whole numbers of at least 1")
     if size < 16:
         raise ArgumentError("size", size, "whole numbers of at least 16")
-    grid = Grid(shapes, scales, rotations, xs, ys)
+    grid = FactorGrid(shapes, scales, rotations, xs, ys)
     n = math.prod(grid)
     check_fits("size", size, n * size * size, f", so a grid smaller than {' x '.join(map(str, grid))}")
     log.info("drawing %d sprites of %d x %d pixels; smaller rotations, xs and ys make fewer", n, size, size)
@@ -136,7 +136,7 @@ def sprites(
     return ImageSets(train, test)
 
 
-def _images(index: Int64[Tensor, " n"], grid: Grid, size: int) -> LabelledImages:
+def _images(index: Int64[Tensor, " n"], grid: FactorGrid, size: int) -> LabelledImages:
     images = [render(factor_values(chunk, grid), size) for chunk in progress(index.split(CHUNK), "drawing sprites")]
     values = factors(index, grid)
     return LabelledImages(torch.cat(images), values[:, 0], values)

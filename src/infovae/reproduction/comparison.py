@@ -41,7 +41,7 @@ Course = list[dict[str, float]]
 """The measurements after each epoch."""
 
 
-class Arm(NamedTuple):
+class Method(NamedTuple):
     """An objective, and its divergence if that has a weight."""
 
     objective: str
@@ -76,13 +76,13 @@ class Comparison(Figure):
         return Findings(_drawn(found, courses), rows, f"{note}\n\n{table}")
 
 
-def arm_of(cell: Cell) -> Arm:
+def arm_of(cell: Cell) -> Method:
     """Return the objective and divergence that a cell was trained with."""
     if not cell.objective.startswith("InfoVAE"):
-        return Arm(cell.objective, "–")
+        return Method(cell.objective, "–")
     divergence = str(cell.cfg.divergence["_target_"]).split(".")[-2]  # its file; the kernel is apart
     kernel = str(cell.cfg.divergence.kernel["_target_"]).split(".")[-1] if divergence == "mmd" else "Gaussian"
-    return Arm(cell.objective, divergence if kernel == "Gaussian" else f"{divergence} ({kernel})")
+    return Method(cell.objective, divergence if kernel == "Gaussian" else f"{divergence} ({kernel})")
 
 
 def _labels(cell: Cell) -> dict[str, float | str]:
@@ -104,7 +104,7 @@ def _course(cell: Cell) -> Course:
     ]
 
 
-def _drawn(found: dict[Arm, dict[str, Estimate]], courses: dict[Arm, list[Course]]) -> Pixels:
+def _drawn(found: dict[Method, dict[str, Estimate]], courses: dict[Method, list[Course]]) -> Pixels:
     colours = colours_of(map(str, found))
     with style():
         canvas = Canvas(figsize=(11, 6))
@@ -122,7 +122,7 @@ def _drawn(found: dict[Arm, dict[str, Estimate]], courses: dict[Arm, list[Course
         return rendered(canvas)
 
 
-def _draw_courses(axes: Axes, courses: dict[Arm, list[Course]], colours: dict[str, str]) -> None:
+def _draw_courses(axes: Axes, courses: dict[Method, list[Course]], colours: dict[str, str]) -> None:
     for arm, runs in courses.items():
         for position, run in enumerate(runs):
             seconds, mmd = ([point[key] for point in run] for key in ("training_seconds", "validation/mmd"))

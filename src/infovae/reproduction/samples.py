@@ -11,7 +11,7 @@ from infovae.evaluation.measure import draw
 from infovae.pictures.canvas import rendered, style
 from infovae.pictures.picture import Pixels
 from infovae.pictures.reconstructions import Reconstructions
-from infovae.pictures.samples import Samples as SampleGrid
+from infovae.pictures.samples import Samples
 from infovae.reproduction.cells import Cell
 from infovae.reproduction.figure import Figure, Findings
 from infovae.reproduction.tables import estimate, grouped, markdown, measured
@@ -27,7 +27,7 @@ COLUMNS = {
 }
 
 
-class Samples(Figure):
+class SampleFigure(Figure):
     """Draw pictures by the first seed's models, and tabulate numbers of all seeds."""
 
     title = "Reconstructions and samples from 500 training digits (the paper's Figure 4)"
@@ -55,7 +55,7 @@ class Samples(Figure):
 
 def _pictures(cell: Cell) -> dict[str, Pixels]:
     run = cell.load()
-    chosen = {"reconstructions": Reconstructions(rows=ROWS, pairs=ROWS // 2), "samples": SampleGrid(rows=ROWS)}
+    chosen = {"reconstructions": Reconstructions(rows=ROWS, pairs=ROWS // 2), "samples": Samples(rows=ROWS)}
     return draw(run.module, run.data, chosen)
 
 

@@ -58,7 +58,7 @@ def outcome(folder: Path) -> Outcome:
     return Outcome("cut off", f"cut off: {folder / 'summary.json'} is damaged", {})
 
 
-class Record(NamedTuple):
+class SweepRecord(NamedTuple):
     """What a sweep's folder holds.
 
     Attributes:
@@ -70,14 +70,14 @@ class Record(NamedTuple):
     unreadable: list[Path]
 
 
-def recorded_jobs(sweep_dir: Path) -> Record:
+def recorded_jobs(sweep_dir: Path) -> SweepRecord:
     """Return the jobs that a sweep's folder already holds."""
     folders = [path.parent for path in sweep_dir.glob("*/.hydra")]
     folders += [path for path in sweep_dir.glob("[0-9]*") if path.name.isdigit() and path not in folders]
     folders.sort(key=lambda path: (len(path.name), path.name))
     overrides = {folder: _recorded_overrides(folder / ".hydra") for folder in folders}
     jobs = [Job(folder, found) for folder, found in overrides.items() if found is not None]
-    return Record(jobs, [folder for folder, found in overrides.items() if found is None])
+    return SweepRecord(jobs, [folder for folder, found in overrides.items() if found is None])
 
 
 def _recorded_overrides(records: Path) -> tuple[str, ...] | None:
@@ -93,7 +93,7 @@ def _recorded_overrides(records: Path) -> tuple[str, ...] | None:
     return None
 
 
-def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], record: Record) -> list[Job]:
+def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], record: SweepRecord) -> list[Job]:
     """Return a job for each combination: in the folder that it already has, else in one with the next free number."""
     folders = {job.identity: job.folder for job in record.jobs}
     names = [job.folder.name for job in record.jobs] + [folder.name for folder in record.unreadable]
@@ -107,7 +107,7 @@ def number_jobs(sweep_dir: Path, combinations: Sequence[Sequence[str]], record: 
     return jobs
 
 
-def adopted(record: Record, combinations: Sequence[Sequence[str]]) -> Record:
+def adopted(record: SweepRecord, combinations: Sequence[Sequence[str]]) -> SweepRecord:
     """Return a record in which a folder with a damaged record is that of the job at its number, to run again.
 
     A job that has another folder keeps that one.
@@ -121,7 +121,7 @@ def adopted(record: Record, combinations: Sequence[Sequence[str]]) -> Record:
             log.warning("%s: its record in .hydra/ is damaged; the job of that number runs again there", folder)
         else:
             log.warning("%s: its record in .hydra/ is damaged; it is left alone", folder)
-    return Record(jobs, record.unreadable)
+    return SweepRecord(jobs, record.unreadable)
 
 
 def told_apart(jobs: Sequence[Job]) -> dict[Job, list[str]]:

@@ -98,7 +98,7 @@ def choose(cfg: DictConfig, data: ImageData) -> Computation:
     timings: dict[Computation, Timing] = {}
     for precision in _precisions(cfg):
         for compiled in [cfg.compile] if cfg.compile != AUTO else [False]:
-            timings[Computation(precision, compiled)] = measure(cfg, data, device, precision, compiled)
+            timings[Computation(precision, compiled)] = time_steps(cfg, data, device, precision, compiled)
     seconds = min(timing.total(steps) for timing in timings.values())
     if cfg.compile == AUTO and seconds <= WORTH_COMPILING:
         duration = "less than a second" if seconds < 1 else f"about {seconds:.0f} s"
@@ -106,7 +106,7 @@ def choose(cfg: DictConfig, data: ImageData) -> Computation:
     elif cfg.compile == AUTO:
         for precision in _precisions(cfg):
             try:
-                timings[Computation(precision, True)] = measure(cfg, data, device, precision, compiled=True)
+                timings[Computation(precision, True)] = time_steps(cfg, data, device, precision, compiled=True)
             except Exception as error:  # many kinds: no C++ compiler, or a network that torch can't compile
                 log.info("compile=auto: can't be compiled here (%s)", type(error).__name__)
     fastest = min(timings, key=lambda computation: timings[computation].total(steps))
@@ -115,7 +115,7 @@ def choose(cfg: DictConfig, data: ImageData) -> Computation:
     return fastest
 
 
-def measure(cfg: DictConfig, data: ImageData, device: torch.device, precision: str, compiled: bool) -> Timing:
+def time_steps(cfg: DictConfig, data: ImageData, device: torch.device, precision: str, compiled: bool) -> Timing:
     """Time steps of a new model on a batch of the training data."""
     with isolated_stream(device):
         module = build_module(cfg, data).to(device).train()

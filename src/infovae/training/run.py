@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 
-from infovae.config.check import check as check_config
+from infovae.config.check import check
 from infovae.data.module import ImageData
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
@@ -92,8 +92,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
                 start = prepare(cfg)
                 if in_sweep():  # its record lists the jobs that are refused below too
                     record.begin(start.cfg)
-                run = build(start)
-                check(run, start.checkpoint)
+                run = build_run(start)
+                check_run(run, start.checkpoint)
                 fit(run, record)
                 record.metrics = test(run)
         finally:
@@ -112,7 +112,7 @@ def _own_folder(run_dir: Path) -> AbstractContextManager[None]:
 
 def prepare(cfg: DictConfig) -> Start:
     """Check the config, and find and read the checkpoint that the run goes on from."""
-    check_config(settle(cfg, Computation("32-true", False)))  # Lightning doesn't know auto
+    check(settle(cfg, Computation("32-true", False)))  # Lightning doesn't know auto
     name_job(cfg)
     newest = newest_checkpoint(cfg) if goes_on(cfg) else None
     if newest is not None:  # whichever checkpoint the run was to start from at first
@@ -130,7 +130,7 @@ def prepare(cfg: DictConfig) -> Start:
     return Start(cfg, checkpoint, found)
 
 
-def build(start: Start) -> Run:
+def build_run(start: Start) -> Run:
     """Build data, model and trainer, and choose how to compute."""
     cfg = start.cfg
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
@@ -146,7 +146,7 @@ def build(start: Start) -> Run:
     return Run(cfg, data, module, build_trainer(cfg, start.changes))
 
 
-def check(run: Run, checkpoint: dict[str, Any] | None) -> None:
+def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     """Refuse what would fail later, before anything is written."""
     run_dir = Path(run.cfg.run_dir)
     if is_first_process():
