@@ -185,7 +185,7 @@ def test_a_figure_that_is_not_there_is_one_line_that_lists_those_that_are(comman
     answer = command("reproduce", "figure=comparisons")
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
-        f"error: figure=comparisons: unknown option; accepted: {', '.join(['all', *FIGURES])}"
+        f"error: unknown option figure=comparisons. Did you mean comparison? Options: {', '.join(['all', *FIGURES])}"
     ]
 
 

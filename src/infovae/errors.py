@@ -1,4 +1,4 @@
-"""Errors a user can cause, with what is wrong and what would be accepted as data."""
+"""Errors a user can cause. They carry the key, the value, the reason and the accepted values as fields."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ TERMINATED = 143
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; printed as one line, ``KEY=VALUE: WHY; accepted: ACCEPTED``.
+    """A mistake that the user can fix; printed as one line, ``KEY=VALUE: WHY; accepted: ACCEPTED``.
 
     Args:
         why: what is wrong; the whole line where there is no key.

@@ -129,7 +129,7 @@ def test_a_killed_run_ends_as_one_that_never_was(tmp_path: Path) -> None:
         assert_same_end(tmp_path / "whole" / model, tmp_path / "killed" / model)
     log = (tmp_path / "killed" / "adversarial" / "attempts.log").read_text()
     assert "last.ckpt is damaged and was set aside" in log
-    assert log.count(f"goes on from {tmp_path / 'killed' / 'adversarial' / 'checkpoints'}") == 1
+    assert log.count(f"resuming from {tmp_path / 'killed' / 'adversarial' / 'checkpoints'}") == 1
 
 
 def moments(model: str) -> list[list[str]]:

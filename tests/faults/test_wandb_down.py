@@ -89,8 +89,8 @@ def test_a_server_that_nobody_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("401", 0, "mode online failed ("),
         ("hang", 1, "mode online failed (Timed out initializing run"),
-        ("hang", 2, "not uploaded in 1 seconds; `wandb sync --include-online "),
-        ("500", 2, "not uploaded in 1 seconds; `wandb sync --include-online "),
+        ("hang", 2, "upload not finished after 1 seconds; `wandb sync --include-online "),
+        ("500", 2, "upload not finished after 1 seconds; `wandb sync --include-online "),
     ],
     ids=["a wrong key", "silent when the run starts", "silent from then on", "out of order from then on"],
 )

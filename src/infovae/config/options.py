@@ -37,14 +37,19 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 def suggestion(key: str, config: Mapping[Any, Any]) -> str:
     """Return `` (did you mean KEY?)`` after an unknown key; empty if no key of the config resembles it.
 
-    Keys below the same parent come first, then all others, then those below the parent that still need a value.
+    Keys of the same parent come first, then those below it, then all others, then those that still need a value.
     """
     parent, _, name = key.rpartition(".")
     # Hydra's own settings have every name, and a value that interpolates another key is not the one to set.
-    there = {other: value for other, value in _values_by_key(config) if other != key and "${" not in str(value)}
+    there = {
+        other: value
+        for other, value in _values_by_key(config)
+        if other != key and (isinstance(value, Mapping) or "${" not in str(value))
+    }
+    beside = [other for other in there if other.rpartition(".")[0] == parent]
     below = [other for other in there if not parent or other.startswith(f"{parent}.")]
     found: list[str] = []
-    for keys in (below, there):
+    for keys in (beside, below, there):
         close = get_close_matches(name, {_last(other) for other in keys}, n=1, cutoff=0.75)
         found = found or [other for other in keys if [_last(other)] == close]
     found = found or [other for other in below if there[other] == "???"]

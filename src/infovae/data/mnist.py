@@ -93,6 +93,8 @@ def _download(root: str, raw: Path, bad: list[str], download: bool) -> None:
             reason = f"and the download failed ({' '.join(str(error).split()) or type(error).__name__})"
     if bad:
         raise ArgumentError(
-            "root", root, f"sound archives in {Path(root) / 'mnist'} or unpacked files in {raw}",
+            "root", root,
+            f"sound archives in {Path(root) / 'mnist'}, unpacked files in {raw}, or root=CLONE/data of a clone of this "
+            "project, which brings MNIST",
             f"MNIST is missing or damaged: {', '.join(bad)} {reason}",
         )  # fmt: skip

@@ -23,6 +23,7 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links, write_whole
 from infovae.runs.folder import check_writable, write_config, write_record
 from infovae.streams import isolated_stream
+from infovae.sweeps.engines import install
 from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ def _onnx_program(path: Path, input_name: str) -> Program:
 def _check_installed() -> None:
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f"{' and '.join(missing)}: not installed, and ONNX needs it; pip install '.[export]' brings it")
+        raise UserError(f"{' and '.join(missing)}: not installed; ONNX files need {install('export')}")
 
 
 @contextmanager

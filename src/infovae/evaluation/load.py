@@ -1,4 +1,4 @@
-"""Make a model again from a run folder."""
+"""Load a trained model from a run folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

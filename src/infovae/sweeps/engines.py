@@ -1,5 +1,8 @@
 """Launchers that need an extra of this package."""
 
+import re
+import shlex
+from importlib.metadata import requires
 from importlib.util import find_spec
 
 from omegaconf import DictConfig
@@ -24,5 +27,7 @@ def check_launcher(hydra: DictConfig) -> None:
 
 
 def install(extra: str) -> str:
-    """Return the command that installs an extra."""
-    return f"pip install -e '.[{extra}]'"
+    """Return the command that installs what an extra of this package needs, in a clone or elsewhere."""
+    needed = (need.partition(";") for need in requires("infovae") or [])
+    names = [name.strip() for name, _, marker in needed if re.search(rf"extra == .{extra}.$", marker.strip())]
+    return f"pip install {shlex.join(names)}"

@@ -116,7 +116,7 @@ def prepare(cfg: DictConfig) -> Start:
     name_job(cfg)
     newest = newest_checkpoint(cfg) if goes_on(cfg) else None
     if newest is not None:  # whichever checkpoint the run was to start from at first
-        log.info("goes on from %s", newest)
+        log.info("resuming from %s", newest)
         cfg.ckpt_path = str(newest)
     if cfg.ckpt_path is None:
         return Start(cfg, None, [])

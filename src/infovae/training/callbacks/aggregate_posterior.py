@@ -145,8 +145,8 @@ class AggregatePosterior(pl.Callback):
         if total > LOGGED_FROM and not self._logged:
             slowest = max(self._seconds, key=lambda name: self._seconds[name])
             log.info(
-                "the metrics took %.1f s of the first epoch, %s alone %.1f. Faster: fewer metrics (metrics=[mmd]), "
-                "fewer examples (metrics.mig.examples=1000), or one measurement after training (infovae evaluate)",
+                "the metrics took %.1f s of the first epoch, %s alone %.1f. Faster: fewer metrics (metrics=[mmd]), or "
+                "one measurement after training (infovae evaluate)",
                 total, slowest, self._seconds[slowest],
             )  # fmt: skip
         self._logged = True
