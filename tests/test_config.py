@@ -28,6 +28,7 @@ OPTIONS = sorted(
 )
 COMPANIONS = {
     "posterior=deterministic": ["model=mmd_vae"],
+    "posterior=normalized_deterministic": ["model=mmd_vae"],
     "divergence=none": ["model=vae"],
     "prior=uniform": ["model=mmd_vae"],
     "network=conv": ["~network.encoder.hidden"],

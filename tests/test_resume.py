@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from conftest import TINY, Compose, composing
 from omegaconf import OmegaConf
@@ -14,7 +15,9 @@ from omegaconf import OmegaConf
 from infovae.errors import UserError
 from infovae.evaluation.load import load
 from infovae.module import InfoVAE
+from infovae.objective import Objective
 from infovae.runs.changes import ChangedError, changes, config_of, refused
+from infovae.training.assemble import build_data, build_module, build_trainer
 from infovae.training.run import train
 
 LAST = Path("checkpoints", "last.ckpt")
@@ -62,6 +65,58 @@ def test_other_settings_are_refused_by_name_and_nothing_is_written(
     assert "\n" not in str(refusal.value)
     assert files_of(run) == before
     assert by == "resume" or not any(place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trainer.max_epochs=2", "optimizer.lr=0.5"], r"optimizer.lr=0.5 \(there 0.001\): all 2 epochs are trained"),
+        (["trainer.max_epochs=1"], "trainer.max_epochs=1: the run has trained 2 epochs; accepted: at least 2"),
+    ],
+)
+def test_settings_that_no_epoch_is_left_for_are_refused(
+    composed: Compose, run: Path, overrides: list[str], message: str
+) -> None:
+    before = files_of(run)
+    with pytest.raises(ChangedError, match=message):
+        train(composed(*TINY, *overrides, "resume=auto", run_dir=run))
+    assert files_of(run) == before
+
+
+def test_other_images_under_the_same_settings_are_refused(composed: Compose, tmp_path: Path) -> None:
+    images = torch.rand(2, 60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    for name, part in zip("abc", (images[0], images[1], images[0]), strict=True):
+        torch.save(part, tmp_path / f"{name}.pt")
+    kept = [override for override in TINY if not override.startswith("data")]
+    settings = [*kept, "data=tensor", "data.batch_size=20", "data.validation_size=10", "resume=auto"]
+
+    def go(name: str, epochs: int) -> None:
+        path = f"data.path={tmp_path / name}.pt"
+        train(composed(*settings, path, f"trainer.max_epochs={epochs}", run_dir=tmp_path / "run"))
+
+    go("a", 1)
+    before = files_of(tmp_path / "run")
+    with pytest.raises(ChangedError, match="data: the checkpoint was trained on other images"):
+        go("b", 2)
+    assert files_of(tmp_path / "run") == before
+    go("c", 2)  # the same images in another file
+
+
+def test_evaluation_weighs_by_the_final_objective_while_another_trains(composed: Compose, tmp_path: Path) -> None:
+    class Ramp(pl.Callback):
+        def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            pl_module.objective = Objective(0.0, 1 + 1000 * trainer.current_epoch)  # type: ignore[assignment]
+
+    cfg = composed(*TINY, "trainer.max_epochs=2", "model.lambda_=3", "divergence.estimator=v", run_dir=tmp_path)
+    data = build_data(cfg)
+    module = build_module(cfg, data)
+    trainer = build_trainer(cfg)
+    trainer.callbacks.append(Ramp())  # type: ignore[attr-defined]
+    trainer.fit(module, datamodule=data)
+    for row in csv.DictReader((tmp_path / "metrics.csv").open()):
+        terms = {name: float(row[f"validation/{name}"]) for name in ("loss", "reconstruction", "rate", "divergence")}
+        expected = terms["reconstruction"] + terms["rate"] + 2 * terms["divergence"]
+        assert math.isclose(terms["loss"], expected, rel_tol=1e-5)
 
 
 @pytest.mark.parametrize("by", ["resume", "ckpt_path"])

@@ -119,6 +119,8 @@ class InfoVAE(pl.LightningModule):
         self.prior = prior
         self.divergence = divergence
         self.objective = objective
+        # Evaluation weighs the terms by this one, also while a callback moves the other: epochs are then comparable.
+        self.final_objective = objective
         self.optimizer = optimizer
         self.splits = splits
         self.training_terms = ObjectiveTerms()
@@ -137,14 +139,6 @@ class InfoVAE(pl.LightningModule):
             self.objective.divergence_weight != 0 and "log_prob" in self.divergence.needs
         )
         self.prior.requires_grad_(learns)
-
-    @property
-    def final_objective(self) -> Objective:
-        """The objective by which evaluation weighs the terms: that of the end, so that epochs are comparable.
-
-        A schedule may move the training step's weights. Early stopping and the best checkpoint go by this one.
-        """
-        return self.objective
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
         """Return q(z|x)."""

@@ -10,6 +10,7 @@ from infovae.classifier.network import Classifier
 from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.data.images import LabelledImages
 from infovae.errors import UserError
+from infovae.runs.checkpoints import SEAL_LENGTH
 
 
 def some_images() -> LabelledImages:
@@ -63,6 +64,17 @@ def test_a_damaged_file_or_another_set_s_is_one_clear_line(tmp_path: Path) -> No
     path.rename(weights_path(tmp_path, "cd" * 32))
     with pytest.raises(UserError, match="made for another data set"):
         load_classifier(tmp_path, "cd" * 32)
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    key = "ab" * 32
+    path = weights_path(tmp_path, key)
+    save_classifier(Classifier((1, 4, 6), 3, channels=(4,), features=5), 0.5, key, path)
+    whole = path.read_bytes()
+    for position in range(0, len(whole) - SEAL_LENGTH, len(whole) // 60):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        with pytest.raises(UserError, match="damaged, or no classifier's weights"):
+            load_classifier(tmp_path, key)
 
 
 def test_data_options_are_named_as_their_functions() -> None:

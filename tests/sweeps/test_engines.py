@@ -72,7 +72,7 @@ def test_a_missing_launcher_is_told_with_what_installs_it(
 ) -> None:
     composed(f"hydra/launcher={launcher}")  # against the plugin's own schema where it is installed
     monkeypatch.setattr("infovae.sweeps.engines.find_spec", lambda name: None)
-    extra = {"submitit_local": "slurm", "submitit_slurm": "slurm"}.get(launcher, launcher)
-    message = rf"^hydra/launcher={launcher}: not installed; pip install -e '\.\[{extra}\]'$"
+    package = f"hydra-{launcher.partition('_')[0]}-launcher"
+    message = rf"^hydra/launcher={launcher}: not installed; pip install '{package}[^ ']*'$"
     with pytest.raises(UserError, match=message):
         check_launcher(HydraConfig.get())

@@ -112,6 +112,10 @@ class OptunaStudy(Sweeper):
     def _search(self, sweep_dir: Path, shared: Sequence[str], space: "Space") -> None:
         import optuna
 
+        for link in filter(Path.is_symlink, sweep_dir.iterdir()):  # the database would write through it
+            raise UserError(
+                f"{link} is a link", key="hydra.sweep.dir", value=sweep_dir, accepted="a folder without links"
+            )
         assert self.config is not None
         assert self.launcher is not None
         optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import torch
 from infovae.classifier.network import Classifier
 from infovae.data.images import LabelledImages
 from infovae.errors import UserError
+from infovae.runs.checkpoints import check_seal, seal
 from infovae.runs.files import write_whole
 from infovae.runs.lock import one_at_a_time
 
@@ -62,6 +64,7 @@ def save_classifier(classifier: Classifier, accuracy: float, key: str, path: Pat
     }
     packed = io.BytesIO()
     torch.save(content, packed)
+    seal(packed)
     path.parent.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(path.with_name(f"{path.name}.lock")):  # several processes may have found no classifier
         write_whole(path, packed.getvalue())
@@ -77,7 +80,9 @@ def load_classifier(folder: str | Path, key: str) -> Judge | None:
     if not path.is_file():
         return None
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        packed = path.read_bytes()
+        check_seal(packed)
+        content: dict[str, Any] = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
         if content["data_sha256"] != key:
             raise ValueError("made for another data set")
         with torch.random.fork_rng([]):
@@ -86,7 +91,8 @@ def load_classifier(folder: str | Path, key: str) -> Judge | None:
         classifier.load_state_dict(content["state_dict"])
         accuracy = float(content["test_accuracy"])
     except (
-        pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError, RuntimeError, ValueError
+        pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, OSError,
+        RuntimeError, ValueError, NotImplementedError, IndexError
     ) as error:  # fmt: skip
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(

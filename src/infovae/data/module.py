@@ -1,6 +1,7 @@
 """Any image set as a LightningDataModule."""
 
 import functools
+import hashlib
 import logging
 import os
 from collections.abc import Callable, Container
@@ -116,7 +117,20 @@ class ImageData(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a model is built from, for Lightning to keep in each checkpoint: it then needs no images."""
-        return {"image_shape": list(self.image_shape), "evaluation_splits": list(self.evaluation_splits)}
+        return {
+            "image_shape": list(self.image_shape),
+            "evaluation_splits": list(self.evaluation_splits),
+            "fingerprint": self.fingerprint(),
+        }
+
+    def fingerprint(self) -> str:
+        """Return a digest of the training split's size, and of 500 of its images with their labels."""
+        images, labels, _ = self.splits["train"]
+        chosen = torch.linspace(0, len(images) - 1, min(500, len(images))).long()
+        digest = hashlib.sha256(f"{len(images)} {self.image_shape}".encode())
+        for part in (images[chosen], labels[chosen]):
+            digest.update(part.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def train_dataloader(self) -> ImageLoader:
         return self._loader("train", training=True)

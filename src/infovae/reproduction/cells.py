@@ -20,6 +20,7 @@ from infovae.objective import Objective
 from infovae.reproduction.scripts import run_script
 from infovae.runs.files import write_whole
 from infovae.runs.final_row import final_position
+from infovae.runs.safe_yaml import safe_yaml
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.overrides import not_overridden
 
@@ -33,7 +34,7 @@ class Cell:
     @cached_property
     def cfg(self) -> DictConfig:
         """The run's config."""
-        cfg = OmegaConf.load(self.folder / "config.yaml")
+        cfg = OmegaConf.create(safe_yaml((self.folder / "config.yaml").read_text(encoding="utf-8")))
         assert isinstance(cfg, DictConfig)
         return cfg
 

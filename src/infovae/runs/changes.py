@@ -84,6 +84,30 @@ def refuse_changes(found: Sequence[Change], checkpoint: Path, has_schedule: bool
         )
 
 
+def refuse_without_training(found: Iterable[Change], epochs: int, most: int | None) -> None:
+    """Refuse settings that would be recorded though no epoch is left to apply them to.
+
+    Args:
+        found: all changes.
+        epochs: how many epochs the checkpoint has behind it.
+        most: ``trainer.max_epochs``; None or -1 for no limit.
+
+    Raises:
+        ChangedError: fewer epochs are asked for than were trained, or the optimiser's settings can't take effect.
+    """
+    if most is None or most < 0 or most > epochs:
+        return
+    if most < epochs:
+        raise ChangedError(
+            f"the run has trained {epochs} epochs", key="trainer.max_epochs", value=most, accepted=f"at least {epochs}"
+        )
+    wrong = [change for change in found if change.key.startswith("optimizer.")]
+    if wrong:
+        raise ChangedError(
+            f"{', '.join(map(str, wrong))}: all {epochs} epochs are trained", accepted="a larger trainer.max_epochs"
+        )
+
+
 class ChangedError(UserError):
     """A run was to go on under settings that can't change."""
 

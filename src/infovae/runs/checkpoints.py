@@ -7,7 +7,7 @@ import os
 import pickle
 import struct
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,12 @@ def read_resumable(path: Path, key: str) -> dict[str, Any]:
     if missing:
         raise UserError(f"holds weights, but no {', '.join(missing)} to go on with", key=key, accepted=ACCEPTED)
     return checkpoint
+
+
+def epochs_of(checkpoint: Mapping[str, Any]) -> int:
+    """Return how many whole epochs a resumable checkpoint has behind it."""
+    epochs: int = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return epochs
 
 
 def load_weights(module: nn.Module, weights: dict[str, Any], path: Path) -> None:

@@ -53,7 +53,7 @@ def outcome(folder: Path) -> Outcome:
                 return Outcome(status, error, {name: float(value) for name, value in metrics.items()})
     except FileNotFoundError:
         return Outcome("cut off", None, {})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         pass
     return Outcome("cut off", f"cut off: {folder / 'summary.json'} is damaged", {})
 

@@ -1,6 +1,6 @@
 """What can be known to be wrong with a run before anything is written or trained."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAv
 from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.module import InfoVAE
+from infovae.runs.changes import ChangedError
 from infovae.runs.folder import check_writable
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.best_checkpoint import BestCheckpoint
@@ -107,6 +108,17 @@ def check_limits(trainer: pl.Trainer, data: ImageData) -> None:
                 f"less than one of {batches} batches", key=f"trainer.limit_{limit}_batches", value=share,
                 accepted=f"null, whole numbers, and shares of at least {1 / batches:.2g}",
             )  # fmt: skip
+
+
+def check_same_images(data: ImageData, checkpoint: Mapping[str, Any]) -> None:
+    """Refuse to go on with other training images than those of a checkpoint, wherever they lie.
+
+    Raises:
+        ChangedError: the images or their labels differ. A checkpoint that doesn't know its images is accepted.
+    """
+    known = checkpoint.get(type(data).__qualname__, {}).get("fingerprint")
+    if known is not None and known != data.fingerprint():
+        raise ChangedError("the checkpoint was trained on other images", key="data", accepted="the same images")
 
 
 def check_processes(trainer: pl.Trainer, data: ImageData) -> None:

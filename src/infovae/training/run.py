@@ -12,8 +12,8 @@ from infovae.config.check import check
 from infovae.data.module import ImageData
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
-from infovae.runs.changes import Change, changes, config_of, refuse_changes
-from infovae.runs.checkpoints import load_weights, read_resumable
+from infovae.runs.changes import Change, changes, config_of, refuse_changes, refuse_without_training
+from infovae.runs.checkpoints import epochs_of, load_weights, read_resumable
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_links_inside
 from infovae.runs.lock import claimed
@@ -33,6 +33,7 @@ from infovae.training.checks import (
     check_loggers,
     check_optimizer,
     check_processes,
+    check_same_images,
     checkpoint_files,
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
@@ -127,6 +128,7 @@ def prepare(cfg: DictConfig) -> Start:
         cfg = settle(cfg, chosen_before(before))
         found = changes(before, OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         refuse_changes(found, path, has_schedule=bool(checkpoint.get("lr_schedulers")))
+        refuse_without_training(found, epochs_of(checkpoint), cfg.trainer.get("max_epochs"))
     return Start(cfg, checkpoint, found)
 
 
@@ -137,6 +139,7 @@ def build_run(start: Start) -> Run:
     data = build_data(cfg)
     module = build_module(cfg, data)
     if start.checkpoint is not None:
+        check_same_images(data, start.checkpoint)
         load_weights(module, start.checkpoint["state_dict"], Path(cfg.ckpt_path))
     if is_auto(cfg):
         cfg = settle(cfg, choose(cfg, data))
