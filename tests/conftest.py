@@ -1,6 +1,7 @@
 """Shared by all tests: composed configs, a few hundred real digits, runs of the real command."""
 
 import copy
+import logging
 import os
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
+
+from infovae.terminal.command import VARIABLE
 
 PROJECT = Path(__file__).parents[1]
 CONF = PROJECT / "conf"
@@ -109,6 +112,21 @@ def command(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _no_trace_of_a_command() -> Iterator[None]:
+    """Take back what a command leaves that ran in this process: its name, and loggers that Hydra disabled."""
+    before, level = os.environ.get(VARIABLE), logging.root.level
+    yield
+    logging.root.setLevel(level)
+    os.environ.pop(VARIABLE, None)
+    if before is not None:
+        os.environ[VARIABLE] = before
+    logging.disable(logging.NOTSET)
+    for logger in list(logging.root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(autouse=True)
