@@ -11,21 +11,12 @@ from types import ModuleType
 
 import pytest
 import yaml
+from browser import ARGUMENTS, BROWSERS
 from conftest import CONF, PROJECT
 from playwright.sync_api import sync_playwright
 
 from infovae.objective import infovae_loss
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCIENCE = {"objective", "codes", "model", "module", "divergences", "priors", "posteriors", "likelihoods", "networks",
            "metrics", "pictures", "data", "evaluation.load"}  # fmt: skip
 

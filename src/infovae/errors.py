@@ -54,6 +54,11 @@ class ArgumentError(ValueError):
         return UserError(self.why, key=name, value=self.value, accepted=self.accepted)
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the message of an error on one line, or the name of its class if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def require_at_least(least: int, **arguments: int) -> None:
     """Check that every argument is at least ``least``.
 

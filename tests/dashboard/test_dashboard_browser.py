@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import ARGUMENTS, BROWSERS
 from conftest import Command
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from run_folders import png, write_run
@@ -18,16 +19,6 @@ from infovae.dashboard.server import Server
 from infovae.dashboard.settings import Settings
 from infovae.dashboard.watch import Watch
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 VIEWS = ("curves", "against", "parallel", "pareto", "pictures")
 Open = Callable[..., Page]
 
@@ -49,9 +40,9 @@ def settings_for(folder: Path, **changed: Any) -> Settings:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
-        said = f"no browser: none of {', '.join(NAMES)} is installed"
+        said = f"no browser: none of {', '.join(BROWSERS)} is installed"
         if os.environ.get("CI") == "true":
             pytest.fail(said)
         pytest.skip(said)

@@ -11,7 +11,7 @@ import torch
 
 from infovae.classifier.network import Classifier
 from infovae.data.images import LabelledImages
-from infovae.errors import UserError
+from infovae.errors import UserError, reason_of
 from infovae.runs.checkpoints import check_seal, seal
 from infovae.runs.files import write_whole
 from infovae.runs.lock import one_at_a_time
@@ -94,9 +94,8 @@ def load_classifier(folder: str | Path, key: str) -> Judge | None:
         pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, OSError,
         RuntimeError, ValueError, NotImplementedError, IndexError
     ) as error:  # fmt: skip
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path}: damaged, or no classifier's weights ({reason}); accepted: a file that `infovae classifier` "
-            "wrote. Delete this one and train again"
+            f"{path}: damaged, or no classifier's weights ({reason_of(error)}); accepted: a file that "
+            "`infovae classifier` wrote. Delete this one and train again"
         ) from error
     return Judge(classifier.eval().requires_grad_(False), accuracy, path)

@@ -208,7 +208,7 @@ def _holds_target(value: Any) -> bool:
 
 
 def _declared() -> dict[Any, Any]:
-    """Return what the running command's own config file holds, and the keys of groups of which an option is chosen."""
+    """Return the content of the running command's config file, and the keys of groups that have a chosen option."""
     hydra = HydraConfig.get()
     folders = [CONF, *(Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file")]
     files = [folder / f"{name}.yaml" for folder in folders for name in ("image_data", hydra.job.config_name)]

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infovae.errors import reason_of
+
 
 def size_of(path: Path) -> int:
     """Return how many bytes the arrays of a file take in memory.
@@ -49,7 +51,7 @@ def read_arrays(path: Path, mapped: bool) -> dict[str, Tensor]:
         arrays = dict(content) if hasattr(content, "keys") else {"images": content}
         tensors = {name: _dense(array, mapped) for name, array in arrays.items() if name in ("images", "labels")}
     except Exception as error:  # damaged or foreign bytes can make a reader raise anything
-        reason = (" ".join(str(error).split()) or type(error).__name__).split(". ")[0]
+        reason = reason_of(error).split(". ")[0]
         raise ValueError(
             f"can't be read as {path.suffix} ({reason}); accepted: plain arrays, with no pickled objects"
         ) from error

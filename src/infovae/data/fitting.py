@@ -22,7 +22,7 @@ class Lossy(NamedTuple):
 
     Attributes:
         peaks: the largest value of each 16-bit image.
-        stacks: files of several images, of which the first is read.
+        stacks: files that hold several images; only the first is read.
     """
 
     peaks: list[int]

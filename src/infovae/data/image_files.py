@@ -11,6 +11,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from infovae.data.stored_images import StoredImages
+from infovae.errors import reason_of
 
 FILES_AT_A_TIME = 10_000
 """How many files the threads are given at a time: the bookkeeping for a million would itself fill memory."""
@@ -50,7 +51,7 @@ class ImageFiles(StoredImages):
             try:
                 images[place] = self.read(path)
             except Exception as error:  # damaged bytes can make a decoder raise anything
-                raise OSError(f"{path} can't be read ({_reason(error)})") from error
+                raise OSError(f"{path} can't be read ({reason_of(error)})") from error
         return images
 
     def read_all(self, images: UInt8[Tensor, "n c h w"] | None, read: Reader | None = None) -> list[str | None]:
@@ -69,7 +70,7 @@ class ImageFiles(StoredImages):
             try:
                 pixels = read(self.folder / self.names[position])
             except Exception as error:  # damaged bytes can make a decoder raise anything
-                return _reason(error)
+                return reason_of(error)
             if images is not None:
                 images[position] = pixels
             return None
@@ -80,7 +81,3 @@ class ImageFiles(StoredImages):
             for start in range(0, len(self), FILES_AT_A_TIME):
                 problems += pool.map(problem, range(start, min(start + FILES_AT_A_TIME, len(self))))
         return problems
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

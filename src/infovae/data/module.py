@@ -120,11 +120,12 @@ class ImageData(pl.LightningDataModule):
         return {
             "image_shape": list(self.image_shape),
             "evaluation_splits": list(self.evaluation_splits),
-            "fingerprint": self.fingerprint(),
+            "fingerprint": self.fingerprint,
         }
 
+    @functools.cached_property  # streamed images are read from files, and every checkpoint holds it
     def fingerprint(self) -> str:
-        """Return a digest of the training split's size, and of 500 of its images with their labels."""
+        """A digest of the training split's size, and of 500 of its images with their labels."""
         images, labels, _ = self.splits["train"]
         chosen = torch.linspace(0, len(images) - 1, min(500, len(images))).long()
         digest = hashlib.sha256(f"{len(images)} {self.image_shape}".encode())
@@ -254,7 +255,7 @@ def _held_out(validation_size: int | float | None, n: int, has_own: bool) -> int
     """Return how many of n training examples to hold out for validation.
 
     Raises:
-        ArgumentError: the size can't be had.
+        ArgumentError: the split has too few images for this size.
     """
     if validation_size is None:
         if not has_own:

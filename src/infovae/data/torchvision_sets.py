@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.datasets import MNIST
 
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.errors import ArgumentError
+from infovae.errors import ArgumentError, reason_of
 from infovae.runs.lock import no_empty_folders, one_at_a_time
 
 Array = np.ndarray | Tensor
@@ -120,7 +120,7 @@ def _one_line(name: str, root: str, folder: Path, files: Sequence[str], download
         yield
     except Exception as error:
         missing = [file for file in files if not (folder / file).exists()]
-        reason = (" ".join(str(error).split()) or type(error).__name__).replace(TORCHVISIONS_ADVICE, "").rstrip(". ")
+        reason = reason_of(error).replace(TORCHVISIONS_ADVICE, "").rstrip(". ")
         if not missing:
             state, tried, expected = "damaged", f" ({reason})", f"sound files {', '.join(files)}"
         else:

@@ -47,7 +47,7 @@ class ObjectiveTerms(torchmetrics.Metric):
         """Take in the averages of a batch.
 
         Args:
-            loss: without the divergence where there is none.
+            loss: without the divergence if the batch has none.
             reconstruction: -E log p(x|z).
             rate: E KL(q(z|x) || p(z)).
             divergence: D(q(z) || p(z)); None where the batch is too small for an estimate.

@@ -117,7 +117,7 @@ def check_same_images(data: ImageData, checkpoint: Mapping[str, Any]) -> None:
         ChangedError: the images or their labels differ. A checkpoint that doesn't know its images is accepted.
     """
     known = checkpoint.get(type(data).__qualname__, {}).get("fingerprint")
-    if known is not None and known != data.fingerprint():
+    if known is not None and known != data.fingerprint:
         raise ChangedError("the checkpoint was trained on other images", key="data", accepted="the same images")
 
 

@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import WandbLogger
 
+from infovae.errors import reason_of
 from infovae.runs.files import refuse_links
 from infovae.training.loggers.bounded import bounded
 from infovae.training.loggers.wandb_server import key_is_configured, trouble
@@ -56,7 +57,9 @@ class PatientWandbLogger(WandbLogger):
         except Exception as error:
             if not self._warned:
                 self._warned = True
-                log.warning("logger=wandb: some entries are missing (%s); the run folder has everything", _line(error))
+                log.warning(
+                    "logger=wandb: some entries are missing (%s); the run folder has everything", reason_of(error)
+                )
 
 
 def choose_mode(mode: Mode) -> str:
@@ -123,7 +126,7 @@ def wandb_logger(
             instead = (
                 "logging offline, `wandb sync` uploads the run" if attempt != "offline" else "going on without W&B"
             )
-            log.warning("logger=wandb: mode %s failed (%s); %s", attempt, _line(error), instead)
+            log.warning("logger=wandb: mode %s failed (%s); %s", attempt, reason_of(error), instead)
             _end(exit_code=1, seconds=SECONDS_TO_CLOSE)  # or the identity would still be in use
             continue
         run.define_metric("trainer/global_step")
@@ -175,7 +178,7 @@ def log_evaluation(
             images = {name: wandb.Image(pixels) for name, pixels in pictures.items()}
             run.summary.update({f"evaluation/{name}": value for name, value in {**values, **images}.items()})
     except Exception as error:  # a tracker must not lose what was measured: it is in the folder already
-        log.warning("logger=wandb: could not add the evaluation (%s)", _line(error))
+        log.warning("logger=wandb: could not add the evaluation (%s)", reason_of(error))
 
 
 def finish(exit_code: int) -> None:
@@ -195,7 +198,7 @@ def _end(exit_code: int, seconds: float) -> bool:
     except TimeoutError:
         return False
     except BaseException as problem:  # an error of the tracker must not fail a good run
-        log.warning("logger=wandb: could not close the run (%s)", _line(problem))
+        log.warning("logger=wandb: could not close the run (%s)", reason_of(problem))
     return True
 
 
@@ -218,7 +221,3 @@ def _settings(seconds_to_upload: float) -> "wandb.Settings":
         finish_timeout=seconds_to_upload,
         finish_timeout_raises=True,
     )
-
-
-def _line(problem: BaseException) -> str:
-    return " ".join(str(problem).split()) or type(problem).__name__
