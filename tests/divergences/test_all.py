@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.config.check import build
+from infovae.config.build import build
 from infovae.divergences.divergence import Divergence
 from infovae.priors.standard_normal import StandardNormal
 

@@ -73,7 +73,7 @@ class CriticDivergence(Divergence):
         try:
             self.optimizer = optimizer(self.critic.parameters())
         except ValueError as error:
-            raise ValueError(f"optimizer: {error}") from error
+            raise ArgumentError("optimizer", ..., "", str(error)) from error
         self.critic.requires_grad_(False)
 
     @abstractmethod
