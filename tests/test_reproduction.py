@@ -150,7 +150,7 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
     before = kept.read_bytes()
     lost.unlink()
 
-    partial = command("reproduce", "figure=contours", cells, "train=false")
+    partial = command("reproduce", "figure=[contours]", cells, "train=false")
     assert partial.returncode == 1
     assert (
         partial.stderr.splitlines()[-1]
