@@ -160,7 +160,8 @@ def _declared() -> dict[Any, Any]:
         for entry in content.get("defaults", []):
             declared |= {name: {} for name in entry if isinstance(entry, dict) and entry[name] and "/" not in name}
         declared |= content
-    chosen = (str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None)
+    chosen = [str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None]
+    chosen += [key for key in (entry.partition("=")[0] for entry in hydra.overrides.task) if is_group(key)]  # lists
     return {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
 
 
