@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, Normal
 
+from infovae.errors import ArgumentError
 from infovae.parallel import sum_over_processes
 from infovae.posteriors.linear_gaussian import LinearGaussian
 from infovae.posteriors.point_mass import PointMass
@@ -23,9 +24,12 @@ class Normalized(Posterior):
     Sources: Rustamov 2019 (arXiv 1901.03227, code normalisation); Zhu et al. 2020 (arXiv 2004.12585, BN-VAE).
 
     Args:
-        base: the posterior of the codes before they are normalised; a diagonal Gaussian or a point mass.
+        base: the posterior of the codes before they are normalised; a Gaussian or a point mass.
         latent_dim: d.
         normalization: see :func:`infovae.posteriors.whitening.whitening`.
+
+    Raises:
+        ArgumentError: the base is of another family.
     """
 
     needs_calibration = True
@@ -36,6 +40,9 @@ class Normalized(Posterior):
 
     def __init__(self, base: Posterior, latent_dim: int, normalization: Normalization = "cholesky") -> None:
         super().__init__()
+        if not _is_known(base(torch.zeros(1, base.parameters_per_dimension * latent_dim))):
+            accepted = "the posterior diagonal_gaussian, full_gaussian or deterministic"
+            raise ArgumentError("base", type(base).__name__, accepted, "it is neither Gaussian nor a point mass")
         self.base = base
         self.normalization = normalization
         self.parameters_per_dimension = base.parameters_per_dimension
@@ -52,7 +59,7 @@ class Normalized(Posterior):
             raw = self.base(parameters)
             centre = sum_over_processes(raw.mean.sum(dim=0)) / global_size
             deviation = raw.mean - centre
-            scatter = deviation.T @ deviation + torch.diag(raw.variance.sum(dim=0))
+            scatter = deviation.T @ deviation + _within(raw, centre.dtype)
             covariance = sum_over_processes(scatter) / global_size
             return normalized(raw, whitening(centre, covariance, self.normalization))
 
@@ -65,7 +72,7 @@ class Normalized(Posterior):
             means, n = raw.mean.double(), len(parameters)
             own = means.mean(dim=0)
             shift = own - mean
-            scatter = scatter + (means - own).T @ (means - own) + torch.diag(raw.variance.double().sum(dim=0))
+            scatter = scatter + (means - own).T @ (means - own) + _within(raw, torch.float64)
             scatter = scatter + torch.outer(shift, shift) * (count * n / (count + n))
             mean, count = mean + shift * (n / (count + n)), count + n
         if not count:
@@ -75,10 +82,25 @@ class Normalized(Posterior):
             getattr(self, name).copy_(value)
 
 
+def _is_known(raw: Distribution) -> bool:
+    """Return whether an affine map of this distribution is known."""
+    diagonal = isinstance(raw, Independent) and isinstance(raw.base_dist, Normal)
+    return diagonal or isinstance(raw, LinearGaussian | PointMass)
+
+
+def _within(raw: Distribution, dtype: torch.dtype) -> Float[Tensor, "d d"]:
+    """Return the sum of the covariances of q(u|x) over the batch."""
+    if isinstance(raw, LinearGaussian):
+        return len(raw.mean) * raw.conditional.covariance().to(dtype)
+    return torch.diag(raw.variance.to(dtype).sum(dim=0))
+
+
 def normalized(raw: Distribution, map_: Whitening) -> Distribution:
-    """Return the distribution of matrix @ (u - centre) for u ~ q(u|x), a diagonal Gaussian or a point mass."""
+    """Return the distribution of matrix @ (u - centre) for u ~ q(u|x), a Gaussian or a point mass."""
     with torch.autocast(raw.mean.device.type, enabled=False):  # a covariance of 1 needs more than 8 bits
         location = (raw.mean - map_.centre) @ map_.matrix.T
-    if isinstance(raw, PointMass):
-        return PointMass(location)
-    return LinearGaussian(location, raw.stddev, map_.matrix, map_.inverse)
+        if isinstance(raw, PointMass):
+            return PointMass(location)
+        if isinstance(raw, LinearGaussian):
+            return LinearGaussian(location, raw.scale, map_.matrix @ raw.matrix, raw.inverse @ map_.inverse)
+        return LinearGaussian(location, raw.stddev, map_.matrix, map_.inverse)
