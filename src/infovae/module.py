@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
 from infovae.objective import Objective
 from infovae.objective import rate as rate_of
+from infovae.optimizers.groups import grouped
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
@@ -70,6 +71,7 @@ class InfoVAE(pl.LightningModule):
         objective: the point (alpha, lambda_).
         optimizer: makes the optimiser from the parameters; may add a schedule in one of Lightning's forms.
         splits: names of the validation data loaders, in order.
+        parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
 
     Raises:
         ValueError: parts don't go together.
@@ -86,6 +88,7 @@ class InfoVAE(pl.LightningModule):
         objective: Objective,
         optimizer: Callable[[Iterable[nn.Parameter]], Any],
         splits: tuple[str, ...] = ("validation",),
+        parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         if not posterior.has_density and objective.rate_weight != 0:
@@ -123,6 +126,7 @@ class InfoVAE(pl.LightningModule):
         self.final_objective = objective
         self.optimizer = optimizer
         self.splits = splits
+        self.parameter_groups = parameter_groups or {}
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
         self._compiled_loss: Loss | None = None
@@ -252,7 +256,7 @@ class InfoVAE(pl.LightningModule):
         self._log_evaluation("test")
 
     def configure_optimizers(self) -> Any:
-        return self.optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        return self.optimizer(grouped(self, self.parameter_groups))
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""

@@ -26,6 +26,7 @@ TOP_LEVEL: dict[str, Any] = {
     "resume": Literal["never", "auto"],
     "compile": bool | Literal["auto"],
     "on_nan": Literal["stop", "skip"],
+    "parameter_groups": dict[str, dict[str, float | bool | list[float]]],
     "name": str,
     "group": str | None,
     "tags": list[str],

@@ -23,7 +23,7 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links, write_whole
 from infovae.runs.folder import check_writable, write_config, write_record
 from infovae.streams import isolated_stream
-from infovae.sweeps.engines import install
+from infovae.terminal.install import install
 from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)

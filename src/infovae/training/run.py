@@ -29,6 +29,7 @@ from infovae.training.checks import (
     check_batch,
     check_callbacks,
     check_clipping,
+    check_length,
     check_limits,
     check_loggers,
     check_optimizer,
@@ -158,6 +159,7 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     check_loggers(run.cfg)
     check_batch(run.module, run.data)
     check_limits(run.trainer, run.data)
+    check_length(run.trainer)
     check_processes(run.trainer, run.data)
     check_callbacks(run.trainer, run.module, run.data)
     check_optimizer(run.module, checkpoint)
