@@ -131,6 +131,7 @@ class InfoVAE(pl.LightningModule):
         self.step_terms: StepTerms | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
+        self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
 
     def attach_prior(self, images: Images) -> None:
         """Let the prior use the encoder and the training images; to be called before the optimiser is made.
@@ -240,6 +241,10 @@ class InfoVAE(pl.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Codes]:
         loaders = self.trainer.test_dataloaders
         return self._evaluate(batch, loaders[0] if isinstance(loaders, list) else loaders, "test")
+
+    def measure_training(self, batch: Batch, loader: Any) -> Codes:
+        """Add a batch of the training split, as evaluation sees it, to the epoch's terms; return the global codes."""
+        return self._evaluate(batch, loader, "train_split")["codes"]
 
     def on_train_epoch_end(self) -> None:
         terms = self.training_terms.compute()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from infovae.data.module import ImageData
 from infovae.errors import ArgumentError, UserError
@@ -17,6 +17,7 @@ from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.best_checkpoint import BestCheckpoint
 from infovae.training.callbacks.kept_weights import KeepsWeights
 from infovae.training.callbacks.learning_rate import LearningRate
+from infovae.training.callbacks.measured_weights import averages
 from infovae.training.job import divergence_name, in_sweep
 
 SPLITS = ("train", "validation", "test")
@@ -177,7 +178,7 @@ def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> No
         dirpath = getattr(callback, "dirpath", None)
         if isinstance(callback, ModelCheckpoint) and dirpath is not None:
             check_writable(Path(dirpath), "callbacks.*.dirpath")
-    averaging = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
+    averaging = averages(trainer)
     keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
     if averaging and keeping:
         names = f"{type(averaging[0]).__name__} and {type(keeping[0]).__name__}"

@@ -25,6 +25,7 @@ from infovae.training.assemble import (
     goes_on,
     newest_checkpoint,
 )
+from infovae.training.callbacks.measured_weights import averages
 from infovae.training.checks import (
     check_batch,
     check_callbacks,
@@ -154,7 +155,8 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     """Refuse what would fail later, before anything is written."""
     run_dir = Path(run.cfg.run_dir)
     if is_first_process():
-        check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer))
+        averaged = len(averages(run.trainer))
+        check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer), averaged)
     check_clipping(run.cfg, run.trainer)
     check_loggers(run.cfg)
     check_batch(run.module, run.data)

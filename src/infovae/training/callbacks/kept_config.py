@@ -8,13 +8,14 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 from infovae.module import InfoVAE
 from infovae.runs.changes import HYPERPARAMETERS, Change
+from infovae.training.callbacks.measured_weights import averages
 
 
 class KeptConfig(pl.Callback):
     """Keep the config in each checkpoint; when a run goes on, apply what has changed since.
 
     Lightning restores the optimiser's settings and the patience of early stopping with their state, and would go on
-    with the old ones.
+    with the old ones. It would also go on from averaged weights once they are no longer averaged.
 
     Args:
         config: resolved, as plain values.
@@ -33,6 +34,8 @@ class KeptConfig(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        if "current_model_state" in checkpoint and not averages(trainer):  # Lightning has loaded the averages
+            pl_module.load_state_dict(checkpoint["current_model_state"])
         changed = {change.key.removeprefix("optimizer.") for change in self.changes}.intersection(HYPERPARAMETERS)
         if any(change.key.startswith("scheduler.") for change in self.changes):
             changed.add("lr")  # a schedule that was taken away leaves the rate that it had come to
