@@ -127,6 +127,7 @@ class InfoVAE(pl.LightningModule):
         self.optimizer = optimizer
         self.splits = splits
         self.parameter_groups = parameter_groups or {}
+        self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
         self._compiled_loss: Loss | None = None
@@ -144,6 +145,23 @@ class InfoVAE(pl.LightningModule):
             self.objective.divergence_weight != 0 and "log_prob" in self.divergence.needs
         )
         self.prior.requires_grad_(learns)
+
+    def freeze_parts(self, parts: Iterable[str]) -> None:
+        """Keep parts of the model as they are in training: their weights, and what their layers remember of batches.
+
+        Args:
+            parts: ``encoder`` or ``decoder``.
+        """
+        self._frozen = tuple(parts)
+        for name in self._frozen:
+            self.get_submodule(name).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "InfoVAE":
+        super().train(mode)
+        for name in self._frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
         """Return q(z|x)."""

@@ -44,7 +44,8 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
     """Return the model for images of the data's shape, ready to train; the prior has seen the training images.
 
     Raises:
-        UserError: see :func:`build_bare_module`, or the optimiser doesn't take a setting of ``parameter_groups``.
+        UserError: see :func:`build_bare_module`, nothing learns, or the optimiser doesn't take a setting of
+            ``parameter_groups``.
     """
     module = build_bare_module(cfg, data.image_shape, data.evaluation_splits)
     module.attach_prior(data.splits["train"].images)
@@ -52,6 +53,10 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
     target = {"_target_": cfg.optimizer._target_}
     check_nodes({f"parameter_groups.{name}": own | target for name, own in groups.items()})
     module.parameter_groups = groups
+    frozen = cfg.get("freeze") or []
+    module.freeze_parts(frozen)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise UserError("nothing learns", key="freeze", value=f"[{','.join(frozen)}]", accepted="one of them")
     return module
 
 

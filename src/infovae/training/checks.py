@@ -85,6 +85,17 @@ def _settings(groups: Iterable[dict[str, Any]]) -> str:
     return ", ".join(sorted({name for group in groups for name in group if name != "params"})) or "none"
 
 
+def check_transfer(cfg: DictConfig) -> None:
+    """Refuse parts without a run that they come from.
+
+    Raises:
+        UserError: names them.
+    """
+    if cfg.init_parts is not None and cfg.init_from is None:
+        shown = f"[{','.join(cfg.init_parts)}]"
+        raise UserError("no run to take them from", key="init_parts", value=shown, accepted="init_from=RUN beside it")
+
+
 def check_batch(module: InfoVAE, data: ImageData) -> None:
     """Refuse batches too small for the divergence, if it is part of the loss.
 
