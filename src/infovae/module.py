@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
 from infovae.objective import Objective
 from infovae.objective import rate as rate_of
+from infovae.optimizers.groups import grouped
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
@@ -70,6 +71,7 @@ class InfoVAE(pl.LightningModule):
         objective: the point (alpha, lambda_).
         optimizer: makes the optimiser from the parameters; may add a schedule in one of Lightning's forms.
         splits: names of the validation data loaders, in order.
+        parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
 
     Raises:
         ArgumentError: parts don't go together.
@@ -86,6 +88,7 @@ class InfoVAE(pl.LightningModule):
         objective: Objective,
         optimizer: Callable[[Iterable[nn.Parameter]], Any],
         splits: tuple[str, ...] = ("validation",),
+        parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         if not posterior.has_density and objective.rate_weight != 0:
@@ -119,10 +122,13 @@ class InfoVAE(pl.LightningModule):
         self.final_objective = objective
         self.optimizer = optimizer
         self.splits = splits
+        self.parameter_groups = parameter_groups or {}
+        self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
+        self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
 
     def attach_prior(self, images: Images) -> None:
         """Let the prior use the encoder and the training images; to be called before the optimiser is made.
@@ -135,6 +141,23 @@ class InfoVAE(pl.LightningModule):
             self.objective.divergence_weight != 0 and "log_prob" in self.divergence.needs
         )
         self.prior.requires_grad_(learns)
+
+    def freeze_parts(self, parts: Iterable[str]) -> None:
+        """Keep parts of the model as they are in training: their weights, and what their layers remember of batches.
+
+        Args:
+            parts: ``encoder`` or ``decoder``.
+        """
+        self._frozen = tuple(parts)
+        for name in self._frozen:
+            self.get_submodule(name).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "InfoVAE":
+        super().train(mode)
+        for name in self._frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
         """Return q(z|x)."""
@@ -231,6 +254,10 @@ class InfoVAE(pl.LightningModule):
         loaders = self.trainer.test_dataloaders
         return self._evaluate(batch, loaders[0] if isinstance(loaders, list) else loaders, "test")
 
+    def measure_training(self, batch: Batch, loader: Any) -> Codes:
+        """Add a batch of the training split, as evaluation sees it, to the epoch's terms; return the global codes."""
+        return self._evaluate(batch, loader, "train_split")["codes"]
+
     def on_train_epoch_end(self) -> None:
         terms = self.training_terms.compute()
         self.training_terms.reset()
@@ -246,7 +273,7 @@ class InfoVAE(pl.LightningModule):
         self._log_evaluation("test")
 
     def configure_optimizers(self) -> Any:
-        return self.optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        return self.optimizer(grouped(self, self.parameter_groups))
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""

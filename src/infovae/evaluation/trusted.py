@@ -15,7 +15,7 @@ PARTS = {
     "prior": ("infovae.priors",),
     "likelihood": ("infovae.likelihoods",),
     "divergence": ("infovae.divergences", "torch.optim"),
-    "optimizer": ("torch.optim",),
+    "optimizer": ("torch.optim", "infovae.optimizers"),
     "model": ("infovae.objective",),
 }
 """The parts of a model, and the packages that an untrusted config may take each from."""
