@@ -23,10 +23,6 @@ from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
 
-CALIBRATION_VIEWS = 10_000
-"""How many varied images give the moments of q(z) at least. The log det of a covariance in d dimensions then has a
-standard error of sqrt(2 d / n), 0.045 at d = 10."""
-
 
 class ImageData(pl.LightningDataModule):
     """Splits an image set by seed and serves it, from the training device if it fits there.
@@ -47,8 +43,6 @@ class ImageData(pl.LightningDataModule):
             all.
         binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).
         augmentation: of training images, anew each time one is served; evaluation never augments.
-        augment_calibration: whether a normalised posterior takes the moments of q(z) over varied training images. An
-            encoder spreads the images it was fitted to wider than unseen ones. Varied images are closer to unseen ones.
         seed: of the split, the subset, the order of batches, the binarization and the augmentation.
         streaming: whether worker processes stream the set: ``always``, ``never``, or by its size. The batches and
             their order don't depend on it.
@@ -71,7 +65,6 @@ class ImageData(pl.LightningDataModule):
         measured_train_size: int | None = 10000,
         binarization: Binarization = "none",
         augmentation: Augmentation | None = None,
-        augment_calibration: bool = False,
         seed: int = 1,
         streaming: Streaming = "auto",
         workers: int | None = None,
@@ -100,7 +93,6 @@ class ImageData(pl.LightningDataModule):
         self.measured_train_size = measured_train_size
         self.binarization = binarization
         self.augmentation = augmentation
-        self.augment_calibration = augment_calibration
         self.seed = seed
         self.streaming = streaming
         self.workers = min(8, os.cpu_count() or 1) if workers is None else workers
@@ -159,12 +151,6 @@ class ImageData(pl.LightningDataModule):
         """
         return self._loader(name, training=False, shared=shared)
 
-    def calibration_loader(self) -> ImageLoader:
-        """Return a loader of training images whose codes give a normalised posterior its moments, always the same."""
-        if self.augmentation is None or not self.augment_calibration:
-            return self.evaluation_loader("train")
-        return self._loader("train", training=False, views=CALIBRATION_VIEWS)
-
     def check_world_size(self, world_size: int) -> None:
         """Refuse batches that can't be divided evenly among so many processes.
 
@@ -187,30 +173,23 @@ class ImageData(pl.LightningDataModule):
         """Return a loader of the training examples that measure q(z), in an order that never changes."""
         return self._loader("train", training=False, most=self.measured_train_size)
 
-    def _loader(
-        self, name: str, training: bool, shared: bool = True, most: int | None = None, views: int | None = None
-    ) -> ImageLoader:
-        """Return a loader; one that isn't for training varies images only if it is to serve a number of views."""
+    def _loader(self, name: str, training: bool, shared: bool = True, most: int | None = None) -> ImageLoader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
         if not self._served:
             self._served = self._serve(device)
         dataset = self._served[name]
-        steps = self.steps_per_epoch if training else None
-        if views is not None:
-            steps = -(-views // len(dataset)) * -(-len(dataset) // self.batch_size)
-        varied = training or views is not None
         return ImageLoader(
             dataset,
-            EpochOrder(len(dataset), self.seed, shuffle=varied, most=most),
+            EpochOrder(len(dataset), self.seed, shuffle=training, most=most),
             self.batch_size,
             self.binarization,
             drop_last=training,
             rank=rank,
             world_size=world_size,
-            augmentation=self.augmentation if varied else None,
-            steps=steps,
+            augmentation=self.augmentation if training else None,
+            steps=self.steps_per_epoch if training else None,
         )
 
     def _serve(self, device: torch.device) -> dict[str, ServedImages]:

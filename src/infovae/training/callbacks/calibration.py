@@ -34,5 +34,5 @@ class Calibration(pl.Callback):
             return
         in_precision = trainer.precision_plugin.forward_context
         with evaluation_mode(module), isolated_stream(module.device), in_precision():
-            module.calibrate(image_data(trainer).calibration_loader())
+            module.calibrate(image_data(trainer).evaluation_loader("train"))
         self._calibrated_at = trainer.global_step
