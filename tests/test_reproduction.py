@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from infovae.config.check import build, check
+from infovae.config.build import build
+from infovae.config.check import check
 from infovae.errors import UserError
 from infovae.metrics.inference_gap import InferenceGap
 from infovae.priors.standard_normal import StandardNormal

@@ -19,7 +19,7 @@ from infovae.evaluation.load import SavedRun, load
 from infovae.objective import Objective
 from infovae.reproduction.scripts import run_script
 from infovae.runs.files import write_whole
-from infovae.runs.final_row import final_position
+from infovae.runs.final_position import final_position
 from infovae.runs.safe_yaml import safe_yaml
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.overrides import not_overridden

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 
 from infovae.data.module import ImageData
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.module import InfoVAE
 from infovae.runs.changes import ChangedError
 from infovae.runs.folder import check_writable
@@ -136,8 +136,8 @@ def check_processes(trainer: pl.Trainer, data: ImageData) -> None:
         )  # fmt: skip
     try:
         data.check_world_size(trainer.world_size)
-    except ValueError as error:
-        raise UserError(f"data.{error}") from error
+    except ArgumentError as error:
+        raise error.below("data") from error
 
 
 def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
