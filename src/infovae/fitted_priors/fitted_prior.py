@@ -1,6 +1,8 @@
 """The interface of a prior that is fitted to the codes of a trained model."""
 
+import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -97,8 +99,8 @@ class _Fitted(Distribution):
         super().__init__(event_shape=torch.Size([prior.latent_dim]), validate_args=False)
         self.prior = prior
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008, as torch has it
-        return self.prior.sample(sample_shape.numel()).reshape(*sample_shape, self.prior.latent_dim)
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return self.prior.sample(math.prod(sample_shape)).reshape(*sample_shape, self.prior.latent_dim)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.prior.log_prob(value.reshape(-1, self.prior.latent_dim)).reshape(value.shape[:-1])

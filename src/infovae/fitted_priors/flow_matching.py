@@ -5,7 +5,6 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
 from infovae.errors import require_at_least
 from infovae.fitted_priors.by_gradient import Descent
@@ -40,16 +39,16 @@ class Velocity(nn.Module):
     ) -> tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]:
         """Return v and its divergence, the trace of dv/du.
 
-        With the slopes s_1, s_2 of the layers and weights W_1, W_2, W_3 the trace of W_3 s_2 W_2 s_1 W_1 is
+        With the slopes s_1, s_2 of the tanh layers and weights W_1, W_2, W_3, the trace of W_3 s_2 W_2 s_1 W_1 is
         s_2' M s_1, where M = W_2 * (W_1 W_3)'. It is exact, and costs one product with a matrix in any dimension.
         """
         angles = math.pi * t * torch.arange(1, FREQUENCIES + 1, dtype=u.dtype, device=u.device)
-        below = self.first(u) + self.time(torch.cat([angles.sin(), angles.cos()], dim=1))
-        above = self.second(softplus(below))
+        below = torch.tanh(self.first(u) + self.time(torch.cat([angles.sin(), angles.cos()], dim=1)))
+        above = torch.tanh(self.second(below))
         trace = self.second.weight * (self.first.weight @ self.last.weight).T
-        divergence = (above.sigmoid() * (below.sigmoid() @ trace.T)).sum(dim=1)
+        divergence = ((1 - above.square()) * ((1 - below.square()) @ trace.T)).sum(dim=1)
         keep = (2 * t - 1) / (t.square() + (1 - t).square())
-        return keep * u + self.last(softplus(above)), keep.squeeze(1) * u.shape[1] + divergence
+        return keep * u + self.last(above), keep.squeeze(1) * u.shape[1] + divergence
 
 
 class FlowMatching(FittedPrior):
@@ -76,7 +75,7 @@ class FlowMatching(FittedPrior):
         epochs: int = 100,
         patience: int = 20,
         batch_size: int = 256,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 5e-3,
     ) -> None:
         super().__init__(latent_dim)
         require_at_least(1, hidden=hidden, steps=steps)
