@@ -34,8 +34,8 @@ LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 PAGE = PROJECT / "docs" / "architecture.md"
 IMPURE = {"pytorch_lightning", "hydra", "omegaconf", "wandb", "pathlib"}
 PURE = (
-    "codes", "objective", "priors", "fitted_priors", "posteriors", "likelihoods", "networks", "divergences", "optimizers",
-    "schedulers",
+    "codes", "objective", "priors", "fitted_priors", "posteriors", "likelihoods", "networks", "divergences",
+    "optimizers", "schedulers",
 )  # fmt: skip
 
 
