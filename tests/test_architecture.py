@@ -16,7 +16,7 @@ from conftest import CONF, PROJECT, SMALL
 
 SOURCE = PROJECT / "src" / "infovae"
 LAYERS = [
-    ["errors", "codes", "objective", "parallel", "streams", "terminal"],
+    ["errors", "codes", "objective", "parallel", "schedules", "streams", "terminal"],
     ["priors", "posteriors", "likelihoods", "networks", "runs"],
     ["model"],
     ["divergences", "data", "metrics", "classifier"],
@@ -33,7 +33,7 @@ LAYERS = [
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 PAGE = PROJECT / "docs" / "architecture.md"
 IMPURE = {"pytorch_lightning", "hydra", "omegaconf", "wandb", "pathlib"}
-PURE = ("codes", "objective", "priors", "posteriors", "likelihoods", "networks", "divergences")
+PURE = ("codes", "objective", "schedules", "priors", "posteriors", "likelihoods", "networks", "divergences")
 
 
 FILES = sorted(path for path in SOURCE.parent.rglob("*.py") if path != SOURCE / "__init__.py")

@@ -54,15 +54,18 @@ TRAINER: Mapping[str, Any] = {
     "val_check_interval": Unsupported("trainer.check_val_every_n_epoch=N"),
 }
 
+CALLBACKS: Mapping[str, Any] = {
+    **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),
+    **dict.fromkeys(["patience", "refresh_rate"], NotNegative),
+    "min_delta": Annotated[float, Field(allow_inf_nan=False)],
+    "mode": Literal["min", "max"],
+    "save_top_k": OrUnlimited,
+}
+
 RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
-    "pytorch_lightning.callbacks.": {
-        **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),
-        **dict.fromkeys(["patience", "refresh_rate"], NotNegative),
-        "min_delta": Annotated[float, Field(allow_inf_nan=False)],
-        "mode": Literal["min", "max"],
-        "save_top_k": OrUnlimited,
-    },
+    "pytorch_lightning.callbacks.": CALLBACKS,
+    "infovae.training.callbacks.early_stopping.EarlyStopping": CALLBACKS,
     "torch.optim.": dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]},
 }
 """By the name of a target, or by its package with a dot at the end."""
