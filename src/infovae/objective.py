@@ -50,7 +50,7 @@ def rates_of_dimensions(posterior: Distribution, prior: Distribution) -> Float[T
     except NotImplementedError:
         pass
     why = "under this posterior and prior the rate isn't a sum over dimensions in closed form"
-    raise ArgumentError("free_bits_per", "dimension", "whole", why)
+    raise ArgumentError("objective.free_bits_per", "dimension", "whole", why)
 
 
 class Weights(NamedTuple):

@@ -54,6 +54,8 @@ TRAINER: Mapping[str, Any] = {
     "val_check_interval": Unsupported("trainer.check_val_every_n_epoch=N"),
 }
 
+OPTIMIZER = dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]}
+
 CALLBACKS: Mapping[str, Any] = {
     **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),
     **dict.fromkeys(["patience", "refresh_rate"], NotNegative),
@@ -66,7 +68,8 @@ RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
     "pytorch_lightning.callbacks.": CALLBACKS,
     "infovae.training.callbacks.early_stopping.EarlyStopping": CALLBACKS,
-    "torch.optim.": dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]},
+    "torch.optim.": OPTIMIZER,
+    "infovae.optimizers.": OPTIMIZER,
 }
 """By the name of a target, or by its package with a dot at the end."""
 

@@ -18,7 +18,7 @@ from infovae.errors import UserError
 from infovae.evaluation.load import SavedRun, load
 from infovae.reproduction.scripts import run_script
 from infovae.runs.files import write_whole
-from infovae.runs.final_row import final_position
+from infovae.runs.final_position import final_position
 from infovae.runs.safe_yaml import safe_yaml
 from infovae.schedules.label import weight_label
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
@@ -68,7 +68,9 @@ class Cell:
         if "beta" in model:
             return f"β-VAE (β = {weight_label(model.beta)})"
         elbo = (model.alpha, model.lambda_) == (0, 1)
-        return "ELBO" if elbo else f"InfoVAE (α = {weight_label(model.alpha)}, λ = {weight_label(model.lambda_)})"
+        point = f"α = {weight_label(model.alpha)}, λ = {weight_label(model.lambda_)}"
+        name = "ELBO" if elbo else f"InfoVAE ({point})"
+        return f"{name}, normalised" if "normalization" in self.cfg.posterior else name
 
     def load(self) -> SavedRun:
         """Return the trained model."""
