@@ -29,6 +29,7 @@ from infovae.training.checks import (
     check_batch,
     check_callbacks,
     check_clipping,
+    check_lengths,
     check_limits,
     check_loggers,
     check_optimizer,
@@ -38,6 +39,7 @@ from infovae.training.checks import (
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
+from infovae.training.monitors import check_monitors
 from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
@@ -155,12 +157,14 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     if is_first_process():
         check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer))
     check_clipping(run.cfg, run.trainer)
-    check_loggers(run.cfg)
+    check_loggers(run.cfg, run.trainer)
     check_batch(run.module, run.data)
+    check_lengths(run.cfg.trainer)
     check_limits(run.trainer, run.data)
     check_processes(run.trainer, run.data)
-    check_callbacks(run.trainer, run.module, run.data)
-    check_optimizer(run.module, checkpoint)
+    check_callbacks(run.trainer)
+    check_monitors(run.trainer, run.module, run.data)
+    check_optimizer(run.module, run.trainer.strategy.root_device, checkpoint)
 
 
 def fit(run: Run, record: Record) -> None:
