@@ -24,6 +24,10 @@ TOP_LEVEL: dict[str, Any] = {
     "resume": Literal["never", "auto"],
     "compile": bool | Literal["auto"],
     "on_nan": Literal["stop", "skip"],
+    "init_from": str | None,
+    "init_parts": list[Literal["encoder", "decoder", "posterior", "likelihood", "prior"]] | None,
+    "freeze": list[Literal["encoder", "decoder"]],
+    "parameter_groups": dict[str, dict[str, float | bool | list[float]]],
     "name": str,
     "group": str | None,
     "tags": list[str],
@@ -161,7 +165,8 @@ def _declared() -> dict[Any, Any]:
         for entry in content.get("defaults", []):
             declared |= {name: {} for name in entry if isinstance(entry, dict) and entry[name] and "/" not in name}
         declared |= content
-    chosen = (str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None)
+    chosen = [str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None]
+    chosen += [key for key in (entry.partition("=")[0] for entry in hydra.overrides.task) if is_group(key)]  # lists
     declared = {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
     return {key: entry for key, entry in declared.items() if key not in ("defaults", "hydra")}
 

@@ -70,6 +70,8 @@ TRAINER: Mapping[str, Any] = {
     "val_check_interval": Unsupported("trainer.check_val_every_n_epoch=N"),
 }
 
+OPTIMIZER = dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]}
+
 RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
     "pytorch_lightning.callbacks.": {
@@ -81,7 +83,8 @@ RANGES: Mapping[str, Mapping[str, Any]] = {
         "mode": Literal["min", "max"],
         "save_top_k": OrUnlimited,
     },
-    "torch.optim.": dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]},
+    "torch.optim.": OPTIMIZER,
+    "infovae.optimizers.": OPTIMIZER,
 }
 """By the name of a target, or by its package with a dot at the end."""
 
@@ -91,9 +94,7 @@ USELESS: Mapping[str, Unsupported] = {
     "BasePredictionWriter": Unsupported("infovae evaluate run=FOLDER"),
     "BatchSizeFinder": Unsupported("data.batch_size=N"),
     "LearningRateFinder": Unsupported("optimizer.lr=VALUE, or a search for it"),
-    "StochasticWeightAveraging": Unsupported(
-        "pytorch_lightning.callbacks.EMAWeightAveraging, whose averages are validated too"
-    ),
+    "StochasticWeightAveraging": Unsupported("callbacks=[default,ema], whose averages are validated too"),
 }
 """Lightning's callbacks that can't work here, or that change weights or settings without the record of the run."""
 

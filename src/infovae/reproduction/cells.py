@@ -68,7 +68,8 @@ class Cell:
             return f"β-VAE (β = {self.cfg.model.beta:g})"
         alpha, lambda_ = float(self.cfg.model.alpha), float(self.cfg.model.lambda_)
         elbo = Objective(alpha, lambda_) == Objective(0.0, 1.0)
-        return "ELBO" if elbo else f"InfoVAE (α = {alpha:g}, λ = {lambda_:g})"
+        name = "ELBO" if elbo else f"InfoVAE (α = {alpha:g}, λ = {lambda_:g})"
+        return f"{name}, normalised" if "normalization" in self.cfg.posterior else name
 
     def load(self) -> SavedRun:
         """Return the trained model."""

@@ -13,7 +13,6 @@ from pytorch_lightning.callbacks import (
     LearningRateMonitor,
     ModelCheckpoint,
     ThroughputMonitor,
-    WeightAveraging,
 )
 
 from infovae.data.module import ImageData
@@ -23,6 +22,8 @@ from infovae.runs.changes import ChangedError
 from infovae.runs.folder import check_writable
 from infovae.training.callbacks.drawing import Drawing
 from infovae.training.callbacks.kept_weights import KeepsWeights
+from infovae.training.callbacks.learning_rate import LearningRate
+from infovae.training.callbacks.measured_weights import averages
 from infovae.training.job import divergence_name, in_sweep
 
 TO_LOGGERS = (DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor)
@@ -66,11 +67,15 @@ def check_loggers(cfg: DictConfig, trainer: pl.Trainer) -> None:
 
 
 def check_optimizer(module: InfoVAE, device: torch.device, checkpoint: dict[str, Any] | None) -> None:
-    """Refuse an optimiser that can't step, and a checkpoint whose optimiser has other settings or parameters.
+    """Refuse an optimiser that can't step, groups of parameters that the model doesn't have, and another's checkpoint.
 
     Raises:
-        UserError: says what the optimiser needs, or names the settings.
+        UserError: says what the optimiser needs, or names the group, or the settings in which the optimisers differ.
     """
+    try:
+        own = module.make_optimizer().state_dict()["param_groups"]
+    except ArgumentError as error:
+        raise error.below("parameter_groups") from error
     tried = torch.nn.Parameter(torch.zeros(1, device=device))
     tried.grad = torch.zeros_like(tried)
     try:
@@ -80,7 +85,6 @@ def check_optimizer(module: InfoVAE, device: torch.device, checkpoint: dict[str,
     if checkpoint is None:
         return
     groups = [group for state in checkpoint["optimizer_states"] for group in state["param_groups"]]
-    own = module.make_optimizer().state_dict()["param_groups"]
     if len(groups) != len(own) or not all(map(_fits, groups, own)):
         why = f"it has {_settings(own)}, and that of the checkpoint {_settings(groups)}"
         raise UserError(why, key="optimizer", accepted="the optimiser that the checkpoint was trained with")
@@ -94,6 +98,17 @@ def _fits(group: dict[str, Any], own: dict[str, Any]) -> bool:
 
 def _settings(groups: Iterable[dict[str, Any]]) -> str:
     return ", ".join(sorted({name for group in groups for name in group if name != "params"})) or "none"
+
+
+def check_transfer(cfg: DictConfig) -> None:
+    """Refuse parts without a run that they come from.
+
+    Raises:
+        UserError: names them.
+    """
+    if cfg.init_parts is not None and cfg.init_from is None:
+        shown = f"[{','.join(cfg.init_parts)}]"
+        raise UserError("no run to take them from", key="init_parts", value=shown, accepted="init_from=RUN beside it")
 
 
 def check_batch(module: InfoVAE, data: ImageData) -> None:
@@ -126,6 +141,18 @@ def check_limits(trainer: pl.Trainer, data: ImageData) -> None:
             )  # fmt: skip
 
 
+def check_length(trainer: pl.Trainer) -> None:
+    """Refuse a schedule over the length of a run that has none.
+
+    Raises:
+        UserError: neither epochs nor steps are limited.
+    """
+    schedules = [callback for callback in trainer.callbacks if isinstance(callback, LearningRate)]  # type: ignore[attr-defined]
+    if trainer.max_epochs == trainer.max_steps == -1 and any(schedule.scheduler.needs_total for schedule in schedules):
+        why = "it goes by the share of the run, which has no last epoch"
+        raise UserError(why, key="scheduler", accepted="trainer.max_epochs=N, or scheduler=exponential or plateau")
+
+
 def check_same_images(data: ImageData, checkpoint: Mapping[str, Any]) -> None:
     """Refuse to go on with other training images than those of a checkpoint, wherever they lie.
 
@@ -137,7 +164,7 @@ def check_same_images(data: ImageData, checkpoint: Mapping[str, Any]) -> None:
         raise ChangedError("the checkpoint was trained on other images", key="data", accepted="the same images")
 
 
-def check_lengths(trainer_cfg: DictConfig) -> None:
+def check_least_length(trainer_cfg: DictConfig) -> None:
     """Refuse a least length of training above the greatest, which Lightning would pass over.
 
     Raises:
@@ -182,7 +209,7 @@ def check_callbacks(trainer: pl.Trainer) -> None:
             check_writable(Path(dirpath), "callbacks.*.dirpath")
         if isinstance(callback, Drawing):
             check_writable(callback.folder, "callbacks.drawing.folder")
-    averaging = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
+    averaging = averages(trainer)
     keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
     if averaging and keeping:
         names = f"{type(averaging[0]).__name__} and {type(keeping[0]).__name__}"

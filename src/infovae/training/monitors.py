@@ -14,6 +14,7 @@ from infovae.metrics.objective_terms import TERM_NAMES
 from infovae.module import InfoVAE
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.best_checkpoint import BestCheckpoint
+from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.job import in_sweep
 
 SPLITS = ("train", "validation", "test")
@@ -60,7 +61,7 @@ def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> Non
 def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[Watched]:
     for callback in callbacks:
         if monitor := getattr(callback, "monitor", None):
-            yield Watched(monitor, type(callback).__name__, "callbacks.*.monitor")
+            yield Watched(monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor"))
     objectives = (HydraConfig.get().sweeper.get("objectives") or []) if in_sweep() else []
     for objective in objectives:
         yield Watched(objective["metric"], "the search", "hydra.sweeper.objectives")
@@ -68,15 +69,15 @@ def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[Watched]:
 
 def _check_split(watched: Watched, trainer: pl.Trainer, data: ImageData) -> None:
     column, watcher, key = watched
-    split = column.partition("/")[0]
+    split, instead = column.partition("/")[0], "train/loss" if key == LearningRate.monitor_key else "null"
     if split not in SPLITS:
         why, accepted = f"{watcher} would find no such metric", "columns of metrics.csv, as validation/loss"
         raise UserError(why, key=key, value=column, accepted=accepted)
     if split == "validation" and split not in data.evaluation_splits:
-        accepted = f"sizes of at least 1, or a {key} of another split, as test/loss or null"
+        accepted = f"sizes of at least 1, or a {key} of another split, as test/loss or {instead}"
         raise UserError(f"{watcher} watches {column}", key="data.validation_size", value=0, accepted=accepted)
     if split != "train" and trainer.limit_val_batches == 0:
-        accepted = f"null, numbers above 0, or a {key} of null"
+        accepted = f"null, numbers above 0, or a {key} of {instead}"
         raise UserError(f"{watcher} watches {column}", key="trainer.limit_val_batches", value=0, accepted=accepted)
 
 
