@@ -299,9 +299,13 @@ class InfoVAE(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         return self.optimizer(parameter_groups_of(self, self.parameter_groups))
 
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""
-        made = self.configure_optimizers()
+    def make_optimizer(self, parameters: Iterable[nn.Parameter] | None = None) -> torch.optim.Optimizer:
+        """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms.
+
+        Args:
+            parameters: what to optimise; None: the model's own.
+        """
+        made = self.configure_optimizers() if parameters is None else self.optimizer(parameters)
         while not isinstance(made, torch.optim.Optimizer):
             made = made["optimizer"] if isinstance(made, dict) else made[0]
         return made
