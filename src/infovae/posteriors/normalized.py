@@ -1,5 +1,6 @@
 """q(z|x) after the moments of q(z): the aggregate posterior has mean 0 and covariance I, whatever the encoder does."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -27,9 +28,12 @@ class Normalized(Posterior):
         base: the posterior of the codes before they are normalised; a Gaussian or a point mass.
         latent_dim: d.
         normalization: see :func:`infovae.posteriors.whitening.whitening`.
+        log_det: log det Cov[q(z)] of the training set at evaluation, in nats. An encoder that has overfitted spreads
+            unseen examples less than seen ones, by a gap that depends on their number. Half of it leaves both equally
+            far from the prior. ``diagonal`` normalisation adds it to what correlations leave.
 
     Raises:
-        ArgumentError: the base is of another family.
+        ArgumentError: the base is of another family, or log_det isn't finite.
     """
 
     needs_calibration = True
@@ -38,12 +42,17 @@ class Normalized(Posterior):
     matrix: Tensor
     inverse: Tensor
 
-    def __init__(self, base: Posterior, latent_dim: int, normalization: Normalization = "cholesky") -> None:
+    def __init__(
+        self, base: Posterior, latent_dim: int, normalization: Normalization = "cholesky", log_det: float = 0.0
+    ) -> None:
         super().__init__()
         if not _is_known(base(torch.zeros(1, base.parameters_per_dimension * latent_dim))):
             accepted = "the posterior diagonal_gaussian, full_gaussian or deterministic"
             raise ArgumentError("base", type(base).__name__, accepted, "it is neither Gaussian nor a point mass")
+        if not math.isfinite(log_det):
+            raise ArgumentError("log_det", log_det, "finite values")
         self.base = base
+        self.variance = math.exp(log_det / latent_dim)
         self.normalization = normalization
         self.parameters_per_dimension = base.parameters_per_dimension
         self.has_density = base.has_density
@@ -77,7 +86,7 @@ class Normalized(Posterior):
             mean, count = mean + shift * (n / (count + n)), count + n
         if not count:
             return
-        stored = whitening(mean, scatter / count, self.normalization)
+        stored = whitening(mean, scatter / (count * self.variance), self.normalization)
         for name, value in stored._asdict().items():
             getattr(self, name).copy_(value)
 
