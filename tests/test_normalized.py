@@ -195,5 +195,5 @@ def test_a_run_holds_q_at_the_prior(composed: Compose, tmp_path: Path) -> None:
 
 
 def test_a_prior_of_posteriors_is_refused(composed: Compose, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"prior Vamp consists of posteriors.*accepted: another posterior or another"):
+    with pytest.raises(UserError, match=r"prior=Vamp: it consists of posteriors.*accepted: another prior, or another"):
         train(composed("data=digits", "posterior=normalized_gaussian", "prior=vamp", run_dir=tmp_path / "run"))

@@ -74,7 +74,7 @@ class InfoVAE(pl.LightningModule):
         parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
 
     Raises:
-        ValueError: parts don't go together.
+        ArgumentError: parts don't go together.
     """
 
     def __init__(
@@ -93,20 +93,16 @@ class InfoVAE(pl.LightningModule):
         super().__init__()
         if not posterior.has_density and objective.rate_weight != 0:
             why = f"a {type(posterior).__name__} posterior has an infinite rate, which can't be optimised"
-            raise ArgumentError("alpha", f"{objective.alpha:g}", "alpha=1", why)
+            raise ArgumentError("objective.alpha", f"{objective.alpha:g}", "alpha=1", why)
         if not prior.has_full_support and objective.rate_weight != 0:
             why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
-            raise ArgumentError("alpha", f"{objective.alpha:g}", "alpha=1", why)
+            raise ArgumentError("objective.alpha", f"{objective.alpha:g}", "alpha=1", why)
         if prior.needs_posterior_density and not posterior.has_density:
-            raise ValueError(
-                f"prior {type(prior).__name__} consists of log q(z|x), which a {type(posterior).__name__} posterior "
-                "doesn't have; accepted: posterior=diagonal_gaussian or another prior"
-            )
+            why = f"it consists of log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
+            raise ArgumentError("prior", type(prior).__name__, "another prior, or posterior=diagonal_gaussian", why)
         if prior.needs_posterior_density and posterior.needs_calibration:
-            raise ValueError(
-                f"prior {type(prior).__name__} consists of posteriors, which a {type(posterior).__name__} posterior "
-                "normalises anew in each batch; accepted: another posterior or another prior"
-            )
+            why = f"it consists of posteriors, which {type(posterior).__name__} normalises anew in each batch"
+            raise ArgumentError("prior", type(prior).__name__, "another prior, or another posterior", why)
         divergence.check_weight(objective.divergence_weight)
         try:
             _check_divergence(divergence, posterior, prior)
@@ -359,10 +355,9 @@ class InfoVAE(pl.LightningModule):
 
 def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior) -> None:
     if divergence.needs_posterior_density and not posterior.has_density:
-        raise ValueError(
-            f"divergence {type(divergence).__name__} needs log q(z|x), which a {type(posterior).__name__} "
-            "posterior doesn't have; accepted: posterior=diagonal_gaussian or another divergence"
-        )
+        why = f"it needs log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
+        accepted = "another divergence, or posterior=diagonal_gaussian"
+        raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
     divergence.check_prior(prior)
 
 

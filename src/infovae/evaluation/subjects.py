@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from infovae.config.check import build
+from infovae.config.build import build
 from infovae.data.module import ImageData
 from infovae.errors import UserError
-from infovae.evaluation.load import load, read_config
+from infovae.evaluation.load import load
+from infovae.evaluation.run_config import read_config
 from infovae.model import Model
 from infovae.runs.files import refuse_links
 from infovae.runs.folder import check_writable

@@ -13,9 +13,10 @@ from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from infovae.config.check import build, check_nodes
+from infovae.config.build import build
+from infovae.config.check import check_nodes
 from infovae.data.module import ImageData
-from infovae.errors import ArgumentError, UserError
+from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, may_train_longer
@@ -92,7 +93,7 @@ def build_bare_module(
     try:
         parts["optimizer"]([nn.Parameter(torch.zeros(1))])  # what it refuses, it refuses before training
     except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(" ".join(str(error).split()), key="optimizer") from error
+        raise UserError(reason_of(error), key="optimizer") from error
     try:
         module = InfoVAE(
             encoder=encoder,
@@ -103,10 +104,9 @@ def build_bare_module(
             splits=evaluation_splits,
             **parts,
         )
-    except ArgumentError as error:  # of the objective, the only part whose arguments the module looks at
-        raise error.below("model") from error
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    except ArgumentError as error:
+        key = error.argument.replace("objective.", "model.", 1)  # the config's name for it
+        raise UserError(error.why, key=key, value=error.value, accepted=error.accepted) from error
     return module
 
 

@@ -164,8 +164,8 @@ def check_processes(trainer: pl.Trainer, data: ImageData) -> None:
         )  # fmt: skip
     try:
         data.check_world_size(trainer.world_size)
-    except ValueError as error:
-        raise UserError(f"data.{error}") from error
+    except ArgumentError as error:
+        raise error.below("data") from error
 
 
 def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
