@@ -22,7 +22,7 @@ from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
 from infovae.objective import Objective
 from infovae.objective import rate as rate_of
-from infovae.optimizers.groups import grouped
+from infovae.optimizers.groups import group_parameters
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
@@ -275,7 +275,7 @@ class InfoVAE(pl.LightningModule):
         self._log_evaluation("test")
 
     def configure_optimizers(self) -> Any:
-        return self.optimizer(grouped(self, self.parameter_groups))
+        return self.optimizer(group_parameters(self, self.parameter_groups))
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""
