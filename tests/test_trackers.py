@@ -80,7 +80,7 @@ def test_a_tracker_gets_settings_numbers_pictures_and_the_end(composed: Compose,
 
 
 def test_a_failed_run_is_told_as_one(composed: Compose, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="loss is nan"):
+    with pytest.raises(UserError, match=r"is nan; .*diagnosis.json"):
         train(listening(composed, tmp_path, "none", "optimizer.lr=1e30"))
     assert Listener.last.told[-1] == ("end", False)
 
