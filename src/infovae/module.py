@@ -22,7 +22,7 @@ from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
 from infovae.objective import Objective
 from infovae.objective import rate as rate_of
-from infovae.optimizers.groups import group_parameters
+from infovae.optimizers.groups import parameter_groups_of
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
@@ -197,12 +197,10 @@ class InfoVAE(pl.LightningModule):
 
     def gather(self, codes: Codes, global_size: int) -> Codes:
         """Return the codes of the global batch from those of each process, with gradient."""
-        basis = codes.basis
-        rows = [codes.z, codes.mean, codes.variance, *([] if basis is None else [basis.variance])]
-        z, mean, variance, *diagonals = gather_rows(torch.stack(rows, dim=1), global_size).unbind(dim=1)
-        if basis is not None:
-            basis = basis._replace(variance=diagonals[0])
-        return Codes(z, mean, variance, codes.dataset_size, basis)
+        rows = codes.rows()
+        packed = gather_rows(torch.cat([row.flatten(1) for row in rows], dim=1), global_size)
+        parts = packed.split([row.shape[1:].numel() for row in rows], dim=1)
+        return codes.with_rows([part.unflatten(1, row.shape[1:]) for part, row in zip(parts, rows, strict=True)])
 
     def can_estimate_divergence(self, codes: Codes) -> bool:
         """Return whether a global batch has enough examples for an estimate of the divergence."""
@@ -275,7 +273,7 @@ class InfoVAE(pl.LightningModule):
         self._log_evaluation("test")
 
     def configure_optimizers(self) -> Any:
-        return self.optimizer(group_parameters(self, self.parameter_groups))
+        return self.optimizer(parameter_groups_of(self, self.parameter_groups))
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""
@@ -358,6 +356,13 @@ def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior
         why = f"it needs log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
         accepted = "another divergence, or posterior=diagonal_gaussian"
         raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
+    if divergence.needs_gaussian_posterior:
+        example = posterior(torch.zeros(1, posterior.parameters_per_dimension * prior.latent_dim))
+        conditional = getattr(example, "conditional", None)
+        if conditional is not None and not conditional.gaussian:
+            why = f"the density of one dimension under {type(posterior).__name__} isn't known"
+            accepted = "another divergence, or a Gaussian posterior"
+            raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
     divergence.check_prior(prior)
 
 

@@ -12,7 +12,7 @@ PARTS = {
     "data": ("infovae.data",),
     "network": ("infovae.networks",),
     "posterior": ("infovae.posteriors",),
-    "prior": ("infovae.priors",),
+    "prior": ("infovae.priors", "infovae.fitted_priors"),
     "likelihood": ("infovae.likelihoods",),
     "divergence": ("infovae.divergences", "torch.optim"),
     "optimizer": ("torch.optim", "infovae.optimizers"),
