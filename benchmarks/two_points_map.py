@@ -21,7 +21,7 @@ from torch import Tensor
 
 from infovae.pictures.canvas import CLASS_COLOURS, rendered, style
 from infovae.reproduction.tables import markdown
-from infovae.reproduction.two_points_objective import gaussian_rate, inference_gap, mmd, reconstruction
+from infovae.reproduction.two_points_objective import inference_gap, mmd, pair_rate, reconstruction
 
 RESULTS = ROOT / "docs" / "results"
 ALPHAS = (0.0, 0.5, 0.9, 1.0)
@@ -63,7 +63,7 @@ class Landscape:
 
     def __init__(self) -> None:
         self.rates, self.divergences = (
-            torch.stack([term(*pairs(ratio, WIDTHS)) for ratio in RATIOS]) for term in (gaussian_rate, mmd)
+            torch.stack([term(*pairs(ratio, WIDTHS)) for ratio in RATIOS]) for term in (pair_rate, mmd)
         )
         self.fits = {floor: reconstruction(*pairs(RATIOS, torch.ones_like(RATIOS)), 2 * floor) for floor in FLOORS}
 

@@ -24,8 +24,8 @@ from infovae.reproduction.two_points_objective import (
     WEIGHTS,
     aggregate_kl,
     energy_distance,
-    gaussian_rate,
     mmd,
+    pair_rate,
 )
 
 HIDDEN, LEARNING_RATE, STEPS = 64, 1e-3, 10_000
@@ -127,7 +127,7 @@ class Models:
             z = mean[..., None] + scale[..., None] * torch.randn(len(self.settings), 2, draws)
             densities = self.log_likelihood(z.flatten(1)).unflatten(2, (2, draws))
             fit = -(densities[:, 0, 0].mean(dim=1) + densities[:, 1, 1].mean(dim=1)) / 2
-            loss = fit + rate_weight * gaussian_rate(mean, scale) + weight * self.divergence(mean, scale, z)
+            loss = fit + rate_weight * pair_rate(mean, scale) + weight * self.divergence(mean, scale, z)
             optimizer.zero_grad(set_to_none=True)
             loss.sum().backward()
             optimizer.step()
@@ -148,12 +148,12 @@ class Models:
         densities = self.log_likelihood(own.flatten(1)).unflatten(2, (2, len(NODES)))
         fit = (densities[:, 0, 0] + densities[:, 1, 1]) @ WEIGHTS / 2
         columns = {
-            "elbo": fit - gaussian_rate(mean, scale),
-            "inference_gap": evidence - fit + gaussian_rate(mean, scale),
+            "elbo": fit - pair_rate(mean, scale),
+            "inference_gap": evidence - fit + pair_rate(mean, scale),
             "mean_far": mean.abs().amax(dim=1),
             "separation": (mean[:, 1] - mean[:, 0]).abs() / 2,
             "scale": scale.amin(dim=1),
-            "rate": gaussian_rate(mean, scale),
+            "rate": pair_rate(mean, scale),
             "mmd": mmd(mean, scale),
             "log_det_covariance": (mean.var(dim=1, correction=0) + scale.square().mean(dim=1)).log(),
         }

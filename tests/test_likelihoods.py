@@ -105,6 +105,19 @@ def test_gaussian_constants_are_counted_once_a_pixel() -> None:
     torch.testing.assert_close(per_pixel(parameters).log_prob(images), torch.full((3,), expected))
 
 
+def test_a_sigmoid_location_is_the_density_around_the_sigmoid() -> None:
+    images, parameters = torch.rand(3, 1, 4, 5), torch.randn(3, 1, 4, 5)
+    for kind in (Gaussian, Laplace, StudentTLikelihood):
+        bounded, plain = kind(scale=0.3, location="sigmoid"), kind(scale=0.3)
+        torch.testing.assert_close(bounded(parameters).log_prob(images), plain(parameters.sigmoid()).log_prob(images))
+    per_pixel = torch.cat([parameters, torch.randn(3, 1, 4, 5)], dim=1)
+    expected = torch.cat([parameters.sigmoid(), per_pixel[:, 1:]], dim=1)  # the scale is left alone
+    torch.testing.assert_close(
+        Gaussian("per_pixel", location="sigmoid")(per_pixel).log_prob(images),
+        Gaussian("per_pixel")(expected).log_prob(images),
+    )
+
+
 def test_gaussian_scale_is_learned_where_it_should_be() -> None:
     learned = {variance: Gaussian(variance).raw_scale.requires_grad for variance in ("fixed", "shared", "per_pixel")}
     assert learned == {"fixed": False, "shared": True, "per_pixel": False}

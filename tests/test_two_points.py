@@ -10,9 +10,9 @@ from torch.distributions import Normal
 from infovae.reproduction.two_points_objective import (
     aggregate_kl,
     energy_distance,
-    gaussian_rate,
     inference_gap,
     mmd,
+    pair_rate,
     reconstruction,
 )
 
@@ -83,7 +83,7 @@ def test_codes_that_say_nothing_have_the_prior_s_posterior() -> None:
     for floor in (0.0, 0.5):
         assert float(reconstruction(mean, scale, floor)) == pytest.approx(COLLAPSED, abs=1e-12)
         assert float(inference_gap(mean, scale, floor)) == pytest.approx(0.0, abs=1e-12)
-    assert [float(term(mean, scale)) for term in (gaussian_rate, mmd, energy_distance)] == pytest.approx(
+    assert [float(term(mean, scale)) for term in (pair_rate, mmd, energy_distance)] == pytest.approx(
         [0.0] * 3, abs=1e-12
     )
     assert float(aggregate_kl(mean, scale)) == pytest.approx(0.0, abs=1e-12)

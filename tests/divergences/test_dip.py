@@ -56,7 +56,7 @@ def test_correlated_posteriors_count_with_their_covariance() -> None:
     spread = torch.rand(20, 2).double()
     mean = torch.randn(20, 2).double()
     full = torch.einsum("ik,nk,jk->nij", matrix, spread, matrix)
-    basis = Basis(matrix, matrix.inverse(), spread)
+    basis = Basis(spread, matrix, matrix.inverse())
     batch = Codes(mean, mean, torch.diagonal(full, dim1=1, dim2=2), 20, basis)
     covariance = torch.cov(mean.T, correction=0) + full.mean(dim=0)
     torch.testing.assert_close(DIP()(batch, PRIOR), (covariance - torch.eye(2)).square().sum())

@@ -83,7 +83,7 @@ def test_correlated_posteriors_use_their_basis() -> None:
         plain.mean @ rotation.T,
         full.diagonal().expand(30, 2),
         30,
-        Basis(rotation, rotation.T, plain.variance),
+        Basis(plain.variance, rotation, rotation.T),
     )
     joint = MultivariateNormal(turned.mean, full).log_prob(turned.z[:, None]).exp().mean(dim=1).log()
     marginals = Normal(turned.mean, turned.variance.sqrt()).log_prob(turned.z[:, None]).exp().mean(dim=1).log()

@@ -45,8 +45,7 @@ class DIP(Divergence):
         centred = codes.mean - codes.mean.mean(dim=0)
         covariance = centred.T @ centred / len(centred)
         if self.covariance == "aggregate":
-            spread, basis = codes.spread()
-            covariance = covariance + (basis * spread.mean(dim=0)) @ basis.T
+            covariance = covariance + codes.covariance().to(covariance.dtype)
         variances = covariance.diagonal()
         between = covariance.square().sum() - variances.square().sum()
         return between + self.diagonal_weight * (variances - 1).square().sum()

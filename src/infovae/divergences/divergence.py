@@ -20,6 +20,9 @@ class Divergence(nn.Module, ABC):
     needs_posterior_density: ClassVar[bool] = False
     """Whether it uses log q(z|x), which a deterministic posterior doesn't have."""
 
+    needs_gaussian_posterior: ClassVar[bool] = False
+    """Whether it uses the density of each dimension of q(z|x), which is known for Gaussians alone."""
+
     compiles: ClassVar[bool] = False
     """Whether ``compile=true`` compiles it together with the networks.
 

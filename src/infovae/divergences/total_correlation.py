@@ -6,7 +6,7 @@ from torch.distributions import Normal
 
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
-from infovae.divergences.kl import ESTIMATORS, Estimator, log_densities
+from infovae.divergences.kl import ESTIMATORS, Estimator
 from infovae.priors.prior import Prior
 
 
@@ -27,14 +27,14 @@ class TotalCorrelation(Divergence):
     compiles = True
     needs = frozenset()
     needs_posterior_density = True
+    needs_gaussian_posterior = True
 
     def __init__(self, estimator: Estimator = "stratified") -> None:
         super().__init__()
         self.log_aggregate = ESTIMATORS[estimator]
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
-        diagonal, gained = codes.diagonal()
-        joint = self.log_aggregate(log_densities(diagonal) + gained, codes.dataset_size)
+        joint = self.log_aggregate(codes.density()(codes.z), codes.dataset_size)
         marginals = self.log_aggregate(log_densities_by_dimension(codes), codes.dataset_size)
         return (joint - marginals.sum(dim=1)).mean()
 

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from infovae.config.check import check
 from infovae.errors import UserError
-from infovae.evaluation.load import SavedRun, load
+from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.module import InfoVAE
 from infovae.networks.autoregressive import AutoregressiveDecoder
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links, write_whole
 from infovae.runs.folder import check_writable, write_config, write_record
 from infovae.streams import isolated_stream
-from infovae.sweeps.engines import install
+from infovae.terminal.install import install
 from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ TOP_LEVEL: dict[str, Any] = {
     "checkpoint": str,
     "override": dict[str, Any],
     "trust": bool,
+    "weights": Weights | None,
     "output": str | None,
 }
 """Keys of infovae export, with their types."""
@@ -96,7 +97,7 @@ def export(cfg: DictConfig) -> None:
     if cfg.run is None:
         raise UserError("run: missing; accepted: run=FOLDER, as infovae train prints it")
     _check_installed()
-    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
+    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
     output = Path(cfg.output or saved.folder / "export")
     inside = output if cfg.output else saved.folder
     check_writable(output, "output")
@@ -109,8 +110,13 @@ def export(cfg: DictConfig) -> None:
         for path in Path(aside).iterdir():
             write_whole(output / path.name, path.read_bytes(), inside=inside)
         write_config(saved.cfg, output)
-        record = {"checkpoint": str(saved.checkpoint), "override": OmegaConf.to_container(cfg.override, resolve=True)}
-        write_record(output / "export.json", record | {"programs": described})
+        record = {
+            "checkpoint": str(saved.checkpoint),
+            "weights": cfg.weights,
+            "override": OmegaConf.to_container(cfg.override, resolve=True),
+            "programs": described,
+        }
+        write_record(output / "export.json", record)
     if "decoder" not in described:
         print("decoder: left out; an autoregressive decoder draws pixel by pixel, which is no fixed program")
     print(f"exported: {output} ({', '.join(described)})")

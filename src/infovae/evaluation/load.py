@@ -18,6 +18,8 @@ from infovae.module import InfoVAE
 from infovae.runs.checkpoints import load_weights, read_checkpoint
 from infovae.training.assemble import build_bare_module, build_data
 
+Weights = Literal["ema", "raw"]
+
 
 @dataclass(frozen=True)
 class SavedRun:
@@ -52,6 +54,7 @@ def load(
     checkpoint: str | Path | Literal["last", "best"] = "last",
     changes: Mapping[str, Any] | None = None,
     trust: bool = False,
+    weights: Weights | None = None,
 ) -> SavedRun:
     """Return the model of a run folder, ready to use.
 
@@ -64,10 +67,12 @@ def load(
         checkpoint: ``last``, ``best``, or the path of another checkpoint of the same run.
         changes: to the config, as ``{"data": {"train_size": 500}}``.
         trust: whether the config may name parts from other packages, whose code then runs.
+        weights: of a run that averages its weights, ``ema`` for the averages, or ``raw`` for the weights that training
+            goes on with. By default the averages if there are any.
 
     Raises:
-        UserError: no run folder, no such checkpoint, a damaged one, a part that isn't trusted, or images that are
-            needed and can't be read.
+        UserError: no run folder, no such checkpoint, a damaged one, one without averages, a part that isn't trusted, or
+            images that are needed and can't be read.
     """
     folder = Path(run)
     cfg = read_config(folder, changes or {})
@@ -86,11 +91,25 @@ def load(
         module = build_bare_module(cfg, shape, splits)
         # A prior of this package replaces what it takes from images by its weights.
         module.attach_prior(data.splits["train"].images if data else torch.zeros(1, *shape, dtype=torch.uint8))
-    load_weights(module, content["state_dict"], path)
+    load_weights(module, _chosen(content, weights, path), path)
     saved = SavedRun(folder, path, cfg, module.eval(), shape)
     if data:
         saved.__dict__["data"] = data  # of the cached property: don't read them twice
     return saved
+
+
+def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) -> dict[str, Any]:
+    """Return the weights that are asked for.
+
+    Raises:
+        UserError: there is only one set.
+    """
+    raw = checkpoint.get("current_model_state")
+    if weights is not None and not isinstance(raw, dict):
+        why = f"{path} holds one set of weights, since the run didn't average them"
+        raise UserError(why, key="weights", value=weights, accepted="null, or a run with callbacks=[default,ema]")
+    chosen: dict[str, Any] = raw if weights == "raw" and raw else checkpoint["state_dict"]
+    return chosen
 
 
 def _described(checkpoint: Mapping[str, Any]) -> tuple[tuple[int, int, int], tuple[str, ...]] | None:

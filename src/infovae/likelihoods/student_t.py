@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution, StudentT
 
 from infovae.errors import ArgumentError
-from infovae.likelihoods.location_scale import LocationScale, Variance
+from infovae.likelihoods.location_scale import Location, LocationScale, Variance
 
 
 class StudentTLikelihood(LocationScale):
@@ -15,7 +15,7 @@ class StudentTLikelihood(LocationScale):
 
     Args:
         degrees_of_freedom: the fewer, the heavier the tails; the variance exists above 2.
-        variance, scale, min_scale: see :class:`LocationScale`.
+        variance, scale, min_scale, location: see :class:`LocationScale`.
 
     Raises:
         ArgumentError: an argument is out of range.
@@ -27,8 +27,9 @@ class StudentTLikelihood(LocationScale):
         variance: Variance = "fixed",
         scale: float = 0.1,
         min_scale: float = 0.01,
+        location: Location = "identity",
     ) -> None:
-        super().__init__(variance, scale, min_scale)
+        super().__init__(variance, scale, min_scale, location)
         if not 1 < degrees_of_freedom < math.inf:
             given = f"{degrees_of_freedom:g}"
             raise ArgumentError("degrees_of_freedom", given, "finite values above 1, where the mean exists")
