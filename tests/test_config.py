@@ -15,7 +15,8 @@ from conftest import CONF, INFOVAE, SMALL, Command, Compose
 from omegaconf import OmegaConf
 
 from infovae.app.command import COMMANDS
-from infovae.config.check import NEEDED, build, check
+from infovae.config.build import build
+from infovae.config.check import NEEDED, check
 from infovae.config.messages import one_line
 from infovae.errors import ArgumentError, UserError
 from infovae.training.assemble import build_data, build_module, build_trainer

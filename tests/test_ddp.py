@@ -23,6 +23,7 @@ CASES = [f"model=infovae model.lambda_=20 divergence={name}" for name in DIVERGE
     "model=infovae model.lambda_=20 divergence=kl posterior=normalized_gaussian posterior.normalization=zca",
     "model=mmd_vae model.lambda_=20 posterior=normalized_gaussian",
     "model=infovae model.lambda_=20 data.streaming=always data.workers=1",
+    "model=vae scheduler=cosine optimizer=radam +parameter_groups.encoder.lr=1e-4",
 ]
 
 # A step of Adam moves a weight by lr * g / (|g| + 1e-8): rounding of g, up to n * eps for sums over n = 128, is

@@ -162,6 +162,18 @@ def test_sigmoid_scale_lies_between_its_floor_and_1() -> None:
     torch.testing.assert_close(posterior.stddev, torch.tensor([[0.1, 1.0]]))
 
 
+def test_the_floor_is_added_to_an_exponential_scale() -> None:
+    posterior = DiagonalGaussian("exp", min_scale=0.5)(torch.tensor([[7.0, -7.0, 0.0, 2 * math.log(3)]]))
+    torch.testing.assert_close(posterior.mean, torch.tensor([[7.0, -7.0]]))
+    torch.testing.assert_close(posterior.stddev, torch.tensor([[1.5, 3.5]]))
+
+
+@pytest.mark.parametrize("min_scale", [-0.5, 1.0, 1.5, math.nan])
+def test_impossible_floors_are_refused(min_scale: float) -> None:
+    with pytest.raises(ValueError, match=f"min_scale={min_scale:g}: invalid; accepted: values of at least 0"):
+        DiagonalGaussian(min_scale=min_scale)
+
+
 def test_deterministic_posterior_has_an_infinite_rate_and_no_noise() -> None:
     location = torch.randn(4, 3, requires_grad=True)
     posterior = Deterministic()(location)

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
 from infovae.objective import Objective
 from infovae.objective import rate as rate_of
+from infovae.optimizers.groups import parameter_groups_of
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
@@ -70,9 +71,10 @@ class InfoVAE(pl.LightningModule):
         objective: the point (alpha, lambda_).
         optimizer: makes the optimiser from the parameters; may add a schedule in one of Lightning's forms.
         splits: names of the validation data loaders, in order.
+        parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
 
     Raises:
-        ValueError: parts don't go together.
+        ArgumentError: parts don't go together.
     """
 
     def __init__(
@@ -86,24 +88,21 @@ class InfoVAE(pl.LightningModule):
         objective: Objective,
         optimizer: Callable[[Iterable[nn.Parameter]], Any],
         splits: tuple[str, ...] = ("validation",),
+        parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         if not posterior.has_density and objective.rate_weight != 0:
             why = f"a {type(posterior).__name__} posterior has an infinite rate, which can't be optimised"
-            raise ArgumentError("alpha", f"{objective.alpha:g}", "alpha=1", why)
+            raise ArgumentError("objective.alpha", f"{objective.alpha:g}", "alpha=1", why)
         if not prior.has_full_support and objective.rate_weight != 0:
             why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
-            raise ArgumentError("alpha", f"{objective.alpha:g}", "alpha=1", why)
+            raise ArgumentError("objective.alpha", f"{objective.alpha:g}", "alpha=1", why)
         if prior.needs_posterior_density and not posterior.has_density:
-            raise ValueError(
-                f"prior {type(prior).__name__} consists of log q(z|x), which a {type(posterior).__name__} posterior "
-                "doesn't have; accepted: posterior=diagonal_gaussian or another prior"
-            )
+            why = f"it consists of log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
+            raise ArgumentError("prior", type(prior).__name__, "another prior, or posterior=diagonal_gaussian", why)
         if prior.needs_posterior_density and posterior.needs_calibration:
-            raise ValueError(
-                f"prior {type(prior).__name__} consists of posteriors, which a {type(posterior).__name__} posterior "
-                "normalises anew in each batch; accepted: another posterior or another prior"
-            )
+            why = f"it consists of posteriors, which {type(posterior).__name__} normalises anew in each batch"
+            raise ArgumentError("prior", type(prior).__name__, "another prior, or another posterior", why)
         divergence.check_weight(objective.divergence_weight)
         try:
             _check_divergence(divergence, posterior, prior)
@@ -123,10 +122,13 @@ class InfoVAE(pl.LightningModule):
         self.final_objective = objective
         self.optimizer = optimizer
         self.splits = splits
+        self.parameter_groups = parameter_groups or {}
+        self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
+        self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
 
     def attach_prior(self, images: Images) -> None:
         """Let the prior use the encoder and the training images; to be called before the optimiser is made.
@@ -139,6 +141,23 @@ class InfoVAE(pl.LightningModule):
             self.objective.divergence_weight != 0 and "log_prob" in self.divergence.needs
         )
         self.prior.requires_grad_(learns)
+
+    def freeze_parts(self, parts: Iterable[str]) -> None:
+        """Keep parts of the model as they are in training: their weights, and what their layers remember of batches.
+
+        Args:
+            parts: ``encoder`` or ``decoder``.
+        """
+        self._frozen = tuple(parts)
+        for name in self._frozen:
+            self.get_submodule(name).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "InfoVAE":
+        super().train(mode)
+        for name in self._frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
         """Return q(z|x)."""
@@ -178,12 +197,10 @@ class InfoVAE(pl.LightningModule):
 
     def gather(self, codes: Codes, global_size: int) -> Codes:
         """Return the codes of the global batch from those of each process, with gradient."""
-        basis = codes.basis
-        rows = [codes.z, codes.mean, codes.variance, *([] if basis is None else [basis.variance])]
-        z, mean, variance, *diagonals = gather_rows(torch.stack(rows, dim=1), global_size).unbind(dim=1)
-        if basis is not None:
-            basis = basis._replace(variance=diagonals[0])
-        return Codes(z, mean, variance, codes.dataset_size, basis)
+        rows = codes.rows()
+        packed = gather_rows(torch.cat([row.flatten(1) for row in rows], dim=1), global_size)
+        parts = packed.split([row.shape[1:].numel() for row in rows], dim=1)
+        return codes.with_rows([part.unflatten(1, row.shape[1:]) for part, row in zip(parts, rows, strict=True)])
 
     def can_estimate_divergence(self, codes: Codes) -> bool:
         """Return whether a global batch has enough examples for an estimate of the divergence."""
@@ -237,6 +254,10 @@ class InfoVAE(pl.LightningModule):
         loaders = self.trainer.test_dataloaders
         return self._evaluate(batch, loaders[0] if isinstance(loaders, list) else loaders, "test")
 
+    def measure_training(self, batch: Batch, loader: Any) -> Codes:
+        """Add a batch of the training split, as evaluation sees it, to the epoch's terms; return the global codes."""
+        return self._evaluate(batch, loader, "train_split")["codes"]
+
     def on_train_epoch_end(self) -> None:
         terms = self.training_terms.compute()
         self.training_terms.reset()
@@ -252,7 +273,7 @@ class InfoVAE(pl.LightningModule):
         self._log_evaluation("test")
 
     def configure_optimizers(self) -> Any:
-        return self.optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        return self.optimizer(parameter_groups_of(self, self.parameter_groups))
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""
@@ -332,10 +353,16 @@ class InfoVAE(pl.LightningModule):
 
 def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior) -> None:
     if divergence.needs_posterior_density and not posterior.has_density:
-        raise ValueError(
-            f"divergence {type(divergence).__name__} needs log q(z|x), which a {type(posterior).__name__} "
-            "posterior doesn't have; accepted: posterior=diagonal_gaussian or another divergence"
-        )
+        why = f"it needs log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
+        accepted = "another divergence, or posterior=diagonal_gaussian"
+        raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
+    if divergence.needs_gaussian_posterior:
+        example = posterior(torch.zeros(1, posterior.parameters_per_dimension * prior.latent_dim))
+        conditional = getattr(example, "conditional", None)
+        if conditional is not None and not conditional.gaussian:
+            why = f"the density of one dimension under {type(posterior).__name__} isn't known"
+            accepted = "another divergence, or a Gaussian posterior"
+            raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
     divergence.check_prior(prior)
 
 

@@ -179,6 +179,15 @@ def test_wgan_gp_finds_the_penalised_distance_of_shifted_gaussians() -> None:
     assert abs(divergence(codes_from(q, n), prior).item() - slope * shift) < 5 * value_error
 
 
+def test_wgan_gp_loss_of_a_linear_critic() -> None:
+    """slope * (mean q - mean p) + weight * (slope - 1)^2."""
+    divergence = Adversarial(1, ADAM, form="wgan_gp", hidden=[], gradient_penalty_weight=3.0).double()
+    set_linear(divergence, 1.5, 0.7)
+    z_q, z_p = torch.randn(5, 1, dtype=torch.float64), torch.randn(5, 1, dtype=torch.float64)
+    expected = 1.5 * (z_q.mean() - z_p.mean()) + 3 * 0.5**2
+    torch.testing.assert_close(divergence.critic_loss(z_q, z_p), expected)
+
+
 def test_gradient_penalty_of_a_linear_critic_and_of_a_flat_one() -> None:
     z_q, z_p = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 3, dtype=torch.float64)
     direction = torch.tensor([2.0, -1.0, 2.0], dtype=torch.float64, requires_grad=True)

@@ -1,6 +1,8 @@
 """The critic's steps, its state, and its place in a Lightning run; what it estimates is in the other files."""
 
+import copy
 import io
+import math
 from functools import partial
 from pathlib import Path
 
@@ -95,6 +97,21 @@ def test_adapt_works_where_gradients_are_off_and_under_autocast() -> None:
     assert_same(steps[1], steps[2])
 
 
+def test_a_step_is_the_optimisers_in_full_precision() -> None:
+    torch.manual_seed(0)
+    sgd = partial(torch.optim.SGD, lr=0.1)  # Adam's first step hides the size of a gradient
+    divergence, prior, codes = Adversarial(2, sgd, hidden=[8]), StandardNormal(2), codes_of(torch.randn(16, 2))
+    other = copy.deepcopy(divergence)
+    torch.manual_seed(1)
+    divergence.adapt(codes, prior)
+    torch.manual_seed(1)
+    other.critic.requires_grad_(True)
+    optimizer = sgd(other.critic.parameters())
+    other.critic_loss(codes.z, prior.sample(16)).backward()
+    optimizer.step()
+    assert_same(dict(divergence.named_parameters()), dict(other.named_parameters()))
+
+
 def test_value_is_unknown_until_the_critic_has_learned() -> None:
     divergence, prior, codes = Adversarial(2, ADAM, hidden=[8]), StandardNormal(2), codes_of(torch.randn(4, 2))
     assert divergence(codes, prior).isnan()
@@ -140,11 +157,11 @@ def test_state_goes_through_a_file_and_the_critic_goes_on_bit_for_bit(make) -> N
 
 def test_loading_in_memory_shares_no_tensor_with_the_source() -> None:
     prior, codes = StandardNormal(2), codes_of(torch.randn(4, 2))
-    source, copy = (Adversarial(2, ADAM, hidden=[4]) for _ in range(2))
+    source, loaded = (Adversarial(2, ADAM, hidden=[4]) for _ in range(2))
     source.adapt(codes, prior)
-    copy.load_state_dict(source.state_dict())
+    loaded.load_state_dict(source.state_dict())
     before = {name: value.clone() for name, value in tensors(source).items()}
-    copy.adapt(codes, prior)
+    loaded.adapt(codes, prior)
     assert_same(before, tensors(source))
 
 
@@ -175,6 +192,10 @@ def test_refusals_name_key_value_and_what_is_accepted() -> None:
         Adversarial(2, ADAM, hidden=[4, 0])
     with pytest.raises(ValueError, match="gradient_penalty_weight=-1: invalid; accepted:"):
         Adversarial(2, ADAM, gradient_penalty_weight=-1.0)
+    with pytest.raises(ValueError, match="gradient_penalty_weight=inf: invalid; accepted:"):
+        Adversarial(2, ADAM, gradient_penalty_weight=math.inf)
+    for weight in (0.0, 0.5):
+        assert Adversarial(2, ADAM, gradient_penalty_weight=weight).gradient_penalty_weight == weight
     with pytest.raises(ValueError, match="optimizer: Invalid learning rate"):
         Adversarial(2, partial(torch.optim.Adam, lr=-1.0))
 

@@ -58,3 +58,9 @@ def test_what_lacks_is_told_in_one_line(divergence: Divergence, prior: Prior, to
 def test_why_a_box_is_refused() -> None:
     z = torch.tensor([[5.0, 0.0], [0.0, 0.0]])
     assert Uniform(2).log_prob(z)[0] == -torch.inf
+
+
+def test_what_a_divergence_needs_unless_it_says_otherwise() -> None:
+    assert NeedsScore().minimum_batch == 1
+    assert not NeedsScore().needs_posterior_density
+    assert KL().needs_posterior_density

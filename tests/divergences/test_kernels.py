@@ -1,4 +1,5 @@
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import pairwise
 
-from infovae.divergences.bandwidths import squared_bandwidth
+from infovae.divergences.bandwidths import MEDIAN_POINTS, squared_bandwidth
 from infovae.divergences.kernels import (
     Energy,
     Gaussian,
@@ -16,6 +17,7 @@ from infovae.divergences.kernels import (
     Laplacian,
     NormalMeanKernel,
     RationalQuadratic,
+    is_far,
     squared_distances,
 )
 
@@ -51,6 +53,43 @@ def test_kernel_is_its_formula(kernel: Kernel) -> None:
     for a in (0.25, 1.0, 7.0):
         expected = [radial(kernel, distance, a) for distance in distances.tolist()]
         torch.testing.assert_close(kernel.evaluate(distances.square(), a), torch.tensor(expected, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class OwnKernel(Kernel):
+    """A user's kernel with nothing but a value; autograd must do the rest."""
+
+    def evaluate(self, squared_distance: torch.Tensor, squared_bandwidth: float | torch.Tensor) -> torch.Tensor:
+        return 1 / (1 + squared_distance / (2 * squared_bandwidth))
+
+
+def test_kernels_without_derivatives_get_autograds() -> None:
+    s = torch.linspace(0, 20, 40, dtype=torch.float64)
+    for order in (0, 1, 2, 3):
+        with torch.inference_mode():
+            found = OwnKernel().derivatives(s, 2.0, order)
+        torch.testing.assert_close(found, InverseMultiquadratic().derivatives(s, 2.0, order))
+        assert not any(term.requires_grad for term in found)
+    s[0] = -1e-9  # as rounding may leave it
+    value, slope, factor = OwnKernel().on_scaled(s.clone(), 2.0, wants_slope=True)
+    torch.testing.assert_close([value, slope * factor], InverseMultiquadratic().derivatives(s.clamp_min(0), 2.0, 1))
+
+
+def test_defaults_are_those_of_the_docstrings() -> None:
+    s = torch.linspace(0, 20, 40, dtype=torch.float64)
+    gaussians = [torch.exp(-s / (2 * 3.0 * multiplier**2)) for multiplier in (1 / 4, 1 / 2, 1, 2, 4)]
+    torch.testing.assert_close(GaussianSum().evaluate(s, 3.0), sum(gaussians) / 5)
+    torch.testing.assert_close(RationalQuadratic().evaluate(s, 3.0), (1 + s / 3.0) ** -0.5)
+    assert squared_bandwidth(Energy().bandwidth, torch.randn(9, 4)) == 1  # MMD^2 is the energy distance
+
+
+def test_a_sum_of_one_gaussian_is_that_gaussian() -> None:
+    """Multipliers are factors of sigma, so their squares are factors of sigma^2."""
+    s, one, wider = torch.linspace(0, 20, 40, dtype=torch.float64), GaussianSum(multipliers=(2.0,)), Gaussian()
+    torch.testing.assert_close(one.evaluate(s, 3.0), wider.evaluate(s, 12.0))
+    torch.testing.assert_close(one.derivatives(s, 3.0, 2), wider.derivatives(s, 12.0, 2))
+    torch.testing.assert_close(one.normal_mean_derivatives(s, 5, 3.0), wider.normal_mean_derivatives(s, 5, 12.0))
+    assert one.normal_mean_mean(5, 3.0) == wider.normal_mean_mean(5, 12.0)
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=name)
@@ -91,9 +130,10 @@ def test_derivatives_are_autograds(kernel: Kernel) -> None:
     s = torch.linspace(0.1, 20, 40, dtype=torch.float64, requires_grad=True)
     value = kernel.evaluate(s, 2.0)
     (slope,) = torch.autograd.grad(value.sum(), s, create_graph=True)
-    (curvature,) = torch.autograd.grad(slope.sum(), s)
-    found = kernel.derivatives(s.detach(), 2.0, order=2)
-    torch.testing.assert_close(found, [value.detach(), slope.detach(), curvature])
+    (curvature,) = torch.autograd.grad(slope.sum(), s, create_graph=True)
+    (third,) = torch.autograd.grad(curvature.sum(), s)
+    found = kernel.derivatives(s.detach(), 2.0, order=3)
+    torch.testing.assert_close(found, [value.detach(), slope.detach(), curvature.detach(), third])
     assert len(kernel.derivatives(s.detach(), 2.0, order=0)) == 1
 
 
@@ -178,6 +218,33 @@ def test_batched_distances_are_those_of_each_batch() -> None:
         torch.testing.assert_close(found[i], squared_distances(x[i], y[i]))
 
 
+def test_no_distance_is_below_0() -> None:
+    """Between points that coincide, the three terms cancel to some eps of either sign."""
+    x = 10 * torch.randn(8, 64, 20)
+    for points in (x, x[0]):
+        norms = points.square().sum(dim=-1)
+        assert (norms[..., :, None] - 2 * points @ points.mT + norms[..., None, :]).min() < 0
+        assert squared_distances(points, points).min() >= 0
+
+
+@pytest.mark.parametrize("scales", [(1e3, 1.0), (1.0, 1e3)], ids=["x", "y"])
+def test_distances_to_far_points_are_rounded_once(scales: tuple[float, float]) -> None:
+    """The product is computed in float64 if either sample is far from the centre of y."""
+    x, y = scales[0] * torch.randn(50, 10), scales[1] * torch.randn(2, 25, 10)
+    y = torch.cat([y[0], -y[0]])  # the mean is 0, so float32 doesn't round the shift
+    exact = (x.double()[:, None] - y.double()).square().sum(dim=2)
+    assert torch.equal(squared_distances(x, y), exact.float())
+
+
+def test_points_are_far_from_32_on() -> None:
+    assert not is_far(torch.tensor([[32.0, -32.0]]))
+    assert is_far(torch.tensor([[0.0, -32.5]]))
+    assert not is_far(torch.tensor([[31.5, 0.0]]))
+    assert is_far(torch.tensor([[100.0]]))
+    assert not is_far(torch.tensor([[100.0]], dtype=torch.float64))
+    assert not is_far(torch.empty(0, 3))
+
+
 def test_bandwidth_rules() -> None:
     torch.manual_seed(0)
     points = torch.randn(41, 6, dtype=torch.float64)
@@ -201,6 +268,13 @@ def test_median_of_many_points_is_close_to_that_of_all() -> None:
     assert abs(float(squared_bandwidth("median", points)) ** 0.5 - median) <= 5 / (2 * density * 256**0.5)
 
 
+def test_medians_are_of_512_points_at_most_and_may_be_small() -> None:
+    points = 1e-2 * torch.randn(2 * MEDIAN_POINTS + 1, 3, dtype=torch.float64)
+    for count, step in [(512, 1), (513, 2), (1024, 2), (1025, 3)]:
+        expected = torch.pdist(points[:count:step]).median().square()
+        torch.testing.assert_close(squared_bandwidth("median", points[:count]), expected)
+
+
 @pytest.mark.parametrize("rule", ["median", "svgd"])
 @pytest.mark.parametrize("points", [torch.zeros(1, 3), torch.ones(7, 3)], ids=["one", "coinciding"])
 def test_median_without_distances_falls_back(rule: str, points: torch.Tensor) -> None:
@@ -219,3 +293,6 @@ def test_impossible_shapes_are_refused() -> None:
         RationalQuadratic(alpha=0.0)
     with pytest.raises(ValueError, match="multipliers="):
         GaussianSum(multipliers=())
+    for multiplier in (0.0, -0.5):
+        with pytest.raises(ValueError, match="multipliers="):
+            GaussianSum(multipliers=(1.0, multiplier))

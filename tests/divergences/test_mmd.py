@@ -13,6 +13,7 @@ from infovae.codes import Codes
 from infovae.divergences.kernels import Energy, Gaussian, GaussianSum, InverseMultiquadratic, Kernel, Laplacian
 from infovae.divergences.mmd import MMD, mmd_squared, mmd_squared_to_standard_normal
 from infovae.priors.standard_normal import StandardNormal
+from infovae.priors.uniform import Uniform
 
 
 def codes(z: Tensor) -> Codes:
@@ -202,3 +203,20 @@ def test_one_point() -> None:
 def test_exact_terms_are_refused_where_there_are_none() -> None:
     with pytest.raises(ValueError, match="prior_terms=exact: the Laplacian kernel has no closed form"):
         MMD(Laplacian(), prior_terms="exact")
+
+
+def test_prior_terms_are_exact_where_they_can_be_unless_sampled() -> None:
+    z, kernel = 1.3 * torch.randn(8, 2, dtype=torch.float64), Gaussian()
+    standard, uniform = StandardNormal(2).double(), Uniform(2).double()
+    exact = mmd_squared_to_standard_normal(z, kernel, 2.0)
+    for prior_terms in ("auto", "exact"):
+        assert MMD(kernel, prior_terms=prior_terms)(codes(z), standard) == exact  # type: ignore[arg-type]
+    for divergence, prior in [
+        (MMD(kernel, prior_terms="sampled"), standard),
+        (MMD(kernel), uniform),
+        (MMD(Laplacian()), standard),
+    ]:
+        torch.manual_seed(1)
+        found = divergence(codes(z), prior)
+        torch.manual_seed(1)
+        assert found == mmd_squared(z, prior.sample(8), divergence.kernel, 2.0)

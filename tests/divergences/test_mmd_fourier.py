@@ -98,3 +98,5 @@ def test_limits() -> None:
     for refused in ({"features": 0}, {"feature_seed": -1}, {"bandwidth": 0.0}):
         with pytest.raises(ValueError, match=next(iter(refused))):
             FourierMMD(**refused)  # type: ignore[arg-type]
+    smallest = FourierMMD(features=1, feature_seed=0)
+    assert smallest(codes(torch.randn(4, 2)), prior).isfinite()

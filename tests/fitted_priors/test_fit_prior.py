@@ -127,8 +127,9 @@ def test_the_test_split_is_never_seen(trained: Path, tmp_path: Path, monkeypatch
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["codes"] == 600
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize(
+    "name", ["mixture", *(pytest.param(name, marks=pytest.mark.slow) for name in ("flow", "flow_matching"))]
+)
 def test_the_exported_prior_is_the_model_s(fitted: dict[str, Path], tmp_path: Path, name: str) -> None:
     """Both files were checked against the model when they were written; here once more, by the model's own draws."""
     saved = load(fitted[name])

@@ -56,6 +56,10 @@ def test_further_dimensions_are_standard_normal_and_independent() -> None:
     [
         ({"components": 0}, "components=0: invalid; accepted: whole numbers of at least 1"),
         ({"radius": -1.0}, "radius=-1: invalid; accepted:"),
+        ({"radius": -0.5}, "radius=-0.5: invalid; accepted:"),
+        ({"radius": math.inf}, "radius=inf: invalid; accepted:"),
+        ({"scale": math.inf}, "scale=inf: invalid; accepted:"),
+        ({"scale": -0.5}, "scale=-0.5: invalid; accepted:"),
         ({"scale": 0.0}, "scale=0: invalid; accepted:"),
         ({"scale": math.nan}, "scale=nan: invalid; accepted:"),
         (
@@ -73,3 +77,9 @@ def test_refusals(arguments: dict[str, object], told: str) -> None:
 def test_one_dimension_has_a_row_of_components() -> None:
     prior = GaussianMixture(1, arrangement="grid", components=3, radius=1.0)
     assert prior.centers.squeeze(1).tolist() == [-1.0, 0.0, 1.0]
+
+
+def test_a_small_ring_is_a_ring() -> None:
+    prior = GaussianMixture(2, components=4, radius=0.5, scale=0.25)
+    torch.testing.assert_close(prior.centers, torch.tensor([[0.5, 0], [0, 0.5], [-0.5, 0], [0, -0.5]]))
+    torch.testing.assert_close(prior.scales, torch.full((4, 2), 0.25))

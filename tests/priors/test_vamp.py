@@ -108,3 +108,4 @@ def test_a_draw_encodes_each_pseudo_input_once() -> None:
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="components=0: invalid; accepted: whole numbers of at least 1"):
         Vamp(3, components=0)
+    assert attached(components=1)[0].sample(4).shape == (4, 3)

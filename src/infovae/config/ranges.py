@@ -54,6 +54,8 @@ TRAINER: Mapping[str, Any] = {
     "val_check_interval": Unsupported("trainer.check_val_every_n_epoch=N"),
 }
 
+OPTIMIZER = dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]}
+
 RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
     "pytorch_lightning.callbacks.": {
@@ -63,7 +65,8 @@ RANGES: Mapping[str, Mapping[str, Any]] = {
         "mode": Literal["min", "max"],
         "save_top_k": OrUnlimited,
     },
-    "torch.optim.": dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]},
+    "torch.optim.": OPTIMIZER,
+    "infovae.optimizers.": OPTIMIZER,
 }
 """By the name of a target, or by its package with a dot at the end."""
 

@@ -18,6 +18,10 @@ KNOWN = (str(PACKAGE), "<", *map(sysconfig.get_path, ("stdlib", "purelib", "plat
 """Where files of this package, of Python and of installed packages lie."""
 
 
+HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
+"""Keys beside a ``_target_`` that aren't arguments."""
+
+
 class Signature(NamedTuple):
     """What a class or function takes.
 

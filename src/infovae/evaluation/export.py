@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from infovae.config.check import check
 from infovae.errors import UserError
-from infovae.evaluation.load import SavedRun, load
+from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.module import InfoVAE
 from infovae.networks.autoregressive import AutoregressiveDecoder
@@ -24,7 +24,7 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links, write_whole
 from infovae.runs.folder import check_writable, write_config, write_record
 from infovae.streams import isolated_stream
-from infovae.sweeps.engines import install
+from infovae.terminal.install import install
 from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ TOP_LEVEL: dict[str, Any] = {
     "checkpoint": str,
     "override": dict[str, Any],
     "trust": bool,
+    "weights": Weights | None,
     "output": str | None,
 }
 """Keys of infovae export, with their types."""
@@ -108,7 +109,7 @@ def export(cfg: DictConfig) -> None:
     if cfg.run is None:
         raise UserError("run: missing; accepted: run=FOLDER, as infovae train prints it")
     _check_installed()
-    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
+    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
     output = Path(cfg.output or saved.folder / "export")
     inside = output if cfg.output else saved.folder
     check_writable(output, "output")
@@ -121,8 +122,13 @@ def export(cfg: DictConfig) -> None:
         for path in Path(aside).iterdir():
             write_whole(output / path.name, path.read_bytes(), inside=inside)
         write_config(saved.cfg, output)
-        record = {"checkpoint": str(saved.checkpoint), "override": OmegaConf.to_container(cfg.override, resolve=True)}
-        write_record(output / "export.json", record | {"programs": described})
+        record = {
+            "checkpoint": str(saved.checkpoint),
+            "weights": cfg.weights,
+            "override": OmegaConf.to_container(cfg.override, resolve=True),
+            "programs": described,
+        }
+        write_record(output / "export.json", record)
     if "decoder" not in described:
         print("decoder: left out; an autoregressive decoder draws pixel by pixel, which is no fixed program")
     print(f"exported: {output} ({', '.join(described)})")
@@ -130,7 +136,7 @@ def export(cfg: DictConfig) -> None:
 
 @torch.no_grad()
 def parts(saved: SavedRun) -> dict[str, Part]:
-    """Return what can be exported of a run: the encoder, a fitted prior, and the decoder unless it draws pixel by pixel.
+    """Return what can be exported: the encoder, a fitted prior, and the decoder unless it draws pixel by pixel.
 
     The examples are noise and, where they are cheap, the model's own samples, so the run's images aren't needed.
     """

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from torch import Tensor
 
-from infovae.config.check import build, check
+from infovae.config.build import build
+from infovae.config.check import check
 from infovae.config.options import options
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun, load

@@ -19,7 +19,7 @@ from infovae.evaluation.load import SavedRun, load
 from infovae.objective import Objective
 from infovae.reproduction.scripts import run_script
 from infovae.runs.files import write_whole
-from infovae.runs.final_row import final_position
+from infovae.runs.final_position import final_position
 from infovae.runs.safe_yaml import safe_yaml
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.overrides import not_overridden
@@ -68,7 +68,8 @@ class Cell:
             return f"β-VAE (β = {self.cfg.model.beta:g})"
         alpha, lambda_ = float(self.cfg.model.alpha), float(self.cfg.model.lambda_)
         elbo = Objective(alpha, lambda_) == Objective(0.0, 1.0)
-        return "ELBO" if elbo else f"InfoVAE (α = {alpha:g}, λ = {lambda_:g})"
+        name = "ELBO" if elbo else f"InfoVAE (α = {alpha:g}, λ = {lambda_:g})"
+        return f"{name}, normalised" if "normalization" in self.cfg.posterior else name
 
     def load(self) -> SavedRun:
         """Return the trained model."""

@@ -133,18 +133,24 @@ def load_weights(module: nn.Module, weights: dict[str, Any], path: Path) -> None
     Raises:
         UserError: they belong to another architecture, or are numbers of another kind; names the first difference.
     """
-    expected = module.state_dict()
-    for name in dict.fromkeys([*expected, *weights]):
-        there, here = _described(weights, name), _described(expected, name)
-        if there != here:
-            raise UserError(
-                f"a checkpoint of another architecture than configured: {name} is {there} there and {here} here",
-                key=str(path), accepted="checkpoints of runs with the same network, latent_dim, prior and divergence",
-            )  # fmt: skip
+    if (difference := first_difference(weights, module.state_dict())) is not None:
+        raise UserError(
+            f"a checkpoint of another architecture than configured: {difference}",
+            key=str(path), accepted="checkpoints of runs with the same network, latent_dim, prior and divergence",
+        )  # fmt: skip
     try:
         module.load_state_dict(weights)
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: damaged ({' '.join(str(error).split())})") from error
+
+
+def first_difference(there: dict[str, Any], here: dict[str, Any]) -> str | None:
+    """Return which weight of a checkpoint differs from the model's in shape or kind; None if all are alike."""
+    for name in dict.fromkeys([*here, *there]):
+        described = _described(there, name), _described(here, name)
+        if described[0] != described[1]:
+            return f"{name} is {described[0]} there and {described[1]} here"
+    return None
 
 
 def _described(state: dict[str, Any], name: str) -> str:

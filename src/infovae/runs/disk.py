@@ -20,7 +20,7 @@ COPIES = 3
 """Numbers in a checkpoint for each weight: the weight and Adam's two moments."""
 
 
-def check_space(run_dir: Path, module: nn.Module, place: str, files: int) -> None:
+def check_space(run_dir: Path, module: nn.Module, place: str, files: int, averages: int = 0) -> None:
     """Refuse a folder with less room than the checkpoints take; pictures and loggers come on top.
 
     Args:
@@ -28,13 +28,14 @@ def check_space(run_dir: Path, module: nn.Module, place: str, files: int) -> Non
         module: the model, whose weights the checkpoints hold.
         place: the key by which the folder was chosen, with its value.
         files: number of checkpoints on the disk at once.
+        averages: number of averages of the weights that each holds.
 
     Raises:
         UserError: there is too little room.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
-    needed, free = files * COPIES * weights, shutil.disk_usage(run_dir).free
+    needed, free = files * (COPIES + averages) * weights, shutil.disk_usage(run_dir).free
     if free < needed:
         why = f"{free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}"
         raise UserError(why, key=place, accepted="a folder with room")

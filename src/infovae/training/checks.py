@@ -6,16 +6,18 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from infovae.data.module import ImageData
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.module import InfoVAE
 from infovae.runs.changes import ChangedError
 from infovae.runs.folder import check_writable
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.best_checkpoint import BestCheckpoint
 from infovae.training.callbacks.kept_weights import KeepsWeights
+from infovae.training.callbacks.learning_rate import LearningRate
+from infovae.training.callbacks.measured_weights import averages
 from infovae.training.job import divergence_name, in_sweep
 
 SPLITS = ("train", "validation", "test")
@@ -56,15 +58,18 @@ def check_loggers(cfg: DictConfig) -> None:
 
 
 def check_optimizer(module: InfoVAE, checkpoint: dict[str, Any] | None) -> None:
-    """Refuse a checkpoint whose optimiser has other settings or parameters than the configured one.
+    """Refuse groups of parameters that the model doesn't have, and a checkpoint of another optimiser.
 
     Raises:
-        UserError: names the settings.
+        UserError: names the group, or the settings in which the optimisers differ.
     """
+    try:
+        own = module.make_optimizer().state_dict()["param_groups"]
+    except ArgumentError as error:
+        raise error.below("parameter_groups") from error
     if checkpoint is None:
         return
     groups = [group for state in checkpoint["optimizer_states"] for group in state["param_groups"]]
-    own = module.make_optimizer().state_dict()["param_groups"]
     if len(groups) != len(own) or not all(map(_fits, groups, own)):
         why = f"it has {_settings(own)}, and that of the checkpoint {_settings(groups)}"
         raise UserError(why, key="optimizer", accepted="the optimiser that the checkpoint was trained with")
@@ -78,6 +83,17 @@ def _fits(group: dict[str, Any], own: dict[str, Any]) -> bool:
 
 def _settings(groups: Iterable[dict[str, Any]]) -> str:
     return ", ".join(sorted({name for group in groups for name in group if name != "params"})) or "none"
+
+
+def check_transfer(cfg: DictConfig) -> None:
+    """Refuse parts without a run that they come from.
+
+    Raises:
+        UserError: names them.
+    """
+    if cfg.init_parts is not None and cfg.init_from is None:
+        shown = f"[{','.join(cfg.init_parts)}]"
+        raise UserError("no run to take them from", key="init_parts", value=shown, accepted="init_from=RUN beside it")
 
 
 def check_batch(module: InfoVAE, data: ImageData) -> None:
@@ -110,6 +126,18 @@ def check_limits(trainer: pl.Trainer, data: ImageData) -> None:
             )  # fmt: skip
 
 
+def check_length(trainer: pl.Trainer) -> None:
+    """Refuse a schedule over the length of a run that has none.
+
+    Raises:
+        UserError: neither epochs nor steps are limited.
+    """
+    schedules = [callback for callback in trainer.callbacks if isinstance(callback, LearningRate)]  # type: ignore[attr-defined]
+    if trainer.max_epochs == trainer.max_steps == -1 and any(schedule.scheduler.needs_total for schedule in schedules):
+        why = "it goes by the share of the run, which has no last epoch"
+        raise UserError(why, key="scheduler", accepted="trainer.max_epochs=N, or scheduler=exponential or plateau")
+
+
 def check_same_images(data: ImageData, checkpoint: Mapping[str, Any]) -> None:
     """Refuse to go on with other training images than those of a checkpoint, wherever they lie.
 
@@ -136,8 +164,8 @@ def check_processes(trainer: pl.Trainer, data: ImageData) -> None:
         )  # fmt: skip
     try:
         data.check_world_size(trainer.world_size)
-    except ValueError as error:
-        raise UserError(f"data.{error}") from error
+    except ArgumentError as error:
+        raise error.below("data") from error
 
 
 def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
@@ -161,7 +189,7 @@ def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> No
         dirpath = getattr(callback, "dirpath", None)
         if isinstance(callback, ModelCheckpoint) and dirpath is not None:
             check_writable(Path(dirpath), "callbacks.*.dirpath")
-    averaging = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
+    averaging = averages(trainer)
     keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
     if averaging and keeping:
         names = f"{type(averaging[0]).__name__} and {type(keeping[0]).__name__}"
@@ -183,21 +211,23 @@ def _prepare_metrics(
 
 def _check_monitor(callback: pl.Callback, trainer: pl.Trainer, data: ImageData) -> None:
     monitor, name = getattr(callback, "monitor", None), type(callback).__name__
+    key = getattr(callback, "monitor_key", "callbacks.*.monitor")
+    instead = "train/loss" if isinstance(callback, LearningRate) else "null"
     if not monitor:
         return
     split = monitor.partition("/")[0]
     if split not in SPLITS:
         why, accepted = f"{name} would find no such metric", "columns of metrics.csv, as validation/loss"
-        raise UserError(why, key="callbacks.*.monitor", value=monitor, accepted=accepted)
+        raise UserError(why, key=key, value=monitor, accepted=accepted)
     if split == "validation" and split not in data.evaluation_splits:
-        accepted = "sizes of at least 1, or a callbacks.*.monitor of another split, as test/loss or null"
+        accepted = f"sizes of at least 1, or a {key} of another split, as test/loss or {instead}"
         raise UserError(f"{name} watches {monitor}", key="data.validation_size", value=0, accepted=accepted)
     if split != "train" and trainer.limit_val_batches == 0:
-        accepted = "null, numbers above 0, or a callbacks.*.monitor of null"
+        accepted = f"null, numbers above 0, or a {key} of {instead}"
         raise UserError(f"{name} watches {monitor}", key="trainer.limit_val_batches", value=0, accepted=accepted)
     if split == "train" and isinstance(callback, EarlyStopping) and not _looks_at_the_end(callback, trainer):
         why, accepted = f"{name} looks before that is known", "+callbacks.*.check_on_train_epoch_end=true"
-        raise UserError(why, key="callbacks.*.monitor", value=monitor, accepted=accepted)
+        raise UserError(why, key=key, value=monitor, accepted=accepted)
 
 
 def _check_saving(callback: pl.Callback, trainer: pl.Trainer) -> None:
@@ -219,7 +249,8 @@ def _check_name(callback: pl.Callback, measured: Sequence[str]) -> None:
         return
     if name not in TERMS and not any(name.startswith(metric) for metric in measured):
         accepted = ", ".join(f"{split}/{name}" for name in (*TERMS, *measured))
-        raise UserError("no such metric", key="callbacks.*.monitor", value=monitor, accepted=accepted)
+        key = getattr(callback, "monitor_key", "callbacks.*.monitor")
+        raise UserError("no such metric", key=key, value=monitor, accepted=accepted)
 
 
 def _looks_at_the_end(callback: EarlyStopping, trainer: pl.Trainer) -> bool:

@@ -15,7 +15,7 @@ from infovae.errors import INTERRUPTED, TERMINATED
 from infovae.parallel import is_first_process
 from infovae.runs.changes import ChangedError
 from infovae.runs.disk import as_one_line
-from infovae.runs.final_row import final_position
+from infovae.runs.final_position import final_position
 from infovae.runs.folder import begin, write_record
 from infovae.terminal.tables import print_table
 from infovae.training.callbacks.kept_weights import kept_epoch
