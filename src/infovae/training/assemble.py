@@ -90,17 +90,20 @@ def build_bare_module(
         parameters_per_channel=likelihood.parameters_per_channel,
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
+    own = OmegaConf.create({"_target_": "infovae.module.InfoVAE", **(cfg.get("module") or {}), "_partial_": True})
+    make_module = build(own, "module")
     try:
         parts["optimizer"]([nn.Parameter(torch.zeros(1))])  # what it refuses, it refuses before training
     except (ValueError, TypeError, RuntimeError) as error:
         raise UserError(reason_of(error), key="optimizer") from error
     try:
-        module = InfoVAE(
+        module: InfoVAE = make_module(
             encoder=encoder,
             decoder=decoder,
             posterior=posterior,
             likelihood=likelihood,
             objective=build(cfg.model, "model"),
+            bound=build(cfg.bound, "bound") if cfg.get("bound") else None,
             splits=evaluation_splits,
             **parts,
         )
