@@ -69,6 +69,7 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
     assert isinstance(content, dict)
     if HydraConfig.initialized():  # else nobody typed keys
         _refuse_unread(content, _declared(), _interpolated(written), content)
+        _refuse_replaced(cfg)
         _refuse_unread_by_hydra(HydraConfig.instance().cfg)
     for key, annotation in top_level.items():
         if key not in content:
@@ -127,7 +128,9 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
 
 def invalid(key: str, value: Any, error: ValidationError) -> UserError:
     """Return pydantic's reasons as the error of a key."""
-    reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+    # Only a target makes an object, so a plain value isn't told that an object would do too.
+    problems = [problem for problem in error.errors() if problem["type"] != "needs_python_object"] or error.errors()
+    reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in problems)
     # "Array" and "object" are JSON's words for what a config calls a list and a mapping.
     texts = [reason.replace("a valid array", "a list").replace("an object", "a mapping") for reason in reasons]
     accepted = [text.removeprefix("Input should be ") for text in texts]
@@ -145,6 +148,14 @@ def _is_same(value: Any, read: Any) -> bool:
     if isinstance(value, list) and isinstance(read, list | tuple):
         return all(map(_is_same, value, read))
     return True
+
+
+def _refuse_replaced(cfg: DictConfig) -> None:
+    """Refuse a plain value in the place of an option that was chosen too, as by schedule@model.lambda_=linear."""
+    for group, option in HydraConfig.get().runtime.choices.items():
+        key = str(group).partition("@")[2]
+        if key and option is not None and not OmegaConf.is_config(value := OmegaConf.select(cfg, key)):
+            raise UserError(f"takes the place of {group}={option}", key=key, value=value, accepted="one of the two")
 
 
 def _holds_target(value: Any) -> bool:

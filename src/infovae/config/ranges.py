@@ -72,17 +72,20 @@ TRAINER: Mapping[str, Any] = {
 
 OPTIMIZER = dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]}
 
+CALLBACKS: Mapping[str, Any] = {
+    **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),
+    **dict.fromkeys(["patience", "refresh_rate"], NotNegative),
+    "duration": Duration,
+    "max_depth": OrUnlimited,
+    "min_delta": Annotated[float, Field(allow_inf_nan=False)],
+    "mode": Literal["min", "max"],
+    "save_top_k": OrUnlimited,
+}
+
 RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
-    "pytorch_lightning.callbacks.": {
-        **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),
-        **dict.fromkeys(["patience", "refresh_rate"], NotNegative),
-        "duration": Duration,
-        "max_depth": OrUnlimited,
-        "min_delta": Annotated[float, Field(allow_inf_nan=False)],
-        "mode": Literal["min", "max"],
-        "save_top_k": OrUnlimited,
-    },
+    "pytorch_lightning.callbacks.": CALLBACKS,
+    "infovae.training.callbacks.early_stopping.EarlyStopping": CALLBACKS,
     "torch.optim.": OPTIMIZER,
     "infovae.optimizers.": OPTIMIZER,
 }

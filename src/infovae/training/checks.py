@@ -1,5 +1,6 @@
 """What can be known to be wrong with a run before anything is written or trained."""
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -119,10 +120,37 @@ def check_batch(module: InfoVAE, data: ImageData) -> None:
     """
     # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
     size, needed = min(data.batch_size, len(data.splits["train"].images)), module.divergence.minimum_batch
-    if module.objective.divergence_weight and size < needed:
+    if module.objective.weighs_divergence and size < needed:
         why = f"batches of {size} are too small for divergence {divergence_name(module.divergence)}"
         accepted = f"batches and a train_size of at least {needed}"
         raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
+
+
+def check_schedules(module: InfoVAE, trainer: pl.Trainer, data: ImageData) -> None:
+    """Refuse schedules that outlast the run: its weights would never be those by which it is validated.
+
+    Raises:
+        UserError: names the schedule, and how many steps the run takes.
+    """
+    steps = _steps(trainer, data)
+    for name, weight in module.objective.moving.items():
+        if weight.length > steps:
+            raise UserError(
+                f"it ends after {weight.length} steps, and the run after {steps:g}", key=f"model.{name}",
+                value=type(weight).__name__, accepted=f"at most {steps:g} steps, or a larger trainer.max_epochs",
+            )  # fmt: skip
+
+
+def _steps(trainer: pl.Trainer, data: ImageData) -> float:
+    """Return how many steps the optimiser takes at most; infinity if only time limits them."""
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return math.inf
+    limit, size = trainer.limit_train_batches, len(data.splits["train"].images)
+    batches = data.steps_per_epoch or max(1, size // data.batch_size)
+    batches = int(limit * batches) if isinstance(limit, float) else min(limit, batches)
+    epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
+    most = math.inf if trainer.max_steps == -1 else trainer.max_steps
+    return min(most, epochs * -(-batches // trainer.accumulate_grad_batches))
 
 
 def check_limits(trainer: pl.Trainer, data: ImageData) -> None:

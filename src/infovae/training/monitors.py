@@ -20,7 +20,7 @@ from infovae.training.job import in_sweep
 SPLITS = ("train", "validation", "test")
 
 
-class Watched(NamedTuple):
+class Monitored(NamedTuple):
     """A column of ``metrics.csv`` that something waits for.
 
     Attributes:
@@ -58,16 +58,16 @@ def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> Non
         _check_name(watched, callbacks, module, data)
 
 
-def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[Watched]:
+def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[Monitored]:
     for callback in callbacks:
         if monitor := getattr(callback, "monitor", None):
-            yield Watched(monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor"))
+            yield Monitored(monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor"))
     objectives = (HydraConfig.get().sweeper.get("objectives") or []) if in_sweep() else []
     for objective in objectives:
-        yield Watched(objective["metric"], "the search", "hydra.sweeper.objectives")
+        yield Monitored(objective["metric"], "the search", "hydra.sweeper.objectives")
 
 
-def _check_split(watched: Watched, trainer: pl.Trainer, data: ImageData) -> None:
+def _check_split(watched: Monitored, trainer: pl.Trainer, data: ImageData) -> None:
     column, watcher, key = watched
     split, instead = column.partition("/")[0], "train/loss" if key == LearningRate.monitor_key else "null"
     if split not in SPLITS:
@@ -81,7 +81,7 @@ def _check_split(watched: Watched, trainer: pl.Trainer, data: ImageData) -> None
         raise UserError(f"{watcher} watches {column}", key="trainer.limit_val_batches", value=0, accepted=accepted)
 
 
-def _check_name(watched: Watched, callbacks: Sequence[pl.Callback], module: InfoVAE, data: ImageData) -> None:
+def _check_name(watched: Monitored, callbacks: Sequence[pl.Callback], module: InfoVAE, data: ImageData) -> None:
     """Refuse a column that no callback logs, unless there are callbacks of other people's."""
     split = watched.column.partition("/")[0]
     columns = {f"{split}/{name}" for name in TERM_NAMES}

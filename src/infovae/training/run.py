@@ -18,6 +18,7 @@ from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_unfit
 from infovae.runs.folder import write_record
 from infovae.runs.lock import claimed
+from infovae.schedules.label import weight_label
 from infovae.training.assemble import (
     build_data,
     build_loggers,
@@ -38,6 +39,7 @@ from infovae.training.checks import (
     check_optimizer,
     check_processes,
     check_same_images,
+    check_schedules,
     check_transfer,
     checkpoint_files,
 )
@@ -177,6 +179,7 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     check_loggers(run.cfg, run.trainer)
     check_transfer(run.cfg)
     check_batch(run.module, run.data)
+    check_schedules(run.module, run.trainer, run.data)
     check_least_length(run.cfg.trainer)
     check_limits(run.trainer, run.data)
     check_length(run.trainer)
@@ -192,9 +195,11 @@ def fit(run: Run, record: Record) -> None:
     record.trainer = trainer
     log.info(
         "loss = reconstruction + %g * rate + %g * %s%s",
-        objective.rate_weight, objective.divergence_weight, divergence_name(run.module.divergence),
-        "" if objective.divergence_weight else ", which is measured, not optimised",
+        *objective.final(), divergence_name(run.module.divergence),
+        "" if objective.weighs_divergence else ", which is measured, not optimised",
     )  # fmt: skip
+    for name in objective.moving:
+        log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
     trainer.loggers = build_loggers(cfg)
     record.begin(cfg)
     if run.origin is not None and is_first_process():

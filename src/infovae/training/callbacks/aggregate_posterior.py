@@ -110,13 +110,13 @@ class AggregatePosterior(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = cast(InfoVAE, pl_module)
-        if not module.objective.divergence_weight or self._metrics["train"] or averages(trainer):
+        if not module.objective.weighs_divergence or self._metrics["train"] or averages(trainer):
             self._measure_training(trainer, module)
         self._tell_cost()
 
     def _measure_training(self, trainer: pl.Trainer, module: InfoVAE) -> None:
         """Log the metrics of the training split, and the divergence if no training step has computed it."""
-        weighted = module.objective.divergence_weight != 0
+        weighted = module.objective.weighs_divergence
         loader = image_data(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         if averages(trainer):

@@ -219,9 +219,9 @@ def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) 
     assert terms is not None
     objective = module.objective
     seen = {"reconstruction": terms.reconstruction}
-    if objective.rate_weight:
+    if objective.weighs_rate:
         seen["rate"] = terms.rate
-    if objective.divergence_weight:
+    if objective.weighs_divergence:
         seen["divergence"] = terms.divergence
     seen["loss"] = terms.loss
     norms = {
