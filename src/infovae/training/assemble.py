@@ -130,6 +130,7 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
         for name, node in (cfg.get("callbacks") or {}).items()
         if node is not None
     ]
+    _check_kind("callbacks", callbacks, pl.Callback)
     if not cfg.trainer.get("enable_progress_bar", True):
         callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     return sorted(callbacks, key=lambda callback: isinstance(callback, Drawing))
@@ -198,4 +199,13 @@ def build_loggers(cfg: DictConfig) -> list[Logger]:
     """Return the configured loggers, on the first of several processes alone."""
     if not is_first_process():
         return []
-    return [logger for logger in build_chosen(cfg, "logger").values() if logger is not None]
+    loggers = [logger for logger in build_chosen(cfg, "logger").values() if logger is not None]
+    _check_kind("logger", loggers, Logger)
+    return loggers
+
+
+def _check_kind(group: str, made: Sequence[object], kind: type) -> None:
+    for part in made:
+        if not isinstance(part, kind):
+            accepted = f"a _target_ that makes a {kind.__module__.partition('.')[0]}.{kind.__name__}"
+            raise UserError(f"one of them is a {type(part).__name__}", key=group, accepted=accepted)
