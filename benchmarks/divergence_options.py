@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.config.check import build
+from infovae.config.build import build
 from infovae.divergences.divergence import Divergence
 
 ROOT = Path(__file__).parents[1]

@@ -4,7 +4,9 @@ import copy
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 from conftest import CONF
 from hydra.utils import instantiate
@@ -12,12 +14,51 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from infovae.errors import ArgumentError
 from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.likelihoods.categorical import Categorical
 from infovae.likelihoods.discretized_logistic import DiscretizedLogistic, DiscretizedLogisticDistribution
 from infovae.likelihoods.gaussian import Gaussian
+from infovae.likelihoods.laplace import Laplace
+from infovae.likelihoods.likelihood import Likelihood
+from infovae.likelihoods.negative_binomial import NegativeBinomial
+from infovae.likelihoods.poisson import Poisson
+from infovae.likelihoods.student_t import StudentTLikelihood
+from infovae.likelihoods.tokens import Tokens
+from infovae.likelihoods.zero_inflated import ZeroInflated
 
 LIKELIHOODS = sorted(path.stem for path in (CONF / "likelihood").glob("*.yaml"))
+SHAPES = [(3,), (2, 5), (2, 4, 3), (1, 2, 3, 4)]
+COUNTS = {"poisson", "negative_binomial", "zero_inflated_negative_binomial", "tokens"}
+
+
+def made(name: str) -> Likelihood:
+    cfg = OmegaConf.load(CONF / "likelihood" / f"{name}.yaml")
+    if name == "tokens":
+        cfg.vocabulary = 7
+    likelihood: Likelihood = instantiate(cfg)
+    return likelihood
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_every_shape_is_a_product_over_its_entries(name: str, shape: tuple[int, ...]) -> None:
+    """An example's log-density is the sum of those of its channels and places, each as an example of shape (1,)."""
+    torch.manual_seed(0)
+    likelihood, (c, *sides) = made(name), shape
+    k = likelihood.parameters_per_channel
+    parameters = torch.randn(4, k * c, *sides, dtype=torch.float64)
+    p = likelihood.double()(parameters)
+    assert p.batch_shape == (4,)
+    assert p.event_shape == shape
+    x = p.sample()
+    assert x.shape == (4, *shape)
+    assert p.mean.shape == (4, *shape)
+    by_entry = parameters.unflatten(1, (k, c)).movedim(1, -1).reshape(-1, k)
+    alone = likelihood(by_entry).log_prob(x.reshape(-1, 1))
+    torch.testing.assert_close(p.log_prob(x), alone.view(4, -1).sum(dim=1))
+
+
 EPS = torch.finfo(torch.float32).eps
 
 
@@ -26,12 +67,12 @@ EPS = torch.finfo(torch.float32).eps
 def test_float32_is_float64_but_for_rounding(name: str, size: float) -> None:
     """Value and gradient, wherever the decoder has gone."""
     torch.manual_seed(0)
-    likelihood = instantiate(OmegaConf.load(CONF / "likelihood" / f"{name}.yaml"))
+    likelihood = made(name)
     count = 2 * likelihood.parameters_per_channel
     # Each number of a pixel far out on either side, by itself and with all others.
     parameters = torch.randn(8, count, 3, 3) + size * torch.randint(-1, 2, (8, count, 3, 3))
     parameters[0], parameters[1] = size, -size
-    images = torch.randint(256, (8, 2, 3, 3)) / 255
+    images = torch.randint(7, (8, 2, 3, 3)).float() if name in COUNTS else torch.randint(256, (8, 2, 3, 3)) / 255
     images[:, :, 0, 0], images[:, :, 1, 1] = 0, 1
     found = []
     for dtype in (torch.float32, torch.float64):
@@ -86,6 +127,19 @@ def test_gaussian_constants_are_counted_once_a_pixel() -> None:
     assert per_pixel.parameters_per_channel == 2
     parameters = torch.cat([images, torch.zeros_like(images)], dim=1)
     torch.testing.assert_close(per_pixel(parameters).log_prob(images), torch.full((3,), expected))
+
+
+def test_a_sigmoid_location_is_the_density_around_the_sigmoid() -> None:
+    images, parameters = torch.rand(3, 1, 4, 5), torch.randn(3, 1, 4, 5)
+    for kind in (Gaussian, Laplace, StudentTLikelihood):
+        bounded, plain = kind(scale=0.3, location="sigmoid"), kind(scale=0.3)
+        torch.testing.assert_close(bounded(parameters).log_prob(images), plain(parameters.sigmoid()).log_prob(images))
+    per_pixel = torch.cat([parameters, torch.randn(3, 1, 4, 5)], dim=1)
+    expected = torch.cat([parameters.sigmoid(), per_pixel[:, 1:]], dim=1)  # the scale is left alone
+    torch.testing.assert_close(
+        Gaussian("per_pixel", location="sigmoid")(per_pixel).log_prob(images),
+        Gaussian("per_pixel")(expected).log_prob(images),
+    )
 
 
 def test_gaussian_scale_of_a_pixel_is_offset_by_the_decoder() -> None:
@@ -246,3 +300,63 @@ def test_categorical_samples_follow_their_probabilities() -> None:
 def test_one_level_is_refused() -> None:
     with pytest.raises(ValueError, match="levels=1: invalid; accepted: "):
         Categorical(1)
+
+
+def test_heavy_tails_are_those_of_scipy() -> None:
+    x, location = torch.randn(2, 50, 3, dtype=torch.float64)
+    laplace = scipy.stats.laplace.logpdf(x, location, 0.3).sum(axis=1)
+    torch.testing.assert_close(Laplace("fixed", 0.3).double()(location).log_prob(x), torch.from_numpy(laplace))
+    student = scipy.stats.t.logpdf(x, 5, location, 0.3).sum(axis=1)
+    ours = StudentTLikelihood(5, "fixed", 0.3).double()(location).log_prob(x)
+    torch.testing.assert_close(ours, torch.from_numpy(student))
+
+
+def test_counts_are_those_of_scipy() -> None:
+    generator = np.random.default_rng(0)
+    log_mean, log_r = torch.from_numpy(generator.normal(size=(2, 50, 3)))
+    x = torch.from_numpy(generator.poisson(3, size=(50, 3))).double()
+    poisson = scipy.stats.poisson.logpmf(x, log_mean.exp()).sum(axis=1)
+    torch.testing.assert_close(Poisson()(log_mean).log_prob(x), torch.from_numpy(poisson))
+    r, mean = log_r.exp(), log_mean.exp()
+    binomial = scipy.stats.nbinom.logpmf(x, r, r / (r + mean))
+    both = torch.cat([log_mean, log_r], dim=1)
+    torch.testing.assert_close(NegativeBinomial()(both).log_prob(x), torch.from_numpy(binomial.sum(axis=1)))
+    logits = torch.from_numpy(generator.normal(size=(50, 3)))
+    gate = logits.sigmoid().numpy()
+    inflated = np.log(gate * (x == 0).numpy() + (1 - gate) * np.exp(binomial)).sum(axis=1)
+    three = torch.cat([logits, both], dim=1)
+    torch.testing.assert_close(ZeroInflated(NegativeBinomial())(three).log_prob(x), torch.from_numpy(inflated))
+
+
+@pytest.mark.parametrize("name", sorted(COUNTS))
+def test_samples_of_counts_have_the_mean_of_their_distribution(name: str) -> None:
+    torch.manual_seed(0)
+    likelihood, n = made(name), 20_000
+    p = likelihood(torch.randn(1, 2 * likelihood.parameters_per_channel))
+    samples = p.sample((n,)).squeeze(1)
+    error = samples.std(dim=0) / math.sqrt(n)
+    assert ((samples.mean(dim=0) - p.mean.squeeze(0)).abs() < 5 * error).all()
+
+
+def test_the_variance_of_a_negative_binomial_is_that_of_its_draws() -> None:
+    torch.manual_seed(0)
+    n, p = 40_000, NegativeBinomial()(torch.tensor([[1.0, 0.5]]))
+    samples = p.sample((n,)).flatten()
+    fourth = (samples - samples.mean()).pow(4).mean()
+    error = math.sqrt(float(fourth - samples.var() ** 2) / n)
+    assert abs(samples.var() - p.base_dist.variance.squeeze()) < 5 * error
+
+
+def test_tokens_are_the_cross_entropy_and_have_a_mode() -> None:
+    logits, x = torch.randn(6, 5, 9), torch.randint(5, (6, 1, 9))
+    expected = -torch.nn.functional.cross_entropy(logits, x.squeeze(1), reduction="none").sum(dim=1)
+    p = Tokens(5)(logits)
+    torch.testing.assert_close(p.log_prob(x.float()), expected)
+    torch.testing.assert_close(p.base_dist.mode.squeeze(1), logits.argmax(dim=1).float())
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="vocabulary=1"):
+        Tokens(1)
+    with pytest.raises(ArgumentError, match="degrees_of_freedom=1"):
+        StudentTLikelihood(1.0)

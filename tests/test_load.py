@@ -9,7 +9,8 @@ from conftest import PROJECT, SMALL, composing
 from omegaconf import OmegaConf
 
 from infovae.errors import UserError
-from infovae.evaluation.load import load, read_config
+from infovae.evaluation.load import load
+from infovae.evaluation.run_config import read_config
 from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
 
@@ -114,7 +115,7 @@ ATTACKS = {
         "likelihood": {"_target_": "infovae.runs.folder._git", "_args_": ["/", "-c", "alias.x=!touch PWNED", "x"]}
     },
     "our own instantiation": {
-        "likelihood": {"_target_": "infovae.config.check.build", "node": {"_target_": "os.getcwd"}}
+        "likelihood": {"_target_": "infovae.config.build.build", "node": {"_target_": "os.getcwd"}}
     },
     "a part of a part": {"divergence__optimizer___target_": "builtins.exec"},
     "one in a list": {"network__encoder__hidden": [{"_target_": "os.system", "command": "touch PWNED"}]},

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import Compose
+from conftest import TINY, Compose
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,22 +20,7 @@ from infovae.reproduction.cells import Cell
 from infovae.training.callbacks.near_prior import NearPrior
 from infovae.training.run import train
 
-DIGITS = [
-    "data=digits",
-    "data.train_size=200",
-    "data.validation_size=100",
-    "data.batch_size=100",
-    "network.encoder.hidden=[16]",
-    "network.decoder.hidden=[16]",
-    "latent_dim=2",
-    "metrics=log_det_covariance",
-    "logger=none",
-    "pictures=[samples]",
-    "callbacks=[checkpoint,drawing,near_prior]",
-    "callbacks.drawing.every_n_epochs=5",
-    "trainer.enable_progress_bar=false",
-    "trainer.accelerator=cpu",
-]
+DIGITS = [*TINY, "pictures=[samples]", "callbacks=[checkpoint,drawing,near_prior]"]
 """Runs of a second."""
 
 TOLERANCE = 0.25

@@ -7,9 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infovae.errors import ArgumentError
 from infovae.likelihoods.gaussian import Gaussian
 from infovae.networks.conv import ConvDecoder, ConvEncoder
 from infovae.networks.mlp import MLPDecoder, MLPEncoder
+from infovae.networks.resnet import ResnetDecoder, ResnetEncoder
+from infovae.networks.transformer import TransformerDecoder, TransformerEncoder
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.standard_normal import StandardNormal
 
@@ -53,3 +56,53 @@ def test_the_paper_s_network_has_the_authors_sizes() -> None:
 def test_impossible_sizes_are_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("sides", [(1,), (7,), (33,), (9, 5), (8, 8), (5, 6, 9), (4, 4, 4)], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_signals_images_and_volumes_by_one_code(sides: tuple[int, ...], channels: int) -> None:
+    shape, n, d = (channels, *sides), 2, 3
+    x, z = torch.rand(n, *shape), torch.randn(n, d)
+    fits: list[tuple[torch.nn.Module, torch.nn.Module]] = [
+        (ResnetEncoder(shape, 7, [4]), ResnetDecoder(d, shape, 2, [4])),
+        (MLPEncoder(shape, 7, [5]), MLPDecoder(d, shape, 2, [5])),
+    ]
+    if min(sides) >= 4:
+        fits.append((ConvEncoder(shape, 7, [3, 5], 11), ConvDecoder(d, shape, 2, [3, 5], 11)))
+    if len(sides) == 1:
+        fits.append((TransformerEncoder(shape, 7, 8, 1, 2), TransformerDecoder(d, shape, 2, 8, 1, 2)))
+    for encoder, decoder in fits:
+        assert encoder(x).shape == (n, 7)
+        assert decoder(z).shape == (n, 2 * channels, *sides)
+
+
+def test_rows_of_a_table_need_no_spatial_dimension() -> None:
+    assert MLPEncoder((5,), 7, [4])(torch.rand(2, 5)).shape == (2, 7)
+    assert MLPDecoder(3, (5,), 2, [4])(torch.rand(2, 3)).shape == (2, 10)
+    with pytest.raises(ArgumentError, match=r"image_shape=\[5\].* accepted: examples of 1 to 3 spatial dimensions"):
+        ConvEncoder((5,), 7)
+
+
+def test_a_signal_is_an_image_of_one_row() -> None:
+    """The same weights in one and in two dimensions: a kernel's other rows meet nothing but padding."""
+    signal = ResnetEncoder((2, 20), 7, [4, 8])
+    image = ResnetEncoder((2, 1, 20), 7, [4, 8])
+    for one, two in zip(signal.parameters(), image.parameters(), strict=True):
+        with torch.no_grad():
+            if two.ndim == 4:
+                two.zero_()[:, :, two.shape[2] // 2] = one
+            else:
+                two.copy_(one)
+    x = torch.rand(3, 2, 20)
+    torch.testing.assert_close(signal(x), image(x[:, :, None]))
+
+
+def test_a_transformer_sees_the_order_of_its_positions() -> None:
+    torch.manual_seed(0)
+    encoder, x = TransformerEncoder((1, 6), 4, vocabulary=5), torch.randint(5, (3, 1, 6)).float()
+    x[:, :, 0], x[:, :, 5] = 0, 4
+    assert not torch.allclose(encoder(x), encoder(x.flip(2)), atol=1e-4)
+    with pytest.raises(ArgumentError, match="vocabulary=5: tokens have 1 channel"):
+        TransformerEncoder((2, 6), 4, vocabulary=5)
+    with pytest.raises(ArgumentError, match="heads=3"):
+        TransformerEncoder((1, 6), 4, heads=3)

@@ -14,7 +14,7 @@ from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
 
 from infovae.codes import Codes, joined
 from infovae.divergences.kl import KL
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
 from infovae.evaluation.measure import measure
 from infovae.metrics.aggregate_information import AggregateInformation
@@ -72,6 +72,22 @@ def test_stored_moments_are_those_of_all_batches(normalization: str) -> None:
     posterior.train().forward_training(encoder_output(20, 3, seed=1).double(), 20)
     for name, value in posterior.state_dict().items():
         assert torch.equal(value, before[name])  # a stray forward pass moves nothing
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("d", [1, 3])
+def test_the_training_set_gets_the_size_it_is_to_have(normalization: str, d: int) -> None:
+    parameters = encoder_output(101, d).double()
+    sizes = []
+    for log_det in (0.0, 0.4):
+        posterior = Normalized(DiagonalGaussian(), d, normalization, log_det).double()
+        posterior.calibrate(parameters.split(25))
+        mean, covariance = moments(posterior(parameters))
+        assert mean.abs().max() < 1e-9
+        sizes.append(float(covariance.logdet()))
+    assert math.isclose(sizes[1] - sizes[0], 0.4, abs_tol=1e-9)
+    with pytest.raises(ArgumentError, match=r"log_det=nan: .*accepted: finite values"):
+        Normalized(DiagonalGaussian(), d, normalization, math.nan)
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
@@ -239,5 +255,5 @@ def test_a_run_holds_q_at_the_prior(composed: Compose, tmp_path: Path) -> None:
 
 
 def test_a_prior_of_posteriors_is_refused(composed: Compose, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"prior Vamp consists of posteriors.*accepted: another posterior or another"):
+    with pytest.raises(UserError, match=r"prior=Vamp: it consists of posteriors.*accepted: another prior, or another"):
         train(composed("data=digits", "posterior=normalized_gaussian", "prior=vamp", run_dir=tmp_path / "run"))

@@ -182,7 +182,9 @@ print(explained.graph_count, explained.break_reasons)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("divergence", ["mmd", "energy", "mmd_fourier", "kl", "stein", "sliced_wasserstein"])
+@pytest.mark.parametrize(
+    "divergence", ["mmd", "energy", "mmd_fourier", "kl", "stein", "sliced_wasserstein", "total_correlation", "dip"]
+)
 def test_a_training_step_is_one_graph(divergence: str) -> None:
     """From the images to the loss: a graph that breaks is slower, and torch gives up on one that breaks in a loop.
 
@@ -196,7 +198,18 @@ def test_a_training_step_is_one_graph(divergence: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "divergence",
-    ["mmd", "energy", "mmd_block", "mmd_fourier", "kl", "stein", "sliced_wasserstein", "sinkhorn", "adversarial"],
+    [
+        "mmd",
+        "energy",
+        "mmd_block",
+        "mmd_fourier",
+        "kl",
+        "stein",
+        "sliced_wasserstein",
+        "sinkhorn",
+        "adversarial",
+        "dip",
+    ],
 )
 def test_compiled_steps_follow_plain_ones(composed: Compose, tmp_path: Path, divergence: str) -> None:
     """The same noise and batches: losses differ by rounding alone. Compiling takes some seconds for each."""

@@ -18,7 +18,7 @@ from conftest import CONF, PROJECT, SMALL, Command, Compose
 from faults.signal_at import PATHS, override
 from PIL import Image
 
-from infovae.config.check import build
+from infovae.config.build import build
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.pictures.canvas import BETWEEN, GAP

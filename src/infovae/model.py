@@ -6,8 +6,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution
 
-from infovae.codes import Basis, Codes
-from infovae.posteriors.linear_gaussian import LinearGaussian
+from infovae.codes import Codes
 from infovae.posteriors.posterior import sample_posterior
 from infovae.priors.prior import Prior
 
@@ -75,7 +74,4 @@ def sample_codes(
 
 def codes_of(posterior: Distribution, z: Float[Tensor, "n d"], dataset_size: int) -> Codes:
     """Return samples of a posterior with its moments, as metrics and divergences take them."""
-    basis = None
-    if isinstance(posterior, LinearGaussian):
-        basis = Basis(posterior.matrix, posterior.inverse, posterior.scale.square())
-    return Codes(z, posterior.mean, posterior.variance, dataset_size, basis)
+    return Codes(z, posterior.mean, posterior.variance, dataset_size, getattr(posterior, "conditional", None))

@@ -325,3 +325,117 @@ def test_a_served_page_follows_and_keeps_the_choice(opened: Open, tmp_path: Path
         assert page.locator(".tabulator-selected").count() == 2
         assert page.locator("#pictures .heading a").all_inner_texts() == ["runs/0", "runs/2"]
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of 12 sizes and 2 seeds as one is recorded: every job has names, loggers and callbacks of its own."""
+    folder = tmp_path_factory.mktemp("swept") / "runs"
+    sizes = [*(125 * 2**power for power in range(11)), None]
+    for position, size in enumerate(sizes):
+        for seed in (1, 2):
+            run = write_run(folder / f"{2 * position + seed}", train_size=size or 50_000, seed=seed)
+            name = f"data.train_size={size},seed={seed}"
+            config = (run / "config.yaml").read_text().replace("train_size: 50000", "train_size: null")
+            config += (
+                f"group: {seed}\ntags: [{seed}]\nlogger:\n  wandb:\n    name: {name}\nsweep:\n  trial: {seed}\n"
+                f"  resume: {folder if seed == 2 else 'null'}\nresume: {'auto' if seed == 2 else 'never'}\n"
+                f"trainer:\n  devices: {seed}\n"
+            )
+            (run / "config.yaml").write_text(config)
+    write(settings_for(folder))
+    return folder.parent / "page.html"
+
+
+def test_how_runs_were_kept_neither_groups_nor_lists_them(opened: Open, swept: Path) -> None:
+    page = opened(swept.as_uri())
+    page.get_by_text("mean ± s.e.", exact=True).click()
+    page.wait_for_selector('.tabulator-row .tabulator-cell[tabulator-field="finished"]')
+    assert page.evaluate("table.getData().length") == 12
+    assert page.evaluate("table.getData().every((row) => row.count === 2)")
+    keys = page.evaluate("[...state.description.keys, ...state.description.telling]")
+    assert {
+        key for key in keys if key.split(".")[0] in ("logger", "sweep", "callbacks", "name", "group", "tags")
+    } == set()
+    assert not {"resume", "trainer.devices"} & set(keys)
+
+
+def test_legends_tell_the_difference_and_no_two_lines_look_alike(opened: Open, swept: Path) -> None:
+    page = opened(swept.as_uri())
+    show(page, "curves")
+    listed = "byId('curves-plot').data.filter(({ showlegend }) => showlegend !== false)"
+    lines = page.evaluate(f"{listed}.map(({{ name, line }}) => [name, line.color, line.dash])")
+    assert [name for name, _, _ in lines][:2] == ["train_size=125", "train_size=250"]
+    assert lines[-1][0] == "train_size=–"
+    assert len({(colour, dash) for _, colour, dash in lines}) == len(lines) == 12
+    show(page, "against")
+    page.select_option("#against-key", "data.train_size")
+    page.wait_for_function("byId('against-plot').layout.xaxis.type === 'category'")
+    order = page.evaluate("byId('against-plot').layout.xaxis.categoryarray")
+    assert order == ["125", "250", "500", "1000", "2000", "4000", "8000", "16000", "32000", "64000", "128000", "–"]
+
+
+def test_no_chart_offers_to_upload_itself(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+    show(page, "curves")
+    page.hover("#curves-plot")
+    titles = page.locator("#curves-plot .modebar-btn").evaluate_all("all => all.map((button) => button.dataset.title)")
+    assert any("Download" in title for title in titles)
+    assert not any("hare" in title or "loud" in title for title in titles)
+
+
+def test_the_run_stays_in_sight_and_metrics_come_first(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+    fields = page.evaluate("table.getColumns().map((column) => column.getField())")
+    metrics = [field for field in fields if field and field.startswith("metric:")]
+    assert metrics[:2] == ["metric:test/log_det_covariance", "metric:test/mmd"]
+    assert fields.index(metrics[-1]) < min(
+        fields.index(field) for field in fields if field and field.startswith("config:")
+    )
+    assert "tabulator-frozen" in (
+        page.locator('.tabulator-row [tabulator-field="run"]').first.get_attribute("class") or ""
+    )
+
+
+def test_a_reload_and_a_link_keep_the_view(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+    choose(page, 0, 2)
+    filter_by(page, "seed", "= 1")
+    page.wait_for_function("state.inTable.length === 2")
+    page.locator("button.sort", has_text="test/loss").click()
+    page.evaluate("state.columns = ['metric:test/loss', 'config:seed']; drawAll()")
+    show(page, "against")
+    page.select_option("#against-metric", "test/mmd")
+    page.uncheck("#against-log-x")
+    page.select_option("#scope", "chosen")
+    page.get_by_label("Search").fill("run")
+    page.wait_for_function(
+        "location.hash.includes('filters') && location.hash.includes('search') && location.hash.includes('scope')"
+    )
+    page.reload()
+    again = opened(page.url)
+    for one in (page, again):
+        one.wait_for_selector("#against-plot .main-svg")
+        assert one.inner_text("#chosen-count") == "2 chosen"
+        one.wait_for_function("state.inTable.length === 2")
+        assert one.evaluate("[byId('against-metric').value, byId('against-log-x').checked, byId('scope').value]") == [
+            "test/mmd",
+            False,
+            "chosen",
+        ]
+        assert one.evaluate("columnFields()") == ["metric:test/loss", "config:seed"]
+        assert one.evaluate("table.getSorters().map(({ field, dir }) => [field, dir])") == [["metric:test/loss", "asc"]]
+        assert one.input_value("#search") == "run"
+
+
+def test_a_link_opens_its_run_also_from_a_server(opened: Open, tmp_path: Path) -> None:
+    for position in range(3):
+        write_run(tmp_path / "runs" / str(position), seed=position)
+    with Server(Watch(settings_for(tmp_path / "runs"))) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        page = opened(server.url)
+        page.get_by_text("reproduce").nth(1).click()
+        heading = page.inner_text("#details-heading")
+        again = opened(page.url)
+        expect(again.locator("#details-heading")).to_have_text(heading)
+        server.shutdown()

@@ -263,6 +263,15 @@ def test_the_exact_command() -> None:
     assert exact_command({"command": ["infovae"]}, {}) is None
     assert exact_command({"command": "train.py"}, {}) is None
     assert exact_command({"command": ["train.py", "-m", "seed=1,2"]}, {}) is None
+    # A job that ran after its sweep went on is a job by itself.
+    went_on = {
+        "overrides": {"task": ["model=vae", "sweep.resume=outputs/a", "+sweep.trial=3"]},
+        "job": {"name": "train"},
+    }
+    assert (
+        exact_command({"command": ["infovae", "train", "-m"]}, {"mode": "MULTIRUN"} | went_on)
+        == "infovae train model=vae"
+    )
 
 
 def test_pictures_go_in_newest_first_up_to_the_budget(tmp_path: Path) -> None:

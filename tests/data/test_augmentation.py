@@ -40,6 +40,18 @@ def test_a_dot_moves_no_further_than_the_share() -> None:
     assert 2 <= reach <= 3.6
 
 
+def test_elastic_displacements_have_their_standard_deviation() -> None:
+    n, size = 2000, 28  # a node of the coarse grid lies on pixel (9, 9)
+    ramp = torch.linspace(0, 1, size).expand(n, 1, size, size)
+    moved = augmented(Augmentation(0, 0, 0, elastic=0.03), ramp)
+    displacement = (moved - ramp)[:, 0, 9, 9] * (size - 1)
+    # The standard deviation of a sample's standard deviation is 1 / sqrt(2 n) of it, and that of its mean 1 / sqrt(n).
+    assert displacement.std().item() == pytest.approx(0.03 * size, rel=5 / (2 * n) ** 0.5)
+    assert abs(displacement.mean().item()) < 5 * 0.03 * size / n**0.5
+    neighbours = (moved - ramp)[:, 0, 9, 10] * (size - 1)
+    assert torch.corrcoef(torch.stack([displacement, neighbours]))[0, 1] > 0.9  # smooth
+
+
 def test_the_share_of_batches_that_are_black_and_white() -> None:
     generator, images = Generator().manual_seed(0), torch.rand(2, 1, 5, 5)
     found = [Augmentation(binarized=0.3)(images, generator) for _ in range(400)]
@@ -47,7 +59,7 @@ def test_the_share_of_batches_that_are_black_and_white() -> None:
     assert share == pytest.approx(0.3, abs=5 * (0.3 * 0.7 / 400) ** 0.5)
 
 
-@pytest.mark.parametrize("argument", ["rotation", "zoom", "shift", "binarized"])
+@pytest.mark.parametrize("argument", ["rotation", "zoom", "shift", "binarized", "elastic"])
 @pytest.mark.parametrize("value", [-0.1, 181.0, float("nan")])
 def test_numbers_out_of_range_are_refused(argument: str, value: float) -> None:
     with pytest.raises(ArgumentError, match=f"{argument}=.*: invalid; accepted: values from 0 to"):

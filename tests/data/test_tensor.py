@@ -75,10 +75,10 @@ def test_the_layout_decides_where_shapes_do_not() -> None:
         (np.zeros((4, 5, 6, 7), np.uint8), "layout=auto finds no axis of 1 or 3 channels"),
         (np.zeros((4, 5), np.uint8), r"shape \(4, 5\); accepted:"),
         (np.zeros((0, 5, 5), np.uint8), r"shape \(0, 5, 5\); accepted:"),
-        (np.zeros((4, 5, 5), np.int64), "its images are torch.int64; accepted: uint8"),
-        (np.full((4, 5, 5), 255.0), "numbers from 255 to 255; accepted: uint8, bool, floats in"),
-        (np.full((4, 5, 5), -0.5), "numbers from -0.5"),
-        (np.full((4, 5, 5), np.nan), "numbers from nan"),
+        (np.zeros((4, 5, 5), np.int64), "its images have type torch.int64; accepted: uint8"),
+        (np.full((4, 5, 5), 255.0), "values from 255 to 255; accepted: uint8, bool, floats in"),
+        (np.full((4, 5, 5), -0.5), "values from -0.5"),
+        (np.full((4, 5, 5), np.nan), "values from nan"),
         (np.array([None] * 4), "can't be read as .npy .*accepted: plain arrays"),
         (np.array(["a", "b"]), "can't be read as .npy"),
     ],
@@ -96,7 +96,7 @@ def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, told: str, 
 @pytest.mark.parametrize("labels", [np.arange(3), np.arange(4) - 1, np.arange(4.0), np.zeros((4, 1), int)])
 def test_other_labels_are_refused(tmp_path: Path, labels: np.ndarray) -> None:
     np.savez(tmp_path / "images.npz", images=PIXELS[:4], labels=labels)
-    with pytest.raises(ArgumentError, match=r"its labels are .*; accepted: 4 whole numbers from 0 to "):
+    with pytest.raises(ArgumentError, match=r"its labels have type .*; accepted: 4 whole numbers from 0 to "):
         tensor(str(tmp_path / "images.npz"))
 
 
@@ -176,7 +176,7 @@ def test_a_late_number_out_of_range_is_found_before_a_streamed_run_starts(tmp_pa
     array = np.zeros((IMAGES_AT_A_TIME + 2, 1, 1), np.float32)
     array[-1] = 7
     np.save(tmp_path / "images.npy", array)
-    with pytest.raises(ArgumentError, match="hold numbers from 0 to 7; accepted:"):
+    with pytest.raises(ArgumentError, match="have values from 0 to 7; accepted:"):
         tensor(str(tmp_path / "images.npy"), streaming="always")
 
 
@@ -227,7 +227,7 @@ def test_with_white_any_numbers_are_images(tmp_path: Path, dtype: str, streaming
         return
     images, _ = ordered(tensor(str(path), white=top, streaming=streaming))
     np.testing.assert_array_equal(images, PIXELS)
-    with pytest.raises(ArgumentError, match=f"hold numbers from 0 to {top}; accepted: numbers from 0 to white=100"):
+    with pytest.raises(ArgumentError, match=f"have values from 0 to {top}; accepted: numbers from 0 to white=100"):
         tensor(str(path), white=100, streaming=streaming)
 
 
@@ -246,7 +246,7 @@ def test_labels_of_any_whole_numbers(tmp_path: Path, suffix: str, dtype: str) ->
 def test_labels_beyond_int64_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "images.npz", images=PIXELS[:2], labels=np.array([0, 2**63], np.uint64))
     with pytest.raises(
-        ArgumentError, match=r"labels are torch.uint64 .*; accepted: 2 whole numbers from 0 to 2\^63 - 1"
+        ArgumentError, match=r"labels have type torch.uint64 .*; accepted: 2 whole numbers from 0 to 2\^63 - 1"
     ):
         tensor(str(tmp_path / "images.npz"))
 

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.config.check import build
+from infovae.config.build import build
 from infovae.divergences.divergence import Divergence
 from infovae.priors.standard_normal import StandardNormal
 
@@ -34,9 +34,13 @@ CASES = {
 UNBIASED = {"energy", "mmd", "mmd_block", "mmd_fourier", "mmd_imq", "stein", *(f"mmd-{kernel}" for kernel in KERNELS)}
 """Whose expectation at q = p is 0; of all others only that they come near it as n grows."""
 
+NOT_STRICT = {"dip", "total_correlation", "total_correlation_density_ratio"}
+"""Which are 0 for some q besides p. Their own tests say where."""
+
 V = 0.1
 
 every_case = pytest.mark.parametrize("case", CASES)
+every_strict_case = pytest.mark.parametrize("case", [case for case in CASES if case not in NOT_STRICT])
 
 
 @functools.cache
@@ -107,7 +111,7 @@ def gradient(divergence: Divergence, batch: Codes) -> tuple[Tensor, Tensor]:
     return value, slope
 
 
-@every_case
+@every_strict_case
 def test_is_0_for_the_prior_itself(case: str) -> None:
     if case in UNBIASED:
         estimates = values(case, n=64, repeats=200)
@@ -123,7 +127,7 @@ def test_is_0_for_the_prior_itself(case: str) -> None:
         assert many.mean().abs() < few.mean().abs() / 2 + error
 
 
-@every_case
+@every_strict_case
 @pytest.mark.parametrize(
     "places",
     [
@@ -140,7 +144,7 @@ def test_grows_as_q_moves_away(case: str, places: list[dict[str, float]]) -> Non
         assert farther - nearer > 5 * math.hypot(nearer_error, farther_error)
 
 
-@every_case
+@every_strict_case
 @pytest.mark.parametrize(
     ("place", "outwards"),
     [({"shift": 1.0}, 1), ({"scale": 1.8}, 1), ({"scale": 0.4}, -1)],

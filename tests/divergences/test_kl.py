@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from infovae.codes import Codes
-from infovae.divergences.kl import KL, log_densities, stratified_log_aggregate, weighted_log_aggregate
+from infovae.divergences.kl import KL, stratified_log_aggregate, weighted_log_aggregate
 from infovae.priors.standard_normal import StandardNormal
 
 
@@ -138,7 +138,7 @@ def test_float32_densities_are_those_of_the_definition(
     single = Codes(*((part + shift).float() for part, shift in zip(double[:3], (offset, offset, 0), strict=True)), n)
     # The codes as float32 holds them are the input: only what is done with them is on trial.
     exact = pairwise_log_densities(single)
-    computed = log_densities(single)
+    computed = single.density()(single.z)
     assert computed.dtype == torch.float32
     # One rounding to float32, and in float64 one for each of the terms that cancel, centred as they are.
     centred = (part.double() - single.mean.double().mean(dim=0) for part in single[:2])
@@ -176,7 +176,7 @@ def test_against_its_own_data_set_the_batch_s_estimate_is_low() -> None:
     for n in (16, 64, 256):
         batches = [torch.randperm(dataset_size)[:n] for _ in range(repeats)]
         errors = torch.stack([
-            (stratified_log_aggregate(log_densities(codes.take(rows)), dataset_size) - exact[rows]).mean()
+            (stratified_log_aggregate(codes.take(rows).density()(codes.z[rows]), dataset_size) - exact[rows]).mean()
             for rows in batches
         ])  # fmt: skip
         bias.append(errors.mean().item())

@@ -42,7 +42,7 @@ def test_log_aggregate_is_a_mixture_whatever_the_block(d: int, n: int, m: int, b
     torch.manual_seed(0)
     mean, variance = torch.randn(n, d).double(), torch.rand(n, d).double() + 0.01
     z = torch.randn(m, d).double()
-    joint, marginal, _ = log_aggregate(z, mean, variance, None, block)
+    joint, marginal, *_ = log_aggregate(z, mean, variance, None, block)
     for i in range(m):
         densities = [Normal(mean[j], variance[j].sqrt()).log_prob(z[i]) for j in range(n)]
         expected = math.log(sum(math.exp(float(density.sum())) for density in densities) / n)
@@ -54,7 +54,7 @@ def test_densities_far_from_all_others_are_exact() -> None:
     """Means of 1e3 and deviations of 1e-3: an expanded square would be off by nats."""
     mean = torch.full((3, 2), 1e3, dtype=torch.float64)
     variance = torch.full_like(mean, 1e-6)
-    joint, _, _ = log_aggregate(mean[:1] + 1e-3, mean, variance)
+    joint, *_ = log_aggregate(mean[:1] + 1e-3, mean, variance)
     # The tolerance is eps * 1e3 / 1e-3, by which z - mean can be known.
     assert float(joint) == pytest.approx(-1 - 2 * math.log(1e-3) - math.log(2 * math.pi), abs=1e-8)
 

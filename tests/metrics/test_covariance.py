@@ -48,10 +48,11 @@ def test_redundant_dimensions_at_an_offset_have_an_eigenvalue_of_0(dtype: torch.
 
 def test_rounding_noise_is_that_of_the_codes_own_precision() -> None:
     mean = 3 + 2 * torch.randn(50, 2)
-    noise = Moments.of(mean, torch.ones(50, 2), torch.eye(2)).noise().numpy()
+    noise = Moments.of(Codes(mean, mean, torch.ones(50, 2), 50)).noise().numpy()
     expected = np.finfo(np.float32).eps ** 2 * (mean.numpy().mean(axis=0) ** 2 + mean.numpy().var(axis=0, ddof=1))
     assert noise == pytest.approx(expected, rel=1e-5, abs=0)
-    merged = Moments.of(mean, mean, torch.eye(2)).merged(Moments.of(mean.double(), mean.double(), torch.eye(2)))
+    single = Codes(mean, mean, mean, len(mean))
+    merged = Moments.of(single).merged(Moments.of(single.map(Tensor.double)))
     assert merged.precision == torch.finfo(torch.float32).eps
 
 

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from torch.distributions import Distribution, Independent, Normal
 
 from infovae.app.cli import CONF
-from infovae.config.check import build
+from infovae.config.build import build
 from infovae.errors import UserError
 from infovae.priors.prior import Prior
 

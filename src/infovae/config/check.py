@@ -1,10 +1,9 @@
-"""Check a composed config against the signatures of what it names, and build the parts."""
+"""Check a composed config against the signatures of what it names."""
 
-import functools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,12 +11,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
-from infovae.config.options import CONF, choice, is_group, unknown_key
+from infovae.config.options import CONF, is_group, names_nothing, unknown_key
 from infovae.config.ranges import Unsupported
 from infovae.config.secrets import refuse_secrets
-from infovae.config.signatures import Signature, is_foreign, located, signature_of, trace
-from infovae.errors import ArgumentError, UserError
-from infovae.terminal.printable import printable
+from infovae.config.signatures import HYDRA_KEYS, Signature, signature_of
+from infovae.errors import UserError
 
 TOP_LEVEL: dict[str, Any] = {
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
@@ -26,6 +24,10 @@ TOP_LEVEL: dict[str, Any] = {
     "resume": Literal["never", "auto"],
     "compile": bool | Literal["auto"],
     "on_nan": Literal["stop", "skip"],
+    "init_from": str | None,
+    "init_parts": list[Literal["encoder", "decoder", "posterior", "likelihood", "prior"]] | None,
+    "freeze": list[Literal["encoder", "decoder"]],
+    "parameter_groups": dict[str, dict[str, float | bool | list[float]]],
     "name": str,
     "group": str | None,
     "tags": list[str],
@@ -39,8 +41,6 @@ NEEDED = {
     "adapter.model._target_": "MODULE.NAME, your own function or class that returns the model",
 }
 """What is accepted for each ``???`` of conf/."""
-
-HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
 FIXED: Mapping[str, Mapping[str, None]] = {"network": {"encoder": None, "decoder": None}}
 """Groups that hold several nodes, with their names."""
@@ -69,10 +69,12 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
     assert isinstance(content, dict)
     if HydraConfig.initialized():  # else nobody typed keys
         _refuse_unread(content, _declared(), _interpolated(written), content)
+        _refuse_replaced(cfg)
+        _refuse_unread_by_hydra(HydraConfig.instance().cfg)
     for key, annotation in top_level.items():
         if key not in content:
             raise UserError("it was taken away", key=key, accepted=f"{key}=VALUE")
-        if content[key] == "":
+        if content[key] in ("", [""]):
             raise UserError("empty", key=key, value="", accepted="a text, or null where conf/ has it")
         _validate(key, content[key], annotation)
     check_nodes(content)
@@ -86,56 +88,6 @@ def check_nodes(nodes: Mapping[Any, Any]) -> None:
     """
     for name, node in nodes.items():
         _check_node(str(name), node, nodes)
-
-
-def build(node: DictConfig, key: str, **arguments: Any) -> Any:
-    """Build what a node of a config names, and all nodes in it.
-
-    Args:
-        node: with a ``_target_``.
-        key: the node's key, for errors.
-        arguments: further arguments of the target, which may be objects.
-
-    Raises:
-        UserError: the node names nothing, or a constructor refused its arguments. If it is not this package's, the
-            error's details are the traceback.
-    """
-    content = OmegaConf.to_container(node, resolve=True)
-    if not isinstance(content, dict) or "_target_" not in content:
-        raise _names_nothing(key, content)
-    return _built(content, key, arguments)
-
-
-def _built(node: Any, key: str, arguments: Mapping[str, Any]) -> Any:
-    if isinstance(node, list):
-        return [_built(entry, f"{key}[{position}]", {}) for position, entry in enumerate(node)]
-    if not isinstance(node, dict):
-        return node
-    if node.get("_recursive_", True):
-        node = {name: _built(entry, f"{key}.{name}", {}) for name, entry in node.items()}
-    if "_target_" not in node:
-        return node
-    function = located(node["_target_"], key)
-    given = {str(name): entry for name, entry in node.items() if name not in HYDRA_KEYS}
-    call = functools.partial(function, *node.get("_args_", []), **given)
-    if node.get("_partial_") and not arguments:
-        return call
-    try:
-        return call(**arguments)
-    except UserError:
-        raise
-    except Exception as error:  # whatever a constructor of Lightning's, torch's or the user's raises
-        raise _refusal(error, key, details=trace(error) if is_foreign(function, error) else "") from error
-
-
-def _refusal(error: Exception, key: str, details: str) -> UserError:
-    if isinstance(error, ArgumentError):
-        return error.below(key)
-    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):  # by convention NAME=VALUE: WHY
-        return UserError(f"{key}.{error}", details=details)
-    if isinstance(error, OSError) and not error.errno:  # names its key itself, as a reader of data does
-        return UserError(str(error), details=details)
-    return UserError(f"{type(error).__name__}: {printable(str(error))}", key=key, details=details)
 
 
 def _check_node(key: str, node: Any, config: Mapping[Any, Any]) -> None:
@@ -161,7 +113,7 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     if isinstance(annotation, Unsupported):
         raise UserError("not supported", key=key, value=value, accepted=annotation.accepted)
     if is_dataclass(annotation):  # a part, which a target makes; pydantic would read its fields
-        raise _names_nothing(key, value)
+        raise names_nothing(key, value)
     try:
         adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError):
@@ -169,14 +121,16 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     try:
         read = adapter.validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
-        raise _names_nothing(key, value) if is_group(key) else invalid(key, value, error) from error
+        raise names_nothing(key, value) if is_group(key) else invalid(key, value, error) from error
     if not _is_same(value, read):
-        raise _names_nothing(key, value)
+        raise names_nothing(key, value)
 
 
 def invalid(key: str, value: Any, error: ValidationError) -> UserError:
     """Return pydantic's reasons as the error of a key."""
-    reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+    # Only a target makes an object, so a plain value isn't told that an object would do too.
+    problems = [problem for problem in error.errors() if problem["type"] != "needs_python_object"] or error.errors()
+    reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in problems)
     # "Array" and "object" are JSON's words for what a config calls a list and a mapping.
     texts = [reason.replace("a valid array", "a list").replace("an object", "a mapping") for reason in reasons]
     accepted = [text.removeprefix("Input should be ") for text in texts]
@@ -196,9 +150,12 @@ def _is_same(value: Any, read: Any) -> bool:
     return True
 
 
-def _names_nothing(key: str, value: Any) -> UserError:
-    accepted = choice(key) if is_group(key) else f"{key}._target_=CLASS, beside what that takes"
-    return UserError("doesn't say what to build", key=key, value=value, accepted=accepted)
+def _refuse_replaced(cfg: DictConfig) -> None:
+    """Refuse a plain value in the place of an option that was chosen too, as by schedule@model.lambda_=linear."""
+    for group, option in HydraConfig.get().runtime.choices.items():
+        key = str(group).partition("@")[2]
+        if key and option is not None and not OmegaConf.is_config(value := OmegaConf.select(cfg, key)):
+            raise UserError(f"takes the place of {group}={option}", key=key, value=value, accepted="one of the two")
 
 
 def _holds_target(value: Any) -> bool:
@@ -219,8 +176,20 @@ def _declared() -> dict[Any, Any]:
         for entry in content.get("defaults", []):
             declared |= {name: {} for name in entry if isinstance(entry, dict) and entry[name] and "/" not in name}
         declared |= content
-    chosen = (str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None)
-    return {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
+    chosen = [str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None]
+    chosen += [key for key in (entry.partition("=")[0] for entry in hydra.overrides.task) if is_group(key)]  # lists
+    declared = {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
+    return {key: entry for key, entry in declared.items() if key not in ("defaults", "hydra")}
+
+
+def _refuse_unread_by_hydra(cfg: Any) -> None:
+    """Refuse a key of Hydra's own that nothing reads."""
+    for parent in ("hydra", "hydra.run", "hydra.sweep", "hydra.job", "hydra.launcher"):
+        node = OmegaConf.select(cfg, parent)
+        kind = OmegaConf.get_type(node)
+        known = {entry.name for entry in fields(kind)} | {"env"} if is_dataclass(kind) else set(node)
+        for name in sorted(set(map(str, node)) - known):
+            raise unknown_key(f"{parent}.{name}", OmegaConf.select(node, name), known, {})
 
 
 def _interpolated(written: Any) -> set[str]:
@@ -238,8 +207,11 @@ def _refuse_unread(
         if any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in read):
             continue
         if name not in declared:
-            raise unknown_key(key, value, set(declared) - {"defaults", "hydra"}, config)
+            raise unknown_key(key, value, declared, config)
         if isinstance(value, dict) and "_target_" not in value:
             nodes = {entry: None for entry in value if value[entry] is None or _holds_target(value[entry])}
-            if inside := nodes if key in ANY else FIXED.get(key, declared[name]):
+            inside = nodes if key in ANY else FIXED.get(key, declared[name])
+            if key in ANY and value and not nodes:
+                raise names_nothing(f"{key}.{next(iter(value))}", next(iter(value.values())))
+            if inside:
                 _refuse_unread(value, inside, read, config, f"{key}.")

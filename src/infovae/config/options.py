@@ -64,6 +64,12 @@ def unknown_key(key: str, value: Any, names: Iterable[Any], config: Mapping[Any,
     return UserError(f"unknown key{suggestion(key, config)}", key=key, value=shown, accepted=known + advice)
 
 
+def names_nothing(key: str, value: Any) -> UserError:
+    """Return the error for a value without a ``_target_`` where a part is needed."""
+    accepted = choice(key) if is_group(key) else f"{key}._target_=CLASS, beside what that takes"
+    return UserError("doesn't say what to build", key=key, value=value, accepted=accepted)
+
+
 def _last(key: str) -> str:
     return key.rpartition(".")[2]
 

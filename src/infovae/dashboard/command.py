@@ -32,7 +32,8 @@ def exact_command(summary: Mapping[str, Any], hydra: Mapping[str, Any]) -> str |
         return shlex.join(typed if program[0] == "infovae" else ["python", *typed])
     if overrides is None:
         return None
-    return shlex.join([*program, *overrides])
+    # Of a sweep that went on, every job's record names the sweep, which has no job left to run.
+    return shlex.join([*program, *(entry for entry in overrides if not entry.lstrip("+").startswith("sweep."))])
 
 
 def _strings(value: Any) -> list[str] | None:

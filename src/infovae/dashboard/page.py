@@ -23,6 +23,7 @@ SCRIPTS = (
     "pareto.js",
     "pictures.js",
     "details.js",
+    "view.js",
     "main.js",
 )
 """The page's own scripts, in the order in which they are read."""

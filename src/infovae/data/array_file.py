@@ -8,23 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infovae.errors import reason_of
+from infovae.errors import ArgumentError, reason_of
 
 
 def size_of(path: Path) -> int:
     """Return how many bytes the arrays of a file take in memory.
 
     Raises:
-        ValueError: the file is missing, a folder, or of another kind.
+        ArgumentError: the file is missing, a folder, or of another kind.
     """
     if path.is_dir():
-        raise ValueError(
-            "is a folder; accepted: an .npy, .npz or .pt file, or, for images, data=image_folder data.root=FOLDER"
-        )
+        accepted = "an .npy, .npz or .pt file, or, for images, data=image_folder data.root=FOLDER"
+        raise ArgumentError("path", path, accepted, "is a folder")
     if path.suffix not in (".npy", ".npz", ".pt"):
-        raise ValueError("invalid; accepted: files named .npy, .npz or .pt")
+        raise ArgumentError("path", path, "files named .npy, .npz or .pt")
     if not path.is_file():
-        raise ValueError("no such file; accepted: an .npy, .npz or .pt file")
+        raise ArgumentError("path", path, "an .npy, .npz or .pt file", "no such file")
     if path.suffix == ".npz":
         try:
             with ZipFile(path) as archive:
@@ -38,7 +37,7 @@ def read_arrays(path: Path, mapped: bool) -> dict[str, Tensor]:
     """Return the arrays of a file, as tensors by name.
 
     Raises:
-        ValueError: the file can't be read, or holds no images.
+        ArgumentError: the file can't be read, or holds no images.
     """
     try:
         content: Any = (
@@ -52,11 +51,11 @@ def read_arrays(path: Path, mapped: bool) -> dict[str, Tensor]:
         tensors = {name: _dense(array, mapped) for name, array in arrays.items() if name in ("images", "labels")}
     except Exception as error:  # damaged or foreign bytes can make a reader raise anything
         reason = reason_of(error).split(". ")[0]
-        raise ValueError(
-            f"can't be read as {path.suffix} ({reason}); accepted: plain arrays, with no pickled objects"
-        ) from error
+        why = f"can't be read as {path.suffix} ({reason})"
+        raise ArgumentError("path", path, "plain arrays, with no pickled objects", why) from error
     if "images" not in tensors:
-        raise ValueError(f"it holds {', '.join(map(str, arrays)) or 'nothing'}; accepted: an array named images")
+        why = f"it holds {', '.join(map(str, arrays)) or 'nothing'}"
+        raise ArgumentError("path", path, "an array named images", why)
     return tensors
 
 

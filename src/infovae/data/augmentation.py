@@ -11,15 +11,21 @@ from torch.nn import functional
 from infovae.data.binarization import binarize
 from infovae.errors import ArgumentError
 
+ELASTIC_GRID = 4
+"""How many random displacements an elastic deformation has in each direction; those between are interpolated."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Rotate, zoom and shift each image at random, anew each time, and binarise some batches.
+    """Rotate, zoom, shift and deform each image at random, anew each time, and binarise some batches.
+
+    Elastic deformations are those of Simard, Steinkraus, Platt (ICDAR 2003), from a coarse grid.
 
     Args:
         rotation: largest angle, in degrees, in both directions.
         zoom: largest fraction by which an image grows or shrinks.
         shift: largest fraction of height and width, in both directions.
+        elastic: standard deviation of the displacements of a 4 x 4 grid, as a fraction of height and width.
         binarized: fraction of batches that are binarised, half of them at a threshold and half at random.
 
     Raises:
@@ -30,9 +36,10 @@ class Augmentation:
     zoom: float = 0.1
     shift: float = 0.07
     binarized: float = 0.0
+    elastic: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("rotation", 180), ("zoom", 0.5), ("shift", 0.5), ("binarized", 1)):
+        for name, most in (("rotation", 180), ("zoom", 0.5), ("shift", 0.5), ("binarized", 1), ("elastic", 0.5)):
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise ArgumentError(name, value, f"values from 0 to {most:g}")
@@ -55,4 +62,9 @@ class Augmentation:
         first = torch.stack([cosine, -sine * height / width, across], dim=1)
         second = torch.stack([sine * width / height, cosine, along], dim=1)
         grid = functional.affine_grid(torch.stack([first, second], dim=1), list(images.shape), align_corners=False)
+        if self.elastic:
+            size = (len(images), 2, ELASTIC_GRID, ELASTIC_GRID)
+            coarse = torch.randn(size, generator=generator, device=images.device)
+            fine = functional.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=True)
+            grid = grid + 2 * self.elastic * fine.movedim(1, 3)
         return functional.grid_sample(images, grid, align_corners=False).clamp(0, 1)

@@ -8,6 +8,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from infovae.data.stored_images import StoredImages
+from infovae.errors import ArgumentError
 
 IMAGES_AT_A_TIME = 1_000
 """How many images are checked at a time."""
@@ -56,7 +57,7 @@ class ImageArray(StoredImages):
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
         try:
             return to_bytes(self.array[self.positions[positions]], self.white)
-        except ValueError as error:
+        except ArgumentError as error:
             raise OSError(str(error)) from error
 
 
@@ -68,7 +69,7 @@ def to_bytes(images: Tensor, white: float | None = None) -> UInt8[Tensor, "n c h
         white: the value that becomes 255; None: 1 for floats and 255 for uint8, and no other type is accepted.
 
     Raises:
-        ValueError: the type is not accepted, or a number is out of range or NaN.
+        ArgumentError: the type is not accepted, or a number is out of range or NaN.
     """
     if images.dtype == torch.uint8 and white is None:
         return images.contiguous()
@@ -77,13 +78,13 @@ def to_bytes(images: Tensor, white: float | None = None) -> UInt8[Tensor, "n c h
     any_range = "uint8, bool, floats in [0, 1], or, with white=VALUE, numbers from 0 to VALUE"
     accepted = any_range if white is None else f"numbers from 0 to white={white:g}"
     if images.is_complex() or (white is None and not images.is_floating_point()):
-        raise ValueError(f"its images are {images.dtype}; accepted: {accepted}")
+        raise ArgumentError("images", ..., accepted, f"type {images.dtype}")
     top = 1.0 if white is None else white
     values = images if images.is_floating_point() else images.float()
     # Written so that a NaN is refused too.
     if not bool(((values >= 0) & (values <= top)).all()):
         low, high = values.min().item(), values.max().item()
-        raise ValueError(f"its images hold numbers from {low:g} to {high:g}; accepted: {accepted}")
+        raise ArgumentError("images", ..., accepted, f"values from {low:g} to {high:g}")
     return (values.float() * (255 / top)).round_().to(torch.uint8).contiguous()
 
 
@@ -91,7 +92,7 @@ def brightest(images: Tensor, white: float | None = None) -> float:
     """Convert all images once, some at a time, and return the largest value.
 
     Raises:
-        ValueError: see :func:`to_bytes`.
+        ArgumentError: see :func:`to_bytes`.
     """
     highest = 0.0
     for some in images.split(IMAGES_AT_A_TIME):

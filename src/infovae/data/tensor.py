@@ -69,11 +69,10 @@ def tensor(
             log.info("%s: checking %d images", path, len(images))
         highest = brightest(stored, white)
         labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
-    except ArgumentError:
-        raise
-    except ValueError as error:
-        why, _, accepted = str(error).partition("; accepted: ")
-        raise ArgumentError("path", path, accepted, why) from error
+    except ArgumentError as error:
+        if error.argument not in ("images", "labels"):
+            raise
+        raise ArgumentError("path", path, error.accepted, f"its {error.argument} have {error.why}") from error
     if white is None:
         _warn_if_dark(path, stored, highest)
     return hold_out(LabelledImages(images, labels), test_fraction, test_seed)
@@ -83,21 +82,19 @@ def channels_first(images: Tensor, layout: Layout) -> Tensor:
     """Return the images in shape (n, c, h, w).
 
     Raises:
-        ValueError: the shape has another number of axes, a zero, or channels that can't be told from other axes.
+        ArgumentError: the shape has another number of axes, a zero, or channels that can't be told from other axes.
     """
     shape = tuple(images.shape)
     if images.ndim not in (3, 4) or 0 in shape:
-        raise ValueError(f"its images have shape {shape}; accepted: (n, h, w), (n, h, w, c) and (n, c, h, w)")
+        raise ArgumentError("images", ..., "(n, h, w), (n, h, w, c) and (n, c, h, w)", f"shape {shape}")
     if images.ndim == 3:
         return images.unsqueeze(1)
     fitting = [name for name, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] in (1, 3)]
     chosen = fitting if layout == "auto" else [name for name in fitting if name == layout]
     if len(chosen) != 1:
-        raise ValueError(
-            f"its images have shape {shape}, in which layout={layout} finds "
-            f"{'two axes that could be the channels' if chosen else 'no axis of 1 or 3 channels'}; "
-            "accepted: layout=nchw or nhwc, with 1 or 3 channels there"
-        )
+        found = "two axes that could be the channels" if chosen else "no axis of 1 or 3 channels"
+        accepted = "layout=nchw or nhwc, with 1 or 3 channels there"
+        raise ArgumentError("images", ..., accepted, f"shape {shape}, in which layout={layout} finds {found}")
     return images if chosen == ["nchw"] else images.permute(0, 3, 1, 2)
 
 
@@ -105,15 +102,13 @@ def to_labels(labels: Tensor, n: int) -> Int64[Tensor, " n"]:
     """Return labels as int64.
 
     Raises:
-        ValueError: they aren't n whole numbers from 0 to 2^63 - 1.
+        ArgumentError: they aren't n whole numbers from 0 to 2^63 - 1.
     """
     whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
     # An unsigned number that is too large for int64 turns negative there.
     if labels.shape != (n,) or not whole or bool((labels.to(torch.int64) < 0).any()):
-        raise ValueError(
-            f"its labels are {labels.dtype} of shape {tuple(labels.shape)}; accepted: {n} whole numbers from 0 to "
-            "2^63 - 1"
-        )
+        why = f"type {labels.dtype} and shape {tuple(labels.shape)}"
+        raise ArgumentError("labels", ..., f"{n} whole numbers from 0 to 2^63 - 1", why)
     return labels.to(torch.int64)
 
 

@@ -73,18 +73,22 @@ class CriticDivergence(Divergence):
         try:
             self.optimizer = optimizer(self.critic.parameters())
         except ValueError as error:
-            raise ValueError(f"optimizer: {error}") from error
+            raise ArgumentError("optimizer", ..., "", str(error)) from error
         self.critic.requires_grad_(False)
 
     @abstractmethod
     def critic_loss(self, z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-        """Return the critic's loss, from codes and as many prior draws."""
+        """Return the critic's loss, from codes and as many draws of :meth:`reference`."""
 
     @abstractmethod
     def estimate(
         self, z_q: Float[Tensor, "n d"], z_p: Float[Tensor, "n d"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return the divergence, and the surrogate whose gradient in ``z_q`` the encoder follows."""
+
+    def reference(self, z_q: Float[Tensor, "n d"], prior: Prior) -> Float[Tensor, "n d"]:
+        """Return draws of the distribution that the critic tells codes from, as many as there are codes."""
+        return prior.sample(len(z_q))
 
     def logits(self, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """Return the critic's output before any sigmoid."""
@@ -97,14 +101,14 @@ class CriticDivergence(Divergence):
         with torch.enable_grad(), torch.autocast(z_q.device.type, enabled=False):
             for _ in range(self.critic_steps):
                 self.optimizer.zero_grad()
-                self.critic_loss(z_q, prior.sample(len(z_q))).backward()
+                self.critic_loss(z_q, self.reference(z_q, prior)).backward()
                 self.optimizer.step()
         self.optimizer.zero_grad()
         self.critic.requires_grad_(False)
         self.has_learned = True
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
-        value, surrogate = self.estimate(codes.z, prior.sample(len(codes.z)))
+        value, surrogate = self.estimate(codes.z, self.reference(codes.z.detach(), prior))
         if not self.has_learned:
             value = torch.full_like(value, torch.nan)
         return value.detach() + surrogate - surrogate.detach()

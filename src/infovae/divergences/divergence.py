@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infovae.codes import Codes
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
 
@@ -18,6 +19,9 @@ class Divergence(nn.Module, ABC):
 
     needs_posterior_density: ClassVar[bool] = False
     """Whether it uses log q(z|x), which a deterministic posterior doesn't have."""
+
+    needs_gaussian_posterior: ClassVar[bool] = False
+    """Whether it uses the density of each dimension of q(z|x), which is known for Gaussians alone."""
 
     compiles: ClassVar[bool] = False
     """Whether ``compile=true`` compiles it together with the networks.
@@ -34,25 +38,22 @@ class Divergence(nn.Module, ABC):
         """Refuse a prior that this divergence can't be estimated for, before training.
 
         Raises:
-            ValueError: the prior lacks a method, or a density above 0 everywhere.
+            ArgumentError: the prior lacks a method, or a density above 0 everywhere.
         """
         missing = sorted(self.needs - prior.provides)
         if missing:
-            raise ValueError(
-                f"prior={type(prior).__name__}: it has no {' and '.join(missing)}, which divergence "
-                f"{type(self).__name__} needs; accepted: a prior that has, or another divergence"
-            )
+            why = f"it has no {' and '.join(missing)}, which divergence {type(self).__name__} needs"
+            raise ArgumentError("prior", type(prior).__name__, "a prior that has, or another divergence", why)
         if "log_prob" in self.needs and not prior.has_full_support:
-            raise ValueError(
-                f"prior={type(prior).__name__}: its density is 0 in places, and divergence {type(self).__name__} needs "
-                "its logarithm everywhere; accepted: a prior with full support, or another divergence"
-            )
+            why = f"its density is 0 in places, and divergence {type(self).__name__} needs its logarithm everywhere"
+            accepted = "a prior with full support, or another divergence"
+            raise ArgumentError("prior", type(prior).__name__, accepted, why)
 
     def check_weight(self, weight: float) -> None:
         """Refuse a weight alpha + lambda_ - 1 that this divergence can't have, before training.
 
         Raises:
-            ValueError: the weight is refused.
+            ArgumentError: the weight is refused.
         """
 
     def adapt(self, codes: Codes, prior: Prior) -> None:

@@ -114,10 +114,8 @@ class MMD(Divergence):
     def check_prior(self, prior: Prior) -> None:
         super().check_prior(prior)
         if self.prior_terms == "exact" and not isinstance(prior, StandardNormal):
-            raise ValueError(
-                f"prior_terms=exact: the closed form is for N(0, I), not {type(prior).__name__}; "
-                "accepted: auto, sampled, or prior=standard_normal"
-            )
+            why = f"the closed form is for N(0, I), not {type(prior).__name__}"
+            raise ArgumentError("divergence.prior_terms", "exact", "auto, sampled, or prior=standard_normal", why)
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
         has_closed_form = isinstance(prior, StandardNormal) and self.prior_terms != "sampled"

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
+from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
 
@@ -15,10 +16,8 @@ class NoDivergence(Divergence):
 
     def check_weight(self, weight: float) -> None:
         if weight != 0:
-            raise ValueError(
-                f"divergence=none: its weight alpha + lambda_ - 1 is {weight:g}; accepted: another divergence, "
-                "or an objective of weight 0 such as model=vae"
-            )
+            accepted = "another divergence, or an objective of weight 0 such as model=vae"
+            raise ArgumentError("divergence", "none", accepted, f"its weight alpha + lambda_ - 1 is {weight:g}")
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
         return codes.z.new_zeros(())

@@ -7,32 +7,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from hydra.errors import HydraException
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from infovae.config.check import check_nodes
 from infovae.data.module import ImageData
 from infovae.errors import UserError
+from infovae.evaluation.run_config import read_config
+from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part
 from infovae.module import InfoVAE
 from infovae.runs.checkpoints import load_weights, read_checkpoint
-from infovae.runs.find import runs_below
-from infovae.runs.safe_yaml import LONGEST, safe_yaml
-from infovae.terminal.printable import printable
 from infovae.training.assemble import build_bare_module, build_data
 
-PARTS = {
-    "data": ("infovae.data",),
-    "network": ("infovae.networks",),
-    "posterior": ("infovae.posteriors",),
-    "prior": ("infovae.priors",),
-    "likelihood": ("infovae.likelihoods",),
-    "divergence": ("infovae.divergences", "torch.optim"),
-    "optimizer": ("torch.optim",),
-    "model": ("infovae.objective",),
-}
-"""The parts of a model, and the packages that an untrusted config may take each from."""
+Weights = Literal["ema", "raw"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +54,7 @@ def load(
     checkpoint: str | Path | Literal["last", "best"] = "last",
     changes: Mapping[str, Any] | None = None,
     trust: bool = False,
+    weights: Weights | None = None,
 ) -> SavedRun:
     """Return the model of a run folder, ready to use.
 
@@ -80,10 +67,12 @@ def load(
         checkpoint: ``last``, ``best``, or the path of another checkpoint of the same run.
         changes: to the config, as ``{"data": {"train_size": 500}}``.
         trust: whether the config may name parts from other packages, whose code then runs.
+        weights: of a run that averages its weights, ``ema`` for the averages, or ``raw`` for the weights that training
+            goes on with. By default the averages if there are any.
 
     Raises:
-        UserError: no run folder, no such checkpoint, a damaged one, a part that isn't trusted, or images that are
-            needed and can't be read.
+        UserError: no run folder, no such checkpoint, a damaged one, one without averages, a part that isn't trusted, or
+            images that are needed and can't be read.
     """
     folder = Path(run)
     cfg = read_config(folder, changes or {})
@@ -92,7 +81,7 @@ def load(
     if not trust:
         check_trusted(cfg, folder)
     check_nodes({key: OmegaConf.to_container(cfg[key], resolve=True) for key in PARTS})
-    described = _described(content) if _is_own_part(cfg.prior.get("_target_"), PARTS["prior"]) else None
+    described = _described(content) if is_own_part(cfg.prior.get("_target_"), PARTS["prior"]) else None
     data = None
     if described is None:
         data = _read_data(cfg, path)
@@ -102,11 +91,25 @@ def load(
         module = build_bare_module(cfg, shape, splits)
         # A prior of this package replaces what it takes from images by its weights.
         module.attach_prior(data.splits["train"].images if data else torch.zeros(1, *shape, dtype=torch.uint8))
-    load_weights(module, content["state_dict"], path)
+    load_weights(module, _chosen(content, weights, path), path)
     saved = SavedRun(folder, path, cfg, module.eval(), shape)
     if data:
         saved.__dict__["data"] = data  # of the cached property: don't read them twice
     return saved
+
+
+def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) -> dict[str, Any]:
+    """Return the weights that are asked for.
+
+    Raises:
+        UserError: there is only one set.
+    """
+    raw = checkpoint.get("current_model_state")
+    if weights is not None and not isinstance(raw, dict):
+        why = f"{path} holds one set of weights, since the run didn't average them"
+        raise UserError(why, key="weights", value=weights, accepted="null, or a run with callbacks=[default,ema]")
+    chosen: dict[str, Any] = raw if weights == "raw" and raw else checkpoint["state_dict"]
+    return chosen
 
 
 def _described(checkpoint: Mapping[str, Any]) -> tuple[tuple[int, int, int], tuple[str, ...]] | None:
@@ -141,100 +144,3 @@ def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> ImageData:
                     f'load(RUN, changes={{"data": {{"{name}": PLACE}}}}){needed}'
                 ) from None
         raise UserError(f"{error}{needed}") from None
-
-
-def check_trusted(cfg: DictConfig, folder: Path) -> None:
-    """Refuse a config that names anything but this package's own parts, each in its place.
-
-    Raises:
-        UserError: names the key and the target.
-    """
-    for key, packages in PARTS.items():
-        _check_targets(OmegaConf.to_container(cfg[key]), key, packages, folder)
-
-
-def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path) -> None:
-    if isinstance(node, list):
-        for position, entry in enumerate(node):
-            _check_targets(entry, f"{key}[{position}]", packages, folder)
-    if not isinstance(node, dict):
-        return
-    target = node.get("_target_")
-    if target is not None and not _is_own_part(target, packages):
-        raise UserError(
-            f"{folder / 'config.yaml'}: {key}._target_={target} would run code that is not InfoVAE Lab's; accepted: "
-            f"classes and functions of {', '.join(packages)}, or trust=true if you trust whoever made this folder, "
-            "started where what it names can be imported (in the folder that its package lies in, or with that on "
-            "PYTHONPATH)"
-        )
-    for name, entry in node.items():
-        _check_targets(entry, f"{key}.{name}", packages, folder)
-
-
-def _is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
-    """Return whether a target is public, and defined in one of the packages rather than imported there."""
-    if not isinstance(target, str) or not any(target.startswith(f"{package}.") for package in packages):
-        return False
-    if any(part.startswith("_") for part in target.split(".")):
-        return False
-    try:
-        defined_in = getattr(get_object(target), "__module__", None) or ""
-    except (ImportError, ValueError, TypeError, AttributeError):
-        return False
-    return any(defined_in == package or defined_in.startswith(f"{package}.") for package in packages)
-
-
-def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -> DictConfig:
-    """Return the config of a run, with changes.
-
-    Args:
-        folder: of the run.
-        changes: by key.
-        lists: whether a list of runs is accepted too where the folder is given, which an error then says.
-
-    Raises:
-        UserError: no run folder, a damaged config, or a change to a key that it doesn't have.
-    """
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise UserError(f"run={folder}: {_no_run(folder, lists)}")
-    try:
-        with path.open("rb") as file:
-            cfg = OmegaConf.create(safe_yaml(file.read(LONGEST + 1).decode()))
-        if not isinstance(cfg, DictConfig):
-            raise ValueError("not a mapping")
-        _refuse_interpolations(cfg, path)
-        keys = sorted(map(str, cfg))
-        unknown = [key for key in changes if key not in cfg]
-        cfg.merge_with(changes)
-        missing = [key for key in PARTS if not isinstance(cfg.get(key), DictConfig)]
-        missing += ["latent_dim"] if cfg.get("latent_dim") is None else []
-    except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
-        reason = printable(str(error))
-        raise UserError(
-            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as a run leaves it"
-        ) from error
-    if missing:
-        raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted: the folder of a run")
-    if unknown:
-        raise UserError(f"override.{unknown[0]}: unknown key; accepted: {', '.join(keys)}")
-    return cfg
-
-
-def _no_run(folder: Path, lists: bool) -> str:
-    """Return what is wrong with a folder that is no run, and which of the nearest runs below it are accepted."""
-    below = [run for run in runs_below(folder, deepest=2) if (run / "config.yaml").is_file()]
-    if not below:
-        return "no config.yaml there; accepted: the folder of a run, as infovae train prints it"
-    fewest = min(len(run.parts) for run in below)
-    nearest = [run for run in below if len(run.parts) == fewest]
-    if lists and len(nearest) > 1:
-        several = ",".join(map(str, nearest[:2]))
-        return f"{len(nearest)} runs are below it; accepted: one, as run={nearest[0]}, and a list, as run=[{several}]"
-    return f"runs are below it; accepted: one, as run={nearest[0]}"
-
-
-def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:
-    # A run's config is written resolved. One that isn't could read the environment of whoever opens it.
-    if "${" in OmegaConf.to_yaml(cfg, resolve=False):
-        raise UserError(f"{path}: holds an interpolation (${{...}}); accepted: the resolved config that a run writes")

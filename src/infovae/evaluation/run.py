@@ -9,6 +9,7 @@ from pydantic import Field
 from infovae.config.check import check
 from infovae.data.module import ImageData
 from infovae.errors import UserError
+from infovae.evaluation.load import Weights
 from infovae.evaluation.measure import Measured, draw, measure
 from infovae.evaluation.subjects import Subject, check_subjects, run_folders, subjects
 from infovae.evaluation.table import print_measured
@@ -28,6 +29,7 @@ TOP_LEVEL: dict[str, Any] = {
     "ckpt": str | None,
     "override": dict[str, Any],
     "trust": bool,
+    "weights": Weights | None,
     "output": str | None,
     "wandb": bool,
     "split": Literal["train", "validation", "test"],
@@ -81,6 +83,7 @@ def _record(subject: Subject, measured: Measured, cfg: DictConfig, device: torch
     record = {
         "name": subject.name,
         "checkpoint": str(subject.checkpoint) if subject.checkpoint else None,
+        "weights": cfg.weights,
         "override": OmegaConf.to_container(cfg.override, resolve=True),
         "split": cfg.split,
         "batch_size": cfg.batch_size,

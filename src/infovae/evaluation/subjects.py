@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from infovae.config.check import build
+from infovae.config.build import build
 from infovae.data.module import ImageData
 from infovae.errors import UserError
-from infovae.evaluation.load import load, read_config
+from infovae.evaluation.load import load
+from infovae.evaluation.run_config import read_config
 from infovae.model import Model
 from infovae.runs.files import refuse_links
 from infovae.runs.folder import check_writable
@@ -67,6 +68,8 @@ def check_subjects(cfg: DictConfig) -> None:
             f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted: one of run=FOLDER, "
             "ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
         )
+    if cfg.run == []:
+        raise UserError("empty", key="run", value="[]", accepted="a run's folder, or several as run=[FOLDER,FOLDER]")
     data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
     if chosen == ["adapter"]:
         for key, given in (("data", data_is_chosen), ("output", cfg.output), ("latent_dim", cfg.latent_dim)):
@@ -77,8 +80,9 @@ def check_subjects(cfg: DictConfig) -> None:
         raise UserError("data: a run brings its own; accepted: changes, as +override.data.root=PATH")
     if cfg.output is not None and isinstance(cfg.run, ListConfig) and len(cfg.run) > 1:
         raise UserError(f"output={cfg.output}: {len(cfg.run)} runs can't share it; accepted: null, their own folders")
-    if cfg.wandb and (cfg.override or cfg.output):
-        raise UserError("wandb=true: the W&B run keeps one evaluation; accepted: wandb=true without override, output")
+    if cfg.wandb and (cfg.override or cfg.output or cfg.weights):
+        without = "override, output, weights"
+        raise UserError(f"wandb=true: the W&B run keeps one evaluation; accepted: wandb=true without {without}")
 
 
 def run_folders(cfg: DictConfig) -> list[Path]:
@@ -112,7 +116,7 @@ def subjects(cfg: DictConfig, folders: list[Path]) -> Iterator[Subject]:
         yield Subject(cfg.adapter.model["_target_"], model, lambda: data, results, None, None)
         return
     for folder in folders:
-        saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust)
+        saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
         read = partial(getattr, saved, "data")
         yield Subject(str(folder), saved.module, read, _results(cfg, folder), saved.checkpoint, saved.cfg)
 
@@ -120,11 +124,14 @@ def subjects(cfg: DictConfig, folders: list[Path]) -> Iterator[Subject]:
 def _results(cfg: DictConfig, run: Path) -> Results:
     """Return where results go: where the user says, else into the run's folder.
 
-    Results of a changed config go into a folder of their own there, so that they don't replace the run's.
+    Results of a changed config, or of raw weights, go into a folder of their own there, so that they don't replace the
+    run's.
     """
     if cfg.output is not None:
         return Results(Path(cfg.output), Path(cfg.output))
     changed = _changed(OmegaConf.to_container(cfg.override, resolve=True))
+    if cfg.weights == "raw":
+        changed = {**changed, "weights": "raw"}
     if not changed:
         return Results(run, run)
     digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()

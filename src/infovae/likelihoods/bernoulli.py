@@ -1,4 +1,4 @@
-"""Binary pixels."""
+"""Binary entries, such as black and white pixels."""
 
 from typing import Any
 
@@ -6,21 +6,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Bernoulli as BernoulliDistribution
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution
 from torch.nn import functional
 
-from infovae.likelihoods.likelihood import Likelihood
+from infovae.likelihoods.likelihood import Likelihood, independent
 
 
 class Bernoulli(Likelihood):
-    """Each pixel is 1 with the probability that the decoder outputs as a logit.
+    """Each entry is 1 with the probability that the decoder outputs as a logit.
 
     By the field's convention, a grey pixel in [0, 1] counts as the probability of a 1. The value is then a
     cross-entropy, not a log-density. Binarise the data if that matters.
     """
 
-    def forward(self, parameters: Float[Tensor, "n c h w"]) -> Distribution:
-        return Independent(FastBernoulli(logits=parameters, validate_args=False), 3, validate_args=False)
+    def forward(self, parameters: Float[Tensor, "n c *s"]) -> Distribution:
+        return independent(FastBernoulli(logits=parameters, validate_args=False))
 
 
 class FastBernoulli(BernoulliDistribution):

@@ -6,11 +6,11 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
-from infovae.likelihoods.likelihood import Likelihood
+from infovae.likelihoods.likelihood import Likelihood, independent
 
 LEVELS = 256
 NARROW = 1e-3
@@ -76,8 +76,8 @@ class DiscretizedLogistic(Likelihood):
         super().__init__()
         self.min_log_scale = min_log_scale
 
-    def forward(self, parameters: Float[Tensor, "n k h w"]) -> Distribution:
+    def forward(self, parameters: Float[Tensor, "n k *s"]) -> Distribution:
         location, log_scale = parameters.chunk(2, dim=1)
         # Outputs near 0 start in the middle of the grey range, with a tenth of it as the scale.
         log_scale = (log_scale - 2.3).clamp_min(self.min_log_scale)
-        return Independent(DiscretizedLogisticDistribution(location + 0.5, log_scale), 3, validate_args=False)
+        return independent(DiscretizedLogisticDistribution(location + 0.5, log_scale))

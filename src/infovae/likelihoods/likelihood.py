@@ -4,15 +4,26 @@ from abc import ABC, abstractmethod
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
 
 
 class Likelihood(nn.Module, ABC):
-    """Turn the decoder's output into p(x|z) over images with pixels in [0, 1]."""
+    """Turn the decoder's output into p(x|z), whose entries are independent given z.
+
+    An example has shape (c, *s): c channels, and 0 to 3 spatial dimensions.
+    """
 
     parameters_per_channel: int = 1
-    """How many numbers the decoder outputs for each pixel of each channel."""
+    """How many numbers the decoder outputs for each entry of each channel."""
 
     @abstractmethod
-    def forward(self, parameters: Float[Tensor, "n k h w"]) -> Distribution:
-        """Return p(x|z) with batch shape (n,) and event shape (c, h, w); log_prob is in nats per example."""
+    def forward(self, parameters: Float[Tensor, "n k *s"]) -> Distribution:
+        """Return p(x|z) with batch shape (n,) and event shape (c, *s); log_prob is in nats per example.
+
+        There are ``parameters_per_channel`` * c channels of parameters.
+        """
+
+
+def independent(entries: Distribution) -> Distribution:
+    """Return a distribution of examples from that of their entries, whose batch shape is (n, c, *s)."""
+    return Independent(entries, len(entries.batch_shape) - 1, validate_args=False)

@@ -21,7 +21,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from infovae.codes import Basis, Codes
+from infovae.codes import Codes, Conditional, joined
 from infovae.errors import require_at_least
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.metric import CodeMetric
@@ -42,13 +42,15 @@ class LogAggregate(NamedTuple):
 
     Attributes:
         joint: log q(z_i).
-        marginal: log q(z_ik) of each dimension.
-        without_own: log of the mixture of all components but the code's own; None where no own ones were given.
+        marginal: log q(z_ik) of each dimension; nan where components aren't Gaussian.
+        conditional: log density of the code's own component; None where no own ones were given.
+        without_own: log of the mixture of all other components; None where no own ones were given.
     """
 
     joint: Float64[Tensor, " m"]
     marginal: Float64[Tensor, "m d"]
-    without_own: Float64[Tensor, " m"] | None
+    conditional: Float64[Tensor, " m"] | None = None
+    without_own: Float64[Tensor, " m"] | None = None
 
 
 def log_aggregate(
@@ -57,37 +59,48 @@ def log_aggregate(
     variance: Float64[Tensor, "n d"],
     own: Int64[Tensor, " m"] | None = None,
     block: int = 2**18,
+    conditional: Conditional | None = None,
 ) -> LogAggregate:
     """Return the mixture's log density at m codes, at the cost of m n d exponentials.
 
-    Differences are taken before they are squared, one dimension at a time. Nothing cancels, and nothing is larger than
-    a block.
+    For diagonal Gaussians, differences are taken before they are squared, one dimension at a time. Nothing cancels, and
+    nothing is larger than a block.
 
     Args:
         z: where.
         mean: of each q(z|x_j).
         variance: of each q(z|x_j), above 0.
-        own: the component that each code is from, if its density without that component is wanted; n at least 2.
+        own: the component that each code is from, if its density and that of all others are wanted.
         block: entries of the (m, n) matrix held at a time, or n if that is more.
+        conditional: the components, if they aren't diagonal Gaussians.
     """
-    joints, marginals, others = [], [], []
+    joints, marginals, owns, others = [], [], [], []
+    density = None if conditional is None else conditional.density(mean)
     size = max(1, block // len(mean))
     for start in range(0, len(z), size):
         rows = z[start : start + size]
         joint = rows.new_zeros(len(rows), len(mean))
-        marginal = torch.empty_like(rows)
-        for k in range(z.shape[1]):
-            densities = log_normal(rows[:, k, None], mean[:, k], variance[:, k])
-            marginal[:, k] = densities.logsumexp(dim=1)
-            joint += densities
+        marginal = torch.full_like(rows, torch.nan)
+        if conditional is None or conditional.gaussian:
+            for k in range(z.shape[1]):
+                densities = log_normal(rows[:, k, None], mean[:, k], variance[:, k])
+                marginal[:, k] = densities.logsumexp(dim=1)
+                joint += densities
+        if density is not None:
+            joint = density(rows)
         joints.append(joint.logsumexp(dim=1))
         marginals.append(marginal)
         if own is not None:
-            joint.scatter_(1, own[start : start + size, None], -torch.inf)
-            others.append(joint.logsumexp(dim=1))
+            component = own[start : start + size, None]
+            owns.append(joint.gather(1, component).squeeze(1))
+            others.append(joint.scatter(1, component, -torch.inf).logsumexp(dim=1))
     log_n = math.log(len(mean))
-    without_own = None if own is None else torch.cat(others) - math.log(len(mean) - 1)
-    return LogAggregate(torch.cat(joints) - log_n, torch.cat(marginals) - log_n, without_own)
+    whole = LogAggregate(torch.cat(joints) - log_n, torch.cat(marginals) - log_n)
+    if own is None:
+        return whole
+    # The mixture of no components has no density.
+    log_others = math.log(len(mean) - 1) if len(mean) > 1 else torch.nan
+    return whole._replace(conditional=torch.cat(owns), without_own=torch.cat(others) - log_others)
 
 
 def log_prior_by_dimension(prior: Distribution, z: Float64[Tensor, "m d"]) -> Float64[Tensor, "m d"]:
@@ -125,7 +138,7 @@ def aggregate_terms(
     variance: Float64[Tensor, "n d"],
     prior: Distribution,
     block: int = 2**18,
-    basis: Basis | None = None,
+    conditional: Conditional | None = None,
 ) -> AggregateTerms:
     """Return the terms of I_q(x;z), KL(q(z) || p(z)), total correlation and dimension-wise KL.
 
@@ -138,29 +151,21 @@ def aggregate_terms(
         variance: of each q(z|x_j).
         prior: p(z) with event shape (d,).
         block: see :func:`log_aggregate`.
-        basis: what diagonalises the covariances of q(z|x_j), if they aren't diagonal.
+        conditional: the q(z|x_j), if they aren't diagonal Gaussians.
     """
-    missing = torch.full_like(z, torch.nan)
     if not (variance > 0).all():
+        missing = torch.full_like(z, torch.nan)
         none = missing[:, 0]
         return AggregateTerms(none, none, none, none, none, missing)
-    others = own if len(mean) > 1 else None
-    aggregate = log_aggregate(z, mean, variance, others if basis is None else None, block)
-    conditional = log_normal(z, mean[own], variance[own]).sum(dim=1)
-    if basis is not None:
-        gained = torch.linalg.slogdet(basis.inverse).logabsdet
-        u, centres = z @ basis.inverse.T, mean @ basis.inverse.T
-        joint = log_aggregate(u, centres, basis.variance, others, block)
-        without = None if joint.without_own is None else joint.without_own + gained
-        aggregate = LogAggregate(joint.joint + gained, aggregate.marginal, without)
-        conditional = log_normal(u, centres[own], basis.variance[own]).sum(dim=1) + gained
-    without_own = missing[:, 0] if aggregate.without_own is None else aggregate.without_own
+    aggregate = log_aggregate(z, mean, variance, own, block, conditional)
+    assert aggregate.conditional is not None
+    assert aggregate.without_own is not None
     log_prior = prior.log_prob(z).double()
     return AggregateTerms(
-        mutual_information=conditional - aggregate.joint,
-        mutual_information_leave_one_out=conditional - without_own,
+        mutual_information=aggregate.conditional - aggregate.joint,
+        mutual_information_leave_one_out=aggregate.conditional - aggregate.without_own,
         divergence=aggregate.joint - log_prior,
-        divergence_leave_one_out=without_own - log_prior,
+        divergence_leave_one_out=aggregate.without_own - log_prior,
         total_correlation=aggregate.joint - aggregate.marginal.sum(dim=1),
         divergence_by_dimension=aggregate.marginal - log_prior_by_dimension(prior, z),
     )
@@ -173,7 +178,8 @@ class AggregateInformation(CodeMetric):
     as ``mutual_information_bound``. ``..._leave_one_out`` bounds I_q and the KL of the population from the other side.
     ``kl_by_dimension`` is the vector of KL(q(z_k) || p(z_k)). Standard errors are those of averaging over codes.
 
-    A deterministic posterior has no density: all are nan but the bound.
+    A deterministic posterior has no density: all are nan but the bound. Total correlation and dimension-wise KL are nan
+    for posteriors that aren't Gaussian, whose single dimensions have no density in closed form.
 
     Args:
         prior: p(z).
@@ -181,40 +187,28 @@ class AggregateInformation(CodeMetric):
         queries: how many of their codes log q(z) is evaluated at, evenly spread over the N.
     """
 
-    z: list[Tensor]
-    mean: list[Tensor]
-    variance: list[Tensor]
-    spread: list[Tensor]
-
     def __init__(self, prior: Prior, examples: int = 10000, queries: int = 2000) -> None:
         super().__init__(prior)
         require_at_least(1, examples=examples, queries=queries)
-        for name in ("z", "mean", "variance", "spread"):
-            self.add_state(name, [], dist_reduce_fx="cat")
-        self.basis: Basis | None = None
+        self.codes: list[Codes] = []
         self.examples = examples
         self.queries = queries
 
+    def reset(self) -> None:
+        super().reset()
+        self.codes = []
+
     def update(self, codes: Codes) -> None:
-        missing = self.examples - sum(map(len, self.z))
+        missing = self.examples - sum(len(seen.z) for seen in self.codes)
         if missing > 0:
-            self.z.append(codes.z[:missing])
-            self.mean.append(codes.mean[:missing])
-            self.variance.append(codes.variance[:missing])
-            if codes.basis is not None:
-                self.basis = codes.basis
-                self.spread.append(codes.basis.variance[:missing])
+            self.codes.append(codes.take(slice(missing)))
 
     def compute(self) -> dict[str, Tensor]:
-        z, mean, variance = (torch.cat(list(part)).double() for part in (self.z, self.mean, self.variance))
+        z, mean, variance, _, conditional = joined(self.codes).map(Tensor.double)
         n = len(z)
         queries = min(self.queries, n)
         own = torch.arange(queries, device=z.device) * n // queries
-        basis = None
-        if self.spread and self.basis is not None:
-            spread = torch.cat(list(self.spread)).double()
-            basis = Basis(self.basis.matrix.double(), self.basis.inverse.double(), spread)
-        terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution(), basis=basis)
+        terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution(), conditional=conditional)
         self.reason = self._reason(variance, terms)
         averaged = {
             "mutual_information": terms.mutual_information,
@@ -237,6 +231,8 @@ class AggregateInformation(CodeMetric):
             return "a deterministic q(z|x) has no density"
         if len(variance) == 1:
             return "one example has no leave-one-out mixture, and no standard error"
+        if terms.divergence.isfinite().all() and terms.total_correlation.isnan().any():
+            return "the dimensions of this q(z|x) have no density in closed form"
         if terms.divergence.isfinite().all() and terms.divergence_by_dimension.isnan().any():
             return "the dimensions of this prior aren't independent, so there is no dimension-wise KL"
         return None

@@ -1,5 +1,7 @@
 """Cov[z] of each class: how tightly q(z) packs the classes, and whether one has collapsed."""
 
+from functools import reduce
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -22,35 +24,29 @@ class ClassCovariance(Metric):
     share can fall below 0 by chance. It is nan where no class has two examples or the codes don't vary.
     """
 
-    mean: list[Tensor]
-    spread: list[Tensor]
-    basis: Tensor
-    labels: list[Tensor]
-
     def __init__(self) -> None:
         super().__init__()
-        for name in ("mean", "spread", "labels"):
-            self.add_state(name, [], dist_reduce_fx="cat")
+        self.moments: dict[int, Moments] = {}
+
+    def reset(self) -> None:
+        super().reset()
+        self.moments = {}
 
     def observe(self, observed: Observed) -> None:
         self.update(observed.codes, observed.labels)
 
     def update(self, codes: Codes, labels: Int64[Tensor, " n"]) -> None:
         """Take in a batch's codes and classes, whole numbers of at least 0."""
-        self.mean.append(codes.mean)
-        spread, self.basis = codes.spread()
-        self.spread.append(spread)
-        self.labels.append(labels)
+        for label in labels.unique().tolist():
+            own = Moments.of(codes.take(labels == label))
+            self.moments[label] = self.moments[label].merged(own) if label in self.moments else own
 
     def compute(self) -> dict[str, Tensor]:
-        mean, spread, labels = (torch.cat(list(part)) for part in (self.mean, self.spread, self.labels))
-        by_class = mean.new_full((int(labels.max()) + 1,), torch.nan, dtype=torch.float64)
-        parts = {label: labels == label for label in labels.unique()}
-        moments = {label: Moments.of(mean[part], spread[part], self.basis) for label, part in parts.items()}
-        for label, own in moments.items():
+        whole = reduce(Moments.merged, self.moments.values())
+        by_class = whole.centre.new_full((max(self.moments) + 1,), torch.nan)
+        for label, own in self.moments.items():
             by_class[label] = log_det(own.covariance(), own.noise())
-        pooled = sum(own.scatter.trace() for own in moments.values()) / (len(labels) - len(moments))
-        whole = Moments.of(mean, spread, self.basis)
+        pooled = sum(own.scatter.trace() for own in self.moments.values()) / (whole.n - len(self.moments))
         total = whole.covariance().trace()
         if by_class.isnan().any():
             self.reason = "a covariance needs two examples, and a class has fewer"

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from infovae.codes import Codes
@@ -31,15 +31,13 @@ class Moments(NamedTuple):
     precision: Tensor
 
     @staticmethod
-    def of(mean: Float[Tensor, "n d"], spread: Float[Tensor, "n d"], basis: Float[Tensor, "d d"]) -> "Moments":
-        """Return the moments of n codes, n at least 1, with Cov[z|x_i] = basis diag(spread_i) basisᵀ."""
-        exact = mean.double()
+    def of(codes: Codes) -> "Moments":
+        """Return the moments of n codes, n at least 1."""
+        exact = codes.mean.double()
         centre = exact.mean(dim=0)
         centred = exact - centre
-        precision = centre.new_tensor(torch.finfo(mean.dtype).eps)
-        n = centre.new_tensor(len(mean))
-        axes = basis.double()
-        return Moments(n, centre, centred.T @ centred, (axes * spread.double().mean(dim=0)) @ axes.T, precision)
+        precision = centre.new_tensor(torch.finfo(codes.mean.dtype).eps)
+        return Moments(centre.new_tensor(len(exact)), centre, centred.T @ centred, codes.covariance(), precision)
 
     def merged(self, other: "Moments") -> "Moments":
         """Return the moments of both sets of codes together (Chan, Golub, LeVeque 1983)."""
@@ -68,7 +66,7 @@ class Moments(NamedTuple):
 
 
 class CovarianceMetric(CodeMetric):
-    """Measure Cov[q(z)], by the law of total covariance: exact for Gaussian posteriors.
+    """Measure Cov[q(z)], by the law of total covariance: exact where Cov[z|x] is known.
 
     Cov[q(z)] = E[Cov[z|x]] + Cov[mean(x)], in float64; Cov[mean(x)] divides by n - 1.
     """
@@ -87,7 +85,7 @@ class CovarianceMetric(CodeMetric):
             self.add_state(name, value.clone(), dist_reduce_fx=None)
 
     def update(self, codes: Codes) -> None:
-        for name, value in self.moments().merged(Moments.of(codes.mean, *codes.spread()))._asdict().items():
+        for name, value in self.moments().merged(Moments.of(codes))._asdict().items():
             setattr(self, name, value)
 
     def moments(self) -> Moments:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.errors import ArgumentError, UserError, require_at_least
+from infovae.errors import ArgumentError, UserError, reason_of, require_at_least
 from infovae.model import Model, Observed
 from infovae.priors.prior import Prior
 from infovae.terminal.progress import progress
@@ -141,4 +141,4 @@ def make_metric(name: str, factory: Callable[..., Metric], **available: Any) -> 
     except ArgumentError as error:
         raise error.below(f"metrics.{name}") from error
     except ValueError as error:
-        raise UserError(f"metrics.{name}.{error}") from error
+        raise UserError(reason_of(error), key=f"metrics.{name}") from error

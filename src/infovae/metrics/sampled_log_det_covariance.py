@@ -15,7 +15,7 @@ class SampledLogDetCovariance(LogDetCovariance):
     """
 
     def update(self, codes: Codes) -> None:
-        super().update(codes._replace(mean=codes.z, variance=torch.zeros_like(codes.z), basis=None))
+        super().update(codes._replace(mean=codes.z, variance=torch.zeros_like(codes.z), conditional=None))
 
     def compute(self) -> dict[str, Tensor]:
         return {f"sampled_{name}": value for name, value in super().compute().items()}

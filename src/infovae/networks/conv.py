@@ -1,4 +1,4 @@
-"""The paper's DCGAN-like encoder and decoder: 4x4 convolutions of stride 2 and one wide layer.
+"""The paper's DCGAN-like encoder and decoder: convolutions of width 4 and stride 2, and one wide layer.
 
 The defaults, channels (64, 128) and 1,024 hidden units, are those of the authors' released code.
 """
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from infovae.errors import ArgumentError
 from infovae.networks.decoder import Decoder, parameter_shape
+from infovae.networks.spatial import CONVOLUTIONS, TRANSPOSED, check_spatial
 
 NEGATIVE_SLOPE = 0.1
 
@@ -24,26 +25,28 @@ def _check(channels: Sequence[int], hidden: int) -> None:
 
 
 class ConvEncoder(nn.Module):
-    """Halve height and width once for each entry of ``channels``."""
+    """Halve each side of a signal, an image or a volume once for each entry of ``channels``."""
 
     def __init__(
         self, image_shape: Sequence[int], outputs: int, channels: Sequence[int] = (64, 128), hidden: int = 1024
     ) -> None:
         super().__init__()
         _check(channels, hidden)
-        image_channels, height, width = image_shape
+        convolution = CONVOLUTIONS[check_spatial(image_shape)]
+        image_channels, *sides = image_shape
         shrink = 2 ** len(channels)
-        if min(height, width) < shrink:
+        if min(sides) < shrink:
+            size = "x".join(map(str, sides))
             raise ArgumentError(
                 "channels",
                 list(channels),
-                f"lists of at most {int(math.log2(min(height, width)))} entries",
-                f"a {height}x{width} image can't be halved {len(channels)} times",
+                f"lists of at most {int(math.log2(min(sides)))} entries",
+                f"a size of {size} can't be halved {len(channels)} times",
             )
         layers: list[nn.Module] = []
         for before, after in pairwise([image_channels, *channels]):
-            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(NEGATIVE_SLOPE)]
-        features = channels[-1] * (height // shrink) * (width // shrink)
+            layers += [convolution(before, after, 4, stride=2, padding=1), nn.LeakyReLU(NEGATIVE_SLOPE)]
+        features = channels[-1] * math.prod(side // shrink for side in sides)
         self.layers = nn.Sequential(
             *layers,
             nn.Flatten(),
@@ -52,13 +55,13 @@ class ConvEncoder(nn.Module):
             nn.Linear(hidden, outputs),
         )
 
-    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+    def forward(self, images: Float[Tensor, "n c *s"]) -> Float[Tensor, "n k"]:
         parameters: Tensor = self.layers(2 * images - 1)
         return parameters
 
 
 class ConvDecoder(Decoder):
-    """Mirror the encoder. An image size that is not a multiple of 2^len(channels) is cut from a larger one."""
+    """Mirror the encoder. A size that is not a multiple of 2^len(channels) is cut from a larger one."""
 
     def __init__(
         self,
@@ -70,12 +73,13 @@ class ConvDecoder(Decoder):
     ) -> None:
         super().__init__()
         _check(channels, hidden)
-        output_channels, self.height, self.width = parameter_shape(image_shape, parameters_per_channel)
+        transposed = TRANSPOSED[check_spatial(image_shape)]
+        output_channels, *self.sides = parameter_shape(image_shape, parameters_per_channel)
         grow = 2 ** len(channels)
-        start = (channels[-1], math.ceil(self.height / grow), math.ceil(self.width / grow))
+        start = (channels[-1], *(math.ceil(side / grow) for side in self.sides))
         layers: list[nn.Module] = []
         for before, after in pairwise([*reversed(channels), output_channels]):
-            layers += [nn.LeakyReLU(NEGATIVE_SLOPE), nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)]
+            layers += [nn.LeakyReLU(NEGATIVE_SLOPE), transposed(before, after, 4, stride=2, padding=1)]
         self.layers = nn.Sequential(
             nn.Linear(latent_dim, hidden),
             nn.LeakyReLU(NEGATIVE_SLOPE),
@@ -84,6 +88,6 @@ class ConvDecoder(Decoder):
             *layers,
         )
 
-    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k *s"]:
         parameters: Tensor = self.layers(z)
-        return parameters[:, :, : self.height, : self.width]
+        return parameters[:, :, *(slice(side) for side in self.sides)]

@@ -8,22 +8,22 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 FromParameters = Callable[[Tensor], Distribution]
-"""A likelihood: it maps parameters, (n, k, h, w), to a distribution whose pixels and channels are independent."""
+"""A likelihood: it maps parameters, (n, k, *s), to a distribution whose entries are independent."""
 
 
 class Decoder(nn.Module, ABC):
     """Build p(x|z) from a code z and a likelihood.
 
-    A subclass defines ``forward``, which maps (n, d) to the likelihood's parameters, (n, k, h, w): given z, pixels are
-    then independent. A decoder whose pixels depend on each other overrides :meth:`distribution`.
+    A subclass defines ``forward``, which maps (n, d) to the likelihood's parameters, (n, k, *s): given z, entries are
+    then independent. A decoder whose entries depend on each other overrides :meth:`distribution`.
     """
 
     def distribution(self, z: Float[Tensor, "n d"], likelihood: FromParameters) -> Distribution:
-        """Return p(x|z) with batch shape (n,) and event shape (c, h, w); log_prob is in nats per example."""
+        """Return p(x|z) with batch shape (n,) and event shape (c, *s); log_prob is in nats per example."""
         return likelihood(self(z))
 
 
-def parameter_shape(image_shape: Sequence[int], parameters_per_channel: int) -> tuple[int, int, int]:
-    """Return the shape (k, h, w) of the likelihood's parameters; number j belongs to channel j mod c of the image."""
-    channels, height, width = image_shape
-    return parameters_per_channel * channels, height, width
+def parameter_shape(image_shape: Sequence[int], parameters_per_channel: int) -> tuple[int, ...]:
+    """Return the shape (k, *s) of the likelihood's parameters; number j belongs to channel j mod c of the example."""
+    channels, *spatial = image_shape
+    return parameters_per_channel * channels, *spatial

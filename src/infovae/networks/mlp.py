@@ -22,13 +22,13 @@ def perceptron(sizes: Sequence[int]) -> nn.Sequential:
 
 
 class MLPEncoder(nn.Module):
-    """Flatten the image, and map pixels from [0, 1] to [-1, 1], which trains faster."""
+    """Flatten an example of any shape, and map [0, 1], the range of pixels, to [-1, 1], which trains faster."""
 
     def __init__(self, image_shape: Sequence[int], outputs: int, hidden: Sequence[int]) -> None:
         super().__init__()
         self.layers = perceptron([math.prod(image_shape), *hidden, outputs])
 
-    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+    def forward(self, images: Float[Tensor, "n *s"]) -> Float[Tensor, "n k"]:
         parameters: Tensor = self.layers(2 * images.flatten(1) - 1)
         return parameters
 
@@ -43,6 +43,6 @@ class MLPDecoder(Decoder):
         self.output_shape = parameter_shape(image_shape, parameters_per_channel)
         self.layers = perceptron([latent_dim, *hidden, math.prod(self.output_shape)])
 
-    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n *s"]:
         parameters: Tensor = self.layers(z)
         return parameters.unflatten(1, self.output_shape)

@@ -1,7 +1,6 @@
 """The Gated PixelCNN as a decoder (van den Oord et al. 2016, arXiv 1606.05328).
 
 The reach of the decoder is the experimental variable: z has to carry what the decoder can't see. With the reach
-from infovae.errors import ArgumentError
 R = depth * (kernel_size - 1) / 2, the parameters of pixel (i, j) depend on exactly these:
 
     rows i - R to i - 1, columns j - R to j + R
@@ -22,6 +21,7 @@ from infovae.networks.autoregressive import AutoregressiveDecoder
 from infovae.networks.decoder import parameter_shape
 from infovae.networks.gated import GatedLayer
 from infovae.networks.masked import MaskedConv2d, feature_groups
+from infovae.networks.spatial import check_spatial
 
 
 class PixelCNNDecoder(AutoregressiveDecoder):
@@ -49,6 +49,7 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         context_channels: int = 0,
     ) -> None:
         super().__init__()
+        check_spatial(image_shape, 2, 2)
         channels, height, columns = image_shape
         if depth < 1:
             raise ArgumentError("depth", depth, "whole numbers of at least 1")

@@ -1,4 +1,4 @@
-"""A residual encoder and decoder for images of any size.
+"""A residual encoder and decoder for signals, images and volumes of any size.
 
 The blocks are pre-activation blocks (He et al. 2016, arXiv 1603.05027) with group normalisation (Wu & He 2018, arXiv
 1803.08494). It normalises each example by itself, so a code doesn't depend on the rest of the batch.
@@ -12,16 +12,17 @@ from torch import Tensor, nn
 
 from infovae.errors import ArgumentError
 from infovae.networks.decoder import Decoder, parameter_shape
+from infovae.networks.spatial import CONVOLUTIONS, check_spatial
 
 COARSEST = 8
-"""Images are halved until neither side is longer than this."""
+"""Sides are halved until none is longer than this."""
 
 
 class ResnetEncoder(nn.Module):
-    """Residual blocks at every resolution, from the image's own down to at most 8 x 8.
+    """Residual blocks at every resolution, from the example's own down to sides of at most 8.
 
     Args:
-        image_shape: (channels, height, width).
+        image_shape: (c, *s), with 1 to 3 spatial dimensions.
         outputs: k.
         widths: channels at each resolution; further resolutions repeat the last number.
         blocks: the number of blocks at each resolution.
@@ -31,14 +32,16 @@ class ResnetEncoder(nn.Module):
         self, image_shape: Sequence[int], outputs: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 1
     ) -> None:
         super().__init__()
-        channels, height, width = image_shape
-        stages = _stages(height, width, widths, blocks)
+        dimensions = check_spatial(image_shape)
+        convolution = CONVOLUTIONS[dimensions]
+        channels, *sides = image_shape
+        stages = _stages(sides, widths, blocks)
         before = stages[0][0]
-        layers: list[nn.Module] = [nn.Conv2d(channels, before, 3, padding=1)]
+        layers: list[nn.Module] = [convolution(channels, before, 3, padding=1)]
         for number, (after, _) in enumerate(stages):
             # A side n becomes ceil(n / 2).
-            layers += [nn.Conv2d(before, before, 3, stride=2, padding=1)] if number else []
-            layers += [ResidualBlock(before if block == 0 else after, after) for block in range(blocks)]
+            layers += [convolution(before, before, 3, stride=2, padding=1)] if number else []
+            layers += [ResidualBlock(before if block == 0 else after, after, dimensions) for block in range(blocks)]
             before = after
         self.layers = nn.Sequential(
             *layers,
@@ -47,19 +50,19 @@ class ResnetEncoder(nn.Module):
             nn.Linear(before * math.prod(stages[-1][1]), outputs),
         )
 
-    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+    def forward(self, images: Float[Tensor, "n c *s"]) -> Float[Tensor, "n k"]:
         parameters: Tensor = self.layers(2 * images - 1)
         return parameters
 
 
 class ResnetDecoder(Decoder):
-    """Mirror the encoder; resolutions grow by repeating pixels.
+    """Mirror the encoder; resolutions grow by repeating entries.
 
     Args:
         latent_dim: d.
-        image_shape: (c, h, w).
-        parameters_per_channel: the likelihood's number of parameters per pixel and channel.
-        widths: channels at each resolution, from the image's own down, as in the encoder.
+        image_shape: (c, *s), with 1 to 3 spatial dimensions.
+        parameters_per_channel: the likelihood's number of parameters per entry.
+        widths: channels at each resolution, from the example's own down, as in the encoder.
         blocks: the number of blocks at each resolution.
     """
 
@@ -72,38 +75,41 @@ class ResnetDecoder(Decoder):
         blocks: int = 1,
     ) -> None:
         super().__init__()
-        channels, height, width = parameter_shape(image_shape, parameters_per_channel)
-        stages = _stages(height, width, widths, blocks)[::-1]
+        dimensions = check_spatial(image_shape)
+        convolution = CONVOLUTIONS[dimensions]
+        channels, *sides = parameter_shape(image_shape, parameters_per_channel)
+        stages = _stages(sides, widths, blocks)[::-1]
         before, coarsest = stages[0]
         layers: list[nn.Module] = [
             nn.Linear(latent_dim, before * math.prod(coarsest)),
             nn.Unflatten(1, (before, *coarsest)),
         ]
         for number, (after, size) in enumerate(stages):
-            layers += [nn.Upsample(size), nn.Conv2d(before, before, 3, padding=1)] if number else []
-            layers += [ResidualBlock(before if block == 0 else after, after) for block in range(blocks)]
+            layers += [nn.Upsample(size), convolution(before, before, 3, padding=1)] if number else []
+            layers += [ResidualBlock(before if block == 0 else after, after, dimensions) for block in range(blocks)]
             before = after
-        self.layers = nn.Sequential(*layers, *_activated(before), nn.Conv2d(before, channels, 3, padding=1))
+        self.layers = nn.Sequential(*layers, *_activated(before), convolution(before, channels, 3, padding=1))
 
-    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k *s"]:
         parameters: Tensor = self.layers(z)
         return parameters
 
 
 class ResidualBlock(nn.Module):
-    """Add two normalised, activated 3x3 convolutions of x to x, after a 1x1 convolution of x if widths differ."""
+    """Add two normalised, activated convolutions of width 3 to x, after one of width 1 if widths differ."""
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, before: int, after: int, dimensions: int) -> None:
         super().__init__()
-        self.shortcut = nn.Identity() if before == after else nn.Conv2d(before, after, 1)
+        convolution = CONVOLUTIONS[dimensions]
+        self.shortcut = nn.Identity() if before == after else convolution(before, after, 1)
         self.residual = nn.Sequential(
             *_activated(before),
-            nn.Conv2d(before, after, 3, padding=1),
+            convolution(before, after, 3, padding=1),
             *_activated(after),
-            nn.Conv2d(after, after, 3, padding=1),
+            convolution(after, after, 3, padding=1),
         )
 
-    def forward(self, x: Float[Tensor, "n before h w"]) -> Float[Tensor, "n after h w"]:
+    def forward(self, x: Float[Tensor, "n before *s"]) -> Float[Tensor, "n after *s"]:
         y: Tensor = self.shortcut(x) + self.residual(x)
         return y
 
@@ -114,7 +120,7 @@ def _activated(channels: int) -> list[nn.Module]:
     return [nn.GroupNorm(groups, channels), nn.SiLU()]
 
 
-def _stages(height: int, width: int, widths: Sequence[int], blocks: int) -> list[tuple[int, tuple[int, int]]]:
+def _stages(sides: Sequence[int], widths: Sequence[int], blocks: int) -> list[tuple[int, tuple[int, ...]]]:
     """Return channels and size at each resolution, the finest first.
 
     Raises:
@@ -124,7 +130,7 @@ def _stages(height: int, width: int, widths: Sequence[int], blocks: int) -> list
         raise ArgumentError("widths", list(widths), "non-empty lists of whole numbers from 1")
     if blocks < 1:
         raise ArgumentError("blocks", blocks, "whole numbers of at least 1")
-    sizes = [(height, width)]
+    sizes = [tuple(sides)]
     while max(sizes[-1]) > COARSEST:
-        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+        sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
     return [(widths[min(number, len(widths) - 1)], size) for number, size in enumerate(sizes)]

@@ -32,8 +32,8 @@ class CovarianceEigenvalues(Picture):
         codes = finite(observed).codes
         if len(codes.mean) < 2:
             return None
-        moments = Moments.of(codes.mean.cpu(), *(part.cpu() for part in codes.spread()))
-        covariance, noise = moments.covariance(), moments.noise()
+        moments = Moments.of(codes)
+        covariance, noise = moments.covariance().cpu(), moments.noise().cpu()
         aggregate = spectrum(covariance, noise).flip(0)
         if not (aggregate > 0).any():
             return None

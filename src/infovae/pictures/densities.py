@@ -42,7 +42,7 @@ def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
 def aggregate_density(
     codes: Codes, dimensions: Sequence[int], ticks: Float64[Tensor, " rows"], spacing: float
 ) -> Float64[Tensor, " m"]:
-    """Return q of some dimensions: the exact mixture of posteriors, or a kernel estimate where those are points.
+    """Return q of some dimensions: the exact mixture of posteriors where that is known, or a kernel estimate.
 
     A posterior narrower than the spacing of the ticks would fall between them, so it is drawn that wide. On a plane
     this costs rows * n exponentials rather than rows^2 * n, since a posterior's density is a product over dimensions.
@@ -54,7 +54,8 @@ def aggregate_density(
         spacing: between neighbouring ticks.
     """
     chosen = list(dimensions)
-    if (codes.variance > 0).all() and (codes.basis is None or len(chosen) == 1):
+    gaussian = codes.conditional is None or (codes.conditional.gaussian and len(chosen) == 1)
+    if gaussian and (codes.variance > 0).all():
         mean, variance = codes.mean[:, chosen].double(), codes.variance[:, chosen].double()
     else:
         mean = codes.z[:, chosen].double()

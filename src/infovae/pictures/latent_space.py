@@ -49,10 +49,12 @@ def prior_covariance(prior: Prior) -> Float64[Tensor, "d d"]:
 def rate_by_dimension(codes: Codes, prior: Prior) -> Float64[Tensor, " d"] | None:
     """Return E_x KL(q(z_k|x) || p(z_k)) in nats for Gaussian posteriors.
 
-    None where a rate isn't finite: for a prior with dependent dimensions or without full support, and for point masses.
+    None where a rate isn't finite or has no closed form: for a prior with dependent dimensions or without full support,
+    for point masses, and for posteriors that aren't Gaussian.
     """
     dimensions = independent_dimensions(prior)
-    if dimensions is None or not (codes.variance > 0).all():
+    gaussian = codes.conditional is None or codes.conditional.gaussian
+    if dimensions is None or not gaussian or not (codes.variance > 0).all():
         return None
     posterior = Normal(codes.mean, codes.variance.sqrt(), validate_args=False)
     rates: Tensor = kl_divergence(posterior, dimensions).double().mean(dim=0)

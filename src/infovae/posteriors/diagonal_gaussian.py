@@ -10,6 +10,8 @@ from torch.distributions import Distribution, Independent, Normal
 from infovae.errors import ArgumentError
 from infovae.posteriors.posterior import Posterior
 
+Scale = Literal["exp", "sigmoid"]
+
 
 class DiagonalGaussian(Posterior):
     """A Gaussian with a mean and a standard deviation for each dimension and example.
@@ -23,7 +25,7 @@ class DiagonalGaussian(Posterior):
     parameters_per_dimension = 2
     has_density = True
 
-    def __init__(self, scale: Literal["exp", "sigmoid"] = "exp", min_scale: float = 0.0) -> None:
+    def __init__(self, scale: Scale = "exp", min_scale: float = 0.0) -> None:
         super().__init__()
         if not 0 <= min_scale < 1:
             raise ArgumentError("min_scale", f"{min_scale:g}", "values of at least 0 and below 1")

@@ -1,18 +1,20 @@
-"""A Gaussian whose covariance is diagonal in a basis that all examples share."""
+"""A Gaussian with a covariance that isn't diagonal."""
 
 import math
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 from torch.distributions.constraints import Constraint
 from torch.distributions.kl import register_kl
 
+from infovae.codes import Basis
+
 
 class LinearGaussian(Distribution):
-    """N(location, A diag(scale²) Aᵀ) for a matrix A.
+    """N(location, A diag(scale²) Aᵀ) for a matrix A, one for all examples or one for each.
 
     Args:
         location: the mean of each example.
@@ -28,8 +30,8 @@ class LinearGaussian(Distribution):
         self,
         location: Float[Tensor, "n d"],
         scale: Float[Tensor, "n d"],
-        matrix: Float[Tensor, "d d"],
-        inverse: Float[Tensor, "d d"],
+        matrix: Float[Tensor, "d d"] | Float[Tensor, "n d d"],
+        inverse: Float[Tensor, "d d"] | Float[Tensor, "n d d"],
     ) -> None:
         self.location, self.scale, self.matrix, self.inverse = location, scale, matrix, inverse
         super().__init__(location.shape[:-1], location.shape[-1:], validate_args=False)
@@ -40,7 +42,12 @@ class LinearGaussian(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        return self.scale.square() @ self.matrix.square().T
+        return _apply(self.matrix.square(), self.scale.square())
+
+    @property
+    def conditional(self) -> Basis:
+        """What :class:`infovae.codes.Codes` carry of the covariance."""
+        return Basis(self.scale.square(), self.matrix, self.inverse)
 
     @property
     def log_volume(self) -> Tensor:
@@ -49,16 +56,30 @@ class LinearGaussian(Distribution):
 
     def transform(self, noise: Float[Tensor, "*batch d"]) -> Tensor:
         """Return the sample that draws from N(0, I) stand for, with gradient."""
-        return self.location + (self.scale * noise) @ self.matrix.T
+        return self.location + _apply(self.matrix, self.scale * noise)
+
+    def take(self, chosen: Int64[Tensor, " m"]) -> "LinearGaussian":
+        """Return the posteriors of some examples."""
+        bases = (self.matrix, self.inverse)
+        own = [basis if basis.ndim == 2 else basis[chosen] for basis in bases]
+        return LinearGaussian(self.location[chosen], self.scale[chosen], *own)
 
     def rsample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
         return self.transform(torch.randn(shape, dtype=self.location.dtype, device=self.location.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        standard = ((value - self.location) @ self.inverse.T) / self.scale
+        standard = _apply(self.inverse, value - self.location) / self.scale
         constant = 0.5 * math.log(2 * math.pi) * self.location.shape[-1]
         return -0.5 * standard.square().sum(dim=-1) - self.log_volume - constant
+
+
+def _apply(matrix: Tensor, vectors: Tensor) -> Tensor:
+    """Return the products of vectors, (..., d), with one matrix or with the matrix of their example."""
+    if matrix.ndim == 2:
+        return vectors @ matrix.T
+    with torch.autocast(vectors.device.type, enabled=False):  # a density needs more than 8 bits
+        return torch.einsum("...ij,...j->...i", matrix, vectors)
 
 
 @register_kl(LinearGaussian, Independent)

@@ -1,12 +1,14 @@
 """q(z|x) after the moments of q(z): the aggregate posterior has mean 0 and covariance I, whatever the encoder does."""
 
+import math
 from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, Normal
 
+from infovae.errors import ArgumentError
 from infovae.parallel import sum_over_processes
 from infovae.posteriors.linear_gaussian import LinearGaussian
 from infovae.posteriors.point_mass import PointMass
@@ -23,9 +25,15 @@ class Normalized(Posterior):
     Sources: Rustamov 2019 (arXiv 1901.03227, code normalisation); Zhu et al. 2020 (arXiv 2004.12585, BN-VAE).
 
     Args:
-        base: the posterior of the codes before they are normalised; a diagonal Gaussian or a point mass.
+        base: the posterior of the codes before they are normalised; a Gaussian or a point mass.
         latent_dim: d.
         normalization: see :func:`infovae.posteriors.whitening.whitening`.
+        log_det: log det Cov[q(z)] of the training set at evaluation, in nats. An encoder that has overfitted spreads
+            unseen examples less than seen ones, by a gap that depends on their number. Half of it leaves both equally
+            far from the prior. ``diagonal`` normalisation adds it to what correlations leave.
+
+    Raises:
+        ArgumentError: the base is of another family, or log_det isn't finite.
     """
 
     needs_calibration = True
@@ -34,9 +42,17 @@ class Normalized(Posterior):
     matrix: Tensor
     inverse: Tensor
 
-    def __init__(self, base: Posterior, latent_dim: int, normalization: Normalization = "cholesky") -> None:
+    def __init__(
+        self, base: Posterior, latent_dim: int, normalization: Normalization = "cholesky", log_det: float = 0.0
+    ) -> None:
         super().__init__()
+        if not _is_known(base(torch.zeros(1, base.parameters_per_dimension * latent_dim))):
+            accepted = "the posterior diagonal_gaussian, full_gaussian or deterministic"
+            raise ArgumentError("base", type(base).__name__, accepted, "it is neither Gaussian nor a point mass")
+        if not math.isfinite(log_det):
+            raise ArgumentError("log_det", log_det, "finite values")
         self.base = base
+        self.variance = math.exp(log_det / latent_dim)
         self.normalization = normalization
         self.parameters_per_dimension = base.parameters_per_dimension
         self.has_density = base.has_density
@@ -52,7 +68,7 @@ class Normalized(Posterior):
             raw = self.base(parameters)
             centre = sum_over_processes(raw.mean.sum(dim=0)) / global_size
             deviation = raw.mean - centre
-            scatter = deviation.T @ deviation + torch.diag(raw.variance.sum(dim=0))
+            scatter = deviation.T @ deviation + _within(raw, centre.dtype)
             covariance = sum_over_processes(scatter) / global_size
             return normalized(raw, whitening(centre, covariance, self.normalization))
 
@@ -65,20 +81,35 @@ class Normalized(Posterior):
             means, n = raw.mean.double(), len(parameters)
             own = means.mean(dim=0)
             shift = own - mean
-            scatter = scatter + (means - own).T @ (means - own) + torch.diag(raw.variance.double().sum(dim=0))
+            scatter = scatter + (means - own).T @ (means - own) + _within(raw, torch.float64)
             scatter = scatter + torch.outer(shift, shift) * (count * n / (count + n))
             mean, count = mean + shift * (n / (count + n)), count + n
         if not count:
             return
-        stored = whitening(mean, scatter / count, self.normalization)
+        stored = whitening(mean, scatter / (count * self.variance), self.normalization)
         for name, value in stored._asdict().items():
             getattr(self, name).copy_(value)
 
 
+def _is_known(raw: Distribution) -> bool:
+    """Return whether an affine map of this distribution is known."""
+    diagonal = isinstance(raw, Independent) and isinstance(raw.base_dist, Normal)
+    return diagonal or isinstance(raw, LinearGaussian | PointMass)
+
+
+def _within(raw: Distribution, dtype: torch.dtype) -> Float[Tensor, "d d"]:
+    """Return the sum of the covariances of q(u|x) over the batch."""
+    if isinstance(raw, LinearGaussian):
+        return len(raw.mean) * raw.conditional.covariance().to(dtype)
+    return torch.diag(raw.variance.to(dtype).sum(dim=0))
+
+
 def normalized(raw: Distribution, map_: Whitening) -> Distribution:
-    """Return the distribution of matrix @ (u - centre) for u ~ q(u|x), a diagonal Gaussian or a point mass."""
+    """Return the distribution of matrix @ (u - centre) for u ~ q(u|x), a Gaussian or a point mass."""
     with torch.autocast(raw.mean.device.type, enabled=False):  # a covariance of 1 needs more than 8 bits
         location = (raw.mean - map_.centre) @ map_.matrix.T
-    if isinstance(raw, PointMass):
-        return PointMass(location)
-    return LinearGaussian(location, raw.stddev, map_.matrix, map_.inverse)
+        if isinstance(raw, PointMass):
+            return PointMass(location)
+        if isinstance(raw, LinearGaussian):
+            return LinearGaussian(location, raw.scale, map_.matrix @ raw.matrix, raw.inverse @ map_.inverse)
+        return LinearGaussian(location, raw.stddev, map_.matrix, map_.inverse)

@@ -1,7 +1,7 @@
 """The interface of a posterior family q(z|x), and how its codes are drawn."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from jaxtyping import Float
@@ -37,6 +37,16 @@ class Posterior(nn.Module, ABC):
     @abstractmethod
     def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
         """Return q(z|x) with batch shape (n,) and event shape (d,)."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Posterior":
+        """Stay in float32 where the model is moved to half precision: the encoder's output comes in float32, too."""
+
+        def at_least_single(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved.float() if moved.dtype in (torch.bfloat16, torch.float16) else moved
+
+        super()._apply(at_least_single, recurse)
+        return self
 
     def forward_training(self, parameters: Float[Tensor, "m k"], global_size: int) -> Distribution:
         """Return q(z|x) of this process's rows of a global batch, as training sees it; ``forward`` by default.

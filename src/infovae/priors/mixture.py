@@ -1,21 +1,30 @@
-"""The common part of priors that are mixtures of diagonal Gaussians."""
+"""The common part of priors that are mixtures of as many distributions as they have components."""
 
 from abc import abstractmethod
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
 from infovae.priors.prior import Prior
 
 
+@runtime_checkable
+class RowDraws(Protocol):
+    """A batch of distributions that can be chosen from."""
+
+    def take(self, chosen: Int64[Tensor, " n"]) -> Distribution:
+        """Return the distributions at some positions."""
+
+
 class MixturePrior(Prior):
-    """(1/K) sum_k N(mean_k, diag scale_k^2)."""
+    """(1/K) sum_k p_k(z), for diagonal Gaussians p_k or for distributions with a method ``take``."""
 
     @abstractmethod
     def components(self) -> Distribution:
-        """Return the diagonal Gaussians, an Independent Normal of batch shape (K,) and event shape (d,)."""
+        """Return the p_k, with batch shape (K,) and event shape (d,)."""
 
     def distribution(self) -> Distribution:
         components = self.components()
@@ -26,8 +35,9 @@ class MixturePrior(Prior):
     def sample(self, n: int) -> Float[Tensor, "n d"]:
         # MixtureSameFamily would draw from every component, (n, K, d), and keep one draw in K.
         components = self.components()
-        assert isinstance(components, Independent)
-        normal = components.base_dist
-        assert isinstance(normal, Normal)
-        chosen = torch.randint(len(normal.loc), (n,), device=normal.loc.device)
-        return torch.normal(normal.loc[chosen], normal.scale[chosen])
+        mean = components.mean
+        chosen = torch.randint(len(mean), (n,), device=mean.device)
+        if isinstance(components, Independent) and isinstance(components.base_dist, Normal):
+            return torch.normal(components.base_dist.loc[chosen], components.base_dist.scale[chosen])
+        assert isinstance(components, RowDraws)
+        return components.take(chosen).sample()

@@ -7,7 +7,7 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -18,7 +18,7 @@ from infovae.errors import UserError
 from infovae.pictures.drawing import save_picture
 from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct, finished, laid_over, run_cells
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
-from infovae.reproduction.figure import Figure, Row
+from infovae.reproduction.figure import Figure, Row, Scale
 from infovae.reproduction.page import write_page
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole
@@ -27,7 +27,7 @@ from infovae.sweeps.jobs import Job, told_apart
 from infovae.training.assemble import build_chosen
 
 TOP_LEVEL: dict[str, Any] = {
-    "scale": Literal["quick", "paper"],
+    "scale": Scale,
     "train": bool,
     "cells": list[str],
     "runs": str,
@@ -52,6 +52,10 @@ def reproduce(cfg: DictConfig) -> None:
     check_writable(Path(cfg.output), "output")
     check_overrides(cfg.cells)
     figures: dict[str, Figure] = build_chosen(cfg, "figure")
+    for name, figure in figures.items():
+        if cfg.scale not in figure.scales:
+            why = f"figure={name} has no such scale"
+            raise UserError(why, key="scale", value=cfg.scale, accepted=", ".join(figure.scales))
     incomplete = [name for name, figure in figures.items() if not _make(name, figure, cfg)]
     if incomplete:
         command = "the same command" if cfg.train else "the same command with train=true"
@@ -60,10 +64,9 @@ def reproduce(cfg: DictConfig) -> None:
 
 def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     """Run, draw and write one figure; return whether it is complete."""
-    folder = Path(cfg.runs) / cfg.scale / name
+    folder = Path(cfg.runs) / cfg.scale / figure.cells_at.get(cfg.scale, name)
     jobs: list[Job] = []
-    for arm in figure.arms:
-        overrides = figure.overrides(arm, cfg.scale, laid_over(EVERY_CELL, cfg.cells))
+    for overrides in figure.overrides(cfg.scale, laid_over(EVERY_CELL, cfg.cells)):
         if cfg.train:
             run_cells(folder, overrides, _launcher())
         jobs += cells_of(folder, overrides)

@@ -12,6 +12,7 @@ from torch import Tensor
 from infovae.codes import joined
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import observe
+from infovae.pictures.aggregate_posterior_contours import widest
 from infovae.pictures.canvas import PRIOR_COLOUR, rendered, style
 from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, plane, prior_density, ticks_of
 from infovae.pictures.picture import Pixels
@@ -34,8 +35,9 @@ COLUMNS = {
 
 
 class Plane(NamedTuple):
-    """q and p on a square grid centred at 0, whose sides reach to ``extent``."""
+    """q and p on a square grid centred at 0, whose sides reach to ``extent``, in two dimensions of z."""
 
+    dimensions: list[int]
     extent: float
     aggregate: Float64[Tensor, " m"]
     prior: Float64[Tensor, " m"]
@@ -56,13 +58,13 @@ class Contours(Figure):
 
 @torch.no_grad()
 def plane_of(run: SavedRun) -> Plane:
-    """Return the densities of a run's test codes and of its prior on a plane."""
+    """Return the densities of a run's test codes and of its prior, in the two dimensions in which q(z) is widest."""
     codes = joined([observed.codes for observed in observe(run.module, run.data, "test", seed=0)])
-    prior = run.module.prior
-    extent = extent_of(codes.z, prior.sample(10000))
+    prior, dimensions = run.module.prior, widest(codes)
+    extent = extent_of(codes.z[:, dimensions], prior.sample(10000)[:, dimensions])
     ticks, spacing = ticks_of(ROWS, extent), 2 * extent / (ROWS - 1)
-    aggregate = aggregate_density(codes, [0, 1], ticks, spacing)
-    return Plane(extent, aggregate, prior_density(prior, [0, 1], ticks, spacing))
+    aggregate = aggregate_density(codes, dimensions, ticks, spacing)
+    return Plane(dimensions, extent, aggregate, prior_density(prior, dimensions, ticks, spacing))
 
 
 def _drawn(planes: dict[str, Plane]) -> Pixels:
@@ -73,7 +75,8 @@ def _drawn(planes: dict[str, Plane]) -> Pixels:
             extent = found.extent
             draw_contours(axes, extent, found.aggregate, colours[name], dashed=False, filled=True)
             draw_contours(axes, extent, found.prior, PRIOR_COLOUR, dashed=True)
-            axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
+            across, up = (f"$z_{k + 1}$" for k in found.dimensions)
+            axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel=across, ylabel=up)
             axes.set_title(f"{name}: 25, 50, 75, 95 % of the mass")
         handles = [Line2D([], [], color=colours[name], label=f"$q(z)$, {name}") for name in planes]
         handles.append(Line2D([], [], color=PRIOR_COLOUR, linestyle="dashed", label="$p(z)$"))

@@ -2,12 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Literal, NamedTuple
 
 from infovae.pictures.picture import Pixels
 from infovae.reproduction.cells import Cell, laid_over
 
 Row = Mapping[str, float | str]
+
+Scale = Literal["quick", "long", "paper"]
 
 
 class Findings(NamedTuple):
@@ -33,6 +36,9 @@ class Figure(ABC):
             combination of their values is a cell.
         quick: overrides that make the cells fit two cores and twenty minutes.
         paper: overrides for the full protocol.
+        long: overrides for the paper's number of steps on two cores; none: the figure has no such scale.
+        arms_at: by scale, the names of its arms; all of them by default.
+        cells_at: by scale, the figure whose folder holds the cells; this figure's own by default.
         evaluation: by scale, the overrides with which infovae evaluate measures finished cells; none: it doesn't.
         classifier: the data set whose classifier that needs; infovae classifier trains it.
     """
@@ -45,24 +51,27 @@ class Figure(ABC):
         arms: dict[str, list[str]],
         quick: list[str],
         paper: list[str],
+        long: list[str] | None = None,
+        arms_at: dict[str, list[str]] | None = None,
+        cells_at: dict[str, str] | None = None,
         evaluation: dict[str, list[str]] | None = None,
         classifier: str | None = None,
     ) -> None:
         self.cells = cells
         self.arms = arms
-        self.scales = {"quick": quick, "paper": paper}
+        self.scales = {"quick": quick, "paper": paper} | ({} if long is None else {"long": long})
+        self.arms_at = arms_at or {}
+        self.cells_at = cells_at or {}
         self.evaluation = evaluation or {}
         self.classifier = classifier
 
-    def overrides(self, arm: str, scale: Literal["quick", "paper"], last: Sequence[str]) -> list[str]:
-        """Return the overrides of an arm's cells.
+    def overrides(self, scale: Scale, last: Sequence[str]) -> list[list[str]]:
+        """Return the overrides of each arm's cells at a scale.
 
         Key by key, the arm's win over the figure's, the scale's over both, and ``last`` over all.
         """
-        overrides = self.cells
-        for layer in (self.arms[arm], self.scales[scale], last):
-            overrides = laid_over(overrides, layer)
-        return overrides
+        arms = [self.arms[name] for name in self.arms_at.get(scale, self.arms)]
+        return [reduce(laid_over, (arm, self.scales[scale], last), self.cells) for arm in arms]
 
     @abstractmethod
     def draw(self, cells: Sequence[Cell]) -> Findings:

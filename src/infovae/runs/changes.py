@@ -24,7 +24,7 @@ MAY_CHANGE = (
     "trainer.enable_*", "trainer.log_every_n_steps", "trainer.check_val_every_n_epoch", "trainer.num_sanity_val_steps",
     "trainer.default_root_dir", "trainer.plugins", "trainer.profiler", "trainer.deterministic", "trainer.benchmark",
     "trainer.detect_anomaly", "trainer.inference_mode", "trainer.fast_dev_run",
-    *(f"optimizer.{name}" for name in HYPERPARAMETERS),
+    *(f"optimizer.{name}" for name in HYPERPARAMETERS), "scheduler.*",
 )  # fmt: skip
 """Keys, or patterns of keys, whose change takes effect when a run goes on. Any other change is refused."""
 
@@ -70,7 +70,7 @@ def refuse_changes(found: Sequence[Change], checkpoint: Path, has_schedule: bool
     Args:
         found: all changes.
         checkpoint: its file.
-        has_schedule: whether a schedule moves the learning rate, and would undo a change of it.
+        has_schedule: whether Lightning restores a schedule of the rate, which would undo a change of it.
 
     Raises:
         ChangedError: names every such change.
@@ -101,7 +101,7 @@ def refuse_without_training(found: Iterable[Change], epochs: int, most: int | No
         raise ChangedError(
             f"the run has trained {epochs} epochs", key="trainer.max_epochs", value=most, accepted=f"at least {epochs}"
         )
-    wrong = [change for change in found if change.key.startswith("optimizer.")]
+    wrong = [change for change in found if change.key.startswith(("optimizer.", "scheduler."))]
     if wrong:
         raise ChangedError(
             f"{', '.join(map(str, wrong))}: all {epochs} epochs are trained", accepted="a larger trainer.max_epochs"

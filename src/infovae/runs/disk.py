@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytorch_lightning as pl
 from torch import nn
 
 from infovae.errors import UserError
@@ -20,7 +21,7 @@ COPIES = 3
 """Numbers in a checkpoint for each weight: the weight and Adam's two moments."""
 
 
-def check_space(run_dir: Path, module: nn.Module, place: str, files: int) -> None:
+def check_space(run_dir: Path, module: nn.Module, place: str, files: int, averages: int = 0) -> None:
     """Refuse a folder with less room than the checkpoints take; pictures and loggers come on top.
 
     Args:
@@ -28,13 +29,14 @@ def check_space(run_dir: Path, module: nn.Module, place: str, files: int) -> Non
         module: the model, whose weights the checkpoints hold.
         place: the key by which the folder was chosen, with its value.
         files: number of checkpoints on the disk at once.
+        averages: number of averages of the weights that each holds.
 
     Raises:
         UserError: there is too little room.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
-    needed, free = files * COPIES * weights, shutil.disk_usage(run_dir).free
+    needed, free = files * (COPIES + averages) * weights, shutil.disk_usage(run_dir).free
     if free < needed:
         why = f"{free / 1e6:.1f} MB are free there and the checkpoints take {needed / 1e6:.1f}"
         raise UserError(why, key=place, accepted="a folder with room")
@@ -59,15 +61,16 @@ def disk_errors(key: str) -> Iterator[None]:
         raise UserError(why, key=key, accepted=accepted) from problem
 
 
-def as_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
+def as_one_line(problem: Exception, run_dir: Path, place: str, trainer: pl.Trainer | None) -> Exception:
     """Return the error as one line that says what the disk refused and what is left; other errors stay as they are.
 
     Args:
         problem: the error that ended the run.
         run_dir: the run's folder.
         place: the key by which the folder was chosen, with its value.
+        trainer: of the run, once there is one.
     """
     if not isinstance(problem, OSError) or problem.errno not in REFUSALS:
         return problem
     file = f"{problem.filename}: " if problem.filename else ""
-    return UserError(f"{file}{problem.strerror}; {left_behind(run_dir)}", key=place)
+    return UserError(f"{file}{problem.strerror}; {left_behind(run_dir, trainer)}", key=place)

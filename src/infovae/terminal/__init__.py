@@ -1,1 +1,1 @@
-"""Tables and progress bars for the terminal."""
+"""What the terminal shows: tables, progress bars, and commands to type."""

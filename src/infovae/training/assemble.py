@@ -13,9 +13,10 @@ from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from infovae.config.check import build
+from infovae.config.build import build
+from infovae.config.check import check_nodes
 from infovae.data.module import ImageData
-from infovae.errors import ArgumentError, UserError
+from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, may_train_longer
@@ -27,6 +28,7 @@ from infovae.training.callbacks.early_end import EarlyEnd
 from infovae.training.callbacks.finite_steps import FiniteSteps
 from infovae.training.callbacks.fresh_metrics import FreshMetrics
 from infovae.training.callbacks.kept_config import KeptConfig
+from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.callbacks.metrics_file import MetricsFile
 from infovae.training.callbacks.random_streams import RandomStreams
 from infovae.training.callbacks.throughput import Throughput
@@ -40,13 +42,22 @@ def build_data(cfg: DictConfig) -> ImageData:
 
 
 def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
-    """Return the model for images of the data's shape; the prior has seen the training images.
+    """Return the model for images of the data's shape, ready to train; the prior has seen the training images.
 
     Raises:
-        UserError: see :func:`build_bare_module`.
+        UserError: see :func:`build_bare_module`, nothing learns, or the optimiser doesn't take a setting of
+            ``parameter_groups``.
     """
     module = build_bare_module(cfg, data.image_shape, data.evaluation_splits)
     module.attach_prior(data.splits["train"].images)
+    groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
+    target = {"_target_": cfg.optimizer._target_}
+    check_nodes({f"parameter_groups.{name}": own | target for name, own in groups.items()})
+    module.parameter_groups = groups
+    frozen = cfg.get("freeze") or []
+    module.freeze_parts(frozen)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise UserError("nothing learns", key="freeze", value=f"[{','.join(frozen)}]", accepted="one of them")
     return module
 
 
@@ -82,7 +93,7 @@ def build_bare_module(
     try:
         parts["optimizer"]([nn.Parameter(torch.zeros(1))])  # what it refuses, it refuses before training
     except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(" ".join(str(error).split()), key="optimizer") from error
+        raise UserError(reason_of(error), key="optimizer") from error
     try:
         module = InfoVAE(
             encoder=encoder,
@@ -93,10 +104,9 @@ def build_bare_module(
             splits=evaluation_splits,
             **parts,
         )
-    except ArgumentError as error:  # of the objective, the only part whose arguments the module looks at
-        raise error.below("model") from error
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    except ArgumentError as error:
+        key = error.argument.replace("objective.", "model.", 1)  # the config's name for it
+        raise UserError(error.why, key=key, value=error.value, accepted=error.accepted) from error
     return module
 
 
@@ -147,7 +157,7 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
         cfg: the config of the run.
         changes: what differs from the config of the checkpoint that the run goes on from.
     """
-    run_dir = Path(cfg.run_dir)
+    file = MetricsFile(str(Path(cfg.run_dir) / "metrics.csv"))
     always = [
         FreshMetrics(),
         RandomStreams(cfg.seed),
@@ -157,12 +167,13 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
         KeptConfig(OmegaConf.to_container(cfg, resolve=True), changes),  # type: ignore[arg-type]
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
-        MetricsFile(str(run_dir / "metrics.csv")),  # before checkpoints, which hold its rows
+        *([LearningRate(build(cfg.scheduler, "scheduler"), file)] if cfg.get("scheduler") else []),
+        file,  # before checkpoints, which hold its rows
     ]
     _check_accelerator(cfg.trainer.get("accelerator", "auto"), str(cfg.trainer.get("precision")))
     given = enumerate(cfg.trainer.get("plugins") or [])
     own = [build(node, f"trainer.plugins[{position}]") for position, node in given]
-    plugins = [WholeCheckpoints(run_dir), *cluster_plugins(), *own]
+    plugins = [WholeCheckpoints(Path(cfg.run_dir)), *cluster_plugins(), *own]
     trainer: pl.Trainer = build(
         cfg.trainer, "trainer", callbacks=always + build_callbacks(cfg), plugins=plugins, logger=False
     )

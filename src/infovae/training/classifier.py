@@ -13,7 +13,8 @@ from pydantic import Field
 from infovae.classifier.fit import accuracy, fit_classifier
 from infovae.classifier.network import Classifier
 from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
-from infovae.config.check import build, check
+from infovae.config.build import build
+from infovae.config.check import check
 from infovae.data.binarization import Binarization
 from infovae.data.module import ImageData
 from infovae.errors import UserError

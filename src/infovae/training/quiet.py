@@ -10,6 +10,7 @@ NO_NEWS = (
     "GPU available: False",
     "TPU available: False",
     "`Trainer.fit` stopped: `max_epochs",
+    "Found current_model_state in the checkpoint",  # of a run that averages its weights
     "No CUDA runtime is found",  # torch, compiling without a GPU
 )
 """Beginnings of log lines, of Lightning or torch, that tell a user nothing."""

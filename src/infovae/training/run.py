@@ -16,7 +16,9 @@ from infovae.runs.changes import Change, changes, config_of, refuse_changes, ref
 from infovae.runs.checkpoints import epochs_of, load_weights, read_resumable
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_links_inside
+from infovae.runs.folder import write_record
 from infovae.runs.lock import claimed
+from infovae.schedules.label import weight_label
 from infovae.training.assemble import (
     build_data,
     build_loggers,
@@ -25,23 +27,30 @@ from infovae.training.assemble import (
     goes_on,
     newest_checkpoint,
 )
+from infovae.training.callbacks.measured_weights import averages
 from infovae.training.checks import (
     check_batch,
     check_callbacks,
     check_clipping,
+    check_least_length,
+    check_length,
     check_limits,
     check_loggers,
     check_optimizer,
     check_processes,
     check_same_images,
+    check_schedules,
+    check_transfer,
     checkpoint_files,
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
+from infovae.training.monitors import check_monitors
 from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
 from infovae.training.record import Record, final_row, recorded
+from infovae.training.transfer import Origin, start_from
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +70,21 @@ class Start(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The parts of a run, ready to train."""
+    """The parts of a run, ready to train.
+
+    Attributes:
+        cfg: the config, with nothing left to choose.
+        data: the images.
+        module: the model.
+        trainer: without loggers yet.
+        origin: where the model's first weights come from, if another run gave them.
+    """
 
     cfg: DictConfig
     data: ImageData
     module: InfoVAE
     trainer: pl.Trainer
+    origin: Origin | None
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
@@ -137,7 +155,9 @@ def build_run(start: Start) -> Run:
     cfg = start.cfg
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
-    module = build_module(cfg, data)
+    module, origin = build_module(cfg, data), None
+    if start.checkpoint is None and cfg.init_from is not None:
+        origin = start_from(module, cfg, data)
     if start.checkpoint is not None:
         check_same_images(data, start.checkpoint)
         load_weights(module, start.checkpoint["state_dict"], Path(cfg.ckpt_path))
@@ -146,21 +166,27 @@ def build_run(start: Start) -> Run:
     if cfg.compile:
         log.info("compile=true: the first step waits for the compiler, seconds or, with many layers, a minute")
         module.compile_training()
-    return Run(cfg, data, module, build_trainer(cfg, start.changes))
+    return Run(cfg, data, module, build_trainer(cfg, start.changes), origin)
 
 
 def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     """Refuse what would fail later, before anything is written."""
     run_dir = Path(run.cfg.run_dir)
     if is_first_process():
-        check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer))
+        averaged = len(averages(run.trainer))
+        check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer), averaged)
     check_clipping(run.cfg, run.trainer)
-    check_loggers(run.cfg)
+    check_loggers(run.cfg, run.trainer)
+    check_transfer(run.cfg)
     check_batch(run.module, run.data)
+    check_schedules(run.module, run.trainer, run.data)
+    check_least_length(run.cfg.trainer)
     check_limits(run.trainer, run.data)
+    check_length(run.trainer)
     check_processes(run.trainer, run.data)
-    check_callbacks(run.trainer, run.module, run.data)
-    check_optimizer(run.module, checkpoint)
+    check_callbacks(run.trainer)
+    check_monitors(run.trainer, run.module, run.data)
+    check_optimizer(run.module, run.trainer.strategy.root_device, checkpoint)
 
 
 def fit(run: Run, record: Record) -> None:
@@ -169,11 +195,15 @@ def fit(run: Run, record: Record) -> None:
     record.trainer = trainer
     log.info(
         "loss = reconstruction + %g * rate + %g * %s%s",
-        objective.rate_weight, objective.divergence_weight, divergence_name(run.module.divergence),
-        "" if objective.divergence_weight else ", which is measured, not optimised",
+        *objective.final(), divergence_name(run.module.divergence),
+        "" if objective.weighs_divergence else ", which is measured, not optimised",
     )  # fmt: skip
+    for name in objective.moving:
+        log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
     trainer.loggers = build_loggers(cfg)
     record.begin(cfg)
+    if run.origin is not None and is_first_process():
+        write_record(Path(cfg.run_dir) / "init_from.json", run.origin._asdict(), inside=Path(cfg.run_dir))
     for logger in trainer.loggers:
         logger.log_hyperparams(hyperparameters(cfg))
     trainer.fit(run.module, datamodule=run.data, ckpt_path=cfg.ckpt_path, weights_only=True)

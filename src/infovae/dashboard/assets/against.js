@@ -23,16 +23,17 @@ function drawAgainst() {
   else if (!runs.length) notes.unshift("No run here has both.");
   if (byId("against-log-x").checked && isNumeric && !logarithmic) notes.unshift("Not all values are positive: x is linear.");
   note("against-note", notes);
+  const categories = [...new Set(runs.map((run) => run.config[key]))].sort(inOrder).map(place);
   const ticks = [...new Set(runs.map((run) => run.config[key]))].sort((one, other) => one - other);
   const few = logarithmic && ticks.length <= 12 ? { tickvals: ticks, ticktext: ticks.map(formatNumber) } : {};
   return draw("against-plot", traces, {
-    xaxis: axis(key || "config key", isNumeric ? { type: logarithmic ? "log" : "linear", ...few } : { type: "category" }),
+    xaxis: axis(key || "config key", isNumeric ? { type: logarithmic ? "log" : "linear", ...few } : { type: "category", categoryorder: "array", categoryarray: categories }),
     yaxis: axis(metric, byId("against-log-y").checked ? { type: "log" } : {}),
   });
 }
 
 function meansTrace(group, metric, key, place) {
-  const values = [...new Set(group.runs.map((run) => run.config[key]))].sort((one, other) => (one < other ? -1 : 1));
+  const values = [...new Set(group.runs.map((run) => run.config[key]))].sort(inOrder);
   const points = values
     .map((value) => ({ value, ...average(group.runs.filter((run) => run.config[key] === value), metric) }))
     .filter((point) => point.count);
@@ -43,7 +44,7 @@ function meansTrace(group, metric, key, place) {
     legendgroup: group.name,
     showlegend: false,
     mode: "lines",
-    line: { color: group.colour, width: 2 },
+    line: { color: group.colour, width: 2, dash: group.dash },
     text: points.map((point) => `${wrapped(group.label)}<br>${plotText(key)}=${plotText(formatValue(point.value))}: ${formatMean(point)}, n=${point.count}`),
     hoverinfo: "text",
   };

@@ -15,12 +15,13 @@ function byId(id) {
 
 /** Offer values in a select; what was selected stays, else the first of the preferred that there is. */
 function offer(select, values, preferred = []) {
-  const before = select.value;
+  const before = view.wanted.get(select.id) ?? select.value;
   if (values.join("\n") !== [...select.options].map((option) => option.value).join("\n")) {
     select.replaceChildren(...values.map((value) => element("option", { text: value, value })));
   }
   const wanted = [before, ...preferred, values[0]].find((value) => values.includes(value));
   if (wanted !== undefined) select.value = wanted;
+  if (select.value === before) view.wanted.delete(select.id);
 }
 
 /** Checkboxes in a sheet, with a field that narrows them; sections are {title, items: [{value, label}]}. */

@@ -12,7 +12,9 @@ function drawCurves() {
   let traces;
   if (byId("curves-lines").value === "mean") {
     if (groups.length > MOST_GROUPS) notes.push(`The first ${MOST_GROUPS} of ${groups.length} groups are drawn: group by fewer keys, or filter.`);
-    traces = groups.slice(0, MOST_GROUPS).flatMap((group) => meanTraces(group, metric, over));
+    const some = groups.slice(0, MOST_GROUPS);
+    const opacity = Math.min(0.2, 0.8 / some.length); // many bands would become one slab
+    traces = some.flatMap((group) => meanTraces(group, metric, over, opacity));
     notes.push("Bands are ± one standard error over the runs that reached the epoch.");
   } else {
     if (runs.length > MOST_LINES) notes.push(`The first ${MOST_LINES} of ${runs.length} runs are drawn: filter or choose runs.`);
@@ -51,7 +53,7 @@ function meanCurve(runs, metric, over) {
   }));
 }
 
-function meanTraces(group, metric, over) {
+function meanTraces(group, metric, over, opacity) {
   const points = meanCurve(group.runs, metric, over);
   const shared = { legendgroup: group.name, hoverinfo: "skip", showlegend: false, mode: "lines", line: { width: 0 } };
   const x = points.map((point) => point.place);
@@ -68,15 +70,15 @@ function meanTraces(group, metric, over) {
       x: banded.map((point) => point.place),
       y: edge(1),
       fill: "tonexty",
-      fillcolor: transparent(group.colour, 0.2),
+      fillcolor: transparent(group.colour, opacity),
     },
     {
       x,
       y: points.map((point) => point.mean),
-      name: plotText(group.label),
+      name: legendText(group),
       legendgroup: group.name,
       mode: points.length > 60 ? "lines" : "lines+markers",
-      line: { color: group.colour, width: 2 },
+      line: { color: group.colour, width: 2, dash: group.dash },
       marker: { color: group.colour, size: 5 },
       text: points.map((point) => `${wrapped(group.label)}<br>epoch ${point.epoch}: ${point.mean === null ? "" : formatMean(point)}, n=${point.count}`),
       hoverinfo: "text",
@@ -88,11 +90,11 @@ function runTraces(group, metric, over) {
   return group.runs.map((run, position) => ({
     x: horizontal(run, over),
     y: run.curves[metric],
-    name: plotText(group.label),
+    name: legendText(group),
     legendgroup: group.name,
     showlegend: position === 0,
     mode: run.curves.epoch.length > 60 ? "lines" : "lines+markers",
-    line: { color: group.colour, width: state.chosen.has(run.id) ? 3 : 1.3 },
+    line: { color: group.colour, width: state.chosen.has(run.id) ? 3 : 1.3, dash: group.dash },
     marker: { color: group.colour, size: 4 },
     customdata: run.curves.epoch.map(() => run.id),
     text: run.curves.epoch.map((epoch, row) => `${describeRun(run)}<br>epoch ${epoch}: ${formatValue(run.curves[metric][row] ?? undefined)}`),

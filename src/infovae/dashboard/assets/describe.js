@@ -1,6 +1,12 @@
 // What a set of runs has in common and what tells them apart.
 
-const UNTELLING = new Set(["name", "group", "tags"]);
+// How a run was named, kept, shown or placed on a machine, but not what it trained.
+const BOOKKEEPING = /^(name|group|tags|run_dir|resume|ckpt_path|logger|sweep|callbacks|pictures|hydra|trainer\.(accelerator|devices|num_nodes|strategy|logger|callbacks|default_root_dir|log_every_n_steps|enable_\w+))(\.|$)/;
+
+/** Whether a config key never groups runs, names them or makes a column. */
+function isBookkeeping(key) {
+  return BOOKKEEPING.test(key);
+}
 
 /**
  * Config keys that differ between runs, those that tell most first, and all metrics.
@@ -9,7 +15,7 @@ const UNTELLING = new Set(["name", "group", "tags"]);
 function describe(runs) {
   const configured = runs.filter((run) => Object.keys(run.config).length);
   const keys = new Set();
-  for (const run of configured) for (const key of Object.keys(run.config)) keys.add(key);
+  for (const run of configured) for (const key of Object.keys(run.config)) if (!isBookkeeping(key)) keys.add(key);
   const depth = (key) => key.split(".").length;
   const splits = new Map();
   const differing = [];
@@ -23,7 +29,7 @@ function describe(runs) {
     if (seen.size < 2) continue;
     const signature = split.join();
     differing.push({ key, twin: splits.has(signature), values: seen.size });
-    if (!splits.has(signature) && !UNTELLING.has(key)) splits.set(signature, key);
+    if (!splits.has(signature)) splits.set(signature, key);
   }
   const metrics = new Set();
   for (const run of runs) for (const name of Object.keys(run.metrics)) metrics.add(name);
@@ -32,15 +38,18 @@ function describe(runs) {
   return {
     keys: [...keys].sort(),
     differing,
-    telling: differing.filter(({ key, twin }) => !twin && !UNTELLING.has(key)).map(({ key }) => key),
+    telling: differing.filter(({ twin }) => !twin).map(({ key }) => key),
     metrics: [...metrics].sort(),
     curves: [...curves].filter((name) => !["epoch", "step", "seconds"].includes(name)).sort(),
   };
 }
 
-/** The metrics that a reader wants first. */
+const CHIEF = ["/log_det_covariance", "/mmd", "/elbo", "/reconstruction", "/rate", "/loss"];
+
+/** The metrics that a reader wants first, the chief ones in front. */
 function telltaleMetrics(metrics) {
-  const plain = metrics.filter((name) => !name.endsWith("_standard_error") && !name.endsWith("/elbo"));
+  const rank = (name) => (CHIEF.findIndex((end) => name.endsWith(end)) + CHIEF.length + 1) % (CHIEF.length + 1);
+  const plain = metrics.filter((name) => !name.endsWith("_standard_error")).sort((one, other) => rank(one) - rank(other));
   const tests = plain.filter((name) => name.startsWith("test/"));
   const evaluations = plain.filter((name) => name.startsWith("evaluation/test/"));
   const chosen = tests.length ? [...tests.slice(0, 8), ...evaluations.slice(0, 6)] : plain.slice(0, 8);

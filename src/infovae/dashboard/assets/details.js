@@ -1,20 +1,21 @@
 // A run by itself: how to make it again, what went wrong, its whole config. #run=PATH links to it.
 
 function detailsLink(run) {
-  return `#run=${encodeURIComponent(run.path)}`;
+  return `#${new URLSearchParams({ run: run.path })}`;
 }
 
+/** Name a run in the address, beside what it says of the view. */
+function linkDetails(run) {
+  const told = new URLSearchParams(location.hash.slice(1));
+  told.set("run", run.path);
+  location.hash = told;
+}
+
+/** Open the run that the address names, once it has been read. */
 function openLinkedDetails() {
-  const match = /^#run=(.*)$/.exec(location.hash);
-  if (!match) return;
-  let path;
-  try {
-    path = decodeURIComponent(match[1]);
-  } catch {
-    return; // not a link of ours
-  }
-  const run = allRuns().find((one) => one.path === path);
-  if (run) showDetails(run);
+  const path = new URLSearchParams(location.hash.slice(1)).get("run");
+  const run = path !== null && allRuns().find((one) => one.path === path);
+  if (run && byId("details").dataset.path !== path) showDetails(run);
 }
 
 function showDetails(run) {
@@ -29,6 +30,7 @@ function showDetails(run) {
   parts.push(element("h3", { text: "Reproduce" }), ...reproduction(run));
   parts.push(listing("Metrics", run.metrics, true), listing("Config", run.config, false));
   dialog.replaceChildren(...parts);
+  dialog.dataset.path = run.path;
   if (!dialog.open) dialog.showModal();
 }
 
@@ -69,7 +71,13 @@ function listing(title, values, open) {
 
 function followLinks() {
   addEventListener("hashchange", openLinkedDetails);
-  byId("details").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+  byId("details").addEventListener("close", () => {
+    delete byId("details").dataset.path;
+    const told = new URLSearchParams(location.hash.slice(1));
+    told.delete("run");
+    history.replaceState(null, "", `#${told}`);
+    saveViewSoon();
+  });
   byId("details").addEventListener("click", (event) => {
     if (event.target === byId("details")) byId("details").close(); // the backdrop
   });

@@ -22,6 +22,7 @@ function showView(name) {
     byId(tab.getAttribute("aria-controls")).hidden = !selected;
   }
   document.querySelector(".scope").hidden = name === "pictures"; // which are of the chosen runs anyway
+  saveViewSoon();
   drawViewsSoon();
 }
 
@@ -67,6 +68,7 @@ function fillGroupMenu() {
   ];
   fillMenu("group-keys", sections, groupKeys, (keys) => {
     state.groupKeys = keys;
+    saveViewSoon();
     drawAll();
   });
 }
@@ -81,6 +83,7 @@ function fillColumnMenu() {
   ];
   fillMenu("columns", sections, columnFields, (fields) => {
     state.columns = fields;
+    saveViewSoon();
     drawAll();
   });
 }
@@ -93,6 +96,7 @@ function fillAxesMenu() {
   ];
   fillMenu("parallel-axes", sections, parallelAxes, (fields) => {
     parallel.axes = fields;
+    saveViewSoon();
     drawViewsSoon();
   });
 }
@@ -124,14 +128,17 @@ function drawAll() {
 
 async function drawOnce() {
   drawCensus();
+  takeLinkedChoice();
   await drawTable();
   noteChoice();
   drawViewsSoon();
+  openLinkedDetails();
 }
 
 function listen() {
   listenToTabs();
   listenToMenus();
+  listenToView();
   closeMenusOutside();
   followLinks();
   for (const radio of document.querySelectorAll("input[name=rows]")) radio.addEventListener("change", drawAll);
@@ -176,12 +183,11 @@ async function main() {
   state.live = about.live;
   state.embedding = about.pictures;
   listen();
-  showView("curves");
+  restoreView();
   takeIn(data);
   if (about.live) return follow(data.instance, about.poll_seconds);
   byId("freshness").textContent = `as of ${about.built}`;
   await drawAll();
-  openLinkedDetails();
 }
 
 main();

@@ -1,6 +1,8 @@
 // Numbers as the page reads, shows and averages them.
 "use strict";
 
+const MISSING = "–";
+
 /** A number, also one of the strings "nan", "inf", "-inf"; undefined for anything else. */
 function asNumber(value) {
   if (typeof value === "number") return value;
@@ -22,7 +24,7 @@ function minus(text) {
 }
 
 function formatValue(value) {
-  if (value === undefined) return "";
+  if (value === undefined || value === null) return MISSING;
   return typeof value === "number" ? formatNumber(value) : String(value);
 }
 

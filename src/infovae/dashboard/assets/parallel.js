@@ -45,7 +45,7 @@ function dimension(runs, field) {
     return { label, values };
   }
   // Few values, or words: evenly spaced, numbers in their order.
-  const kinds = [...new Set(values)].sort((one, other) => compare(one, other, null, null, null, "asc"));
+  const kinds = [...new Set(values)].sort(inOrder);
   const position = new Map(kinds.map((value, place) => [value, place]));
   const shown = kinds.length > 20 ? kinds.filter((_, place) => place % Math.ceil(kinds.length / 20) === 0) : kinds;
   return {
@@ -53,6 +53,6 @@ function dimension(runs, field) {
     values: values.map((value) => position.get(value)),
     range: kinds.length === 1 ? [-1, 1] : [0, kinds.length - 1],
     tickvals: shown.map((value) => position.get(value)),
-    ticktext: shown.map((value) => plotText(formatValue(value) || "none", 24)),
+    ticktext: shown.map((value) => plotText(formatValue(value), 24)),
   };
 }

@@ -2,6 +2,7 @@
 
 const LIGHT = ["#2563b8", "#d2691e", "#2b8a3e", "#c2255c", "#6741d9", "#0b7285", "#8a6d1d", "#5c6670", "#e03131", "#1098ad"];
 const DARK = ["#74a9f0", "#f2a65a", "#69c97e", "#f27ba5", "#a58bf5", "#5cc8d7", "#d9bb58", "#a9b4be", "#ff8787", "#66d9e8"];
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 const MOST_GROUPS = 40;
 
 function isDark() {
@@ -11,6 +12,11 @@ function isDark() {
 function colour(position) {
   const colours = isDark() ? DARK : LIGHT;
   return colours[position % colours.length];
+}
+
+/** A dash for each round of the colours, so that no two groups look alike. */
+function dash(position) {
+  return DASHES[Math.floor(position / LIGHT.length) % DASHES.length];
 }
 
 function transparent(hex, opacity) {
@@ -24,15 +30,20 @@ function plotText(text, most = 70) {
   return cut.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-function wrapped(text) {
-  return text.match(/.{1,60}/gsu)?.map((line) => plotText(line)).join("<br>") ?? "";
+function legendText(group) {
+  return plotText(group.label, innerWidth < 700 ? 42 : 60);
 }
 
-/** Groups of the runs, each with the colour that it has in every chart. */
+function wrapped(text, width = 60) {
+  return text.match(new RegExp(`.{1,${width}}`, "gsu"))?.map((line) => plotText(line)).join("<br>") ?? "";
+}
+
+/** Groups of the runs, each with the colour and the dash that it has in every chart. */
 function colouredGroups(runs, without) {
   const keys = groupKeys().filter((name) => name !== without);
   const positions = new Map(groupRuns(allRuns(), keys).map((group, position) => [group.name, position]));
-  return groupRuns(runs, keys).map((group) => ({ ...group, colour: colour(positions.get(group.name)) }));
+  const look = (position) => ({ colour: colour(position), dash: dash(position) });
+  return groupRuns(runs, keys).map((group) => ({ ...group, ...look(positions.get(group.name)) }));
 }
 
 /** More groups than a legend holds: all beyond become one, in grey. */
@@ -40,14 +51,14 @@ function fewGroups(groups) {
   if (groups.length <= MOST_GROUPS) return groups;
   const rest = groups.slice(MOST_GROUPS);
   const label = `${rest.length} further groups`;
-  return [...groups.slice(0, MOST_GROUPS), { name: label, label, runs: rest.flatMap(({ runs }) => runs), colour: "#8b949e", isRest: true }];
+  return [...groups.slice(0, MOST_GROUPS), { name: label, label, runs: rest.flatMap(({ runs }) => runs), colour: "#8b949e", dash: "solid", isRest: true }];
 }
 
 function axis(title, more = {}) {
   const style = getComputedStyle(document.documentElement);
   const line = style.getPropertyValue("--line").trim();
   return {
-    title: { text: plotText(title), standoff: 12 },
+    title: { text: innerWidth < 700 ? wrapped(title, 26) : plotText(title), standoff: 12 },
     gridcolor: line,
     linecolor: line,
     zerolinecolor: line,
@@ -57,7 +68,7 @@ function axis(title, more = {}) {
   };
 }
 
-function layout(more) {
+function layout(traces, more) {
   const style = getComputedStyle(document.documentElement);
   const [text, card, line] = ["--text", "--card", "--line"].map((name) => style.getPropertyValue(name).trim());
   const narrow = innerWidth < 700;
@@ -68,8 +79,8 @@ function layout(more) {
     hoverlabel: { bgcolor: card, bordercolor: line, font: { color: text }, align: "left", namelength: -1 },
     margin: { l: 56, r: 16, t: 12, b: 48 },
     hovermode: "closest",
-    legend: narrow ? { orientation: "h", y: -0.25, font: { size: 11 } } : { font: { size: 12 } },
-    height: narrow ? 420 : 460,
+    legend: narrow ? { orientation: "h", y: -0.3, yanchor: "top", font: { size: 10 } } : { font: { size: 12 } },
+    height: narrow ? 420 + 18 * traces.filter(({ showlegend }) => showlegend !== false).length : 460,
     ...more,
   };
 }
@@ -77,6 +88,7 @@ function layout(more) {
 const CONFIG = {
   displaylogo: false,
   responsive: true,
+  showSendToCloud: false,
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   toImageButtonOptions: { format: "svg" },
 };
@@ -84,7 +96,7 @@ const CONFIG = {
 /** Draw; a click on a point that stands for a run chooses it. */
 async function draw(id, traces, look) {
   const plot = byId(id);
-  await Plotly.react(plot, traces, layout(look), CONFIG);
+  await Plotly.react(plot, traces, layout(traces, look), CONFIG);
   if (plot.dataset.clicks) return;
   plot.dataset.clicks = "yes";
   plot.on("plotly_click", ({ points }) => {
@@ -98,7 +110,7 @@ function pointsTrace(group, x, y, tell) {
   return {
     x: group.runs.map(x),
     y: group.runs.map(y),
-    name: plotText(group.label),
+    name: legendText(group),
     mode: "markers",
     marker: runMarkers(group.runs, group.colour),
     customdata: group.runs.map((run) => run.id),

@@ -46,8 +46,17 @@ function key(value) {
 
 function compare(one, other, oneRow, otherRow, column, direction) {
   const [a, b] = [key(one), key(other)];
-  const rank = (value) => (value === undefined || value === null ? 2 : Number.isNaN(value) ? 1 : 0);
-  if (rank(a) || rank(b)) return (rank(a) - rank(b)) * (direction === "asc" ? 1 : -1); // what is missing comes last
+  return rank(a) || rank(b) ? (rank(a) - rank(b)) * (direction === "asc" ? 1 : -1) : inOrder(a, b);
+}
+
+/** What is missing comes last, after nan. */
+function rank(value) {
+  return value === undefined || value === null ? 2 : Number.isNaN(value) ? 1 : 0;
+}
+
+/** Order values: numbers by size, then texts, then what is missing. */
+function inOrder(a, b) {
+  if (rank(a) || rank(b)) return rank(a) - rank(b);
   if (typeof a === "number" && typeof b === "number") return a === b ? 0 : a - b;
   if (typeof a === "number" || typeof b === "number") return typeof a === "number" ? -1 : 1;
   return String(a).localeCompare(String(b), "en", { numeric: true });
@@ -112,7 +121,11 @@ function showCommand(cell) {
 
 function linkToDetails(run, text, title) {
   const link = element("a", { text, href: detailsLink(run), title });
-  link.addEventListener("click", (event) => event.stopPropagation()); // it doesn't choose the row
+  link.addEventListener("click", (event) => {
+    event.stopPropagation(); // it doesn't choose the row
+    event.preventDefault();
+    linkDetails(run);
+  });
   return link;
 }
 
@@ -158,12 +171,12 @@ function tableColumns() {
     return [...config, count, ...metrics];
   }
   return [
-    column("run", "run", { formatter: showRun, maxInitialWidth: 320 }),
+    column("run", "run", { formatter: showRun, maxInitialWidth: innerWidth < 700 ? 130 : 320, frozen: true }),
     column("status", "status", { formatter: showStatus, minWidth: 110 }),
-    { title: "command", field: "id", formatter: showCommand, headerSort: false, minWidth: 84 },
-    ...config,
     column("epoch", "epoch", { formatter: showEpoch, hozAlign: "right", headerHozAlign: "right", cssClass: "number", minWidth: 70 }),
     ...metrics,
+    ...config,
+    { title: "command", field: "id", formatter: showCommand, headerSort: false, minWidth: 84 },
   ];
 }
 
@@ -199,8 +212,8 @@ async function drawTable() {
     maxHeight: "min(56vh, 620px)",
     rowHeight: 30,
     placeholder: element("span", { text: state.live ? "No runs yet" : "No runs" }),
-    initialSort: before?.sort ?? [],
-    initialHeaderFilter: before?.filters ?? [],
+    initialSort: before?.sort ?? view.sort.filter(({ column: field }) => fields.has(field)),
+    initialHeaderFilter: before?.filters ?? view.filters.filter(({ field }) => fields.has(field)),
     columnDefaults: { resizable: "header" },
     selectableRows: true,
     selectableRowsPersistence: true,
@@ -235,6 +248,9 @@ function isChosen(row) {
 
 function noteFiltered(rows) {
   if (settling) return;
+  view.sort = table.getSorters().map(({ field, dir }) => ({ column: field, dir }));
+  view.filters = table.getHeaderFilters().map(({ field, value }) => ({ field, value: String(value) }));
+  saveViewSoon();
   state.inTable = rows.flatMap((row) => row.getData().members ?? [row.getData().id]);
   drawViewsSoon();
   noteChoice();
@@ -263,6 +279,7 @@ function showChoice() {
 }
 
 function noteChoice() {
+  saveViewSoon();
   byId("chosen-count").textContent = `${state.chosen.size} chosen`;
   byId("clear-choice").disabled = !state.chosen.size;
   const shown = new Set(state.inTable).size;

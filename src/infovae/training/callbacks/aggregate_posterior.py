@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 
 from infovae.codes import Codes
-from infovae.data.loader import Batch
+from infovae.data.loader import Batch, ImageLoader
 from infovae.data.module import ImageData, image_data
 from infovae.errors import UserError
 from infovae.metrics.metric import Metric, make_metric
@@ -17,7 +17,7 @@ from infovae.model import Observed
 from infovae.module import InfoVAE
 from infovae.parallel import gather_rows
 from infovae.streams import evaluation_mode, isolated_stream
-from infovae.training.callbacks.measured_weights import measured_weights
+from infovae.training.callbacks.measured_weights import averages, measured_weights
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ class AggregatePosterior(pl.Callback):
 
     Validation and test codes come from the evaluation that runs anyway. Examples of the training split, as many as the
     data module says, are encoded once more with the weights at the epoch's end. Codes gathered during the epoch would
-    belong to no single model.
+    belong to no single model. Where the weights are averaged, the terms of the loss are measured on those examples too,
+    and replace the averages over the steps.
 
     Args:
         metrics: a factory for each metric, by name.
@@ -64,6 +65,15 @@ class AggregatePosterior(pl.Callback):
             self._metrics[split] = {
                 name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
             }
+
+    def columns(self, module: InfoVAE, data: ImageData, split: str) -> set[str]:
+        """Return the columns that a split's metrics will have, from measuring its first batch."""
+        batch = data.first_batch(split, module.device)
+        with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
+            codes = module.codes(module.encode(batch.images), batch.global_size, batch.global_size)
+            self._observe(split, Observed(batch.images, batch.labels, codes, batch.factors))
+            measured = [metric.compute() for metric in self._metrics[split].values()]
+        return {f"{split}/{name}" for values in measured for name, value in values.items() if value.ndim == 0}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.factories:
@@ -100,24 +110,22 @@ class AggregatePosterior(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = cast(InfoVAE, pl_module)
-        if not module.objective.divergence_weight or self._metrics["train"]:
+        if not module.objective.weighs_divergence or self._metrics["train"] or averages(trainer):
             self._measure_training(trainer, module)
         self._tell_cost()
 
     def _measure_training(self, trainer: pl.Trainer, module: InfoVAE) -> None:
         """Log the metrics of the training split, and the divergence if no training step has computed it."""
-        weighted = module.objective.divergence_weight != 0
+        weighted = module.objective.weighs_divergence
         loader = image_data(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
-        in_precision = trainer.precision_plugin.forward_context  # as in validation and test
+        if averages(trainer):
+            module.training_terms.reset()
         with (
             measured_weights(trainer, module), evaluation_mode(module), torch.no_grad(), isolated_stream(module.device)
         ):  # fmt: skip
             for batch in loader:
-                with in_precision():
-                    posterior = module.encode(batch.images)
-                own = module.codes(posterior, len(loader.dataset), batch.global_size)
-                codes = module.gather(own, batch.global_size)
+                codes = _codes(trainer, module, batch, loader)
                 self._observe("train", _observed(batch, codes))
                 if not weighted and module.can_estimate_divergence(codes):
                     divergence += len(codes.z) * module.estimate_divergence(codes)
@@ -150,6 +158,15 @@ class AggregatePosterior(pl.Callback):
                 total, slowest, self._seconds[slowest],
             )  # fmt: skip
         self._logged = True
+
+
+def _codes(trainer: pl.Trainer, module: InfoVAE, batch: Batch, loader: ImageLoader) -> Codes:
+    """Return the codes of a global batch of the training split; measure the loss too if the weights are averaged."""
+    with trainer.precision_plugin.forward_context():  # as in validation and test
+        if averages(trainer):
+            return module.measure_training(batch, loader)
+        posterior = module.encode(batch.images)
+    return module.gather(module.codes(posterior, len(loader.dataset), batch.global_size), batch.global_size)
 
 
 def _observed(batch: Batch, codes: Codes) -> Observed:

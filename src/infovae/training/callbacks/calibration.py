@@ -7,12 +7,14 @@ import pytorch_lightning as pl
 from infovae.data.module import image_data
 from infovae.module import InfoVAE
 from infovae.streams import evaluation_mode, isolated_stream
+from infovae.training.callbacks.measured_weights import averages, measured_weights
 
 
 class Calibration(pl.Callback):
     """Calls the module's ``calibrate`` whenever the weights have moved and are about to be evaluated or saved.
 
-    Running averages would lag behind the encoder, so moments are computed anew.
+    Running averages would lag behind the encoder, so moments are computed anew. Where the weights are averaged, the
+    averages and the weights that training goes on with have moments of their own.
     """
 
     def __init__(self) -> None:
@@ -24,15 +26,22 @@ class Calibration(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._calibrated_at != trainer.global_step:  # without a validation in this epoch
             self._calibrate(trainer, pl_module)
+        if averages(trainer):
+            self._calibrate_held(trainer, pl_module)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._calibrate(trainer, pl_module)
 
     def _calibrate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        with measured_weights(trainer, pl_module):
+            self._calibrate_held(trainer, pl_module)
+        self._calibrated_at = trainer.global_step
+
+    def _calibrate_held(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Calibrate the weights that the module holds."""
         module = cast(InfoVAE, pl_module)
         if not module.posterior.needs_calibration:
             return
         in_precision = trainer.precision_plugin.forward_context
         with evaluation_mode(module), isolated_stream(module.device), in_precision():
             module.calibrate(image_data(trainer).evaluation_loader("train"))
-        self._calibrated_at = trainer.global_step

@@ -7,11 +7,15 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
 
 
+def averages(trainer: pl.Trainer) -> list[WeightAveraging]:
+    """Return the callbacks that average the weights."""
+    return [callback for callback in getattr(trainer, "callbacks", []) if isinstance(callback, WeightAveraging)]
+
+
 @contextmanager
 def measured_weights(trainer: pl.Trainer, module: pl.LightningModule) -> Iterator[None]:
     """Put into the model the weights that validation measures: the averages, under Lightning's WeightAveraging."""
-    callbacks = getattr(trainer, "callbacks", [])
-    averaging = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
+    averaging = averages(trainer)
     for callback in averaging:
         callback.on_validation_epoch_start(trainer, module)
     try:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from infovae.errors import UserError
-from infovae.sweeps.engines import install
+from infovae.terminal.install import install
 from infovae.training.loggers.wandb_server import key_is_configured, trouble
 
 if TYPE_CHECKING:  # an extra

@@ -1,0 +1,71 @@
+"""Read the config of a run folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from infovae.errors import UserError
+from infovae.evaluation.trusted import PARTS
+from infovae.runs.find import runs_below
+from infovae.runs.safe_yaml import LONGEST, safe_yaml
+from infovae.terminal.printable import printable
+
+
+def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -> DictConfig:
+    """Return the config of a run, with changes.
+
+    Args:
+        folder: of the run.
+        changes: by key.
+        lists: whether a list of runs is accepted too where the folder is given, which an error then says.
+
+    Raises:
+        UserError: no run folder, a damaged config, or a change to a key that it doesn't have.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"run={folder}: {_no_run(folder, lists)}")
+    try:
+        with path.open("rb") as file:
+            cfg = OmegaConf.create(safe_yaml(file.read(LONGEST + 1).decode()))
+        if not isinstance(cfg, DictConfig):
+            raise ValueError("not a mapping")
+        _refuse_interpolations(cfg, path)
+        keys = sorted(map(str, cfg))
+        unknown = [key for key in changes if key not in cfg]
+        cfg.merge_with(changes)
+        missing = [key for key in PARTS if not isinstance(cfg.get(key), DictConfig)]
+        missing += ["latent_dim"] if cfg.get("latent_dim") is None else []
+    except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
+        reason = printable(str(error))
+        raise UserError(
+            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as a run leaves it"
+        ) from error
+    if missing:
+        raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted: the folder of a run")
+    if unknown:
+        raise UserError(f"override.{unknown[0]}: unknown key; accepted: {', '.join(keys)}")
+    return cfg
+
+
+def _no_run(folder: Path, lists: bool) -> str:
+    """Return what is wrong with a folder that is no run, and which of the nearest runs below it are accepted."""
+    below = [run for run in runs_below(folder, deepest=2) if (run / "config.yaml").is_file()]
+    if not below:
+        return "no config.yaml there; accepted: the folder of a run, as infovae train prints it"
+    fewest = min(len(run.parts) for run in below)
+    nearest = [run for run in below if len(run.parts) == fewest]
+    if lists and len(nearest) > 1:
+        several = ",".join(map(str, nearest[:2]))
+        return f"{len(nearest)} runs are below it; accepted: one, as run={nearest[0]}, and a list, as run=[{several}]"
+    return f"runs are below it; accepted: one, as run={nearest[0]}"
+
+
+def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:
+    # A run's config is written resolved. One that isn't could read the environment of whoever opens it.
+    if "${" in OmegaConf.to_yaml(cfg, resolve=False):
+        raise UserError(f"{path}: holds an interpolation (${{...}}); accepted: the resolved config that a run writes")

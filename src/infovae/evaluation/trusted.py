@@ -1,0 +1,62 @@
+"""Which parts a stranger's config may name."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from infovae.errors import UserError
+
+PARTS = {
+    "data": ("infovae.data",),
+    "network": ("infovae.networks",),
+    "posterior": ("infovae.posteriors",),
+    "prior": ("infovae.priors", "infovae.fitted_priors"),
+    "likelihood": ("infovae.likelihoods",),
+    "divergence": ("infovae.divergences", "torch.optim"),
+    "optimizer": ("torch.optim", "infovae.optimizers"),
+    "model": ("infovae.objective", "infovae.schedules"),
+}
+"""The parts of a model, and the packages that an untrusted config may take each from."""
+
+
+def check_trusted(cfg: DictConfig, folder: Path) -> None:
+    """Refuse a config that names anything but this package's own parts, each in its place.
+
+    Raises:
+        UserError: names the key and the target.
+    """
+    for key, packages in PARTS.items():
+        _check_targets(OmegaConf.to_container(cfg[key]), key, packages, folder)
+
+
+def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path) -> None:
+    if isinstance(node, list):
+        for position, entry in enumerate(node):
+            _check_targets(entry, f"{key}[{position}]", packages, folder)
+    if not isinstance(node, dict):
+        return
+    target = node.get("_target_")
+    if target is not None and not is_own_part(target, packages):
+        raise UserError(
+            f"{folder / 'config.yaml'}: {key}._target_={target} would run code that is not InfoVAE Lab's; accepted: "
+            f"classes and functions of {', '.join(packages)}, or trust=true if you trust whoever made this folder, "
+            "started where what it names can be imported (in the folder that its package lies in, or with that on "
+            "PYTHONPATH)"
+        )
+    for name, entry in node.items():
+        _check_targets(entry, f"{key}.{name}", packages, folder)
+
+
+def is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
+    """Return whether a target is public, and defined in one of the packages rather than imported there."""
+    if not isinstance(target, str) or not any(target.startswith(f"{package}.") for package in packages):
+        return False
+    if any(part.startswith("_") for part in target.split(".")):
+        return False
+    try:
+        defined_in = getattr(get_object(target), "__module__", None) or ""
+    except (ImportError, ValueError, TypeError, AttributeError):
+        return False
+    return any(defined_in == package or defined_in.startswith(f"{package}.") for package in packages)

@@ -1,0 +1,41 @@
+"""q(z|x) = N(mean(x), covariance(x)), with a covariance of all dimensions."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution
+
+from infovae.posteriors.diagonal_gaussian import DiagonalGaussian, Scale
+from infovae.posteriors.linear_gaussian import LinearGaussian
+from infovae.posteriors.posterior import Posterior
+
+
+class FullGaussian(Posterior):
+    """A Gaussian with a mean and a covariance A diag(scale²) Aᵀ for each example, A triangular with a diagonal of 1.
+
+    A diag(scale) is the Cholesky factor of the covariance. The encoder outputs mean, scale and the entries of A below
+    its diagonal: 2 + d // 2 numbers for each of d dimensions. For an even d the last d / 2 of them are unused.
+
+    Args:
+        latent_dim: d.
+        scale: see :class:`infovae.posteriors.diagonal_gaussian.DiagonalGaussian`.
+        min_scale: the smallest scale.
+    """
+
+    has_density = True
+
+    def __init__(self, latent_dim: int, scale: Scale = "exp", min_scale: float = 0.0) -> None:
+        super().__init__()
+        self.diagonal = DiagonalGaussian(scale, min_scale)
+        self.latent_dim = latent_dim
+        self.parameters_per_dimension = 2 + latent_dim // 2
+
+    def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
+        d = self.latent_dim
+        diagonal = self.diagonal(parameters[:, : 2 * d])
+        identity = torch.eye(d, dtype=parameters.dtype, device=parameters.device)
+        row, column = torch.tril_indices(d, d, -1, device=parameters.device)
+        matrix = identity.repeat(len(parameters), 1, 1)
+        matrix[:, row, column] = parameters[:, 2 * d : 2 * d + len(row)]
+        inverse = torch.linalg.solve_triangular(matrix, identity, upper=False, unitriangular=True)
+        return LinearGaussian(diagonal.mean, diagonal.stddev, matrix, inverse)

@@ -1,0 +1,69 @@
+"""The learning rate, moved by a schedule."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+
+from infovae.errors import ArgumentError
+from infovae.schedulers.scheduler import Progress, Scheduler
+from infovae.training.callbacks.metrics_file import MetricsFile
+
+
+class LearningRate(pl.Callback):
+    """Set the rate of each step by a schedule, and log that of each epoch's last step as ``train/learning_rate``.
+
+    Lightning would step a schedule that watches a metric only after the epoch's checkpoints are written, and a resumed
+    run would have missed that step. Here the rate is computed anew from the step, the run's length and the rows of
+    ``metrics.csv``, which checkpoints hold.
+
+    Args:
+        scheduler: the factor on the rates of the optimiser's groups of parameters, as they were configured.
+        file: the run's rows so far.
+    """
+
+    monitor_key = "scheduler.monitor"
+    logs = ("train/learning_rate",)
+
+    def __init__(self, scheduler: Scheduler, file: MetricsFile) -> None:
+        self.scheduler = scheduler
+        self.file = file
+        self._rates: list[float] = []
+        self._total = math.inf
+        self._factor = 1.0
+
+    @property
+    def monitor(self) -> str | None:
+        """The column of ``metrics.csv`` that the schedule depends on."""
+        return self.scheduler.monitor
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # A checkpoint's optimiser, with the rate it had come to, is restored after this.
+        self._rates = [group["lr"] for group in trainer.optimizers[0].param_groups]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._total = trainer.estimated_stepping_batches
+        if self.scheduler.interval == "epoch":
+            steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+            self._total = self._total if math.isinf(self._total) else math.ceil(self._total / steps)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.scheduler.interval == "epoch":
+            self._set(trainer, trainer.current_epoch)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self.scheduler.interval == "step":
+            self._set(trainer, trainer.global_step)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.log("train/learning_rate", self._factor * trainer.optimizers[0].defaults["lr"])
+
+    def _set(self, trainer: pl.Trainer, done: int) -> None:
+        try:
+            self._factor = self.scheduler.factor(Progress(done, self._total, self.file.rows))
+        except ArgumentError as error:
+            raise error.below("scheduler") from error
+        for group, rate in zip(trainer.optimizers[0].param_groups, self._rates, strict=True):
+            group["lr"] = self._factor * rate

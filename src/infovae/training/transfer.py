@@ -1,0 +1,84 @@
+"""Weights of another run to start from."""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from infovae.data.module import ImageData
+from infovae.errors import UserError
+from infovae.module import InfoVAE
+from infovae.runs.changes import config_of
+from infovae.runs.checkpoints import LAST, first_difference, read_checkpoint
+from infovae.training.assemble import build_module
+
+PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior")
+"""The parts of a model. A critic isn't among them: it belongs to the divergence."""
+
+log = logging.getLogger(__name__)
+
+
+class Origin(NamedTuple):
+    """Where the first weights of a run come from.
+
+    Attributes:
+        checkpoint: the absolute path of the file.
+        sha256: of the file.
+        epoch: the epochs it had behind it; None if it doesn't say.
+        parts: what was taken from it.
+        new: names of the weights that start anew, since they depend on ``latent_dim``.
+    """
+
+    checkpoint: str
+    sha256: str
+    epoch: int | None
+    parts: list[str]
+    new: list[str]
+
+
+def start_from(module: InfoVAE, cfg: DictConfig, data: ImageData) -> Origin:
+    """Put the weights of ``init_from`` into a new model, and return where they come from.
+
+    A model with another ``latent_dim`` is filled too: the weights whose shape depends on it start anew.
+
+    Args:
+        module: the model.
+        cfg: the config of the run.
+        data: its images.
+
+    Raises:
+        UserError: there is no such checkpoint, or it differs in more than ``latent_dim``.
+    """
+    given = Path(cfg.init_from)
+    path = given / "checkpoints" / LAST if given.is_dir() else given
+    checkpoint = read_checkpoint(path, f"init_from={given}")
+    latent_dim = (config_of(checkpoint, path) or {}).get("latent_dim", cfg.latent_dim)
+    parts = list(PARTS) if cfg.init_parts is None else list(dict.fromkeys(cfg.init_parts))
+    there, here = _of(parts, checkpoint["state_dict"]), _of(parts, module.state_dict())
+    expected = here if latent_dim == cfg.latent_dim else _of(parts, _similar(cfg, data, latent_dim).state_dict())
+    if (difference := first_difference(there, expected)) is not None:
+        accepted = "a run with the same images, network, posterior and prior, or fewer init_parts, as [encoder]"
+        raise UserError(f"{path} holds another model: {difference}", key="init_from", value=given, accepted=accepted)
+    new = [name for name, value in here.items() if value.shape != there[name].shape]
+    module.load_state_dict({name: value for name, value in there.items() if name not in new}, strict=False)
+    anew = f"; these start anew: {', '.join(new)}" if new else ""
+    log.info("the weights of %s start as those of %s%s", ", ".join(parts), path, anew)
+    epoch = checkpoint["epoch"] + 1 if "epoch" in checkpoint else None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Origin(str(path.absolute()), digest, epoch, parts, new)
+
+
+def _similar(cfg: DictConfig, data: ImageData, latent_dim: int) -> nn.Module:
+    """Return a model that differs from the configured one in the size of its codes alone."""
+    other = cfg.copy()
+    other.latent_dim = latent_dim
+    with torch.random.fork_rng():
+        return build_module(other, data)
+
+
+def _of(parts: list[str], state: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if name.partition(".")[0] in parts}
