@@ -162,7 +162,7 @@ def refuses(size):
     [
         ("mine.asks", "data.size=3: odd; accepted: even numbers", False),
         ("mine.fails", "data: IndexError: list index out of range", True),
-        ("mine.refuses", "data.size=3: too small", True),
+        ("mine.refuses", "data: ValueError: size=3: too small", True),
         ("infovae.networks.mlp.Absent", "data._target_=infovae.networks.mlp.Absent: can't be imported", False),
     ],
 )

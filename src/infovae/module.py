@@ -22,7 +22,7 @@ from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
 from infovae.objective import Objective, rates_of_dimensions, weighted_loss
 from infovae.objective import rate as rate_of
-from infovae.optimizers.groups import grouped
+from infovae.optimizers.groups import parameter_groups_of
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean, sum_over_processes
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
@@ -297,11 +297,15 @@ class InfoVAE(pl.LightningModule):
         self._log_evaluation("test")
 
     def configure_optimizers(self) -> Any:
-        return self.optimizer(grouped(self, self.parameter_groups))
+        return self.optimizer(parameter_groups_of(self, self.parameter_groups))
 
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""
-        made = self.configure_optimizers()
+    def make_optimizer(self, parameters: Iterable[nn.Parameter] | None = None) -> torch.optim.Optimizer:
+        """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms.
+
+        Args:
+            parameters: what to optimise; None: the model's own.
+        """
+        made = self.configure_optimizers() if parameters is None else self.optimizer(parameters)
         while not isinstance(made, torch.optim.Optimizer):
             made = made["optimizer"] if isinstance(made, dict) else made[0]
         return made

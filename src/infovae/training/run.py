@@ -32,6 +32,7 @@ from infovae.training.checks import (
     check_batch,
     check_callbacks,
     check_clipping,
+    check_least_length,
     check_length,
     check_limits,
     check_loggers,
@@ -44,6 +45,7 @@ from infovae.training.checks import (
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
+from infovae.training.monitors import check_monitors
 from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
@@ -174,15 +176,17 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
         averaged = len(averages(run.trainer))
         check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer), averaged)
     check_clipping(run.cfg, run.trainer)
-    check_loggers(run.cfg)
+    check_loggers(run.cfg, run.trainer)
     check_transfer(run.cfg)
     check_batch(run.module, run.data)
     check_schedules(run.module, run.trainer, run.data)
+    check_least_length(run.cfg.trainer)
     check_limits(run.trainer, run.data)
     check_length(run.trainer)
     check_processes(run.trainer, run.data)
-    check_callbacks(run.trainer, run.module, run.data)
-    check_optimizer(run.module, checkpoint)
+    check_callbacks(run.trainer)
+    check_monitors(run.trainer, run.module, run.data)
+    check_optimizer(run.module, run.trainer.strategy.root_device, checkpoint)
 
 
 def fit(run: Run, record: Record) -> None:

@@ -66,6 +66,15 @@ class AggregatePosterior(pl.Callback):
                 name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
             }
 
+    def columns(self, module: InfoVAE, data: ImageData, split: str) -> set[str]:
+        """Return the columns that a split's metrics will have, from measuring its first batch."""
+        batch = data.first_batch(split, module.device)
+        with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
+            codes = module.codes(module.encode(batch.images), batch.global_size, batch.global_size)
+            self._observe(split, Observed(batch.images, batch.labels, codes, batch.factors))
+            measured = [metric.compute() for metric in self._metrics[split].values()]
+        return {f"{split}/{name}" for values in measured for name, value in values.items() if value.ndim == 0}
+
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.factories:
             log.info("measured at the end of each epoch: %s", ", ".join(self.factories))
