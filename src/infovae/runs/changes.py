@@ -50,7 +50,8 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
     """Return the differences between two resolved configs, key by key.
 
     Paths below the run's folder count as equal, so that a run's folder can be moved. So do null, an empty list and a
-    key that is missing, which a config of an earlier version may be. A metric may come or go as a whole: it has columns of its own.
+    key that is missing, which a config of an earlier version may be. A metric may come or go as a whole: it has columns
+    of its own.
     """
     moved = str(before.get("run_dir")), str(now.get("run_dir"))
     measured = [set(config.get("metrics") or {}) for config in (before, now)]
