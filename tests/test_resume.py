@@ -175,6 +175,7 @@ def test_what_may_change_and_what_may_not() -> None:
     moved = config | {"run_dir": "/b", "callbacks": {"drawing": {"folder": "/b/figures"}}}
     assert changes(config, moved) == []
     assert changes(config, {name: value for name, value in config.items() if name != "group"}) == []
+    assert changes(config, config | {"freeze": []}) == []  # a key that this config is too old for
     assert changes(config, config | {"metrics": {"mmd": {"samples": 3}, "mig": {"bins": 5}}}) == []
     assert changes(config, config | {"metrics": {"mig": {"bins": 5}}}) == []
     other = config | {"metrics": {"mmd": {"samples": 4}}, "tags": ["y", "z"], "seed": 2}

@@ -136,6 +136,12 @@ class Objective(nn.Module):
     names: ClassVar[tuple[str, ...]] = ("alpha", "lambda_")
     """The attributes that make a point."""
 
+    moving: dict[str, Weight]
+    """The schedules and controllers, by the name of what they stand for."""
+
+    controllers: dict[str, Controller]
+    """The controllers alone."""
+
     def __init__(
         self,
         alpha: float | Weight = 0.0,
@@ -160,16 +166,6 @@ class Objective(nn.Module):
             ArgumentError: beta is negative or not finite.
         """
         return BetaVAE(beta, free_bits, free_bits_per)
-
-    @property
-    def moving(self) -> dict[str, Weight]:
-        """Return the schedules and controllers, by the name of what they stand for."""
-        return {name: number for name, number in self._numbers().items() if isinstance(number, Weight)}
-
-    @property
-    def controllers(self) -> dict[str, Controller]:
-        """Return the controllers alone."""
-        return {name: weight for name, weight in self.moving.items() if isinstance(weight, Controller)}
 
     @property
     def length(self) -> int:
@@ -246,7 +242,9 @@ class Objective(nn.Module):
         return point
 
     def _check(self, free_bits: float | None) -> None:
-        """Check every point of the path, and find out which terms have a weight on it."""
+        """Check every point of the path, and find out what moves, and which terms have a weight on it."""
+        self.moving = {name: number for name, number in self._numbers().items() if isinstance(number, Weight)}
+        self.controllers = {name: weight for name, weight in self.moving.items() if isinstance(weight, Controller)}
         passed = [self._weigh(**point) for point in self._path()]
         self.weighs_rate = any(weights.rate != 0 for weights in passed)
         self.heaviest_divergence = max(float(weights.divergence) for weights in passed)

@@ -49,13 +49,15 @@ class Change(NamedTuple):
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
     """Return the differences between two resolved configs, key by key.
 
-    Paths below the run's folder count as equal, so that a run's folder can be moved. So does a key that is null in one
-    config and missing from the other. A metric may come or go as a whole: it has columns of its own.
+    Paths below the run's folder count as equal, so that a run's folder can be moved. So do null, an empty list and a
+    key that is missing, which a config of an earlier version may be. A metric may come or go as a whole: it has columns
+    of its own.
     """
     moved = str(before.get("run_dir")), str(now.get("run_dir"))
     measured = [set(config.get("metrics") or {}) for config in (before, now)]
     ones, others = (dict(flat(config | {"metrics": _shared(config, measured)}, ".")) for config in (before, now))
     found = [Change(key, ones.get(key), others.get(key)) for key in dict.fromkeys([*ones, *others])]
+    found = [change for change in found if any(value not in (None, []) for value in change[1:])]
     return [change for change in found if _moved(change.before, *moved) != change.now]
 
 
