@@ -22,6 +22,8 @@ CASES = [f"model=infovae model.lambda_=20 divergence={name}" for name in DIVERGE
     "model=autoencoder",
     "model=infovae model.lambda_=20 divergence=kl posterior=normalized_gaussian posterior.normalization=zca",
     "model=mmd_vae model.lambda_=20 posterior=normalized_gaussian",
+    "model=infovae model.lambda_=20 divergence=kl posterior=full_gaussian",
+    "model=infovae model.lambda_=20 divergence=kl posterior=iaf posterior.hidden=[8]",
     "model=infovae model.lambda_=20 data.streaming=always data.workers=1",
     "model=vae scheduler=cosine optimizer=radam +parameter_groups.encoder.lr=1e-4",
 ]
