@@ -16,7 +16,7 @@ from conftest import CONF, PROJECT, SMALL
 
 SOURCE = PROJECT / "src" / "infovae"
 LAYERS = [
-    ["errors", "codes", "objective", "parallel", "streams", "terminal"],
+    ["errors", "codes", "objective", "parallel", "schedules", "streams", "terminal"],
     ["priors", "fitted_priors", "posteriors", "likelihoods", "networks", "optimizers", "schedulers", "runs"],
     ["model"],
     ["divergences", "data", "metrics", "classifier"],
@@ -34,8 +34,8 @@ LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 PAGE = PROJECT / "docs" / "architecture.md"
 IMPURE = {"pytorch_lightning", "hydra", "omegaconf", "wandb", "pathlib"}
 PURE = (
-    "codes", "objective", "priors", "fitted_priors", "posteriors", "likelihoods", "networks", "divergences", "optimizers",
-    "schedulers",
+    "codes", "objective", "priors", "fitted_priors", "posteriors", "likelihoods", "networks", "divergences",
+    "optimizers", "schedulers", "schedules",
 )  # fmt: skip
 
 
