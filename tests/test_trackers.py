@@ -137,7 +137,7 @@ def real(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, req
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     monkeypatch.delenv("COMET_API_KEY", raising=False)
-    train(composed(*DRAWN, f"logger={option}", f"data.root={tmp_path}", run_dir=tmp_path / "run"))
+    train(composed(*DRAWN, f"logger={option}", run_dir=tmp_path / "run"))
     return tmp_path
 
 
