@@ -125,7 +125,7 @@ def recorded(cfg: DictConfig, notice: Notice) -> Iterator[Record]:
         record.status = "interrupted"
         raise SystemExit(TERMINATED if notice.received else INTERRUPTED) from interruption
     except Exception as problem:
-        line = as_one_line(problem, record.run_dir, place_of(record.run_dir))
+        line = as_one_line(problem, record.run_dir, place_of(record.run_dir), record.trainer)
         record.status, record.error = "failed", f"{type(line).__name__}: {line}"
         # A sweep goes on by what its jobs leave, also those that were refused before they began.
         record.has_begun |= is_first_process() and in_sweep() and not isinstance(problem, ChangedError)
