@@ -19,7 +19,14 @@ import torch
 from torch import Tensor
 
 from infovae.metrics.inference_gap import line_weights
-from infovae.reproduction.two_points_objective import NODES, WEIGHTS, aggregate_kl, energy_distance, mmd, rate
+from infovae.reproduction.two_points_objective import (
+    NODES,
+    WEIGHTS,
+    aggregate_kl,
+    energy_distance,
+    mmd,
+    pair_rate,
+)
 
 HIDDEN, LEARNING_RATE, STEPS = 64, 1e-3, 10_000
 START = 0.5
@@ -120,7 +127,7 @@ class Models:
             z = mean[..., None] + scale[..., None] * torch.randn(len(self.settings), 2, draws)
             densities = self.log_likelihood(z.flatten(1)).unflatten(2, (2, draws))
             fit = -(densities[:, 0, 0].mean(dim=1) + densities[:, 1, 1].mean(dim=1)) / 2
-            loss = fit + rate_weight * rate(mean, scale) + weight * self.divergence(mean, scale, z)
+            loss = fit + rate_weight * pair_rate(mean, scale) + weight * self.divergence(mean, scale, z)
             optimizer.zero_grad(set_to_none=True)
             loss.sum().backward()
             optimizer.step()
@@ -141,12 +148,12 @@ class Models:
         densities = self.log_likelihood(own.flatten(1)).unflatten(2, (2, len(NODES)))
         fit = (densities[:, 0, 0] + densities[:, 1, 1]) @ WEIGHTS / 2
         columns = {
-            "elbo": fit - rate(mean, scale),
-            "inference_gap": evidence - fit + rate(mean, scale),
+            "elbo": fit - pair_rate(mean, scale),
+            "inference_gap": evidence - fit + pair_rate(mean, scale),
             "mean_far": mean.abs().amax(dim=1),
             "separation": (mean[:, 1] - mean[:, 0]).abs() / 2,
             "scale": scale.amin(dim=1),
-            "rate": rate(mean, scale),
+            "rate": pair_rate(mean, scale),
             "mmd": mmd(mean, scale),
             "log_det_covariance": (mean.var(dim=1, correction=0) + scale.square().mean(dim=1)).log(),
         }

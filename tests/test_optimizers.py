@@ -10,7 +10,7 @@ from torch import nn
 
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
-from infovae.optimizers.groups import grouped
+from infovae.optimizers.groups import parameter_groups_of
 from infovae.optimizers.lion import lion
 from infovae.training.run import train
 
@@ -25,8 +25,8 @@ class Model(nn.Module):
 
 def test_groups_are_named_by_parts_and_the_later_name_wins() -> None:
     model = Model()
-    assert grouped(model, {}) == [*model.encoder.parameters(), *model.decoder.parameters()]
-    groups = grouped(model, {"encoder": {"lr": 1.0, "weight_decay": 2.0}, "vectors": {"weight_decay": 0.0}})
+    assert parameter_groups_of(model, {}) == [*model.encoder.parameters(), *model.decoder.parameters()]
+    groups = parameter_groups_of(model, {"encoder": {"lr": 1.0, "weight_decay": 2.0}, "vectors": {"weight_decay": 0.0}})
     expected = [
         ([model.encoder[0].weight], {"lr": 1.0, "weight_decay": 2.0}),
         ([model.encoder[0].bias, model.encoder[1].weight, model.encoder[1].bias], {"lr": 1.0, "weight_decay": 0.0}),
@@ -39,7 +39,7 @@ def test_groups_are_named_by_parts_and_the_later_name_wins() -> None:
 @pytest.mark.parametrize("name", ["encodr", "frozen"])
 def test_a_name_that_no_parameter_goes_by_is_refused(name: str) -> None:
     with pytest.raises(ArgumentError, match=rf"^{name}: no parameter that learns .* encoder, decoder, vectors$"):
-        grouped(Model(), {name: {"lr": 1.0}})
+        parameter_groups_of(Model(), {name: {"lr": 1.0}})
 
 
 def test_a_step_of_lion_is_the_sign_of_its_average() -> None:

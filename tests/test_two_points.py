@@ -12,7 +12,7 @@ from infovae.reproduction.two_points_objective import (
     energy_distance,
     inference_gap,
     mmd,
-    rate,
+    pair_rate,
     reconstruction,
 )
 
@@ -83,7 +83,9 @@ def test_codes_that_say_nothing_have_the_prior_s_posterior() -> None:
     for floor in (0.0, 0.5):
         assert float(reconstruction(mean, scale, floor)) == pytest.approx(COLLAPSED, abs=1e-12)
         assert float(inference_gap(mean, scale, floor)) == pytest.approx(0.0, abs=1e-12)
-    assert [float(term(mean, scale)) for term in (rate, mmd, energy_distance)] == pytest.approx([0.0] * 3, abs=1e-12)
+    assert [float(term(mean, scale)) for term in (pair_rate, mmd, energy_distance)] == pytest.approx(
+        [0.0] * 3, abs=1e-12
+    )
     assert float(aggregate_kl(mean, scale)) == pytest.approx(0.0, abs=1e-12)
 
 

@@ -30,6 +30,9 @@ class Command(NamedTuple):
 COMMANDS = {
     "train": Command("train one run, or several with -m", "infovae.training.run:train", "config"),
     "evaluate": Command("measure and draw trained models", "infovae.evaluation.run:evaluate", "evaluate"),
+    "fit_prior": Command(
+        "fit a prior to the codes of a finished run", "infovae.evaluation.fit_prior:fit_prior", "fit_prior"
+    ),
     "export": Command("write a model as torch.export programs and ONNX", "infovae.evaluation.export:export", "export"),
     "dashboard": Command("compare runs in a browser", "infovae.dashboard.build:serve_or_write", "dashboard"),
     "reproduce": Command("make the paper's figures again", "infovae.reproduction.command:reproduce", "reproduce"),

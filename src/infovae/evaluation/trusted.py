@@ -12,11 +12,11 @@ PARTS = {
     "data": ("infovae.data",),
     "network": ("infovae.networks",),
     "posterior": ("infovae.posteriors",),
-    "prior": ("infovae.priors",),
+    "prior": ("infovae.priors", "infovae.fitted_priors"),
     "likelihood": ("infovae.likelihoods",),
     "divergence": ("infovae.divergences", "torch.optim"),
     "optimizer": ("torch.optim", "infovae.optimizers"),
-    "model": ("infovae.objective",),
+    "model": ("infovae.objective", "infovae.schedules"),
 }
 """The parts of a model, and the packages that an untrusted config may take each from."""
 

@@ -11,7 +11,7 @@ VECTORS = "vectors"
 """The name of all parameters of one dimension: biases, and scales of normalisation layers."""
 
 
-def grouped(module: nn.Module, settings: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+def parameter_groups_of(module: nn.Module, settings: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     """Return the parameters that learn, as an optimiser takes them: in groups with equal settings.
 
     Args:

@@ -12,7 +12,7 @@ from infovae.priors.prior import Prior
 
 
 @runtime_checkable
-class Rows(Protocol):
+class RowDraws(Protocol):
     """A batch of distributions that can be chosen from."""
 
     def take(self, chosen: Int64[Tensor, " n"]) -> Distribution:
@@ -39,5 +39,5 @@ class MixturePrior(Prior):
         chosen = torch.randint(len(mean), (n,), device=mean.device)
         if isinstance(components, Independent) and isinstance(components.base_dist, Normal):
             return torch.normal(components.base_dist.loc[chosen], components.base_dist.scale[chosen])
-        assert isinstance(components, Rows)
+        assert isinstance(components, RowDraws)
         return components.take(chosen).sample()

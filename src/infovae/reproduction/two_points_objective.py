@@ -22,7 +22,7 @@ NODES = torch.linspace(-8.0, 8.0, 401, dtype=torch.float64)
 WEIGHTS = (-0.5 * NODES.square()).softmax(dim=0)
 
 
-def rate(mean: Pairs, scale: Pairs) -> Values:
+def pair_rate(mean: Pairs, scale: Pairs) -> Values:
     """Return E KL(q(z|x) || N(0, 1)) in nats."""
     return 0.5 * (mean.square() + scale.square() - 1 - 2 * scale.log()).mean(dim=-1)
 
@@ -79,7 +79,7 @@ def inference_gap(mean: Pairs, scale: Pairs, floor: float = 0.0) -> Values:
     log_likelihood = -0.5 * (2 * (log_error - log_width[..., None])).exp() - log_width[..., None]
     log_joint = log_likelihood - 0.5 * z[..., None].square() - math.log(2 * math.pi)
     log_evidence = (log_joint.logsumexp(dim=-2) + math.log(16 / 8000)).mean(dim=-1)
-    return log_evidence + reconstruction(mean, scale, floor) + rate(mean, scale)
+    return log_evidence + reconstruction(mean, scale, floor) + pair_rate(mean, scale)
 
 
 def _quadratic(expected: Float[Tensor, "*models 3 3"]) -> Values:

@@ -7,9 +7,14 @@ from pathlib import Path
 MARKS = frozenset({"config.yaml", "metrics.csv", "summary.json"})
 """A folder that holds one of these is a run."""
 
+FITTED = "fitted_prior"
+"""The folder in a run that holds the same model with other priors, each a run folder itself."""
+
 
 def runs_below(root: Path, deepest: int | None = None) -> Iterator[Path]:
-    """Yield the runs at and below a folder, in order of name; nothing inside a run or a hidden folder.
+    """Yield the runs at and below a folder, in order of name; nothing in a hidden folder.
+
+    Of the folders inside a run, only that of its fitted priors can hold runs.
 
     Links aren't followed: they could lead anywhere, and in circles.
 
@@ -20,7 +25,7 @@ def runs_below(root: Path, deepest: int | None = None) -> Iterator[Path]:
     for folder, below, files in os.walk(root):
         levels = len(Path(folder).parts) - len(root.parts)
         if MARKS.intersection(files):
-            below.clear()
+            below[:] = [name for name in below if name == FITTED]
             yield Path(folder)
         elif levels == deepest:
             below.clear()

@@ -1,0 +1,177 @@
+"""The `fit_prior` command: fit a prior to the codes of a finished run, and write a run folder with that prior."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, NamedTuple
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from jaxtyping import Float
+from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
+from torch import Tensor
+
+from infovae.config.build import build
+from infovae.config.check import check
+from infovae.config.options import options
+from infovae.errors import ArgumentError, UserError
+from infovae.evaluation.load import SavedRun, Weights, load
+from infovae.evaluation.measure import observe
+from infovae.fitted_priors.fitted_prior import FittedPrior
+from infovae.metrics.averages import mean_and_standard_error
+from infovae.priors.prior import Prior
+from infovae.runs.checkpoints import WholeCheckpoints
+from infovae.runs.disk import disk_errors
+from infovae.runs.files import refuse_links
+from infovae.runs.find import FITTED
+from infovae.runs.folder import check_writable, write_config, write_record
+from infovae.streams import isolated_stream
+from infovae.training.assemble import build_bare_module
+from infovae.training.devices import chosen_device
+from infovae.training.quiet import quieten
+
+TOP_LEVEL: dict[str, Any] = {
+    "run": str | None,
+    "checkpoint": str,
+    "weights": Weights | None,
+    "override": dict[str, Any],
+    "trust": bool,
+    "output": str | None,
+    "draws": Annotated[int, Field(ge=1)],
+    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "device": str,
+}
+"""Keys of infovae fit_prior that belong to no group, with their types."""
+
+ENCODED_AT_ONCE = 500
+
+
+class Gain(NamedTuple):
+    """E log p(z) over codes of the validation split, in nats, with standard errors.
+
+    Attributes:
+        log_prob: under the fitted prior.
+        log_prob_error: its standard error.
+        gain: by how much that is above the run's own prior.
+        gain_error: its standard error, from the differences code by code.
+    """
+
+    log_prob: float
+    log_prob_error: float
+    gain: float
+    gain_error: float
+
+
+def fit_prior(cfg: DictConfig) -> None:
+    """Fit a prior to a run's codes, and write the model with that prior as a run folder; everything or nothing.
+
+    Raises:
+        UserError: the config, the run or its codes are refused.
+    """
+    quieten()
+    if cfg.get("fitted_prior") is None:
+        raise UserError("no option is chosen", key="fitted_prior", accepted=", ".join(options("fitted_prior")))
+    check(cfg, TOP_LEVEL)
+    if cfg.run is None:
+        raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
+    device = chosen_device(cfg.device)
+    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
+    if isinstance(saved.module.prior, FittedPrior):
+        why = "its prior is fitted already"
+        raise UserError(why, key="run", value=cfg.run, accepted="the run that the model comes from")
+    name = HydraConfig.get().runtime.choices["fitted_prior"]
+    output = Path(cfg.output or saved.folder / FITTED / name)
+    _check_output(output, saved.folder if cfg.output is None else output)
+    derived = _with_prior(saved, cfg, name, output)
+    if not len(saved.data.splits["validation"].images):
+        why = "the run held out no validation images, by which the fit is chosen"
+        raise UserError(why, key="run", value=cfg.run, accepted="+override.data.validation_size=NUMBER")
+
+    start = perf_counter()
+    saved.module.to(device)
+    with isolated_stream(device, cfg.seed):
+        prior = build(cfg.fitted_prior, "fitted_prior", latent_dim=saved.cfg.latent_dim).to(device)
+        train = codes_of_split(saved, "train", cfg.draws, cfg.seed, device)
+        validation = codes_of_split(saved, "validation", 1, cfg.seed, device)
+        try:
+            rows = prior.fit(train, validation)
+        except ArgumentError as error:
+            raise error.below("fitted_prior") from error
+        gain = gain_of(prior.eval(), saved.module.prior, validation)
+    derived.prior = {**derived.prior, **prior.settings()}
+    saved.module.prior = prior
+    summary = {
+        "status": "finished",
+        "error": None,
+        "name": derived.name,
+        "wall_seconds": perf_counter() - start,
+        "metrics": {
+            "validation/log_prior": gain.log_prob,
+            "validation/log_prior_standard_error": gain.log_prob_error,
+            "validation/log_prior_gain": gain.gain,
+            "validation/log_prior_gain_standard_error": gain.gain_error,
+        },
+        "fitted_to": str(saved.checkpoint),
+        "codes": len(train),
+        "fit": rows,
+        "config": OmegaConf.to_container(cfg, resolve=True),
+    }
+    _write(output, saved, derived, summary)
+    print(f"validation: log p(z) is {gain.log_prob:.2f} nats per example, {gain.gain:+.2f} ± {gain.gain_error:.2g}")
+    print(f"run folder: {output}")
+
+
+@torch.no_grad()
+def codes_of_split(
+    saved: SavedRun, split: str, draws: int, seed: int, device: torch.device | str = "cpu"
+) -> Float[Tensor, "n d"]:
+    """Return codes z ~ q(z|x), ``draws`` of each image of a split, drawn by the model's own ``reparameterize``."""
+    saved.data.batch_size = ENCODED_AT_ONCE
+    seen = [observe(saved.module, saved.data, split, seed + draw, device) for draw in range(draws)]
+    return torch.cat([observed.codes.z for batches in seen for observed in batches])
+
+
+@torch.no_grad()
+def gain_of(fitted: Prior, before: Prior, codes: Float[Tensor, "n d"]) -> Gain:
+    """Return E log p(z) under a fitted prior, and by how much it is above that of the prior before.
+
+    The ELBO grows by as much, and KL(q(z) || p(z)) falls by as much, since q(z|x) and p(x|z) stay as they are.
+    """
+    after, earlier = (
+        torch.cat([prior.log_prob(part).double() for part in codes.split(1000)]) for prior in (fitted, before)
+    )
+    numbers = (*mean_and_standard_error(after), *mean_and_standard_error(after - earlier))
+    return Gain(*(float(number) for number in numbers))
+
+
+def _with_prior(saved: SavedRun, cfg: DictConfig, name: str, output: Path) -> DictConfig:
+    """Return the run's config with the prior to be fitted, which the other parts have accepted."""
+    node = OmegaConf.to_container(cfg.fitted_prior, resolve=True)
+    assert isinstance(node, dict)
+    node.pop("_partial_", None)
+    derived = saved.cfg.copy()
+    derived.prior = {**node, "latent_dim": saved.cfg.latent_dim}
+    derived.name = f"{saved.cfg.get('name', saved.folder.name)}-{name}"
+    derived.run_dir = str(output)
+    with torch.random.fork_rng():
+        build(cfg.fitted_prior, "fitted_prior", latent_dim=saved.cfg.latent_dim)
+        build_bare_module(derived, saved.image_shape, saved.module.splits)
+    return derived
+
+
+def _check_output(output: Path, inside: Path) -> None:
+    check_writable(output, "output")
+    refuse_links(output / "checkpoints", inside)
+    if (output / "config.yaml").exists():
+        why, accepted = "holds a run already", "another folder, or this one once that is deleted"
+        raise UserError(why, key="output", value=output, accepted=accepted)
+
+
+def _write(output: Path, saved: SavedRun, derived: DictConfig, summary: dict[str, Any]) -> None:
+    """Write the derived run; ``config.yaml``, which makes a folder a run, comes last."""
+    content = {"state_dict": saved.module.cpu().state_dict(), "ImageData": saved.data.state_dict()}
+    with disk_errors(f"output={output}"):
+        checkpoint = output / "checkpoints" / "last.ckpt"
+        WholeCheckpoints(output).save_checkpoint(content, checkpoint)
+        write_record(output / "summary.json", summary, inside=output)
+        write_config(derived, output)
