@@ -1,4 +1,4 @@
-"""export.py: a trained model's encoder and decoder as programs that don't need this package."""
+"""export.py: a trained model's encoder, decoder and fitted prior as programs that don't need this package."""
 
 import importlib.util
 import logging
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from infovae.config.check import check
 from infovae.errors import UserError
 from infovae.evaluation.load import SavedRun, Weights, load
+from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.module import InfoVAE
 from infovae.networks.autoregressive import AutoregressiveDecoder
 from infovae.runs.disk import disk_errors
@@ -70,6 +71,17 @@ class DecoderProgram(nn.Module):
         return (self.decoder.distribution(inputs, self.likelihood).mean,)
 
 
+class PriorProgram(nn.Module):
+    """Map draws from N(0, I), (n, k), to codes that follow a fitted prior, (n, d)."""
+
+    def __init__(self, prior: FittedPrior) -> None:
+        super().__init__()
+        self.prior = prior
+
+    def forward(self, inputs: Float[Tensor, "n k"]) -> tuple[Tensor]:
+        return (self.prior.from_noise(inputs),)
+
+
 class Part(NamedTuple):
     """A part of the model that becomes a program.
 
@@ -87,7 +99,7 @@ class Part(NamedTuple):
 
 
 def export(cfg: DictConfig) -> None:
-    """Write a run's encoder and decoder as programs, with its config and ``export.json``; everything or nothing.
+    """Write a run's parts as programs, with its config and ``export.json``; everything or nothing.
 
     Raises:
         UserError: the config or the run is refused, an extra is missing, or a program doesn't give the model's outputs.
@@ -104,7 +116,7 @@ def export(cfg: DictConfig) -> None:
     refuse_links(output, inside)
     with tempfile.TemporaryDirectory() as aside, torch.no_grad(), disk_errors(f"output={output}"):
         described = {name: _export_part(name, part, Path(aside)) for name, part in parts(saved).items()}
-        for name in ("encoder", "decoder"):
+        for name in ("encoder", "decoder", "prior"):
             for suffix in ("pt2", "onnx"):
                 (output / f"{name}.{suffix}").unlink(missing_ok=True)  # of an earlier export
         for path in Path(aside).iterdir():
@@ -124,7 +136,7 @@ def export(cfg: DictConfig) -> None:
 
 @torch.no_grad()
 def parts(saved: SavedRun) -> dict[str, Part]:
-    """Return what can be exported of a run: the encoder, and the decoder unless it draws pixel by pixel.
+    """Return what can be exported: the encoder, a fitted prior, and the decoder unless it draws pixel by pixel.
 
     The examples are noise and, where they are cheap, the model's own samples, so the run's images aren't needed.
     """
@@ -139,6 +151,10 @@ def parts(saved: SavedRun) -> dict[str, Part]:
     if fixed:
         codes = torch.cat([module.encode(pixels).mean[:half], z])
         chosen["decoder"] = Part(DecoderProgram(module).eval(), "z", ("mean",), codes)
+    if isinstance(module.prior, FittedPrior):
+        with isolated_stream(torch.device("cpu")):
+            noise = torch.randn(max(BATCH_SIZES), module.prior.noise_dim)
+        chosen["prior"] = Part(PriorProgram(module.prior).eval(), "noise", ("z",), noise)
     return chosen
 
 

@@ -15,7 +15,7 @@ from infovae.config.build import build
 from infovae.config.check import check
 from infovae.config.options import options
 from infovae.errors import ArgumentError, UserError
-from infovae.evaluation.load import SavedRun, load
+from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.evaluation.measure import observe
 from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.metrics.averages import mean_and_standard_error
@@ -33,6 +33,7 @@ from infovae.training.quiet import quieten
 TOP_LEVEL: dict[str, Any] = {
     "run": str | None,
     "checkpoint": str,
+    "weights": Weights | None,
     "override": dict[str, Any],
     "trust": bool,
     "output": str | None,
@@ -74,7 +75,7 @@ def fit_prior(cfg: DictConfig) -> None:
     if cfg.run is None:
         raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
     device = chosen_device(cfg.device)
-    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust)
+    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
     if isinstance(saved.module.prior, FittedPrior):
         why = "its prior is fitted already"
         raise UserError(why, key="run", value=cfg.run, accepted="the run that the model comes from")
@@ -153,6 +154,7 @@ def _with_prior(saved: SavedRun, cfg: DictConfig, name: str, output: Path) -> Di
     derived.name = f"{saved.cfg.get('name', saved.folder.name)}-{name}"
     derived.run_dir = str(output)
     with torch.random.fork_rng():
+        build(cfg.fitted_prior, "fitted_prior", latent_dim=saved.cfg.latent_dim)
         build_bare_module(derived, saved.image_shape, saved.module.splits)
     return derived
 
