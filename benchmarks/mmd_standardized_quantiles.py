@@ -1,6 +1,6 @@
 """How large is the standardised MMD^2 of codes that come from the prior?
 
-python benchmarks/mmd_standardized_quantiles.py   writes docs/figures/mmd_standardized_quantiles.csv, minutes on one core
+python benchmarks/mmd_standardized_quantiles.py   writes docs/figures/mmd_standardized_quantiles.csv, in minutes
 
 A row gives quantiles of the unbiased MMD^2 of n draws from N(0, I) to N(0, I), in units of its standard deviation,
 for the kernel exp(-||x - y||^2 / (2 d)). A value above the quantile of a level rejects q = p at that level.
