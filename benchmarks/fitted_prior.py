@@ -38,6 +38,7 @@ COLUMNS = {
     "frechet_distance": "Fréchet distance",
     "precision": "precision",
     "recall": "recall",
+    "coverage": "coverage",
     "class_mismatch": "class mismatch",
 }
 COMPONENTS = 30
