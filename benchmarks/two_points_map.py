@@ -10,7 +10,6 @@ is minimised out, so that a curve over the ratio is left. Minima of that curve a
 import csv
 import math
 from collections.abc import Iterable
-from statistics import mean as average
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +21,7 @@ from torch import Tensor
 
 from infovae.pictures.canvas import CLASS_COLOURS, rendered, style
 from infovae.reproduction.tables import markdown
-from infovae.reproduction.two_points_objective import inference_gap, mmd, reconstruction
+from infovae.reproduction.two_points_objective import inference_gap, mmd, pair_rate, reconstruction
 
 RESULTS = ROOT / "docs" / "results"
 ALPHAS = (0.0, 0.5, 0.9, 1.0)
@@ -30,7 +29,7 @@ LAMBDAS = torch.logspace(1, 4, 121, dtype=torch.float64)
 FLOORS = (0.0, 0.01, 0.1)
 """Under the decoder's standard deviation, in pixels: none, this project's default, the released code's."""
 
-RATIOS = torch.logspace(-2.5, 1.3, 501, dtype=torch.float64)
+RATIOS = torch.logspace(-2.5, 1.3, 1501, dtype=torch.float64)
 WIDTHS = torch.linspace(0.7, 1.2, 1001, dtype=torch.float64)
 """Standard deviations of q(z)."""
 
@@ -75,20 +74,20 @@ class Landscape:
         return self.fits[floor] + least, WIDTHS[where]
 
     def minima(self, alpha: float, lambda_: float, floor: float) -> list[Minimum]:
-        """The minima, with the codes that lie closest to each other first."""
+        """The local minima."""
         loss, width = self.curve(alpha, lambda_, floor)
-        lowest = (loss[1:-1] < loss[:-2]) & (loss[1:-1] < loss[2:])
+        below = (loss[1:-1] < loss[:-2]) & (loss[1:-1] < loss[2:])
         found = []
-        for k in (lowest.nonzero().flatten() + 1).tolist():
+        for k in (below.nonzero().flatten() + 1).tolist():
             mean, scale = pairs(RATIOS[k], width[k])
             gap = inference_gap(mean, scale, 2 * floor)
             found.append(Minimum(*(float(v) for v in (loss[k], mean[1], scale[1], mmd(mean, scale), gap))))
         return found
 
 
-def kept(minima: list[Minimum], floor: float) -> Minimum | None:
-    """The minimum that a figure shows: the global one where there is a floor, else the one of the closest codes."""
-    return min(minima, default=None) if floor else next(iter(minima), None)
+def lowest(minima: list[Minimum]) -> Minimum | None:
+    """The lowest minimum, if there is one. Without a floor it is a local one: beyond it the loss has no lower bound."""
+    return min(minima, default=None)
 
 
 def thresholds(landscape: Landscape) -> str:
@@ -96,9 +95,9 @@ def thresholds(landscape: Landscape) -> str:
     rows = []
     for floor in FLOORS:
         for alpha in ALPHAS:
-            minima = {value: kept(landscape.minima(alpha, value, floor), floor) for value in LAMBDAS.tolist()}
+            minima = {value: lowest(landscape.minima(alpha, value, floor)) for value in LAMBDAS.tolist()}
             first = next(value for value, found in minima.items() if found and found.mean < SHARED * found.scale)
-            at_1000 = kept(landscape.minima(alpha, 1000.0, floor), floor)
+            at_1000 = lowest(landscape.minima(alpha, 1000.0, floor))
             assert at_1000
             rows.append(
                 [
@@ -118,7 +117,8 @@ def thresholds(landscape: Landscape) -> str:
 def network_rows() -> list[dict[str, Any]]:
     """What the networks ended with."""
     with (RESULTS / "two_points_networks.csv").open(newline="") as file:
-        return [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "weight": row["alpha"] + row["lambda_"] - 1} for row in rows]
 
 
 def _number(text: str) -> float | str:
@@ -129,10 +129,12 @@ def _number(text: str) -> float | str:
 
 
 def network_table(rows: Iterable[dict[str, Any]]) -> str:
-    """Means over seeds, with the range of the columns that vary."""
+    """Ranges over seeds, of the networks that the picture doesn't show and of those with the MMD of a batch."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     keys = ("divergence", "decoder_floor", "encoder_floor", "normalized", "alpha", "lambda_")
     for row in rows:
+        if row["divergence"] == "mmd" and not row["encoder_floor"] and row["normalized"] == "False" and row["weight"]:
+            continue
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     lines = []
     for (divergence, decoder, encoder, normalized, alpha, lambda_), own in groups.items():
@@ -167,7 +169,7 @@ def draw(landscape: Landscape, rows: list[dict[str, Any]]) -> tuple[Figure, list
         for alpha in ALPHAS:
             found = []
             for value in LAMBDAS[LAMBDAS >= 30].tolist():
-                found.append(kept(landscape.minima(alpha, value, floor), floor) or Minimum(*[math.nan] * 5))
+                found.append(lowest(landscape.minima(alpha, value, floor)) or Minimum(*[math.nan] * 5))
                 data.append({"floor": floor, "alpha": alpha, "lambda_": value, **found[-1]._asdict()})
             for axes, key in zip(row, panels, strict=False):
                 axes.plot(
@@ -190,20 +192,19 @@ def draw(landscape: Landscape, rows: list[dict[str, Any]]) -> tuple[Figure, list
 
 
 def _draw_networks(axes: Axes, rows: list[dict[str, Any]], floor: float, key: str) -> None:
+    """Draw one mark for each seed."""
     for divergence, marker in (("mmd", "o"), ("sampled mmd", "x")):
-        own = [
-            row for row in rows
-            if row["divergence"] == divergence and row["decoder_floor"] == floor and not row["encoder_floor"]
-            and row["normalized"] == "False" and row["lambda_"] >= 100
-        ]  # fmt: skip
         for alpha in ALPHAS:
-            of_alpha = [row for row in own if row["alpha"] == alpha]
-            points = {
-                value: [r[key] for r in of_alpha if r["lambda_"] == value] for value in {r["lambda_"] for r in of_alpha}
-            }
-            means = [average(values) for values in points.values()]
+            own = [
+                row
+                for row in rows
+                if (row["divergence"], row["alpha"], row["decoder_floor"]) == (divergence, alpha, floor)
+                and not row["encoder_floor"]
+                and row["normalized"] == "False"
+                and row["lambda_"] >= 100
+            ]
             look = {"color": COLOURS[alpha], "markersize": 4, "markerfacecolor": "none", "linestyle": "none"}
-            axes.plot(list(points), means, marker, **look)
+            axes.plot([row["lambda_"] for row in own], [row[key] for row in own], marker, **look)
 
 
 def main() -> None:

@@ -19,7 +19,14 @@ import torch
 from torch import Tensor
 
 from infovae.metrics.inference_gap import line_weights
-from infovae.reproduction.two_points_objective import NODES, WEIGHTS, aggregate_kl, energy_distance, mmd, pair_rate
+from infovae.reproduction.two_points_objective import (
+    NODES,
+    WEIGHTS,
+    aggregate_kl,
+    energy_distance,
+    mmd,
+    pair_rate,
+)
 
 HIDDEN, LEARNING_RATE, STEPS = 64, 1e-3, 10_000
 START = 0.5

@@ -16,7 +16,7 @@ from conftest import CONF, PROJECT, SMALL
 
 SOURCE = PROJECT / "src" / "infovae"
 LAYERS = [
-    ["errors", "codes", "objective", "parallel", "streams", "terminal"],
+    ["errors", "codes", "objective", "parallel", "schedules", "streams", "terminal"],
     ["priors", "fitted_priors", "posteriors", "likelihoods", "networks", "optimizers", "schedulers", "runs"],
     ["model"],
     ["divergences", "data", "metrics", "classifier"],
@@ -35,7 +35,7 @@ PAGE = PROJECT / "docs" / "architecture.md"
 IMPURE = {"pytorch_lightning", "hydra", "omegaconf", "wandb", "pathlib"}
 PURE = (
     "codes", "objective", "priors", "fitted_priors", "posteriors", "likelihoods", "networks", "divergences",
-    "optimizers", "schedulers",
+    "optimizers", "schedulers", "schedules",
 )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ COMPANIONS = {
     "prior=uniform": ["model=mmd_vae"],
     "network=conv": ["~network.encoder.hidden"],
     "data=tensor": ["data.path=images.npy"],
+    "schedule=hold_rate": ["model.lambda_.low=1"],
+    "schedule=hold_reconstruction": ["model.lambda_.low=1"],
     "callbacks=trial_pruning": ["hydra/sweeper=optuna"],
 }
 
@@ -47,7 +49,7 @@ def overrides_for(option: str) -> list[str]:
     # Sets that come from nowhere, or from one file, have no root.
     rootless = option in {"data=digits", "data=two_points", "data=gaussian_mixture_2d", "data=sprites", "data=tensor"}
     small = [entry for entry in SMALL if not (rootless and entry.startswith("data.root"))]
-    return [option, *small, *COMPANIONS.get(option, [])]
+    return [option.replace("schedule=", "schedule@model.lambda_="), *small, *COMPANIONS.get(option, [])]
 
 
 def asked_for(node: Any, key: str) -> Iterator[str]:
@@ -94,13 +96,13 @@ def test_presets_name_their_points(composed: Compose) -> None:
     for model in ("vae", "beta_vae", "infovae", "mmd_vae", "autoencoder"):
         cfg = composed(*SMALL, f"model={model}")
         objective = build_module(cfg, build_data(cfg)).objective
-        points[model] = (objective.alpha, objective.lambda_)
+        points[model] = tuple(objective.weights())
     assert points == {
-        "vae": (0, 1),
-        "beta_vae": (-3, 4),
-        "infovae": (0, 100),
-        "mmd_vae": (1, 1000),
-        "autoencoder": (1, 0),
+        "vae": (1, 0),
+        "beta_vae": (4, 0),
+        "infovae": (1, 99),
+        "mmd_vae": (0, 1000),
+        "autoencoder": (0, 0),
     }
 
 
@@ -160,7 +162,7 @@ def refuses(size):
     [
         ("mine.asks", "data.size=3: odd; accepted: even numbers", False),
         ("mine.fails", "data: IndexError: list index out of range", True),
-        ("mine.refuses", "data.size=3: too small", True),
+        ("mine.refuses", "data: ValueError: size=3: too small", True),
         ("infovae.networks.mlp.Absent", "data._target_=infovae.networks.mlp.Absent: can't be imported", False),
     ],
 )

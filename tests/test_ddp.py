@@ -22,6 +22,10 @@ CASES = [f"model=infovae model.lambda_=20 divergence={name}" for name in DIVERGE
     "model=autoencoder",
     "model=infovae model.lambda_=20 divergence=kl posterior=normalized_gaussian posterior.normalization=zca",
     "model=mmd_vae model.lambda_=20 posterior=normalized_gaussian",
+    "schedule@model.lambda_=linear model.lambda_.steps=7",
+    "schedule@model.lambda_=hold_divergence model.lambda_.speed=0.1",
+    "schedule@model.alpha=hold_rate model.alpha.integral=0.1 model.free_bits=3 model.free_bits_per=whole",
+    "model=beta_vae model.free_bits=0.02",
     "model=infovae model.lambda_=20 data.streaming=always data.workers=1",
     "model=vae scheduler=cosine optimizer=radam +parameter_groups.encoder.lr=1e-4",
 ]

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from infovae.errors import ArgumentError
-from infovae.likelihoods.bernoulli import Bernoulli
+from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.likelihoods.categorical import Categorical
 from infovae.likelihoods.discretized_logistic import DiscretizedLogistic, DiscretizedLogisticDistribution
 from infovae.likelihoods.gaussian import Gaussian
@@ -88,6 +89,29 @@ def test_float32_is_float64_but_for_rounding(name: str, size: float) -> None:
     )
 
 
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_one_density_for_each_colour_image(name: str) -> None:
+    likelihood = instantiate(OmegaConf.load(CONF / "likelihood" / f"{name}.yaml"))
+    images = torch.randint(256, (4, 3, 2, 2)) / 255
+    distribution = likelihood(torch.randn(4, 3 * likelihood.parameters_per_channel, 2, 2))
+    assert (distribution.batch_shape, distribution.event_shape) == ((4,), (3, 2, 2))
+    pixels = distribution.base_dist.log_prob(images)
+    torch.testing.assert_close(distribution.log_prob(images), pixels.sum(dim=(1, 2, 3)))
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_nan_of_a_decoder_passes_through(name: str) -> None:
+    """The run that sees it says what to do; torch's own check would end it by a traceback."""
+    likelihood = instantiate(OmegaConf.load(CONF / "likelihood" / f"{name}.yaml"))
+    nan = torch.full((1, likelihood.parameters_per_channel, 1, 1), math.nan)
+    assert likelihood(nan).log_prob(torch.zeros(1, 1, 1, 1)).isnan().all()
+
+
+def test_parameters_of_a_pixel() -> None:
+    made = (Bernoulli(), Gaussian(), Gaussian("per_pixel"), DiscretizedLogistic(), Categorical(7))
+    assert [likelihood.parameters_per_channel for likelihood in made] == [1, 1, 2, 2, 7]
+
+
 def test_bernoulli_is_the_cross_entropy() -> None:
     logits, images = torch.randn(3, 2, 4, 5), torch.rand(3, 2, 4, 5)
     expected = (images * logits.sigmoid().log() + (1 - images) * (-logits).sigmoid().log()).sum((1, 2, 3))
@@ -118,6 +142,37 @@ def test_a_sigmoid_location_is_the_density_around_the_sigmoid() -> None:
     )
 
 
+def test_gaussian_scale_of_a_pixel_is_offset_by_the_decoder() -> None:
+    likelihood = Gaussian("per_pixel", 0.3, 0.1)
+    offsets = torch.tensor([-1e3, -1.0, 0.0, 2.0])
+    parameters = torch.stack([torch.zeros(4), offsets]).view(1, 2, 4, 1)
+    start = math.log(math.expm1(0.3 - 0.1))
+    expected = [0.1 + math.log1p(math.exp(start + offset)) for offset in offsets.tolist()]
+    torch.testing.assert_close(likelihood(parameters).stddev.flatten(), torch.tensor(expected))
+
+
+def test_a_learned_gaussian_scale_has_a_floor() -> None:
+    likelihood = Gaussian("shared", 0.3, 0.1)
+    with torch.no_grad():
+        likelihood.raw_scale.fill_(-1e3)
+    assert likelihood(torch.zeros(1, 1, 1, 1)).stddev.item() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"scale": 0.0}, "scale=0: invalid; accepted: values above 0"),
+        ({"scale": -0.5}, "scale=-0.5: invalid; accepted: values above 0"),
+        ({"scale": 0.3, "min_scale": 0.3}, "min_scale=0.3: invalid; accepted: values from 0 to below scale=0.3"),
+        ({"min_scale": -0.5}, "min_scale=-0.5: invalid; accepted: values from 0"),
+    ],
+)
+def test_impossible_gaussian_scales_are_refused(arguments: dict[str, float], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Gaussian(**arguments)  # type: ignore[arg-type]
+    assert Gaussian("shared", 0.3, 0.0).min_scale == 0
+
+
 def test_gaussian_scale_is_learned_where_it_should_be() -> None:
     learned = {variance: Gaussian(variance).raw_scale.requires_grad for variance in ("fixed", "shared", "per_pixel")}
     assert learned == {"fixed": False, "shared": True, "per_pixel": False}
@@ -144,6 +199,28 @@ def test_discretized_logistic_samples_follow_its_probabilities() -> None:
         assert ((frequency - probability).abs() <= 5 * (probability / n).sqrt() + 10 / n).all()
 
 
+def test_discretized_logistic_mean_is_a_grey_level() -> None:
+    distribution = DiscretizedLogisticDistribution(torch.tensor([-0.5, 0.3, 1.7]), torch.zeros(3))
+    torch.testing.assert_close(distribution.mean, torch.tensor([0.0, 0.3, 1.0]))
+
+
+def test_the_series_of_a_narrow_bin_meets_its_formula() -> None:
+    """log(1 - exp(-w)), in float64 and by expm1; the next term of the series is w^4 / 2880."""
+    width = torch.tensor([1e-4, 5e-4, 9.9e-4, 1.1e-3, 0.1, 3.0], dtype=torch.float64)
+    distribution = DiscretizedLogisticDistribution(torch.zeros_like(width), -(255 * width).log())
+    torch.testing.assert_close(
+        distribution._log_of_bin(255 * width), torch.log(-torch.expm1(-width)), rtol=0, atol=1e-11
+    )
+
+
+@pytest.mark.parametrize("edge", [0.0, 1.0])
+def test_the_edges_of_a_uniform_draw_are_no_nan(edge: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.rand may give 0, whose logit is infinite; a scale may underflow to 0."""
+    monkeypatch.setattr(torch, "rand", lambda *size, **options: torch.full(*size, edge, **options))
+    narrow = DiscretizedLogisticDistribution(torch.tensor([0.2]), torch.tensor([-200.0]))
+    assert narrow.sample().item() == pytest.approx(0.2)
+
+
 def test_discretized_logistic_starts_in_the_middle_of_the_grey_range() -> None:
     start = DiscretizedLogistic()(torch.zeros(1, 2, 1, 1)).base_dist
     assert start.mean.item() == 0.5
@@ -164,6 +241,20 @@ def test_bernoulli_passes_on_the_gradient_it_is_given() -> None:
         found.append(torch.autograd.grad((weight * value).sum(), [logits, pixels]))
     for ours, torchs in zip(*found, strict=True):
         torch.testing.assert_close(ours, torchs)
+    logits, pixels = torch.randn(3, 1, 1, 1), torch.rand(3, 1, 1, 1, requires_grad=True)
+    (alone,) = torch.autograd.grad(Bernoulli()(logits).log_prob(pixels).sum(), pixels)
+    torch.testing.assert_close(alone, logits)
+
+
+def test_bernoulli_is_its_own_on_a_cpu_and_torchs_elsewhere() -> None:
+    class Elsewhere(torch.Tensor):
+        device = SimpleNamespace(type="elsewhere")  # type: ignore[assignment]
+
+    logits, images = torch.randn(3, 2, 4, 5, requires_grad=True), torch.rand(3, 2, 4, 5)
+    here = FastBernoulli(logits=logits, validate_args=False).log_prob(images)
+    there = FastBernoulli(logits=logits.as_subclass(Elsewhere), validate_args=False).log_prob(images)
+    torch.testing.assert_close(here, there.as_subclass(torch.Tensor))
+    assert here.grad_fn.name() == "_LogProbabilityBackward"
 
 
 @given(levels=st.integers(2, 300), channels=st.integers(1, 3), scale=st.floats(0, 50))
@@ -202,6 +293,11 @@ def test_categorical_samples_follow_their_probabilities() -> None:
     samples = Categorical(4)(logits.view(1, 4, 1, 1)).sample((n,)).flatten()
     frequencies = torch.bincount((3 * samples).round().long(), minlength=4) / n
     torch.testing.assert_close(frequencies, logits.softmax(dim=0), rtol=0, atol=5 * (0.25 / n) ** 0.5)
+
+
+def test_a_level_of_probability_0_is_never_drawn() -> None:
+    samples = Categorical(3)(torch.tensor([0.0, -math.inf, 0.0]).view(1, 3, 1, 1)).sample((100,))
+    assert samples.unique().tolist() == [0, 1]
 
 
 def test_one_level_is_refused() -> None:

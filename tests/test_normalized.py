@@ -1,5 +1,6 @@
 """Whitened posteriors: moments of q(z), densities, gradients, and what is stored for evaluation."""
 
+import copy
 import csv
 import json
 import math
@@ -9,7 +10,7 @@ import pytest
 import torch
 from conftest import Compose
 from torch import Tensor
-from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Independent, Laplace, MultivariateNormal, Normal, kl_divergence
 
 from infovae.codes import Codes, joined
 from infovae.divergences.kl import KL
@@ -101,6 +102,49 @@ def test_densities_and_rate_are_those_of_a_full_gaussian(normalization: str) -> 
     prior = Independent(Normal(torch.full((3,), 0.5).double(), torch.tensor([1.0, 2.0, 0.5]).double()), 1)
     full = MultivariateNormal(prior.mean, torch.diag(prior.variance))
     torch.testing.assert_close(kl_divergence(q, prior), kl_divergence(oracle, full))
+
+
+def test_another_prior_has_no_closed_form() -> None:
+    q = Normalized(DiagonalGaussian(), 3).forward_training(encoder_output(20, 3), 20)
+    zeros, ones = torch.zeros(20, 3), torch.ones(20, 3)
+    for prior in (Independent(Laplace(zeros[0], ones[0]), 1), Independent(Normal(zeros[:, None], ones[:, None]), 2)):
+        with pytest.raises(NotImplementedError):
+            kl_divergence(q, prior)
+
+
+def test_nan_of_an_encoder_gives_a_rate_of_nan() -> None:
+    nan, eye = torch.full((2, 3), math.nan), torch.eye(3)
+    q = LinearGaussian(nan, nan, eye, eye)
+    assert q.has_rsample
+    assert kl_divergence(q, StandardNormal(3).distribution()).isnan().all()
+
+
+def test_autocast_leaves_moments_and_maps_in_float32() -> None:
+    parameters = encoder_output(50, 3)
+    posterior = Normalized(DiagonalGaussian(), 3)
+    posterior.calibrate([parameters])
+    plain = [posterior.forward_training(parameters, 50), posterior(parameters)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = [posterior.forward_training(parameters, 50), posterior(parameters)]
+    for q, expected in zip(mixed, plain, strict=True):
+        assert q.mean.dtype == torch.float32
+        assert torch.equal(q.mean, expected.mean)
+        assert torch.equal(q.matrix, expected.matrix)
+    exact = copy.deepcopy(posterior).double().forward_training(parameters.double(), 50)
+    torch.testing.assert_close(plain[0].mean, exact.mean.float(), rtol=1e-3, atol=1e-3)
+
+
+def test_each_normalization_has_its_own_shape() -> None:
+    root = torch.randn(3, 3, dtype=torch.float64)
+    matrices = {
+        name: whitening(torch.zeros(3).double(), root @ root.T, name).matrix  # type: ignore[arg-type]
+        for name in NORMALIZATIONS
+    }
+    torch.testing.assert_close(matrices["diagonal"], matrices["diagonal"].diagonal().diag())
+    torch.testing.assert_close(matrices["cholesky"], matrices["cholesky"].tril())
+    torch.testing.assert_close(matrices["zca"], matrices["zca"].T)
+    assert not torch.allclose(matrices["cholesky"], matrices["cholesky"].T)
+    assert Normalized(Deterministic(), 3).needs_calibration
 
 
 def test_samples_follow_the_covariance() -> None:

@@ -45,7 +45,8 @@ def test_loss_is_equation_6(
 def test_beta_vae_is_its_textbook_form(reconstruction: float, rate: float, divergence: float, beta: float) -> None:
     terms = [torch.tensor(value, dtype=torch.float64) for value in (reconstruction, rate, divergence)]
     objective = Objective(1 - beta, beta)
-    assert objective.divergence_weight == 0
+    assert not objective.weighs_divergence
+    assert objective.weights() == Objective.beta_vae(beta).weights()  # to the last bit
     assert objective(*terms).item() == pytest.approx(reconstruction + beta * rate, rel=1e-9, abs=1e-9)
 
 
@@ -90,8 +91,7 @@ def test_points_outside_the_family_are_refused(alpha: float, lambda_: float, mes
 @pytest.mark.parametrize(("alpha", "lambda_"), [(0, 1), (1, 0), (-3, 4), (0.5, 0.5), (1, 1000), (-100, 101)])
 def test_points_inside_the_family_are_taken(alpha: float, lambda_: float) -> None:
     objective = Objective(alpha, lambda_)
-    assert objective.rate_weight == 1 - alpha
-    assert objective.divergence_weight == alpha + lambda_ - 1
+    assert objective.weights() == objective.final() == (1 - alpha, alpha + lambda_ - 1)
 
 
 def step(module: InfoVAE, batch: Batch) -> tuple[torch.Tensor, list[torch.Tensor]]:

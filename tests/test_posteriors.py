@@ -162,6 +162,27 @@ def test_sigmoid_scale_lies_between_its_floor_and_1() -> None:
     torch.testing.assert_close(posterior.stddev, torch.tensor([[0.1, 1.0]]))
 
 
+def test_a_diagonal_gaussian_is_one_density_of_each_example() -> None:
+    parameters, z = torch.randn(5, 6), torch.randn(5, 3)
+    posterior = DiagonalGaussian()(parameters)
+    assert (posterior.batch_shape, posterior.event_shape) == ((5,), (3,))
+    mean, variance = parameters[:, :3], parameters[:, 3:].exp()
+    expected = -0.5 * ((z - mean).square() / variance + variance.log() + math.log(2 * math.pi)).sum(dim=1)
+    torch.testing.assert_close(posterior.log_prob(z), expected)
+
+
+def test_nan_of_an_encoder_passes_through() -> None:
+    """The run that sees it says what to do; torch's own check would end it by a traceback."""
+    assert DiagonalGaussian()(torch.full((1, 4), math.nan)).mean.isnan().all()
+    assert Deterministic()(torch.full((1, 2), math.nan)).mean.isnan().all()
+
+
+def test_what_the_encoder_and_the_run_are_told() -> None:
+    assert (DiagonalGaussian().parameters_per_dimension, Deterministic().parameters_per_dimension) == (2, 1)
+    assert not DiagonalGaussian().needs_calibration
+    assert PointMass(torch.zeros(1, 2)).has_rsample
+
+
 def test_the_floor_is_added_to_an_exponential_scale() -> None:
     posterior = DiagonalGaussian("exp", min_scale=0.5)(torch.tensor([[7.0, -7.0, 0.0, 2 * math.log(3)]]))
     torch.testing.assert_close(posterior.mean, torch.tensor([[7.0, -7.0]]))

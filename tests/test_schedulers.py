@@ -24,7 +24,7 @@ from torch.optim.lr_scheduler import (
 
 from infovae.errors import UserError
 from infovae.runs.changes import ChangedError
-from infovae.schedulers.cosine import Cosine
+from infovae.schedulers.cosine import CosineWithWarmup
 from infovae.schedulers.exponential import Exponential
 from infovae.schedulers.multi_step import MultiStep
 from infovae.schedulers.one_cycle import OneCycle
@@ -50,8 +50,8 @@ def warmed_up(optimizer: torch.optim.Optimizer) -> LRScheduler:
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (Cosine(warmup=0.1, final=0.1), warmed_up),
-        (Cosine(warmup=0.0), lambda optimizer: CosineAnnealingLR(optimizer, TOTAL)),
+        (CosineWithWarmup(warmup=0.1, final=0.1), warmed_up),
+        (CosineWithWarmup(warmup=0.0), lambda optimizer: CosineAnnealingLR(optimizer, TOTAL)),
         (OneCycle(), lambda optimizer: OneCycleLR(optimizer, 1.0, TOTAL)),
         (OneCycle(rise=0.0), lambda optimizer: OneCycleLR(optimizer, 1.0, TOTAL, pct_start=0.0)),
         (OneCycle(rise=0.9), lambda optimizer: OneCycleLR(optimizer, 1.0, TOTAL, pct_start=0.9)),
@@ -91,7 +91,9 @@ def test_epochs_without_a_validation_do_not_count() -> None:
     assert Plateau(patience=0).factor(Progress(4, 9, rows)) == 0.5
 
 
-@pytest.mark.parametrize("scheduler", [Cosine(), Cosine(warmup=1.0), OneCycle(), OneCycle(rise=1.0), MultiStep()])
+@pytest.mark.parametrize(
+    "scheduler", [CosineWithWarmup(), CosineWithWarmup(warmup=1.0), OneCycle(), OneCycle(rise=1.0), MultiStep()]
+)
 @pytest.mark.parametrize("total", [1, 2, 3])
 def test_short_runs_have_finite_rates(scheduler: Scheduler, total: int) -> None:
     assert all(0 < scheduler.factor(Progress(step, total)) <= 1 for step in range(total))
@@ -177,7 +179,9 @@ def test_a_longer_run_goes_on_with_the_rates_of_its_new_length(composed: Compose
     settings = [*RUN, "scheduler=cosine", "scheduler.warmup=0", "scheduler.interval=epoch", "resume=auto"]
     train(composed(*settings, "trainer.max_epochs=2", run_dir=tmp_path))
     train(composed(*settings, "trainer.max_epochs=4", run_dir=tmp_path))
-    expected = [Cosine(warmup=0).factor(Progress(epoch, total)) for epoch, total in ((0, 2), (1, 2), (2, 4), (3, 4))]
+    expected = [
+        CosineWithWarmup(warmup=0).factor(Progress(epoch, total)) for epoch, total in ((0, 2), (1, 2), (2, 4), (3, 4))
+    ]
     assert column(tmp_path) == pytest.approx([0.01 * factor for factor in expected])
 
 

@@ -75,7 +75,7 @@ def test_another_latent_size_leaves_the_layers_that_depend_on_it_new(
         (["network.decoder.hidden=[8]"], r"holds another model: decoder.layers.0.weight is of shape \(16, 2\) there"),
         (
             ["network.encoder.hidden=[8]", "latent_dim=3"],
-            r"another model: encoder.layers.0.weight is of shape \(16, 64",
+            r"another model: encoder.layers.0.weight is of shape",
         ),
         (["prior=vamp", "prior.components=3"], r"another model: prior.logits is missing there and of shape"),
         (["init_from=nowhere"], r"^init_from=nowhere: no such file"),

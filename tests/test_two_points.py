@@ -12,6 +12,7 @@ from infovae.reproduction.two_points_objective import (
     energy_distance,
     inference_gap,
     mmd,
+    pair_rate,
     reconstruction,
 )
 

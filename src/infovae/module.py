@@ -20,12 +20,14 @@ from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
-from infovae.objective import Objective
+from infovae.objective import Objective, rates_of_dimensions, weighted_loss
 from infovae.objective import rate as rate_of
 from infovae.optimizers.groups import parameter_groups_of
-from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean
+from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean, sum_over_processes
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
+from infovae.schedules.controller import Terms
+from infovae.streams import isolated_stream
 
 # Lightning's own use of a torch type, for every loader. Here, since anybody may call Lightning's Trainer.
 warnings.filterwarnings(
@@ -46,8 +48,11 @@ class StepTerms(NamedTuple):
     weight: float
 
 
-Inference = Callable[[Batch, int], tuple[Codes, Tensor, Tensor]]
-"""Takes a batch and the size of its data set; returns codes, reconstruction and rate."""
+NOISE_DRAWS = 200
+"""Batches behind a noise level: the error of a standard deviation is then 5 %, 1 / sqrt(2 * 200)."""
+
+Inference = Callable[[Batch, int], tuple[Codes, Tensor, Tensor, Tensor]]
+"""Takes a batch and the size of its data set; returns codes, reconstruction, rate and the rate that is charged."""
 
 Loss = Callable[[Batch, int], tuple[Tensor, Tensor, Tensor, Tensor]]
 """Takes a batch and the size of its data set; returns loss, reconstruction, rate and divergence."""
@@ -68,7 +73,7 @@ class InfoVAE(pl.LightningModule):
         likelihood: the family of p(x|z).
         prior: p(z).
         divergence: D(q(z) || p(z)).
-        objective: the point (alpha, lambda_).
+        objective: the point (alpha, lambda_), or a path through such points.
         optimizer: makes the optimiser from the parameters; may add a schedule in one of Lightning's forms.
         splits: names of the validation data loaders, in order.
         parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
@@ -91,24 +96,20 @@ class InfoVAE(pl.LightningModule):
         parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
-        if not posterior.has_density and objective.rate_weight != 0:
-            why = f"a {type(posterior).__name__} posterior has an infinite rate, which can't be optimised"
-            raise ArgumentError("objective.alpha", f"{objective.alpha:g}", "alpha=1", why)
-        if not prior.has_full_support and objective.rate_weight != 0:
-            why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
-            raise ArgumentError("objective.alpha", f"{objective.alpha:g}", "alpha=1", why)
+        _check_rate(objective, posterior, prior)
         if prior.needs_posterior_density and not posterior.has_density:
             why = f"it consists of log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
             raise ArgumentError("prior", type(prior).__name__, "another prior, or posterior=diagonal_gaussian", why)
         if prior.needs_posterior_density and posterior.needs_calibration:
             why = f"it consists of posteriors, which {type(posterior).__name__} normalises anew in each batch"
             raise ArgumentError("prior", type(prior).__name__, "another prior, or another posterior", why)
-        divergence.check_weight(objective.divergence_weight)
+        _check_controllers(objective, divergence)
+        divergence.check_weight(objective.heaviest_divergence)
         try:
             _check_divergence(divergence, posterior, prior)
             self.divergence_exists = True
         except ValueError:
-            if objective.divergence_weight != 0:
+            if objective.weighs_divergence:
                 raise
             self.divergence_exists = False
         self.encoder = encoder
@@ -118,14 +119,13 @@ class InfoVAE(pl.LightningModule):
         self.prior = prior
         self.divergence = divergence
         self.objective = objective
-        # Evaluation weighs the terms by this one, also while a callback moves the other: epochs are then comparable.
-        self.final_objective = objective
         self.optimizer = optimizer
         self.splits = splits
         self.parameter_groups = parameter_groups or {}
         self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
+        self._steps_before: int | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
@@ -137,8 +137,8 @@ class InfoVAE(pl.LightningModule):
         loss.
         """
         self.prior.attach(self.encode, images)
-        learns = self.objective.rate_weight != 0 or (
-            self.objective.divergence_weight != 0 and "log_prob" in self.divergence.needs
+        learns = self.objective.weighs_rate or (
+            self.objective.weighs_divergence and "log_prob" in self.divergence.needs
         )
         self.prior.requires_grad_(learns)
 
@@ -217,6 +217,17 @@ class InfoVAE(pl.LightningModule):
             divergence: Tensor = self.divergence(codes, self.prior)
         return divergence
 
+    @torch.no_grad()
+    def noise_level(self, n: int) -> Float[Tensor, ""]:
+        """Return the mean plus the standard deviation of D between batches of n codes of the prior and the prior."""
+        values = []
+        with isolated_stream(self.device), torch.autocast(self.device.type, enabled=False):
+            for _ in range(NOISE_DRAWS):
+                z = self.prior.sample(n)
+                values.append(self.divergence(Codes(z, z, torch.zeros_like(z), n), self.prior))
+        deviation, mean = torch.std_mean(torch.stack(values))
+        return mean + deviation
+
     def compile_training(self) -> None:
         """Compile the training step: encoder, decoder and densities, and the divergence if it can be compiled.
 
@@ -241,9 +252,20 @@ class InfoVAE(pl.LightningModule):
         self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _weight(batch))
         return terms[0]
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if self._steps_before is None:
+            for controller in self.objective.controllers.values():
+                controller.prepare(lambda: self.noise_level(batch.global_size))
+        self._steps_before = self.trainer.global_step
+        self.objective.move(self._steps_before)
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        if self.step_terms is not None:  # None after a step that on_nan=skip left out
-            self.training_terms.update(*self.step_terms)
+        if self.step_terms is None:  # on_nan=skip left the step out
+            return
+        self.training_terms.update(*self.step_terms)
+        if self.objective.controllers and self.trainer.global_step != self._steps_before:
+            own = torch.stack([self.step_terms.reconstruction, self.step_terms.rate, self.step_terms.divergence])
+            self.objective.after_step(Terms(*sum_over_processes(own) / rank_and_world_size()[1]))
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
         loaders = self.trainer.val_dataloaders
@@ -261,9 +283,11 @@ class InfoVAE(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         terms = self.training_terms.compute()
         self.training_terms.reset()
-        if not self.objective.divergence_weight:
+        if not self.objective.weighs_divergence:
             del terms["divergence"]  # no part of the step; callbacks/aggregate_posterior.py measures it after the epoch
         self._log_terms("train", terms)
+        values = self.objective.values()
+        self._log_terms("train", {name: torch.as_tensor(values[name]).clone() for name in self.objective.moving})
 
     def on_validation_epoch_end(self) -> None:
         for split in self.splits:
@@ -275,9 +299,13 @@ class InfoVAE(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         return self.optimizer(parameter_groups_of(self, self.parameter_groups))
 
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms."""
-        made = self.configure_optimizers()
+    def make_optimizer(self, parameters: Iterable[nn.Parameter] | None = None) -> torch.optim.Optimizer:
+        """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms.
+
+        Args:
+            parameters: what to optimise; None: the model's own.
+        """
+        made = self.configure_optimizers() if parameters is None else self.optimizer(parameters)
         while not isinstance(made, torch.optim.Optimizer):
             made = made["optimizer"] if isinstance(made, dict) else made[0]
         return made
@@ -301,22 +329,26 @@ class InfoVAE(pl.LightningModule):
         self, batch: Batch, dataset_size: int, infer: Inference | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the loss of a training batch, and its terms; the divergence is nan if it has no weight."""
-        own, reconstruction, rate = (infer or self._infer)(batch, dataset_size)
+        own, reconstruction, rate, charged = (infer or self._infer)(batch, dataset_size)
         divergence = None
-        if self.objective.divergence_weight:
+        if self.objective.weighs_divergence:
             codes = self.gather(own, batch.global_size)
             self.divergence.adapt(codes.detach(), self.prior)
             divergence = self.estimate_divergence(codes)
-        loss = self.objective(reconstruction, rate, divergence)
+        loss = self.objective(reconstruction, charged, divergence)
         return loss, reconstruction, rate, loss.new_tensor(torch.nan) if divergence is None else divergence
 
-    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Float[Tensor, ""], Float[Tensor, ""]]:
-        """Return this process's codes, and its share of reconstruction and rate."""
+    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
+        """Return this process's codes, and its share of reconstruction, rate and the rate that training charges."""
         posterior = self.encode_training(batch) if self.training else self.encode(batch.images)
         codes = self.codes(posterior, dataset_size, batch.global_size)
         log_likelihood = self.decode(codes.z).log_prob(batch.images)
-        rates = rate_of(posterior, self.prior.distribution(), codes.z)
-        return codes, -share_of_mean(log_likelihood, batch.global_size), share_of_mean(rates, batch.global_size)
+        prior, n = self.prior.distribution(), batch.global_size
+        rates = rate_of(posterior, prior, codes.z)
+        rate = share_of_mean(rates, n)
+        has_free_bits = self.training and self.objective.free_bits is not None
+        charged = self.objective.charged_rate(posterior, prior, rates, n) if has_free_bits else rate
+        return codes, -share_of_mean(log_likelihood, n), rate, charged
 
     def _remember_rate(self) -> None:
         """Let torch.distributions find the KL of this posterior and prior; the search can't be compiled."""
@@ -327,13 +359,14 @@ class InfoVAE(pl.LightningModule):
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
         """Add a batch to a split's terms; return the codes of the global batch."""
-        own, reconstruction, rate = self._infer(batch, self._dataset_size(loader))
+        own, reconstruction, rate, _ = self._infer(batch, self._dataset_size(loader))
         codes = self.gather(own, batch.global_size)
         divergence = self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None
-        loss = self.final_objective(reconstruction, rate, torch.zeros_like(rate) if divergence is None else divergence)
+        weights, missing = self.objective.final(), torch.zeros_like(rate)
+        loss = weighted_loss(reconstruction, rate, missing if divergence is None else divergence, weights)
         terms = self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
-        terms.update(loss, reconstruction, rate, divergence, _weight(batch), self.final_objective.divergence_weight)
+        terms.update(loss, reconstruction, rate, divergence, _weight(batch), float(weights.divergence))
         return {"codes": codes}
 
     def _log_evaluation(self, split: str) -> None:
@@ -349,6 +382,49 @@ class InfoVAE(pl.LightningModule):
     @staticmethod
     def _dataset_size(loader: Any) -> int:
         return len(loader.dataset)
+
+
+def _check_rate(objective: Objective, posterior: Posterior, prior: Prior) -> None:
+    """Refuse to optimise, or to hold, a rate that is infinite; and free bits of a rate that has no dimensions.
+
+    Raises:
+        ArgumentError: names what stands for the weight of the rate, or the controller.
+    """
+    if not posterior.has_density:
+        why = f"a {type(posterior).__name__} posterior has an infinite rate, which can't be optimised"
+    elif not prior.has_full_support:
+        why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
+    else:
+        if objective.free_bits is not None and objective.free_bits_per == "dimension":
+            parameters = torch.zeros(1, posterior.parameters_per_dimension * prior.latent_dim)
+            rates_of_dimensions(posterior(parameters), prior.distribution())
+        return
+    if objective.weighs_rate:
+        name = objective.names[0]
+        raise ArgumentError(f"objective.{name}", objective.shown(name), "alpha=1", why)
+    for name, controller in objective.controllers.items():
+        if controller.watches == "rate":
+            raise ArgumentError(
+                f"objective.{name}", objective.shown(name), "a number, or a schedule of another kind", why
+            )
+
+
+def _check_controllers(objective: Objective, divergence: Divergence) -> None:
+    """Refuse controllers of a divergence that isn't estimated, or whose noise can't be measured.
+
+    Raises:
+        ArgumentError: names the controller.
+    """
+    for name, controller in objective.controllers.items():
+        if controller.watches == "divergence" and not objective.weighs_divergence:
+            why = "no step estimates the divergence, whose weight is 0"
+            raise ArgumentError(
+                f"objective.{name}", objective.shown(name), "a number, or an objective with a divergence", why
+            )
+        learns = type(divergence).adapt is not Divergence.adapt
+        if controller.needs_noise_level and (learns or divergence.needs_posterior_density):
+            why = f"the noise of divergence {type(divergence).__name__} can't be measured before training"
+            raise ArgumentError(f"objective.{name}.limit", "noise", "a number", why)
 
 
 def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior) -> None:

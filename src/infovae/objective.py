@@ -2,17 +2,30 @@
 
     loss = reconstruction + (1 - alpha) * rate + (alpha + lambda_ - 1) * D(q(z) || p(z))
 
-Each model in ``conf/model/`` is a point (alpha, lambda_) of this family.
+Each model in ``conf/model/`` is a point (alpha, lambda_) of this family, or a path if a weight moves.
 """
 
+import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.distributions import Distribution, kl_divergence
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, kl_divergence
 
 from infovae.errors import ArgumentError
+from infovae.parallel import rank_and_world_size, sum_over_processes
+from infovae.schedules.controller import Controller, Terms
+from infovae.schedules.schedule import Schedule
+from infovae.schedules.weight import Weight
+
+CHECKED = 1000
+"""At how many steps the weights of two schedules are checked together, beside those where one of them turns."""
+
+Number = float | Float[Tensor, ""]
+"""A number of the objective: a tensor where it moves."""
 
 
 def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -22,6 +35,29 @@ def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) 
     except NotImplementedError:
         divergence = posterior.log_prob(z) - prior.log_prob(z)
     return divergence
+
+
+def rates_of_dimensions(posterior: Distribution, prior: Distribution) -> Float[Tensor, "n d"]:
+    """Return KL(q(z_k|x) || p(z_k)) of each latent dimension k in nats; their sum is the rate.
+
+    Raises:
+        ArgumentError: the dimensions of one of the two aren't independent, or a dimension has no closed form.
+    """
+    try:
+        if isinstance(posterior, Independent) and isinstance(prior, Independent):
+            divergence: Tensor = kl_divergence(posterior.base_dist, prior.base_dist)
+            return divergence
+    except NotImplementedError:
+        pass
+    why = "under this posterior and prior the rate isn't a sum over dimensions in closed form"
+    raise ArgumentError("objective.free_bits_per", "dimension", "whole", why)
+
+
+class Weights(NamedTuple):
+    """The weights of rate and divergence in the loss; that of the reconstruction is 1."""
+
+    rate: Number
+    divergence: Number
 
 
 def infovae_loss(
@@ -46,70 +82,236 @@ def infovae_loss(
     Raises:
         ArgumentError: the divergence has a weight, but is None.
     """
+    return weighted_loss(reconstruction, rate, divergence, Weights(1 - alpha, _divergence_weight(alpha, lambda_)))
+
+
+def weighted_loss(
+    reconstruction: Float[Tensor, ""], rate: Float[Tensor, ""], divergence: Float[Tensor, ""] | None, weights: Weights
+) -> Float[Tensor, ""]:
+    """Return the sum of the terms by their weights; one whose weight is the number 0 is left out.
+
+    Raises:
+        ArgumentError: the divergence has a weight, but is None.
+    """
     loss = reconstruction
-    if alpha != 1:
-        loss = loss + (1 - alpha) * rate
-    divergence_weight = _divergence_weight(alpha, lambda_)
-    if divergence_weight != 0:
+    if _is_weighed(weights.rate):
+        loss = loss + weights.rate * rate
+    if _is_weighed(weights.divergence):
         if divergence is None:
-            raise ArgumentError("divergence", None, "a scalar tensor", f"its weight is {divergence_weight:g}")
-        loss = loss + divergence_weight * divergence
+            why = f"its weight is {weights.divergence:g}"
+            raise ArgumentError("divergence", None, "a scalar tensor", why)
+        loss = loss + weights.divergence * divergence
     return loss
 
 
-def _divergence_weight(alpha: float, lambda_: float) -> float:
+def _is_weighed(weight: Number) -> bool:
+    return isinstance(weight, Tensor) or weight != 0
+
+
+def _divergence_weight(alpha: Number, lambda_: Number) -> Number:
     """Return alpha + lambda_ - 1: exactly 0 if only rounding differs from 0, as for (1 - beta, beta)."""
     weight = alpha + lambda_ - 1
+    if isinstance(alpha, Tensor) or isinstance(lambda_, Tensor):
+        return weight
     return 0.0 if math.isclose(weight, 0, abs_tol=1e-12 * (1 + abs(alpha) + lambda_)) else weight
 
 
-@dataclass(frozen=True)
-class Objective:
-    """A point (alpha, lambda_) of the InfoVAE family; call it to get the loss.
+class Objective(nn.Module):
+    """A point (alpha, lambda_) of the InfoVAE family, or a path through it.
 
-    The beta-VAE (Higgins et al. 2017), reconstruction + beta * rate, is the point (1 - beta, beta).
+    Each of the two is a number, a schedule or a controller. Training weighs by :meth:`weights`; validation, test and
+    ``best.ckpt`` weigh by :meth:`final` in every epoch, so that epochs compare.
+
+    Args:
+        alpha: the reward on the mutual information I_q(x;z). A controller in its place sets 1 - alpha.
+        lambda_: the weight on the divergence of q(z) from the prior in equation (5).
+        free_bits: nats of the rate that cost nothing in training (Kingma et al. 2016, arXiv 1606.04934, equation 15).
+        free_bits_per: whether each latent dimension has them, or the whole rate.
 
     Raises:
-        ArgumentError: the paper's Proposition 2 excludes the point. ``lambda_ = 0`` is accepted nevertheless: it is the
-            unregularised autoencoder, a baseline.
+        ArgumentError: the paper's Proposition 2 excludes the point, or one on the path. ``lambda_ = 0`` is accepted
+            nevertheless: it is the unregularised autoencoder, a baseline.
     """
 
-    alpha: float = 0.0
-    lambda_: float = 1.0
+    names: ClassVar[tuple[str, ...]] = ("alpha", "lambda_")
+    """The attributes that make a point."""
 
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.alpha) or self.alpha > 1:
-            raise ArgumentError("alpha", f"{self.alpha:g}", "finite values of at most 1")
-        if not math.isfinite(self.lambda_) or self.lambda_ < 0:
-            raise ArgumentError("lambda_", f"{self.lambda_:g}", "finite values of at least 0")
-        if self.divergence_weight < 0:
-            weight = f"alpha + lambda_ - 1 = {self.divergence_weight:g}"
-            why = f"with alpha={self.alpha:g} the divergence would be rewarded ({weight})"
-            raise ArgumentError("lambda_", f"{self.lambda_:g}", f"lambda_ >= {1 - self.alpha:g}", why)
+    def __init__(
+        self,
+        alpha: float | Weight = 0.0,
+        lambda_: float | Weight = 1.0,
+        free_bits: float | None = None,
+        free_bits_per: Literal["dimension", "whole"] = "dimension",
+    ) -> None:
+        super().__init__()
+        self.alpha, self.lambda_ = alpha, lambda_
+        self._check(free_bits)
+        self.free_bits, self.free_bits_per = free_bits, free_bits_per
 
     @staticmethod
-    def beta_vae(beta: float) -> "Objective":
-        """Return the point of the beta-VAE.
+    def beta_vae(
+        beta: float | Weight,
+        free_bits: float | None = None,
+        free_bits_per: Literal["dimension", "whole"] = "dimension",
+    ) -> "Objective":
+        """Return the point of the beta-VAE, or a path through such points.
 
         Raises:
             ArgumentError: beta is negative or not finite.
         """
-        if not math.isfinite(beta) or beta < 0:
-            raise ArgumentError("beta", f"{beta:g}", "finite values of at least 0")
-        return Objective(alpha=1 - beta, lambda_=beta)
+        return BetaVAE(beta, free_bits, free_bits_per)
 
     @property
-    def rate_weight(self) -> float:
-        """Return 1 - alpha, the weight on E KL(q(z|x) || p(z))."""
-        return 1 - self.alpha
+    def moving(self) -> dict[str, Weight]:
+        """Return the schedules and controllers, by the name of what they stand for."""
+        return {name: number for name, number in self._numbers().items() if isinstance(number, Weight)}
 
     @property
-    def divergence_weight(self) -> float:
-        """Return alpha + lambda_ - 1, the weight on D(q(z) || p(z))."""
-        return _divergence_weight(self.alpha, self.lambda_)
+    def controllers(self) -> dict[str, Controller]:
+        """Return the controllers alone."""
+        return {name: weight for name, weight in self.moving.items() if isinstance(weight, Controller)}
 
-    def __call__(
+    @property
+    def length(self) -> int:
+        """Return after how many steps all schedules have ended."""
+        return max((weight.length for weight in self.moving.values()), default=0)
+
+    @property
+    def weighs_divergence(self) -> bool:
+        """Return whether the divergence has a weight in any step."""
+        return self.heaviest_divergence != 0
+
+    def shown(self, name: str) -> str:
+        """Return a number for an error's text, or the class of what moves it."""
+        number = self._numbers()[name]
+        return type(number).__name__ if isinstance(number, Weight) else f"{number:g}"
+
+    def values(self) -> dict[str, Number]:
+        """Return alpha and lambda_, or beta, as they are now."""
+        return self._point({name: weight.value for name, weight in self.moving.items()})
+
+    def weights(self) -> Weights:
+        """Return the weights of a training step; the number 0 for a term that has no weight in any step."""
+        weights = self._weigh(**self.values())
+        return Weights(weights.rate if self.weighs_rate else 0.0, weights.divergence if self.weighs_divergence else 0.0)
+
+    def final(self) -> Weights:
+        """Return the weights of validation, test and ``best.ckpt``."""
+        return self._weigh(**self._point({name: weight.evaluated_at for name, weight in self.moving.items()}))
+
+    def move(self, step: int) -> None:
+        """Let the schedules take their values of a training step, counted from 0."""
+        for weight in self.moving.values():
+            if isinstance(weight, Schedule):
+                weight.move(step)
+
+    def after_step(self, terms: Terms) -> None:
+        """Let the controllers set the weights of the next step."""
+        for controller in self.controllers.values():
+            controller.after_step(terms)
+
+    def forward(
         self, reconstruction: Float[Tensor, ""], rate: Float[Tensor, ""], divergence: Float[Tensor, ""] | None
     ) -> Float[Tensor, ""]:
-        """Return :func:`infovae_loss` at this point."""
-        return infovae_loss(reconstruction, rate, divergence, self.alpha, self.lambda_)
+        """Return the loss of a training step: :func:`weighted_loss` by :meth:`weights`."""
+        return weighted_loss(reconstruction, rate, divergence, self.weights())
+
+    def charged_rate(
+        self, posterior: Distribution, prior: Distribution, rates: Float[Tensor, " m"], n: int
+    ) -> Float[Tensor, ""]:
+        """Return this process's share of the rate of the global batch or of the free bits, whichever is more.
+
+        Args:
+            posterior: q(z|x) of this process's m examples.
+            prior: p(z).
+            rates: of these examples.
+            n: the number of examples in the global batch.
+        """
+        assert self.free_bits is not None
+        if self.free_bits_per == "dimension":
+            rates = rates_of_dimensions(posterior, prior)
+        processes = rank_and_world_size()[1]
+        share = rates.sum(dim=0) * (processes / n)
+        mean = sum_over_processes(share.detach()) / processes
+        return torch.where(mean > self.free_bits, share, self.free_bits).sum()
+
+    def _numbers(self) -> dict[str, float | Weight]:
+        return {name: getattr(self, name) for name in self.names}
+
+    def _point(self, values: Mapping[str, Number]) -> dict[str, Any]:
+        """Return a point, all numbers, from the value of each weight that moves."""
+        point = {**self._numbers(), **values}
+        if "alpha" in self.controllers:
+            point["alpha"] = 1 - values["alpha"]
+        return point
+
+    def _check(self, free_bits: float | None) -> None:
+        """Check every point of the path, and find out which terms have a weight on it."""
+        passed = [self._weigh(**point) for point in self._path()]
+        self.weighs_rate = any(weights.rate != 0 for weights in passed)
+        self.heaviest_divergence = max(float(weights.divergence) for weights in passed)
+        if free_bits is not None and not 0 <= free_bits < math.inf:
+            raise ArgumentError("free_bits", f"{free_bits:g}", "null, and finite values of at least 0")
+        if free_bits is not None and not self.weighs_rate:
+            raise ArgumentError("free_bits", f"{free_bits:g}", "null", "the rate has weight 0, so all of it is free")
+
+    def _path(self) -> Iterator[dict[str, float]]:
+        """Yield the points that the weights pass, or may pass.
+
+        Raises:
+            ArgumentError: one of them is outside the family.
+        """
+        turns = {step for weight in self.moving.values() for step in weight.turns}
+        for step in sorted({0, *turns, *range(0, self.length, max(1, self.length // CHECKED))}):
+            ranges = {name: weight.range_at(step) for name, weight in self.moving.items()}
+            for values in itertools.product(*ranges.values()):
+                point = self._point(dict(zip(ranges, values, strict=True)))
+                where = f" at step {step}" if self.length else " at a bound" if ranges else ""
+                self._refuse(where, **point)
+                yield point
+
+    def _refuse(self, where: str, alpha: float, lambda_: float) -> None:
+        """Refuse a point outside the family."""
+        if not math.isfinite(alpha) or alpha > 1:
+            raise ArgumentError("alpha", f"{alpha:g}{where}", "finite values of at most 1")
+        if not math.isfinite(lambda_) or lambda_ < 0:
+            raise ArgumentError("lambda_", f"{lambda_:g}{where}", "finite values of at least 0")
+        if (weight := _divergence_weight(alpha, lambda_)) < 0:
+            why = f"with alpha={alpha:g} the divergence would be rewarded (alpha + lambda_ - 1 = {weight:g})"
+            raise ArgumentError("lambda_", f"{lambda_:g}{where}", f"lambda_ >= {1 - alpha:g}", why)
+
+    def _weigh(self, alpha: Number, lambda_: Number) -> Weights:
+        return Weights(1 - alpha, _divergence_weight(alpha, lambda_))
+
+
+class BetaVAE(Objective):
+    """The beta-VAE (Higgins et al. 2017), reconstruction + beta * rate: the point (1 - beta, beta).
+
+    Args:
+        beta: the weight on the rate: a number, a schedule or a controller.
+        free_bits, free_bits_per: see :class:`Objective`.
+
+    Raises:
+        ArgumentError: beta is negative or not finite, in any step.
+    """
+
+    names = ("beta",)
+
+    def __init__(
+        self,
+        beta: float | Weight,
+        free_bits: float | None = None,
+        free_bits_per: Literal["dimension", "whole"] = "dimension",
+    ) -> None:
+        nn.Module.__init__(self)
+        self.beta = beta
+        self._check(free_bits)
+        self.free_bits, self.free_bits_per = free_bits, free_bits_per
+
+    def _refuse(self, where: str, beta: float) -> None:  # type: ignore[override]
+        if not math.isfinite(beta) or beta < 0:
+            raise ArgumentError("beta", f"{beta:g}{where}", "finite values of at least 0")
+
+    def _weigh(self, beta: Number) -> Weights:  # type: ignore[override]
+        alpha = 1 - beta  # rounding included, as in the point (1 - beta, beta)
+        return Weights(1 - alpha, 0.0)

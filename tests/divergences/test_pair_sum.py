@@ -194,3 +194,15 @@ def test_a_small_batch_is_a_few_operations() -> None:
     counts = {what: watched.operations for what, watched in watch(20).items()}
     most = {"sampled": 65, "exact": 52, "direction": 36, "discrepancy": 52}
     assert all(counts[what] <= most[what] for what in most), counts
+
+
+@pytest.mark.parametrize("m", [0, 20])
+def test_offsets_cost_no_digits_of_distances_within_a_sample(m: int) -> None:
+    """Two tight clusters 15 apart, too near for float64: each is centred by itself."""
+    x, y = 15 + 0.01 * torch.randn(20, 10), 0.01 * torch.randn(m, 10)
+    if m:
+        x, y = x - 15, y + 15
+    for weights in ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)):
+        found = weighted_pair_sums(x, y, Gaussian(), 1e-4, weights)
+        exact = weighted_pair_sums(x.double(), y.double(), Gaussian(), 1e-4, weights)
+        torch.testing.assert_close(found.double(), exact, rtol=1e-4, atol=1e-4)

@@ -5,11 +5,13 @@ from pathlib import Path
 import ot
 import pytest
 import torch
+from geomloss import SamplesLoss
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 import infovae
+from infovae.divergences import sinkhorn
 from infovae.divergences.sinkhorn import Sinkhorn, sinkhorn_divergence
 
 
@@ -171,3 +173,26 @@ def test_geomloss_is_loaded_only_where_it_is_used() -> None:
 def test_refuses_what_it_cannot_do(key: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"^{key}=.*accepted:"):
         Sinkhorn(**{key: value})
+
+
+@pytest.mark.parametrize(("diameter", "dtype"), [(63.5, torch.float32), (64.5, torch.float64)])
+def test_wide_samples_are_solved_in_float64(
+    diameter: float, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a diameter above 64 blurs; the value has the precision of the codes."""
+    seen = []
+
+    class Recorded(SamplesLoss):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            seen.extend([x.dtype, y.dtype])
+            return super().forward(x, y)
+
+    monkeypatch.setattr(sinkhorn, "SamplesLoss", Recorded)
+    blur = 0.5
+    z = torch.tensor([[-1.0], [1.0]]) * blur * diameter / 2
+    assert sinkhorn_divergence(z, z.clone(), blur).dtype == torch.float32
+    assert seen == [dtype, dtype]
+
+
+def test_accepts_what_is_between_its_limits() -> None:
+    assert (Sinkhorn(blur=0.5).blur, Sinkhorn(scaling=0.9).scaling) == (0.5, 0.9)

@@ -107,3 +107,11 @@ def test_divergence_draws_its_own_prior_sample_and_directions() -> None:
         torch.manual_seed(3)
         directions = random_directions(2, count, x)
         torch.testing.assert_close(value, sliced_wasserstein(x, prior.sample(40), directions))
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5])
+def test_powers_from_1_on_are_accepted(p: float) -> None:
+    x, y = samples(20, 1)
+    direction = torch.ones(1, 1, dtype=torch.float64)
+    expected = (x.sort(dim=0).values - y.sort(dim=0).values).abs().pow(p).mean()
+    torch.testing.assert_close(sliced_wasserstein(x, y, direction, SlicedWasserstein(p=p).p), expected)

@@ -244,3 +244,31 @@ def test_limits() -> None:
             Stein(kernel)
     with pytest.raises(ValueError, match="bandwidth=0"):
         Stein(value_bandwidth=0.0)
+
+
+def test_an_offset_costs_no_digits() -> None:
+    """A tight cluster 15 from the origin, too near for float64."""
+    z = 15 + 0.01 * torch.randn(20, 10)
+    exact, a = z.double(), 1e-4
+    for function in (stein_direction, ksd_squared):
+        found = function(z, 15 - z, Gaussian(), a)
+        expected = function(exact, 15 - exact, Gaussian(), a)
+        torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
+
+
+def test_no_kernel_exceeds_1_by_rounding() -> None:
+    """Of 100 far-flung points each has only itself, with k = 1: phi is score / n, and KSD^2 a mean of s^2 + d / a."""
+    z, a = (10 * torch.randn(100, 10)).clamp(-31, 31), 1e-3
+    phi = stein_direction(z, -z, Gaussian(), a)
+    assert (phi.abs() <= 1.01 * z.abs() / 100 + 1e-3).all()
+    most = (z.square().sum(dim=1) + 10 / a).mean() / 100
+    assert ksd_squared(z, -z, Gaussian(), a, "v") <= 1.0001 * most
+
+
+def test_skewed_codes_far_from_their_mean_are_measured_in_float64() -> None:
+    """The distance from the mean decides, 50 here: that from 0 is at most 41, and that from minus the mean 31."""
+    z = 0.2 * torch.randn(60, 2) - 20
+    z[:10] += 60
+    z = z - z.mean(dim=0) - 10
+    value = Stein()(codes(z), StandardNormal(2))
+    assert value == Stein()(codes(z.double()), StandardNormal(2)).float()

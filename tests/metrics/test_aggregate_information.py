@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from infovae.codes import Codes
+from infovae.codes import Basis, Codes
 from infovae.metrics.aggregate_information import (
     AggregateInformation,
     aggregate_terms,
@@ -181,6 +181,8 @@ def test_the_terms_add_up_and_the_bound_holds(d: int, n: int, queries: int) -> N
     terms = aggregate_terms(z, own, mean, variance, prior_of(d))
     rate = Normal(mean[own], variance[own].sqrt()).log_prob(z).sum(dim=1) - prior_of(d).log_prob(z)
     torch.testing.assert_close(terms.mutual_information + terms.divergence, rate)
+    apart = terms.mutual_information_leave_one_out + terms.divergence_leave_one_out
+    torch.testing.assert_close(apart, rate if n > 1 else torch.full_like(rate, torch.nan), equal_nan=True)
     torch.testing.assert_close(terms.total_correlation + terms.divergence_by_dimension.sum(dim=1), terms.divergence)
     assert float(terms.mutual_information.max()) <= math.log(n) + 1e-9
 
@@ -216,6 +218,8 @@ def test_the_metric_is_the_function_on_the_first_examples(n: int, batch: int, ex
     )
     assert measured["mutual_information"] == pytest.approx(float(terms.mutual_information.mean()), abs=1e-12)
     assert measured["aggregate_kl"] == pytest.approx(float(terms.divergence.mean()), abs=1e-12)
+    by_dimension = float(terms.divergence_by_dimension.mean(dim=0).sum())
+    assert measured["dimension_wise_kl"] == pytest.approx(by_dimension, abs=1e-12)
     assert measured["mutual_information_bound"] == pytest.approx(math.log(used))
     assert math.isnan(measured["aggregate_kl_standard_error"]) == (m == 1)
     assert math.isnan(measured["aggregate_kl_leave_one_out"]) == (used == 1)
@@ -232,3 +236,43 @@ def test_point_masses_are_not_a_number_and_no_crash() -> None:
 def test_none_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match=f"{key}=0: .*accepted: "):
         AggregateInformation(StandardNormal(1), **{key: 0})
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_a_variance_of_0_in_one_dimension_is_none_in_all(d: int) -> None:
+    mean, variance, own = torch.randn(3, d).double(), torch.ones(3, d).double(), torch.arange(3)
+    variance[1, 0] = 0
+    for values in aggregate_terms(mean, own, mean, variance, prior_of(d)):
+        assert values.isnan().all()
+        assert len(values) == 3
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_why_one_example_is_too_few_is_known(n: int) -> None:
+    metric = AggregateInformation(StandardNormal(2))
+    measure(metric, Codes(torch.randn(n, 2), torch.randn(n, 2), torch.ones(n, 2), n), n)
+    assert metric.reason == (None if n > 1 else "one example has no leave-one-out mixture, and no standard error")
+
+
+def test_covariances_that_share_a_basis_are_full_gaussians() -> None:
+    """Against torch's own full Gaussians; the marginals are those of the diagonals."""
+    n, d = 30, 2
+    matrix, spread = torch.randn(d, d).double(), torch.rand(n, d).double() + 0.1
+    basis = Basis(matrix, torch.linalg.inv(matrix), spread)
+    covariance = (matrix * spread[:, None]) @ matrix.T
+    oracle = MultivariateNormal(torch.randn(n, d).double(), covariance)
+    z, variance = oracle.sample(), covariance.diagonal(dim1=1, dim2=2)
+    metric = AggregateInformation(StandardNormal(d).double())
+    for part in (slice(0, 20), slice(20, 30)):
+        metric.update(Codes(z, oracle.mean, variance, n, basis).take(part))
+    found = metric.compute()
+    densities = oracle.log_prob(z[:, None])
+    aggregate = densities.logsumexp(dim=1) - math.log(n)
+    others = densities.masked_fill(torch.eye(n, dtype=torch.bool), -torch.inf).logsumexp(dim=1) - math.log(n - 1)
+    prior = prior_of(d).log_prob(z)
+    marginal = log_aggregate(z, oracle.mean, variance).marginal
+    torch.testing.assert_close(found["mutual_information"], (densities.diagonal() - aggregate).mean())
+    torch.testing.assert_close(found["mutual_information_leave_one_out"], (densities.diagonal() - others).mean())
+    torch.testing.assert_close(found["aggregate_kl"], (aggregate - prior).mean())
+    torch.testing.assert_close(found["aggregate_kl_leave_one_out"], (others - prior).mean())
+    torch.testing.assert_close(found["total_correlation"], (aggregate - marginal.sum(dim=1)).mean())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from metrics.linear_gaussian import LinearGaussian
 from torch import Tensor
 
+from infovae.metrics import annealed_importance
 from infovae.metrics.annealed_importance import (
     adapt_step_sizes,
     backward_log_likelihood,
@@ -16,7 +17,7 @@ from infovae.metrics.annealed_importance import (
     linear_schedule,
     sigmoidal_schedule,
 )
-from infovae.metrics.hamiltonian import GeometricPath, hamiltonian_transition, leapfrog
+from infovae.metrics.hamiltonian import GeometricPath, State, hamiltonian_transition, leapfrog
 from infovae.priors.uniform import Uniform
 
 STEPS = 5
@@ -199,8 +200,12 @@ def test_schedules_rise_from_0_to_1(temperatures: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("chains", 0), ("target_acceptance", 1.0), ("initial_step_size", 0.0), ("leapfrog_steps", 0)]
-)
+    ("key", "value"),
+    [
+        ("chains", 0), ("target_acceptance", 1.0), ("target_acceptance", 0.0), ("target_acceptance", -0.5),
+        ("initial_step_size", 0.0), ("leapfrog_steps", 0),
+    ],
+)  # fmt: skip
 def test_what_makes_no_sense_is_refused(key: str, value: float) -> None:
     model, _, x = simulated(1, 1)
     path = GeometricPath(x, model.decode, model.prior)
@@ -210,3 +215,40 @@ def test_what_makes_no_sense_is_refused(key: str, value: float) -> None:
         linear_schedule(0)
     with pytest.raises(ValueError, match=r"steepness=0: .*accepted: "):
         sigmoidal_schedule(3, 0)
+
+
+def test_the_sigmoidal_schedule_is_a_sigmoid_stretched_to_0_and_1() -> None:
+    expected = [1 / (1 + math.exp(-0.5 * x)) for x in (-1, -0.5, 0, 0.5, 1)]
+    scaled = [(value - expected[0]) / (expected[-1] - expected[0]) for value in expected]
+    assert sigmoidal_schedule(4, steepness=0.5).tolist() == pytest.approx(scaled)
+
+
+def test_a_step_size_changes_by_a_tenth_of_what_its_acceptance_is_off() -> None:
+    model, _, x = simulated(2, 7)
+    path, schedule = GeometricPath(x, model.decode, model.prior), linear_schedule(2)
+    torch.manual_seed(1)
+    step_sizes = adapt_step_sizes(path, schedule, 3, STEPS, target_acceptance=0.8, initial_step_size=0.5)
+    torch.manual_seed(1)
+    state = path.at(path.sample_start(3))
+    _, acceptance = hamiltonian_transition(path, state, schedule[1], step_sizes[0], STEPS)
+    torch.testing.assert_close((step_sizes[1] / step_sizes[0]).log(), 0.1 * (acceptance - 0.8))
+
+
+def test_backward_chains_repeat_the_forward_chains_transitions_in_reverse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each temperature has its own step size, for each chain and image."""
+    model, z, x = simulated(2, 3)
+    path, schedule = GeometricPath(x, model.decode, model.prior), linear_schedule(4)
+    step_sizes = 0.1 + torch.rand(4, 2, 3, dtype=torch.float64)
+    made = []
+
+    def transition(path: GeometricPath, state: State, beta: Tensor, size: Tensor, steps: int) -> tuple[State, Tensor]:
+        made.append((beta, size))
+        return hamiltonian_transition(path, state, beta, size, steps)
+
+    monkeypatch.setattr(annealed_importance, "hamiltonian_transition", transition)
+    forward_log_likelihood(path, schedule, step_sizes, 1)
+    backward_log_likelihood(path, z, schedule, step_sizes, 1)
+    assert len(made) == 8
+    for (beta, size), (back_beta, back_size) in zip(made[:4], made[:3:-1], strict=True):
+        assert beta == back_beta
+        assert torch.equal(size, back_size)

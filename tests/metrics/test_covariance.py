@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.metrics.active_units import ActiveUnits
+from infovae.metrics.active_units import ActiveUnits, active_units
 from infovae.metrics.covariance import TOO_FEW, CovarianceMetric, Moments
 from infovae.metrics.covariance_spectrum import CovarianceSpectrum, spectrum
 from infovae.priors.standard_normal import StandardNormal
@@ -50,7 +50,7 @@ def test_rounding_noise_is_that_of_the_codes_own_precision() -> None:
     mean = 3 + 2 * torch.randn(50, 2)
     noise = Moments.of(Codes(mean, mean, torch.ones(50, 2), 50)).noise().numpy()
     expected = np.finfo(np.float32).eps ** 2 * (mean.numpy().mean(axis=0) ** 2 + mean.numpy().var(axis=0, ddof=1))
-    assert noise == pytest.approx(expected, rel=1e-5)
+    assert noise == pytest.approx(expected, rel=1e-5, abs=0)
     single = Codes(mean, mean, mean, len(mean))
     merged = Moments.of(single).merged(Moments.of(single.map(Tensor.double)))
     assert merged.precision == torch.finfo(torch.float32).eps
@@ -70,9 +70,37 @@ def test_the_spectrum_of_one_dimension_is_a_vector() -> None:
     assert metric.compute()["covariance_eigenvalues"].tolist() == [pytest.approx(1 + float(mean.var()), rel=1e-6)]
 
 
-def test_a_threshold_below_0_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"threshold=-1.0: .*accepted: "):
-        ActiveUnits(StandardNormal(2), threshold=-1.0)
+@pytest.mark.parametrize("threshold", [-1.0, math.inf, math.nan])
+def test_an_impossible_threshold_is_refused(threshold: float) -> None:
+    with pytest.raises(ValueError, match=f"threshold={threshold}: .*accepted: "):
+        ActiveUnits(StandardNormal(2), threshold=threshold)
+
+
+def test_active_units_are_above_the_threshold() -> None:
+    assert active_units(torch.tensor([0.0, 0.5, 0.75]).double(), 0.5) == 1
+    mean = torch.randn(9, 2) * torch.tensor([1.0, 0.0])
+    assert measure(ActiveUnits(StandardNormal(2), threshold=0.0), mean, torch.ones(9, 2)) == {"active_units": 1}
+
+
+def test_the_spectrum_of_any_unit_keeps_its_digits() -> None:
+    """What rounding leaves of a 0 is a share of the largest eigenvalue."""
+    for unit in (1e-20, 1.0, 1e20):
+        values = unit * torch.tensor([1e-16, 1e-3, 1.0], dtype=torch.float64)
+        assert (spectrum(torch.diag(values)) / unit).tolist() == pytest.approx([0.0, 1e-3, 1.0], abs=0)
+
+
+@pytest.mark.parametrize(
+    ("mean", "reason"),
+    [
+        ([[0.0, 0.0], [1.0, 1.0]], None),  # singular, with a largest eigenvalue of 1
+        ([[0.5, 0.5], [0.5, 0.5]], "the codes don't vary"),
+        ([[0.0, 0.0], [1.0, -2.0], [4.0, 0.0]], None),
+    ],
+)
+def test_why_a_spectrum_says_nothing_is_known(mean: list[list[float]], reason: str | None) -> None:
+    metric = CovarianceSpectrum(StandardNormal(2))
+    measure(metric, torch.tensor(mean), torch.zeros(len(mean), 2))
+    assert metric.reason == reason
 
 
 @settings(deadline=None, max_examples=20)

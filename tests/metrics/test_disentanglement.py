@@ -1,6 +1,7 @@
 """MIG, DCI, SAP, FactorVAE and beta-VAE scores of codes whose scores are known by construction."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,9 +15,10 @@ from scipy.stats import entropy, norm
 from sklearn.metrics import mutual_info_score
 
 from infovae.errors import UserError
+from infovae.metrics import fixed_factor
 from infovae.metrics.beta_vae_score import BetaVAEScore
 from infovae.metrics.dci import DCI, concentration
-from infovae.metrics.factor_metric import FactorMetric
+from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.factor_vae_score import FactorVAEScore
 from infovae.metrics.fixed_factor import SharedValues
 from infovae.metrics.mig import MIG, mutual_information_gaps
@@ -332,6 +334,44 @@ def test_draws_are_even(partners: bool) -> None:
     assert shares[expected].sum() == pytest.approx(1)
 
 
+@both_scores
+def test_a_factor_that_only_one_part_can_fix_is_left_out(
+    kind: type[FactorMetric], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second factor's values are shared among the examples to learn from, and not among those to be judged on."""
+    monkeypatch.setattr(
+        sys.modules[kind.__module__], "thirds", lambda n: (torch.arange(n // 3, n), torch.arange(n // 3))
+    )
+    first = torch.arange(30) % 2
+    second = torch.cat([torch.arange(10), torch.arange(20) // 2])
+    factors = torch.stack([first, second], dim=1)
+    assert math.isnan(measure(kind, factors.double(), factors, **FEW)[name])
+    factors = torch.stack([first, second % 3], dim=1)
+    assert not math.isnan(measure(kind, factors.double(), factors, **FEW)[name])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 60), st.integers(0, 9))
+def test_all_draws_are_made_and_no_block_is_too_large(count: int, size: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    factors, limit = drawn(20, 2, 3, 2), 30
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fixed_factor, "DRAWN_AT_ONCE", limit)
+        blocks = list(fixed_factor.drawn_factors(factors, [0, 2], count, size))
+    assert sum(draws for _, _, draws in blocks) == count
+    assert {position for position, _, _ in blocks} <= {0, 1}
+    assert all(draws * size <= limit or draws == 1 for _, _, draws in blocks)
+    for position, shared, _ in blocks:
+        assert torch.equal(shared.counts, factors[:, 2 * position].bincount()[factors[:, 2 * position]])
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 10])
+def test_thirds_are_a_third_and_the_rest(n: int) -> None:
+    fit, judge = thirds(n)
+    assert len(judge) == n // 3
+    assert sorted([*fit.tolist(), *judge.tolist()]) == list(range(n))
+
+
 @every_kind
 def test_data_without_factors_is_refused(kind: type[FactorMetric], settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"metrics: {kind.__name__} needs known factors .*accepted: .*data=sprites"):
@@ -345,6 +385,7 @@ def test_data_without_factors_is_refused(kind: type[FactorMetric], settings: dic
         (MIG, "bins", 1),
         (DCI, "trees", 0),
         (DCI, "smallest_leaf", 0.0),
+        (DCI, "smallest_leaf", 0.6),
         (SAP, "categorical", [-1]),
         (FactorVAEScore, "group", 1),
         (FactorVAEScore, "judged", 0),
@@ -357,3 +398,8 @@ def test_impossible_settings_are_refused(kind: Callable[..., FactorMetric], key:
     with pytest.raises(ValueError, match="accepted: ") as refusal:
         kind(data_with(drawn(10, 2, 2)), **{key: value})
     assert str(refusal.value).startswith(f"{key}={value}: ")
+
+
+@pytest.mark.parametrize(("kind", "key", "value"), [(DCI, "smallest_leaf", 0.5), (FactorVAEScore, "threshold", 0.0)])
+def test_settings_at_their_limits_are_accepted(kind: Callable[..., FactorMetric], key: str, value: float) -> None:
+    assert getattr(kind(data_with(drawn(10, 2, 2)), **{key: value}), key) == value

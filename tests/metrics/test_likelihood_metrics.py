@@ -60,6 +60,19 @@ def test_annealing_agrees_with_the_exact_value_and_encloses_the_simulated_one(st
     assert 0.4 < found["annealed_acceptance"] <= 1
 
 
+def test_chains_from_the_exact_posterior_have_equal_weights() -> None:
+    """Its density is p(z, x) but for the constant p(x), so nothing changes along the path."""
+    model, images = model_and_images(5, d=1)
+    model.factor = 1.0  # a posterior of one dimension is its own diagonal
+    few = {"images": 5, "chains": 4, "temperatures": 3, "leapfrog_steps": 2}
+    exact = model.known.log_likelihood(images.flatten(1)).mean().item()
+    found = measure(AnnealedImportance(model, start="posterior", **few), images, 5)
+    assert found["annealed_log_likelihood"] == pytest.approx(exact, abs=1e-9)
+    assert found["annealed_log_likelihood_effective_sample_size"] == pytest.approx(4)
+    found = measure(AnnealedImportance(model, start="prior", **few), images, 5)
+    assert found["annealed_log_likelihood_effective_sample_size"] < 3.9
+
+
 SMALL: dict[type, dict[str, int]] = {
     ImportanceWeighted: {"samples": 30},
     AnnealedImportance: {"temperatures": 3, "leapfrog_steps": 1, "chains": 2, "chunk": 4},

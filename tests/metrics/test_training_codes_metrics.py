@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from sklearn.semi_supervised import SelfTrainingClassifier
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.metrics.few_labels import METHODS, FewLabels
+from infovae.metrics.few_labels import METHODS, FewLabels, nearest_neighbours, self_trained_svm
 from infovae.metrics.linear_probe import LinearProbe
 from infovae.model import Observed
 
@@ -83,6 +85,27 @@ def test_one_label_a_class_and_codes_that_never_move_are_no_crash() -> None:
     assert measure(LinearProbe(), still, still)["linear_probe_information"] == pytest.approx(0, abs=1e-6)
 
 
+def test_neighbours_are_five() -> None:
+    """From 0, the classes of the nearest codes are 0, 0, 1, 1, 1, 0: four and six of them are a tie, which 0 wins."""
+    codes, labels = np.arange(1.0, 7.0)[:, None], np.array([0, 0, 1, 1, 1, 0])
+    assert nearest_neighbours(codes, labels, codes[:0]).predict(np.zeros((1, 1))) == [1]
+
+
+@pytest.mark.parametrize(("fewest", "folds"), [(2, 2), (3, 3), (4, 3)])
+def test_self_training_is_calibrated_on_up_to_three_folds(fewest: int, folds: int) -> None:
+    codes, labels = np.linspace(-1, 1, 2 * fewest)[:, None], np.repeat([0, 1], fewest)
+    classifier = self_trained_svm(codes, labels, codes[:1])
+    assert isinstance(classifier, SelfTrainingClassifier)
+    assert (classifier.estimator.cv, classifier.estimator.ensemble, classifier.threshold) == (folds, False, 0.95)
+
+
+def test_every_example_may_have_its_label() -> None:
+    split = two_gaussians(20, 3.0)
+    found = measure(FewLabels(labels=[20, 2], draws=1, unlabelled=0), split, split)
+    assert found["error_linear_svm_with_20_labels"] < 0.2
+    assert found["error_linear_svm_with_2_labels"] < 0.5
+
+
 def test_the_units_of_z_do_not_matter() -> None:
     training, held_out = two_gaussians(300, 1.0), two_gaussians(200, 1.0)
     base = measure(FewLabels(labels=[50], draws=2, unlabelled=50), training, held_out)
@@ -108,7 +131,7 @@ def test_the_linear_probe_finds_the_bayes_error_and_the_information() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "key", "value"),
-    [(FewLabels, "labels", [0]), (FewLabels, "labels", []), (FewLabels, "draws", 0), (FewLabels, "unlabelled", -1),
+    [(FewLabels, "labels", [1]), (FewLabels, "labels", []), (FewLabels, "draws", 0), (FewLabels, "unlabelled", -1),
      (LinearProbe, "examples", 1)],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(kind: type, key: str, value: object) -> None:

@@ -23,7 +23,7 @@ from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import Job, outcome
 from infovae.sweeps.launch import launch
-from infovae.sweeps.objectives import STOPPED, SearchObjective
+from infovae.sweeps.objectives import STOPPED, SearchObjective, check_terms
 from infovae.sweeps.report import report
 from infovae.terminal.install import install
 from infovae.terminal.printable import printable
@@ -101,7 +101,9 @@ class OptunaStudy(Sweeper):
                 "hydra/sweeper=optuna: nothing to search over; accepted: hparams_search=NAME, or sweeps as "
                 "'model.lambda_=tag(log,interval(1,1000))'"
             )
-        check_jobs(self.hydra_context.config_loader, self.config, [shared])
+        (cfg,) = check_jobs(self.hydra_context.config_loader, self.config, [shared])
+        if not cfg.get("metrics"):
+            check_terms(self.objectives)
         sweep_dir, start = Path(self.config.hydra.sweep.dir), time.time()
         try:
             with claimed(sweep_dir, "hydra.sweep.dir"):

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -66,7 +66,7 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         # replaces an installed package.
         sys.path.append(working_directory())
         sys.argv[1:] = resumed(sys.argv[1:])
-        check_arguments(sys.argv[1:])
+        sys.argv[1:] = checked_arguments(sys.argv[1:])
         try:
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
         except OSError as error:
@@ -93,16 +93,16 @@ def working_directory() -> str:
         raise UserError("the working directory is gone", accepted="a folder that exists: cd into one") from error
 
 
-def check_arguments(arguments: list[str]) -> None:
-    """Refuse flags that Hydra doesn't know, secrets, pickles and empty folders, before Hydra reads them.
+def checked_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments as Hydra can read them: overrides together, before the flags.
 
     Raises:
-        UserError: any of these, or a package without its configs.
+        UserError: a flag that Hydra doesn't know, a secret, a pickle, an empty folder, or a package without configs.
     """
     if not CONF.is_dir():
         raise UserError("the configs are missing", key=str(CONF), accepted="pip install -e . in a clone, or a wheel")
     parser = refusing(get_args_parser(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     if given.experimental_rerun is not None:
         raise UserError(
             "a pickle can run code",
@@ -115,6 +115,10 @@ def check_arguments(arguments: list[str]) -> None:
         refuse_secrets(value, key)
         if key in ("hydra.run.dir", "hydra.sweep.dir") and value.strip("'\"") in ("", "null"):
             raise UserError("empty", key=key, value=value, accepted="a folder, such as runs/a")
+    flags = list(arguments)
+    for override in given.overrides:
+        flags.remove(override)
+    return [*given.overrides, *flags]
 
 
 def refusing(parser: argparse.ArgumentParser, accepted: str) -> argparse.ArgumentParser:

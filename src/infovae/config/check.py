@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,10 +69,12 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
     assert isinstance(content, dict)
     if HydraConfig.initialized():  # else nobody typed keys
         _refuse_unread(content, _declared(), _interpolated(written), content)
+        _refuse_replaced(cfg)
+        _refuse_unread_by_hydra(HydraConfig.instance().cfg)
     for key, annotation in top_level.items():
         if key not in content:
             raise UserError("it was taken away", key=key, accepted=f"{key}=VALUE")
-        if content[key] == "":
+        if content[key] in ("", [""]):
             raise UserError("empty", key=key, value="", accepted="a text, or null where conf/ has it")
         _validate(key, content[key], annotation)
     check_nodes(content)
@@ -126,7 +128,9 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
 
 def invalid(key: str, value: Any, error: ValidationError) -> UserError:
     """Return pydantic's reasons as the error of a key."""
-    reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+    # Only a target makes an object, so a plain value isn't told that an object would do too.
+    problems = [problem for problem in error.errors() if problem["type"] != "needs_python_object"] or error.errors()
+    reasons = dict.fromkeys(problem["msg"].removeprefix("Value error, ") for problem in problems)
     # "Array" and "object" are JSON's words for what a config calls a list and a mapping.
     texts = [reason.replace("a valid array", "a list").replace("an object", "a mapping") for reason in reasons]
     accepted = [text.removeprefix("Input should be ") for text in texts]
@@ -144,6 +148,14 @@ def _is_same(value: Any, read: Any) -> bool:
     if isinstance(value, list) and isinstance(read, list | tuple):
         return all(map(_is_same, value, read))
     return True
+
+
+def _refuse_replaced(cfg: DictConfig) -> None:
+    """Refuse a plain value in the place of an option that was chosen too, as by schedule@model.lambda_=linear."""
+    for group, option in HydraConfig.get().runtime.choices.items():
+        key = str(group).partition("@")[2]
+        if key and option is not None and not OmegaConf.is_config(value := OmegaConf.select(cfg, key)):
+            raise UserError(f"takes the place of {group}={option}", key=key, value=value, accepted="one of the two")
 
 
 def _holds_target(value: Any) -> bool:
@@ -166,7 +178,18 @@ def _declared() -> dict[Any, Any]:
         declared |= content
     chosen = [str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None]
     chosen += [key for key in (entry.partition("=")[0] for entry in hydra.overrides.task) if is_group(key)]  # lists
-    return {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
+    declared = {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
+    return {key: entry for key, entry in declared.items() if key not in ("defaults", "hydra")}
+
+
+def _refuse_unread_by_hydra(cfg: Any) -> None:
+    """Refuse a key of Hydra's own that nothing reads."""
+    for parent in ("hydra", "hydra.run", "hydra.sweep", "hydra.job", "hydra.launcher"):
+        node = OmegaConf.select(cfg, parent)
+        kind = OmegaConf.get_type(node)
+        known = {entry.name for entry in fields(kind)} | {"env"} if is_dataclass(kind) else set(node)
+        for name in sorted(set(map(str, node)) - known):
+            raise unknown_key(f"{parent}.{name}", OmegaConf.select(node, name), known, {})
 
 
 def _interpolated(written: Any) -> set[str]:
@@ -184,8 +207,11 @@ def _refuse_unread(
         if any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in read):
             continue
         if name not in declared:
-            raise unknown_key(key, value, set(declared) - {"defaults", "hydra"}, config)
+            raise unknown_key(key, value, declared, config)
         if isinstance(value, dict) and "_target_" not in value:
             nodes = {entry: None for entry in value if value[entry] is None or _holds_target(value[entry])}
-            if inside := nodes if key in ANY else FIXED.get(key, declared[name]):
+            inside = nodes if key in ANY else FIXED.get(key, declared[name])
+            if key in ANY and value and not nodes:
+                raise names_nothing(f"{key}.{next(iter(value))}", next(iter(value.values())))
+            if inside:
                 _refuse_unread(value, inside, read, config, f"{key}.")

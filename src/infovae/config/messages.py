@@ -42,8 +42,10 @@ def explained(error: Exception) -> UserError:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return unknown_option(group or "--config-name", option, error.options or options(group))
-    if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         return _unknown_key(str(cause.full_key), cause.parent_node)
+    if isinstance(error, ConfigCompositionException) and (there := _already_there(error)):
+        return there
     if isinstance(error, ConfigCompositionException | ValueError) and (wrong := _wrong_override()):
         return wrong
     if isinstance(error, SearchPathException):
@@ -127,6 +129,16 @@ def _wrong_override() -> UserError | None:
         if is_group(key.replace("/", ".")) and not override.is_delete() and not isinstance(value, str | list):
             return UserError("not an option", key=line, accepted=", ".join(options(key)))
     return None
+
+
+def _already_there(error: ConfigCompositionException) -> UserError | None:
+    """Return the error of a + before a key that the config has, if that is what Hydra refused."""
+    refusals = ("Could not append to config", "Multiple values for")
+    # Hydra also looks at the value that is there, which may be an interpolation that isn't known yet.
+    if not str(error).startswith(refusals) and not isinstance(error.__cause__, InterpolationResolutionError):
+        return None
+    added = [word for word in sys.argv[1:] if word.startswith("+") and word[1:].partition("=")[0] in str(error)]
+    return UserError("the config has this key", key=added[0], accepted=f"{added[0][1:]}, without +") if added else None
 
 
 def _sweeps() -> bool:

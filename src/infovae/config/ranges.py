@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 
 class Unsupported(NamedTuple):
-    """In place of a type: an argument that a run would ignore or trip over.
+    """In place of a type: an argument, or a class, that a run would ignore or trip over.
 
     Attributes:
         accepted: what to use instead.
@@ -17,9 +17,13 @@ class Unsupported(NamedTuple):
     accepted: str
 
 
-def _duration(value: str) -> str:
-    if re.fullmatch(r"\d+:\d\d:\d\d:\d\d", value) is None or not re.search("[1-9]", value):
-        raise ValueError("Input should be DD:HH:MM:SS above 0")
+def _duration(value: str | dict[str, int]) -> str | dict[str, int]:
+    if isinstance(value, str):
+        sound = bool(re.fullmatch(r"\d+:\d\d:\d\d:\d\d", value) and re.search("[1-9]", value))
+    else:
+        sound = value.keys() <= {"weeks", "days", "hours", "minutes", "seconds"} and any(value.values())
+    if not sound:
+        raise ValueError("Input should be DD:HH:MM:SS or {days: D, hours: H, minutes: M, seconds: S}, above 0")
     return value
 
 
@@ -28,6 +32,7 @@ NotNegative = Annotated[int, Field(ge=0)]
 OrUnlimited = Annotated[int, Field(ge=-1)]
 Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Duration = Annotated[str | dict[str, NotNegative], AfterValidator(_duration)] | None
 Batches = Positive | Annotated[float, Field(gt=0, le=1)] | None
 
 TRAINER: Mapping[str, Any] = {
@@ -37,38 +42,64 @@ TRAINER: Mapping[str, Any] = {
     "check_val_every_n_epoch": Positive | None,
     "devices": Positive | Literal[-1, "auto"] | list[NotNegative],
     "fast_dev_run": bool | NotNegative,
+    "gradient_clip_algorithm": Literal["norm", "value"] | None,
     "gradient_clip_val": Finite | None,
     "limit_val_batches": Literal[0] | Batches,
     "max_epochs": Positive | Literal[-1] | None,
     "max_steps": Positive | Literal[-1],
-    "max_time": Annotated[str, AfterValidator(_duration)] | dict[str, NotNegative] | None,
+    "max_time": Duration,
     "num_nodes": Literal[1],  # Lightning would wait half an hour for the other machine
     "num_sanity_val_steps": OrUnlimited,
+    "plugins": list[dict[str, Any]] | None,
+    "precision": Literal[
+        "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true", 64, 32, 16, "64", "32", "16", "bf16"
+    ]
+    | None,
+    "profiler": Literal["simple", "advanced", "pytorch"] | None,
     "reload_dataloaders_every_n_epochs": NotNegative,
+    "strategy": Literal["auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false"],
     "use_distributed_sampler": Literal[False],  # data/loader.py shares an epoch out; a second time would lose examples
+    "barebones": Unsupported("callbacks=none logger=none"),
     "callbacks": Unsupported("callbacks=[OPTION,...]"),
+    "enable_checkpointing": Unsupported("callbacks=none, or callbacks=[drawing,progress_bar]"),
     "limit_predict_batches": Unsupported("trainer.limit_test_batches=N"),
     "log_every_n_steps": Unsupported("no such key: everything is logged once an epoch"),
     "logger": Unsupported("logger=OPTION"),
+    "model_registry": Unsupported("logger=wandb"),
     "overfit_batches": Unsupported("data.train_size=N"),
     "val_check_interval": Unsupported("trainer.check_val_every_n_epoch=N"),
 }
 
 OPTIMIZER = dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]}
 
+CALLBACKS: Mapping[str, Any] = {
+    **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),
+    **dict.fromkeys(["patience", "refresh_rate"], NotNegative),
+    "duration": Duration,
+    "max_depth": OrUnlimited,
+    "min_delta": Annotated[float, Field(allow_inf_nan=False)],
+    "mode": Literal["min", "max"],
+    "save_top_k": OrUnlimited,
+}
+
 RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
-    "pytorch_lightning.callbacks.": {
-        **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),
-        **dict.fromkeys(["patience", "refresh_rate"], NotNegative),
-        "min_delta": Annotated[float, Field(allow_inf_nan=False)],
-        "mode": Literal["min", "max"],
-        "save_top_k": OrUnlimited,
-    },
+    "pytorch_lightning.callbacks.": CALLBACKS,
+    "infovae.training.callbacks.early_stopping.EarlyStopping": CALLBACKS,
     "torch.optim.": OPTIMIZER,
     "infovae.optimizers.": OPTIMIZER,
 }
 """By the name of a target, or by its package with a dot at the end."""
+
+
+USELESS: Mapping[str, Unsupported] = {
+    "BackboneFinetuning": Unsupported("a subclass of BaseFinetuning that freezes parts of InfoVAE"),
+    "BasePredictionWriter": Unsupported("infovae evaluate run=FOLDER"),
+    "BatchSizeFinder": Unsupported("data.batch_size=N"),
+    "LearningRateFinder": Unsupported("optimizer.lr=VALUE, or a search for it"),
+    "StochasticWeightAveraging": Unsupported("callbacks=[default,ema], whose averages are validated too"),
+}
+"""Lightning's callbacks that can't work here, or that change weights or settings without the record of the run."""
 
 
 def ranges_of(target: str) -> Mapping[str, Any]:

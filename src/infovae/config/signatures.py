@@ -8,7 +8,7 @@ import typing
 from typing import Any, NamedTuple
 
 from infovae.config.options import PACKAGE
-from infovae.config.ranges import ranges_of
+from infovae.config.ranges import USELESS, ranges_of
 from infovae.errors import UserError
 
 OURS = {"infovae", "torch", "torchvision", "torchmetrics", "pytorch_lightning", "lightning_fabric"}
@@ -71,6 +71,9 @@ def signature_of(target: str, key: str) -> Signature:
     function = located(target, key)
     if not callable(function):
         raise UserError("can't be called", key=f"{key}._target_", value=target, accepted="a class or function")
+    name = getattr(function, "__name__", "")
+    if name in USELESS and function.__module__.startswith("pytorch_lightning.callbacks."):
+        raise UserError("not supported", key=f"{key}._target_", value=target, accepted=USELESS[name].accepted)
     try:
         parameters = {} if _is_module_without_arguments(function) else inspect.signature(function).parameters
     except (TypeError, ValueError):  # written in C: it is checked when it is called

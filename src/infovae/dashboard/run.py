@@ -10,6 +10,7 @@ from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import PictureFile, find_pictures
 from infovae.dashboard.reading import UnreadableError, mapping, number, read_json, read_rows, read_yaml, strict
 from infovae.runs.flat import flat
+from infovae.schedules.label import weight_label
 
 FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml")
 STATUSES = ("finished", "failed", "interrupted")
@@ -133,6 +134,8 @@ def _plain_config(run: RunData, config: dict[Any, Any], folder: Path) -> dict[st
     if len(values) > MOST_KEYS:
         run.problems.append(f"config.yaml: more than {MOST_KEYS} keys, the rest left out")
     values.pop("run_dir", None)
+    model = mapping(config.get("model"))
+    values |= {f"model.{name}": weight_label(node) for name, node in model.items() if isinstance(node, dict)}
     return {key: _plain_value(value, own) for key, value in values.items()}
 
 

@@ -4,6 +4,7 @@ import ipaddress
 import re
 import socket
 import sys
+import traceback
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +16,7 @@ from infovae.dashboard.pictures import read_picture
 from infovae.dashboard.reading import UnreadableError
 from infovae.dashboard.watch import Watch
 from infovae.errors import UserError
+from infovae.terminal.printable import without_controls
 
 PICTURE = re.compile(r"/figures/(?P<run>[0-9]{1,9})/(?P<file>[^/]+)")
 
@@ -43,7 +45,7 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):  # a browser may hang up at any time
-            super().handle_error(request, client_address)
+            print(without_controls(traceback.format_exc()), file=sys.stderr)
 
 
 class Handler(BaseHTTPRequestHandler):

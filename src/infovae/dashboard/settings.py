@@ -35,6 +35,9 @@ def settings_of(cfg: DictConfig) -> Settings:
     """
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
+    for key, value in content.items():
+        if value in ("", [""]):
+            raise UserError("empty", key=str(key), value="", accepted="a text")
     try:
         return Settings.model_validate(content)
     except ValidationError as error:

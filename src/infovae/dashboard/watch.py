@@ -3,6 +3,7 @@
 import logging
 import secrets
 import time
+import traceback
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -14,6 +15,7 @@ from infovae.dashboard.page import safe_json
 from infovae.dashboard.pictures import PictureFile
 from infovae.dashboard.run import FILES, RunData, read_run
 from infovae.dashboard.settings import Settings
+from infovae.terminal.printable import without_controls
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +123,7 @@ class Watch:
         try:
             self.look()
         except Exception:  # or nobody would hear of it
-            log.exception("run folders couldn't be read")
+            log.error("run folders couldn't be read:\n%s", without_controls(traceback.format_exc()))
 
     def _look_at(self, number: int, folder: Path) -> None:
         known = self.watched.get(number)

@@ -15,7 +15,7 @@ from torch import Tensor
 from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.loader import EpochOrder, ImageLoader, ServedImages, TensorImages
+from infovae.data.loader import Batch, EpochOrder, ImageLoader, ServedImages, TensorImages
 from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
 from infovae.data.splits import balanced_subset, random_cut
 from infovae.data.streamed import StreamedImages
@@ -78,7 +78,7 @@ class ImageData(pl.LightningDataModule):
         _check_range("measured_train_size", measured_train_size, 1)
         _check_range("workers", workers, 0, 256)
         _check_range("prefetch", prefetch, 1, 1024)
-        places = {name: os.path.expanduser(place) for name, place in (("root", root), ("path", path)) if place}
+        places = {name: _place(name, place) for name, place in (("root", root), ("path", path)) if place is not None}
         self.source = functools.partial(source, **places)
         sets, self.classes = _numbered(_read(self.source, places))
         generator = torch.Generator().manual_seed(seed)
@@ -173,6 +173,13 @@ class ImageData(pl.LightningDataModule):
         """Return a loader of the training examples that measure q(z), in an order that never changes."""
         return self._loader("train", training=False, most=self.measured_train_size)
 
+    def first_batch(self, name: str, device: torch.device) -> Batch:
+        """Return the first examples of a split, as they are stored, as one batch."""
+        images, labels, factors = self.splits[name]
+        chosen = torch.arange(min(self.batch_size, len(images)))
+        known = None if factors is None else factors[chosen].to(device)
+        return Batch(images[chosen].to(device).float().div_(255), labels[chosen].to(device), len(chosen), known)
+
     def _loader(self, name: str, training: bool, shared: bool = True, most: int | None = None) -> ImageLoader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
@@ -218,6 +225,12 @@ def _check_range(name: str, value: int | None, least: int, most: int | None = No
     if value is not None and (value < least or (most is not None and value > most)):
         accepted = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ArgumentError(name, value, f"whole numbers {accepted}")
+
+
+def _place(name: str, place: str) -> str:
+    if not place:
+        raise ArgumentError(name, place, "where the data lie", "empty")
+    return os.path.expanduser(place)
 
 
 def _read(source: Callable[[], ImageSets], ours: Container[str]) -> ImageSets:

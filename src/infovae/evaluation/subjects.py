@@ -68,6 +68,8 @@ def check_subjects(cfg: DictConfig) -> None:
             f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted: one of run=FOLDER, "
             "ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
         )
+    if cfg.run == []:
+        raise UserError("empty", key="run", value="[]", accepted="a run's folder, or several as run=[FOLDER,FOLDER]")
     data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
     if chosen == ["adapter"]:
         for key, given in (("data", data_is_chosen), ("output", cfg.output), ("latent_dim", cfg.latent_dim)):

@@ -16,7 +16,7 @@ PARTS = {
     "likelihood": ("infovae.likelihoods",),
     "divergence": ("infovae.divergences", "torch.optim"),
     "optimizer": ("torch.optim", "infovae.optimizers"),
-    "model": ("infovae.objective",),
+    "model": ("infovae.objective", "infovae.schedules"),
 }
 """The parts of a model, and the packages that an untrusted config may take each from."""
 

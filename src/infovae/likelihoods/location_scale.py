@@ -13,7 +13,7 @@ from infovae.errors import ArgumentError
 from infovae.likelihoods.likelihood import Likelihood, independent
 
 Variance = Literal["fixed", "shared", "per_pixel"]
-Location = Literal["identity", "sigmoid"]
+Link = Literal["identity", "sigmoid"]
 
 
 class LocationScale(Likelihood):
@@ -36,7 +36,7 @@ class LocationScale(Likelihood):
         variance: Variance = "fixed",
         scale: float = 0.1,
         min_scale: float = 0.01,
-        location: Location = "identity",
+        location: Link = "identity",
     ) -> None:
         super().__init__()
         if scale <= 0:

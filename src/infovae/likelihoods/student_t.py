@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution, StudentT
 
 from infovae.errors import ArgumentError
-from infovae.likelihoods.location_scale import Location, LocationScale, Variance
+from infovae.likelihoods.location_scale import Link, LocationScale, Variance
 
 
 class StudentTLikelihood(LocationScale):
@@ -27,7 +27,7 @@ class StudentTLikelihood(LocationScale):
         variance: Variance = "fixed",
         scale: float = 0.1,
         min_scale: float = 0.01,
-        location: Location = "identity",
+        location: Link = "identity",
     ) -> None:
         super().__init__(variance, scale, min_scale, location)
         if not 1 < degrees_of_freedom < math.inf:

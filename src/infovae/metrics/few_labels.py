@@ -73,8 +73,8 @@ class FewLabels(TrainingCodesMetric):
 
     def __init__(self, labels: Sequence[int] = (100, 300, 1000), draws: int = 5, unlabelled: int = 2000) -> None:
         super().__init__()
-        if not labels or min(labels) < 1:
-            raise ArgumentError("labels", list(labels), "lists of whole numbers of at least 1", "nothing to learn from")
+        if not labels or min(labels) < 2:
+            raise ArgumentError("labels", list(labels), "lists of whole numbers of at least 2", "nothing to learn from")
         require_at_least(1, draws=draws)
         require_at_least(0, unlabelled=unlabelled)
         self.counts = tuple(labels)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, Kernel, squared_distances
+from infovae.divergences.mmd_standardized import null_deviation
 from infovae.divergences.pair_sum import row_blocks
 from infovae.errors import require_at_least
 from infovae.metrics.metric import CodeMetric
@@ -81,6 +82,9 @@ class MMDToPrior(CodeMetric):
     are averages over ``prior_samples`` draws, the same in every run. The noise of these draws shifts all runs alike, so
     the standard error, which serves to compare runs, leaves it out. Fewer than two codes give nan.
 
+    ``mmd_standardized``, for N(0, I) alone, is MMD^2 in units of its standard deviation if codes came from the prior:
+    see :func:`infovae.divergences.mmd_standardized.null_deviation`.
+
     Args:
         prior: p(z).
         samples: how many codes to use, at most, the first that the split gives.
@@ -111,7 +115,12 @@ class MMDToPrior(CodeMetric):
         else:
             to_prior, within_prior = self._sampled_prior_terms(z, kernel)
         value, error = one_sample_mmd_squared(KernelPairs(z, kernel, self.bandwidth), to_prior, within_prior)
-        return {"mmd": value, "mmd_standard_error": error}
+        measured = {"mmd": value, "mmd_standard_error": error}
+        if isinstance(self.prior, StandardNormal):
+            n, d = z.shape
+            unit = null_deviation(n, d, self.bandwidth) if n > 1 else torch.nan
+            measured["mmd_standardized"] = value / unit
+        return measured
 
     def _sampled_prior_terms(self, z: Tensor, kernel: Gaussian) -> tuple[Tensor, Tensor]:
         with isolated_stream(z.device):

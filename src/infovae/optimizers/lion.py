@@ -1,6 +1,6 @@
 """Lion, from pytorch-optimizer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from infovae.terminal.install import install
 
 
 def lion(
-    params: Iterable[Any], lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_decay: float = 0.0
+    params: Iterable[Any], lr: float = 1e-4, betas: Sequence[float] = (0.9, 0.99), weight_decay: float = 0.0
 ) -> torch.optim.Optimizer:
     """Return Lion (Chen et al. 2023, arXiv 2302.06675), which steps by the sign of an averaged gradient.
 
@@ -27,4 +27,4 @@ def lion(
         from pytorch_optimizer import Lion  # an extra
     except ImportError as error:
         raise UserError("pytorch-optimizer is not installed", key="optimizer=lion", accepted=install("lion")) from error
-    return Lion(params, lr=lr, betas=betas, weight_decay=weight_decay)
+    return Lion(params, lr=lr, betas=(betas[0], betas[1]), weight_decay=weight_decay)

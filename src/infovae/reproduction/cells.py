@@ -16,11 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 from infovae.config.messages import OVERRIDES
 from infovae.errors import UserError
 from infovae.evaluation.load import SavedRun, load
-from infovae.objective import Objective
 from infovae.reproduction.scripts import run_script
 from infovae.runs.files import write_whole
 from infovae.runs.final_position import final_position
 from infovae.runs.safe_yaml import safe_yaml
+from infovae.schedules.label import weight_label
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
 from infovae.sweeps.overrides import not_overridden
 
@@ -64,11 +64,12 @@ class Cell:
     @property
     def objective(self) -> str:
         """The run's point of the InfoVAE family, as a label."""
-        if "beta" in self.cfg.model:
-            return f"β-VAE (β = {self.cfg.model.beta:g})"
-        alpha, lambda_ = float(self.cfg.model.alpha), float(self.cfg.model.lambda_)
-        elbo = Objective(alpha, lambda_) == Objective(0.0, 1.0)
-        name = "ELBO" if elbo else f"InfoVAE (α = {alpha:g}, λ = {lambda_:g})"
+        model = self.cfg.model
+        if "beta" in model:
+            return f"β-VAE (β = {weight_label(model.beta)})"
+        elbo = (model.alpha, model.lambda_) == (0, 1)
+        point = f"α = {weight_label(model.alpha)}, λ = {weight_label(model.lambda_)}"
+        name = "ELBO" if elbo else f"InfoVAE ({point})"
         return f"{name}, normalised" if "normalization" in self.cfg.posterior else name
 
     def load(self) -> SavedRun:

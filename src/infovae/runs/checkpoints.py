@@ -8,10 +8,10 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
@@ -22,6 +22,9 @@ from infovae.runs.files import write_whole
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 RESUMABLE = ("epoch", "global_step", "loops", "optimizer_states")
 """What a checkpoint needs beside weights for training to go on from it."""
+
+REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Types of weights that can stand for each other; float8 holds too few digits of one."""
 
 MARK = b"infovae sha256 "
 SEAL_LENGTH = len(MARK) + 2 * hashlib.sha256().digest_size
@@ -43,6 +46,8 @@ class WholeCheckpoints(TorchCheckpointIO):
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
+        self.newest: Path | None = None
+        """The checkpoint that was written last, or that the run goes on from."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         place = Path(path)
@@ -51,6 +56,11 @@ class WholeCheckpoints(TorchCheckpointIO):
         seal(content)
         earlier = place.with_name(PREVIOUS) if place.name == LAST else None
         write_whole(place, content.getbuffer(), inside=self.run_dir, durable=True, earlier=earlier)
+        self.newest = place
+
+    def load_checkpoint(self, path: str | Path, *arguments: Any, **options: Any) -> dict[str, Any]:
+        self.newest = Path(path)
+        return super().load_checkpoint(path, *arguments, **options)
 
 
 def seal(content: io.BytesIO) -> None:
@@ -160,7 +170,7 @@ def _described(state: dict[str, Any], name: str) -> str:
     value = state[name]
     if not isinstance(value, torch.Tensor):
         return "no tensor"
-    return f"of shape {tuple(value.shape)}{'' if value.is_floating_point() else f' and type {value.dtype}'}"
+    return f"of shape {tuple(value.shape)}{'' if value.dtype in REAL else f' and type {value.dtype}'}"
 
 
 def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str] = ()) -> Path | None:
@@ -172,13 +182,13 @@ def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str
     may share, only this run's count.
 
     Args:
-        folders: where to look for ``*.ckpt``.
+        folders: where to look for ``*.ckpt``, at any depth.
         run_dir: the run's folder.
         regular: patterns of further names of checkpoints that are saved at each epoch's end.
     """
     found: list[tuple[bool, bool, int, str]] = []
     patterns = (LAST, PREVIOUS, *regular)
-    for path in sorted({path for folder in folders for path in folder.glob("*.ckpt")}):
+    for path in sorted({path for folder in folders for path in folder.rglob("*.ckpt")}):
         own = run_dir.resolve() in path.resolve().parents
         try:
             checkpoint = read_checkpoint(path, str(path))
@@ -188,16 +198,22 @@ def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str
                 path.replace(path.with_suffix(".damaged"))
             continue
         if all(name in checkpoint for name in RESUMABLE) and (own or _written_by(checkpoint, run_dir)):
-            is_regular = any(fnmatchcase(path.name, pattern) for pattern in patterns)
+            is_regular = any(path.match(pattern) for pattern in patterns)
             found.append((_ends_epoch(checkpoint), is_regular, checkpoint["global_step"], str(path)))
     return Path(max(found)[-1]) if found else None
 
 
-def left_behind(run_dir: Path) -> str:
-    """Return the end of an error's line: which checkpoint a run that failed has left."""
-    folder = run_dir / "checkpoints"
-    names = sorted((path.name for path in folder.glob("*.ckpt")), key=lambda name: (name != LAST, name != PREVIOUS))
-    return f"the last good checkpoint is {folder / names[0]}" if names else "no checkpoint was written"
+def left_behind(run_dir: Path, trainer: pl.Trainer | None = None) -> str:
+    """Return the end of an error's line: which checkpoint a run that failed has left.
+
+    Args:
+        run_dir: the run's folder.
+        trainer: of the run, once there is one. On the first process it knows what was written, wherever that lies.
+    """
+    writer = getattr(getattr(trainer, "strategy", None), "checkpoint_io", None)
+    here = sorted((run_dir / "checkpoints").glob("*.ckpt"), key=lambda path: (path.name != LAST, path.name != PREVIOUS))
+    found = [path for path in (getattr(writer, "newest", None), *here) if path is not None and path.is_file()]
+    return f"the last good checkpoint is {found[0]}" if found else "no checkpoint was written"
 
 
 def _written_by(checkpoint: dict[str, Any], run_dir: Path) -> bool:

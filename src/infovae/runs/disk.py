@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytorch_lightning as pl
 from torch import nn
 
 from infovae.errors import UserError
@@ -60,15 +61,16 @@ def disk_errors(key: str) -> Iterator[None]:
         raise UserError(why, key=key, accepted=accepted) from problem
 
 
-def as_one_line(problem: Exception, run_dir: Path, place: str) -> Exception:
+def as_one_line(problem: Exception, run_dir: Path, place: str, trainer: pl.Trainer | None) -> Exception:
     """Return the error as one line that says what the disk refused and what is left; other errors stay as they are.
 
     Args:
         problem: the error that ended the run.
         run_dir: the run's folder.
         place: the key by which the folder was chosen, with its value.
+        trainer: of the run, once there is one.
     """
     if not isinstance(problem, OSError) or problem.errno not in REFUSALS:
         return problem
     file = f"{problem.filename}: " if problem.filename else ""
-    return UserError(f"{file}{problem.strerror}; {left_behind(run_dir)}", key=place)
+    return UserError(f"{file}{problem.strerror}; {left_behind(run_dir, trainer)}", key=place)

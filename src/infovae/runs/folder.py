@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import subprocess
+import tempfile
 from importlib.metadata import version
 from logging.handlers import MemoryHandler
 from pathlib import Path
@@ -52,8 +53,10 @@ def check_writable(folder: Path, key: str) -> None:
         raise UserError(
             f"{place.name} is not a folder", key=key, value=folder, accepted="a folder, there or to be made"
         )
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"{place} can't be written to", key=key, value=folder, accepted="a folder that can")
+    try:
+        tempfile.TemporaryFile(dir=place).close()  # also where permissions promise more than the file system allows
+    except OSError as error:
+        raise UserError(f"{place} can't be written to", key=key, value=folder, accepted="a folder that can") from error
 
 
 def leave_no_trace(run_dir: Path, since: float) -> None:

@@ -10,7 +10,7 @@ def half_wave(share: float, start: float, end: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-class Cosine(Scheduler):
+class CosineWithWarmup(Scheduler):
     """Rise in a line to the full rate, then fall along half a cosine wave (Loshchilov & Hutter 2017, without restarts).
 
     Args:

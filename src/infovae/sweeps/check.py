@@ -8,8 +8,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
 
 
-def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequence[str]]) -> None:
-    """Compose each job's config, as it is when the job runs, and check it.
+def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequence[str]]) -> list[DictConfig]:
+    """Return each job's config, composed as it is when the job runs, after checking it.
 
     Args:
         loader: of configs.
@@ -23,7 +23,7 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
     from infovae.config.check import check  # here: Hydra imports every sweeper, and so this module, for --help too
 
     singleton = HydraConfig.instance()
-    before = singleton.cfg
+    before, checked = singleton.cfg, []
     try:
         for overrides in batch:
             cfg = loader.load_sweep_config(config, list(overrides))
@@ -33,5 +33,7 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
                 singleton.set_config(copy.deepcopy(cfg))  # as Hydra does for a job
                 del cfg["hydra"]
             check(cfg)
+            checked.append(cfg)
     finally:
         singleton.cfg = before
+    return checked

@@ -38,6 +38,21 @@ class SearchObjective:
         return abs(value) if self.absolute else value
 
 
+def check_terms(objectives: Sequence[SearchObjective]) -> None:
+    """Refuse a metric that a run without ``metrics`` doesn't measure: it has the objective's terms alone.
+
+    Raises:
+        UserError: names the metric.
+    """
+    from infovae.metrics.objective_terms import TERM_NAMES  # here: --help answers without waiting for torch
+
+    names = [f"validation/{name}" for name in TERM_NAMES]
+    for objective in objectives:
+        if objective.metric not in names:
+            why, accepted = "not measured with metrics=[]", f"{', '.join(names)}, or metrics=[METRIC,...]"
+            raise UserError(why, key="hydra.sweeper.objectives", value=objective.metric, accepted=accepted)
+
+
 def dominates(others: Sequence[float], own: Sequence[float], objectives: Sequence[SearchObjective]) -> bool:
     """Return whether the other values are as good as our own by every objective, and better by one."""
     signs = [1 if objective.direction == "minimize" else -1 for objective in objectives]

@@ -41,9 +41,11 @@ def _recorded(path: str, sweep_is_given: bool) -> list[str]:
     if not record.is_file():
         raise UserError("no multirun.yaml in there", key=KEY[:-1], value=path, accepted="the folder of a sweep")
     try:
-        overrides = safe_yaml(record.read_text())["hydra"]["overrides"]
-        return [str(entry) for kind in ("hydra", "task") for entry in overrides[kind]]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        match safe_yaml(record.read_text()):
+            case {"hydra": {"overrides": {"hydra": [*of_hydra], "task": [*of_task]}}}:
+                return [str(entry) for entry in (*of_hydra, *of_task)]
+        raise ValueError("it lists no overrides")
+    except (OSError, ValueError) as error:
         if not sweep_is_given:
             accepted = f"the sweep's own command with {KEY}{path} added"
             raise UserError("its multirun.yaml is damaged", key=KEY[:-1], value=path, accepted=accepted) from error

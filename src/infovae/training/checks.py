@@ -1,29 +1,34 @@
 """What can be known to be wrong with a run before anything is written or trained."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import (
+    Checkpoint,
+    DeviceStatsMonitor,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ThroughputMonitor,
+)
 
 from infovae.data.module import ImageData
-from infovae.errors import ArgumentError, UserError
+from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.module import InfoVAE
 from infovae.runs.changes import ChangedError
 from infovae.runs.folder import check_writable
-from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
-from infovae.training.callbacks.best_checkpoint import BestCheckpoint
+from infovae.training.callbacks.drawing import Drawing
 from infovae.training.callbacks.kept_weights import KeepsWeights
 from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.callbacks.measured_weights import averages
 from infovae.training.job import divergence_name, in_sweep
 
-SPLITS = ("train", "validation", "test")
-TERMS = ("loss", "reconstruction", "rate", "divergence", "elbo")
-NAMED_AFTER_THEMSELVES = {"log_det_covariance", "mmd", "active_units", "mig", "sap"}
-"""Metrics whose columns begin with their own name. Those of others are known once they have been measured."""
+TO_LOGGERS = (DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor)
+"""Callbacks that write to loggers alone."""
 
 
 def checkpoint_files(trainer: pl.Trainer) -> int:
@@ -46,27 +51,38 @@ def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
         raise UserError(why, key="optimizer.fused", value="true", accepted="optimizer.fused=false")
 
 
-def check_loggers(cfg: DictConfig) -> None:
-    """Refuse loggers that can't write to their folder.
+def check_loggers(cfg: DictConfig, trainer: pl.Trainer) -> None:
+    """Refuse loggers that can't write to their folder, and callbacks without a logger to write to.
 
     Raises:
         UserError: names the logger's key.
     """
-    for name, node in (cfg.get("logger") or {}).items():
-        if node is not None and node.get("save_dir"):
+    nodes = {name: node for name, node in (cfg.get("logger") or {}).items() if node is not None}
+    for name, node in nodes.items():
+        if node.get("save_dir"):
             check_writable(Path(node.save_dir), f"logger.{name}.save_dir")
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, TO_LOGGERS) and not nodes:
+            why = f"{type(callback).__name__} writes to loggers"
+            raise UserError(why, key="logger", value="none", accepted="logger=csv, tensorboard, wandb or wandb_offline")
 
 
-def check_optimizer(module: InfoVAE, checkpoint: dict[str, Any] | None) -> None:
-    """Refuse groups of parameters that the model doesn't have, and a checkpoint of another optimiser.
+def check_optimizer(module: InfoVAE, device: torch.device, checkpoint: dict[str, Any] | None) -> None:
+    """Refuse an optimiser that can't step, groups of parameters that the model doesn't have, and another's checkpoint.
 
     Raises:
-        UserError: names the group, or the settings in which the optimisers differ.
+        UserError: says what the optimiser needs, or names the group, or the settings in which the optimisers differ.
     """
     try:
         own = module.make_optimizer().state_dict()["param_groups"]
     except ArgumentError as error:
         raise error.below("parameter_groups") from error
+    tried = torch.nn.Parameter(torch.zeros(1, device=device))
+    tried.grad = torch.zeros_like(tried)
+    try:
+        module.make_optimizer([tried]).step(lambda: 0.0)
+    except Exception as error:  # whatever an optimiser of torch's or the user's raises
+        raise UserError(reason_of(error), key="optimizer") from error
     if checkpoint is None:
         return
     groups = [group for state in checkpoint["optimizer_states"] for group in state["param_groups"]]
@@ -104,10 +120,37 @@ def check_batch(module: InfoVAE, data: ImageData) -> None:
     """
     # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
     size, needed = min(data.batch_size, len(data.splits["train"].images)), module.divergence.minimum_batch
-    if module.objective.divergence_weight and size < needed:
+    if module.objective.weighs_divergence and size < needed:
         why = f"batches of {size} are too small for divergence {divergence_name(module.divergence)}"
         accepted = f"batches and a train_size of at least {needed}"
         raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
+
+
+def check_schedules(module: InfoVAE, trainer: pl.Trainer, data: ImageData) -> None:
+    """Refuse schedules that outlast the run: its weights would never be those by which it is validated.
+
+    Raises:
+        UserError: names the schedule, and how many steps the run takes.
+    """
+    steps = _steps(trainer, data)
+    for name, weight in module.objective.moving.items():
+        if weight.length > steps:
+            raise UserError(
+                f"it ends after {weight.length} steps, and the run after {steps:g}", key=f"model.{name}",
+                value=type(weight).__name__, accepted=f"at most {steps:g} steps, or a larger trainer.max_epochs",
+            )  # fmt: skip
+
+
+def _steps(trainer: pl.Trainer, data: ImageData) -> float:
+    """Return how many steps the optimiser takes at most; infinity if only time limits them."""
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return math.inf
+    limit, size = trainer.limit_train_batches, len(data.splits["train"].images)
+    batches = data.steps_per_epoch or max(1, size // data.batch_size)
+    batches = int(limit * batches) if isinstance(limit, float) else min(limit, batches)
+    epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
+    most = math.inf if trainer.max_steps == -1 else trainer.max_steps
+    return min(most, epochs * -(-batches // trainer.accumulate_grad_batches))
 
 
 def check_limits(trainer: pl.Trainer, data: ImageData) -> None:
@@ -149,6 +192,19 @@ def check_same_images(data: ImageData, checkpoint: Mapping[str, Any]) -> None:
         raise ChangedError("the checkpoint was trained on other images", key="data", accepted="the same images")
 
 
+def check_least_length(trainer_cfg: DictConfig) -> None:
+    """Refuse a least length of training above the greatest, which Lightning would pass over.
+
+    Raises:
+        UserError: names the least.
+    """
+    for unit in ("epochs", "steps"):
+        least, most = (trainer_cfg.get(f"{bound}_{unit}") for bound in ("min", "max"))
+        if least is not None and most is not None and least > most > 0:
+            why = f"trainer.max_{unit}={most} ends training before"
+            raise UserError(why, key=f"trainer.min_{unit}", value=least, accepted=f"null, and numbers up to {most}")
+
+
 def check_processes(trainer: pl.Trainer, data: ImageData) -> None:
     """Refuse several processes in a sweep, and a batch that they can't share evenly.
 
@@ -168,93 +224,22 @@ def check_processes(trainer: pl.Trainer, data: ImageData) -> None:
         raise error.below("data") from error
 
 
-def check_callbacks(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
-    """Refuse callbacks that would wait for a metric that is never measured, or that undo each other.
+def check_callbacks(trainer: pl.Trainer) -> None:
+    """Refuse callbacks that can't write to their folder, or that undo each other.
 
     Raises:
-        UserError: names the callback and what it needs.
+        UserError: names the callbacks, or the folder.
     """
     callbacks: list[pl.Callback] = getattr(trainer, "callbacks", [])
-    measured = _prepare_metrics(callbacks, trainer, module, data)
     for callback in callbacks:
-        _check_monitor(callback, trainer, data)
-        _check_saving(callback, trainer)
-        needed = getattr(callback, "needs", None)
-        if needed and needed not in measured:
-            raise UserError(
-                f"{type(callback).__name__} goes by {needed}", key="metrics", value=f"[{','.join(measured)}]",
-                accepted=f"lists with it, as metrics=[{','.join([*measured, needed])}]",
-            )  # fmt: skip
-        _check_name(callback, measured)
         dirpath = getattr(callback, "dirpath", None)
-        if isinstance(callback, ModelCheckpoint) and dirpath is not None:
+        if isinstance(callback, Checkpoint) and dirpath is not None:
             check_writable(Path(dirpath), "callbacks.*.dirpath")
+        if isinstance(callback, Drawing):
+            check_writable(callback.folder, "callbacks.drawing.folder")
     averaging = averages(trainer)
     keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
     if averaging and keeping:
         names = f"{type(averaging[0]).__name__} and {type(keeping[0]).__name__}"
         why = f"{names} would each decide with which weights the run ends"
         raise UserError(why, key="callbacks", accepted="one of them")
-
-
-def _prepare_metrics(
-    callbacks: Iterable[pl.Callback], trainer: pl.Trainer, module: InfoVAE, data: ImageData
-) -> list[str]:
-    """Make the metrics, which refuse what they can't measure; return their names."""
-    measured: list[str] = []
-    for callback in callbacks:
-        if isinstance(callback, AggregatePosterior):
-            callback.prepare(module, data, trainer.strategy.root_device)
-            measured = list(callback.factories)
-    return measured
-
-
-def _check_monitor(callback: pl.Callback, trainer: pl.Trainer, data: ImageData) -> None:
-    monitor, name = getattr(callback, "monitor", None), type(callback).__name__
-    key = getattr(callback, "monitor_key", "callbacks.*.monitor")
-    instead = "train/loss" if isinstance(callback, LearningRate) else "null"
-    if not monitor:
-        return
-    split = monitor.partition("/")[0]
-    if split not in SPLITS:
-        why, accepted = f"{name} would find no such metric", "columns of metrics.csv, as validation/loss"
-        raise UserError(why, key=key, value=monitor, accepted=accepted)
-    if split == "validation" and split not in data.evaluation_splits:
-        accepted = f"sizes of at least 1, or a {key} of another split, as test/loss or {instead}"
-        raise UserError(f"{name} watches {monitor}", key="data.validation_size", value=0, accepted=accepted)
-    if split != "train" and trainer.limit_val_batches == 0:
-        accepted = f"null, numbers above 0, or a {key} of {instead}"
-        raise UserError(f"{name} watches {monitor}", key="trainer.limit_val_batches", value=0, accepted=accepted)
-    if split == "train" and isinstance(callback, EarlyStopping) and not _looks_at_the_end(callback, trainer):
-        why, accepted = f"{name} looks before that is known", "+callbacks.*.check_on_train_epoch_end=true"
-        raise UserError(why, key=key, value=monitor, accepted=accepted)
-
-
-def _check_saving(callback: pl.Callback, trainer: pl.Trainer) -> None:
-    """Refuse Lightning's own ModelCheckpoint if it would look for a metric after epochs that have none."""
-    if not isinstance(callback, ModelCheckpoint) or isinstance(callback, BestCheckpoint):
-        return
-    if callback.monitor and callback._save_on_train_epoch_end and (trainer.check_val_every_n_epoch or 1) > 1:
-        raise UserError(
-            "it looks for its monitor after epochs without a validation too", key="callbacks.*.save_on_train_epoch_end",
-            value="true", accepted=f"null, or {BestCheckpoint.__module__}.BestCheckpoint as its _target_",
-        )  # fmt: skip
-
-
-def _check_name(callback: pl.Callback, measured: Sequence[str]) -> None:
-    """Refuse a monitor that no measured metric can be the name of."""
-    monitor = getattr(callback, "monitor", None)
-    split, _, name = (monitor or "").partition("/")
-    if not monitor or split == "train" or not NAMED_AFTER_THEMSELVES.issuperset(measured):
-        return
-    if name not in TERMS and not any(name.startswith(metric) for metric in measured):
-        accepted = ", ".join(f"{split}/{name}" for name in (*TERMS, *measured))
-        key = getattr(callback, "monitor_key", "callbacks.*.monitor")
-        raise UserError("no such metric", key=key, value=monitor, accepted=accepted)
-
-
-def _looks_at_the_end(callback: EarlyStopping, trainer: pl.Trainer) -> bool:
-    """Return whether early stopping looks at an epoch's end, its default if each epoch is validated."""
-    chosen: bool | None = callback._check_on_train_epoch_end
-    by_itself = trainer.val_check_interval == 1.0 and trainer.check_val_every_n_epoch == 1
-    return by_itself if chosen is None else chosen

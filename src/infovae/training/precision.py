@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor
 
 from infovae.data.loader import Batch
 from infovae.data.module import ImageData
@@ -122,7 +121,7 @@ def time_steps(cfg: DictConfig, data: ImageData, device: torch.device, precision
         if compiled:
             module.compile_training()
         optimizer = module.make_optimizer()
-        batch, n = _batch(data, device), len(data.splits["train"].images)
+        batch, n = data.first_batch("train", device), len(data.splits["train"].images)
         seconds: list[float] = []
         while len(seconds) < 4 or (len(seconds) <= STEPS and sum(seconds[1:]) < SECONDS):
             start = perf_counter()
@@ -140,13 +139,6 @@ def _step(module: InfoVAE, optimizer: torch.optim.Optimizer, batch: Batch, n: in
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-
-
-def _batch(data: ImageData, device: torch.device) -> Batch:
-    images, labels, _ = data.splits["train"]
-    chosen = torch.arange(min(data.batch_size, len(images)))
-    taken: Tensor = images[chosen].to(device).float().div_(255)
-    return Batch(taken, labels[chosen].to(device), len(chosen))
 
 
 def _precisions(cfg: DictConfig) -> list[str]:

@@ -22,6 +22,7 @@ from infovae.training.callbacks.kept_weights import kept_epoch
 from infovae.training.callbacks.metrics_file import MetricsFile
 from infovae.training.job import in_sweep, place_of
 from infovae.training.loggers import wandb
+from infovae.training.loggers.tracker import close_trackers
 from infovae.training.preemption import Notice
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Record:
                 self.write()
             except OSError as problem:  # the same full disk that ended the run, whose own error is to be heard
                 log.error("summary.json couldn't be written: %s", problem)
+        close_trackers(self.trainer, self.status == "finished")
         wandb.finish(exit_code=0 if self.status == "finished" else 1)
         if self.trainer is not None:
             self._print()
@@ -123,7 +125,7 @@ def recorded(cfg: DictConfig, notice: Notice) -> Iterator[Record]:
         record.status = "interrupted"
         raise SystemExit(TERMINATED if notice.received else INTERRUPTED) from interruption
     except Exception as problem:
-        line = as_one_line(problem, record.run_dir, place_of(record.run_dir))
+        line = as_one_line(problem, record.run_dir, place_of(record.run_dir), record.trainer)
         record.status, record.error = "failed", f"{type(line).__name__}: {line}"
         # A sweep goes on by what its jobs leave, also those that were refused before they began.
         record.has_begun |= is_first_process() and in_sweep() and not isinstance(problem, ChangedError)

@@ -18,6 +18,7 @@ from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_links_inside
 from infovae.runs.folder import write_record
 from infovae.runs.lock import claimed
+from infovae.schedules.label import weight_label
 from infovae.training.assemble import (
     build_data,
     build_loggers,
@@ -31,17 +32,20 @@ from infovae.training.checks import (
     check_batch,
     check_callbacks,
     check_clipping,
+    check_least_length,
     check_length,
     check_limits,
     check_loggers,
     check_optimizer,
     check_processes,
     check_same_images,
+    check_schedules,
     check_transfer,
     checkpoint_files,
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
+from infovae.training.monitors import check_monitors
 from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
@@ -172,14 +176,17 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
         averaged = len(averages(run.trainer))
         check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer), averaged)
     check_clipping(run.cfg, run.trainer)
-    check_loggers(run.cfg)
+    check_loggers(run.cfg, run.trainer)
     check_transfer(run.cfg)
     check_batch(run.module, run.data)
+    check_schedules(run.module, run.trainer, run.data)
+    check_least_length(run.cfg.trainer)
     check_limits(run.trainer, run.data)
     check_length(run.trainer)
     check_processes(run.trainer, run.data)
-    check_callbacks(run.trainer, run.module, run.data)
-    check_optimizer(run.module, checkpoint)
+    check_callbacks(run.trainer)
+    check_monitors(run.trainer, run.module, run.data)
+    check_optimizer(run.module, run.trainer.strategy.root_device, checkpoint)
 
 
 def fit(run: Run, record: Record) -> None:
@@ -188,9 +195,11 @@ def fit(run: Run, record: Record) -> None:
     record.trainer = trainer
     log.info(
         "loss = reconstruction + %g * rate + %g * %s%s",
-        objective.rate_weight, objective.divergence_weight, divergence_name(run.module.divergence),
-        "" if objective.divergence_weight else ", which is measured, not optimised",
+        *objective.final(), divergence_name(run.module.divergence),
+        "" if objective.weighs_divergence else ", which is measured, not optimised",
     )  # fmt: skip
+    for name in objective.moving:
+        log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
     trainer.loggers = build_loggers(cfg)
     record.begin(cfg)
     if run.origin is not None and is_first_process():

@@ -66,6 +66,15 @@ class AggregatePosterior(pl.Callback):
                 name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
             }
 
+    def columns(self, module: InfoVAE, data: ImageData, split: str) -> set[str]:
+        """Return the columns that a split's metrics will have, from measuring its first batch."""
+        batch = data.first_batch(split, module.device)
+        with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
+            codes = module.codes(module.encode(batch.images), batch.global_size, batch.global_size)
+            self._observe(split, Observed(batch.images, batch.labels, codes, batch.factors))
+            measured = [metric.compute() for metric in self._metrics[split].values()]
+        return {f"{split}/{name}" for values in measured for name, value in values.items() if value.ndim == 0}
+
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.factories:
             log.info("measured at the end of each epoch: %s", ", ".join(self.factories))
@@ -101,13 +110,13 @@ class AggregatePosterior(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = cast(InfoVAE, pl_module)
-        if not module.objective.divergence_weight or self._metrics["train"] or averages(trainer):
+        if not module.objective.weighs_divergence or self._metrics["train"] or averages(trainer):
             self._measure_training(trainer, module)
         self._tell_cost()
 
     def _measure_training(self, trainer: pl.Trainer, module: InfoVAE) -> None:
         """Log the metrics of the training split, and the divergence if no training step has computed it."""
-        weighted = module.objective.divergence_weight != 0
+        weighted = module.objective.weighs_divergence
         loader = image_data(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         if averages(trainer):

@@ -18,13 +18,14 @@ from infovae.pictures.picture import Picture, Pixels
 from infovae.streams import evaluation_mode
 from infovae.training.callbacks.kept_weights import kept_epoch
 from infovae.training.callbacks.measured_weights import measured_weights
+from infovae.training.loggers.tracker import Tracker
 
 
 class Drawing(pl.Callback):
     """Draw pictures of the test split at the end of every n-th epoch and of the last, as PNG and in each logger.
 
-    A logger gets a picture if it is Lightning's for TensorBoard, or has ``log_image(key, images)``, as Lightning's for
-    W&B has.
+    A logger gets a picture if it is a :class:`Tracker` or Lightning's for TensorBoard, or has
+    ``log_image(key, images)``, as Lightning's for W&B has.
 
     Args:
         pictures: pictures of ``conf/pictures/``, by name.
@@ -64,14 +65,16 @@ class Drawing(pl.Callback):
             save_picture(picture, self.folder / f"{name}-{epoch:04d}.png")
             save_picture(picture, self.folder / f"{name}.png")
             for logger in trainer.loggers:
-                _log(logger, name, picture, epoch)
+                _log(logger, name, picture, epoch, trainer.global_step)
 
 
-def _log(logger: Logger, name: str, picture: Pixels, epoch: int) -> None:
+def _log(logger: Logger, name: str, picture: Pixels, epoch: int, step: int) -> None:
     # As bytes: wandb shows floats in [0, 1] as black.
     if isinstance(logger, WandbLogger):
         logger.log_image(name, [picture], caption=[f"epoch {epoch}"])
     elif isinstance(logger, TensorBoardLogger):
         logger.experiment.add_image(name, picture, epoch, dataformats="HWC")
+    elif isinstance(logger, Tracker):
+        logger.log_image(name, [picture], step)
     elif hasattr(logger, "log_image"):
         logger.log_image(key=name, images=[picture])

@@ -65,6 +65,7 @@ class FiniteSteps(pl.Callback):
     def __init__(self, folder: str, on_nan: Literal["stop", "skip"]) -> None:
         self.folder = Path(folder)
         self.on_nan = on_nan
+        self.logs = ("train/skipped_steps",) if on_nan == "skip" else ()
         self.skipped = 0
         self._in_a_row = 0
         self._batch: tuple[Batch, int] | None = None
@@ -115,7 +116,8 @@ class FiniteSteps(pl.Callback):
         for name, part in module.named_children():
             if not _all_finite(part.parameters()):
                 raise self._error(
-                    f"the weights of {name} are no longer finite after step {trainer.global_step}, and weren't saved"
+                    trainer,
+                    f"the weights of {name} are no longer finite after step {trainer.global_step}, and weren't saved",
                 )
 
     def state_dict(self) -> dict[str, Any]:
@@ -156,10 +158,10 @@ class FiniteSteps(pl.Callback):
     def _stop(self, trainer: pl.Trainer, module: InfoVAE, step: Step, broken: list[str], more: str = "") -> None:
         self._record(trainer, module, step, broken)
         where = f"step {step.step} (epoch {step.epoch + 1}, batch {step.batch_index + 1})"
-        raise self._error(f"{where}: {_what(broken, step)}{more}; {self.folder / 'diagnosis.json'} says more")
+        raise self._error(trainer, f"{where}: {_what(broken, step)}{more}; {self.folder / 'diagnosis.json'} says more")
 
-    def _error(self, text: str) -> UserError:
-        return UserError(f"{text}; {left_behind(self.folder)}")
+    def _error(self, trainer: pl.Trainer, text: str) -> UserError:
+        return UserError(f"{text}; {left_behind(self.folder, trainer)}")
 
     def _record(self, trainer: pl.Trainer, module: InfoVAE, step: Step, broken: list[str]) -> None:
         if not is_first_process():
@@ -217,9 +219,9 @@ def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) 
     assert terms is not None
     objective = module.objective
     seen = {"reconstruction": terms.reconstruction}
-    if objective.rate_weight:
+    if objective.weighs_rate:
         seen["rate"] = terms.rate
-    if objective.divergence_weight:
+    if objective.weighs_divergence:
         seen["divergence"] = terms.divergence
     seen["loss"] = terms.loss
     norms = {

@@ -23,6 +23,7 @@ class LearningRate(pl.Callback):
     """
 
     monitor_key = "scheduler.monitor"
+    logs = ("train/learning_rate",)
 
     def __init__(self, scheduler: Scheduler, file: MetricsFile) -> None:
         self.scheduler = scheduler

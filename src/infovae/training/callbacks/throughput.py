@@ -10,6 +10,8 @@ import torch
 class Throughput(pl.Callback):
     """Log each epoch's ``train/images_per_second``, timed over the steps without evaluation and drawing."""
 
+    logs = ("train/images_per_second",)
+
     def __init__(self) -> None:
         self._images = 0
         self._start = 0.0

@@ -14,6 +14,8 @@ class TrainingTime(pl.Callback):
     GPU it is wall-clock time.
     """
 
+    logs = ("train/seconds",)
+
     def __init__(self) -> None:
         self._start = 0.0
         self._seconds = 0.0

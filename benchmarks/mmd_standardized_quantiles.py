@@ -1,0 +1,51 @@
+"""How large is the standardised MMD^2 of codes that come from the prior?
+
+python benchmarks/mmd_standardized_quantiles.py   writes docs/figures/mmd_standardized_quantiles.csv, in minutes
+
+A row gives quantiles of the unbiased MMD^2 of n draws from N(0, I) to N(0, I), in units of its standard deviation,
+for the kernel exp(-||x - y||^2 / (2 d)). A value above the quantile of a level rejects q = p at that level.
+"""
+
+import csv
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from infovae.divergences.kernels import Gaussian
+from infovae.divergences.mmd_standardized import null_deviation
+from infovae.metrics.mmd import KernelPairs, one_sample_mmd_squared
+
+SIZES = {64: 20_000, 128: 20_000, 512: 4_000, 2_000: 400}
+"""The number of repetitions for each n."""
+
+DIMENSIONS = (1, 2, 10, 32, 64)
+LEVELS = (0.5, 0.9, 0.95, 0.99)
+PATH = Path(__file__).parents[1] / "docs/figures/mmd_standardized_quantiles.csv"
+
+
+def standardized(n: int, d: int) -> Tensor:
+    """The value of one sample."""
+    kernel, bandwidth = Gaussian(), float(d)
+    z = torch.randn(n, d, dtype=torch.float64)
+    within = torch.as_tensor(kernel.normal_mean_mean(d, bandwidth))
+    value, _ = one_sample_mmd_squared(KernelPairs(z, kernel, bandwidth), kernel.normal_mean(z, bandwidth), within)
+    return value / null_deviation(n, d, bandwidth)
+
+
+def main() -> None:
+    """Write the table."""
+    torch.manual_seed(0)
+    with PATH.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["d", "n", "repetitions", *(f"quantile_{level}" for level in LEVELS)])
+        for d in DIMENSIONS:
+            for n, repetitions in SIZES.items():
+                values = torch.stack([standardized(n, d) for _ in range(repetitions)])
+                quantiles = values.quantile(values.new_tensor(LEVELS)).tolist()
+                writer.writerow([d, n, repetitions, *(f"{quantile:.2f}" for quantile in quantiles)])
+                file.flush()
+
+
+if __name__ == "__main__":
+    main()

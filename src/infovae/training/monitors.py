@@ -1,0 +1,120 @@
+"""The metrics that callbacks and searches wait for, held against those that a run will measure."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+from infovae.config.signatures import OURS
+from infovae.data.module import ImageData
+from infovae.errors import UserError
+from infovae.metrics.objective_terms import TERM_NAMES
+from infovae.module import InfoVAE
+from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
+from infovae.training.callbacks.best_checkpoint import BestCheckpoint
+from infovae.training.callbacks.learning_rate import LearningRate
+from infovae.training.job import in_sweep
+
+SPLITS = ("train", "validation", "test")
+
+
+class Monitored(NamedTuple):
+    """A column of ``metrics.csv`` that something waits for.
+
+    Attributes:
+        column: as ``validation/loss``.
+        watcher: what waits for it.
+        key: the key of the config that names the column.
+    """
+
+    column: str
+    watcher: str
+    key: str
+
+
+def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
+    """Refuse what would wait for a metric that is never measured, or not measured yet.
+
+    Raises:
+        UserError: names the metric and what waits for it, or a metric that refuses the model or the data.
+    """
+    callbacks: list[pl.Callback] = getattr(trainer, "callbacks", [])
+    measuring = [callback for callback in callbacks if isinstance(callback, AggregatePosterior)]
+    for metrics in measuring:
+        metrics.prepare(module, data, module.device)
+    measured = [name for metrics in measuring for name in metrics.factories]
+    for callback in callbacks:
+        _check_moment(callback, trainer)
+        needed = getattr(callback, "needs", None)
+        if needed and needed not in measured:
+            raise UserError(
+                f"{type(callback).__name__} goes by {needed}", key="metrics", value=f"[{','.join(measured)}]",
+                accepted=f"lists with it, as metrics=[{','.join([*measured, needed])}]",
+            )  # fmt: skip
+    for watched in _watched(callbacks):
+        _check_split(watched, trainer, data)
+        _check_name(watched, callbacks, module, data)
+
+
+def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[Monitored]:
+    for callback in callbacks:
+        if monitor := getattr(callback, "monitor", None):
+            yield Monitored(monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor"))
+    objectives = (HydraConfig.get().sweeper.get("objectives") or []) if in_sweep() else []
+    for objective in objectives:
+        yield Monitored(objective["metric"], "the search", "hydra.sweeper.objectives")
+
+
+def _check_split(watched: Monitored, trainer: pl.Trainer, data: ImageData) -> None:
+    column, watcher, key = watched
+    split, instead = column.partition("/")[0], "train/loss" if key == LearningRate.monitor_key else "null"
+    if split not in SPLITS:
+        why, accepted = f"{watcher} would find no such metric", "columns of metrics.csv, as validation/loss"
+        raise UserError(why, key=key, value=column, accepted=accepted)
+    if split == "validation" and split not in data.evaluation_splits:
+        accepted = f"sizes of at least 1, or a {key} of another split, as test/loss or {instead}"
+        raise UserError(f"{watcher} watches {column}", key="data.validation_size", value=0, accepted=accepted)
+    if split != "train" and trainer.limit_val_batches == 0:
+        accepted = f"null, numbers above 0, or a {key} of {instead}"
+        raise UserError(f"{watcher} watches {column}", key="trainer.limit_val_batches", value=0, accepted=accepted)
+
+
+def _check_name(watched: Monitored, callbacks: Sequence[pl.Callback], module: InfoVAE, data: ImageData) -> None:
+    """Refuse a column that no callback logs, unless there are callbacks of other people's."""
+    split = watched.column.partition("/")[0]
+    columns = {f"{split}/{name}" for name in TERM_NAMES}
+    columns |= {
+        column for callback in callbacks for column in getattr(callback, "logs", ()) if column.startswith(split)
+    }
+    for callback in callbacks:
+        if watched.column in columns or type(callback).__module__.partition(".")[0] not in OURS:
+            return
+        if isinstance(callback, AggregatePosterior):
+            columns |= callback.columns(module, data, split)
+    if watched.column not in columns:
+        accepted = ", ".join(sorted(columns))
+        raise UserError("no such metric", key=watched.key, value=watched.column, accepted=accepted)
+
+
+def _check_moment(callback: pl.Callback, trainer: pl.Trainer) -> None:
+    """Refuse Lightning's own callbacks if they would look for a metric before it is known, or when there is none."""
+    monitor, name = str(getattr(callback, "monitor", None) or ""), type(callback).__name__
+    if isinstance(callback, EarlyStopping) and monitor.startswith("train/") and _looks_early(callback, trainer):
+        why, accepted = f"{name} looks before that is known", "+callbacks.*.check_on_train_epoch_end=true"
+        raise UserError(why, key="callbacks.*.monitor", value=monitor, accepted=accepted)
+    if not isinstance(callback, ModelCheckpoint) or isinstance(callback, BestCheckpoint):
+        return
+    if monitor and callback._save_on_train_epoch_end and (trainer.check_val_every_n_epoch or 1) > 1:
+        raise UserError(
+            "it looks for its monitor after epochs without a validation too", key="callbacks.*.save_on_train_epoch_end",
+            value="true", accepted=f"null, or {BestCheckpoint.__module__}.BestCheckpoint as its _target_",
+        )  # fmt: skip
+
+
+def _looks_early(callback: EarlyStopping, trainer: pl.Trainer) -> bool:
+    """Return whether early stopping looks before an epoch's end, its default unless each epoch is validated."""
+    at_the_end: bool | None = callback._check_on_train_epoch_end
+    by_itself = trainer.val_check_interval == 1.0 and trainer.check_val_every_n_epoch == 1
+    return not (by_itself if at_the_end is None else at_the_end)
