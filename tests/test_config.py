@@ -21,13 +21,14 @@ from infovae.config.messages import one_line
 from infovae.errors import ArgumentError, UserError
 from infovae.training.assemble import build_data, build_module, build_trainer
 
-OTHER_COMMANDS = {"adapter", "figure", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
+OTHER_COMMANDS = {"adapter", "figure", "fitted_prior", "hydra", "hparams_search", "wandb_sweep"}  # not parts of a run
 OPTIONS = sorted(
     f"{path.parent.relative_to(CONF)}={path.stem}"
     for path in CONF.rglob("*.yaml")
     if path.parent != CONF and path.relative_to(CONF).parts[0] not in OTHER_COMMANDS
 )
 COMPANIONS = {
+    "likelihood=tokens": ["likelihood.vocabulary=5"],
     "posterior=deterministic": ["model=mmd_vae"],
     "posterior=normalized_deterministic": ["model=mmd_vae"],
     "divergence=none": ["model=vae"],

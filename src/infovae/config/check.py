@@ -38,6 +38,7 @@ TOP_LEVEL: dict[str, Any] = {
 NEEDED = {
     "data.path": "FILE, your own .npy, .npz or .pt file",
     "data.root": "FOLDER, your own folder of images",
+    "likelihood.vocabulary": "N, how many different tokens there are",
     "adapter.model._target_": "MODULE.NAME, your own function or class that returns the model",
 }
 """What is accepted for each ``???`` of conf/."""
