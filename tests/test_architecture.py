@@ -18,7 +18,7 @@ SOURCE = PROJECT / "src" / "infovae"
 LAYERS = [
     ["errors", "codes", "objective", "parallel", "schedules", "streams", "terminal"],
     ["priors", "fitted_priors", "posteriors", "likelihoods", "networks", "optimizers", "schedulers", "runs"],
-    ["model"],
+    ["model", "bounds"],
     ["divergences", "data", "metrics", "classifier"],
     ["pictures"],
     ["module", "adapters"],
@@ -143,7 +143,7 @@ def test_the_documented_divergence_works_as_written(tmp_path: Path) -> None:
 def test_every_target_is_a_class_or_function_of_the_mirrored_package() -> None:
     packages = {"divergence": "divergences", "network": "networks", "prior": "priors", "posterior": "posteriors",
                 "fitted_prior": "fitted_priors", "likelihood": "likelihoods", "metrics": "metrics",
-                "pictures": "pictures", "scheduler": "schedulers"}  # fmt: skip
+                "pictures": "pictures", "scheduler": "schedulers", "bound": "bounds"}  # fmt: skip
     for group, package in packages.items():
         for path in (CONF / group).rglob("*.yaml"):
             for target in re.findall(r"_target_: infovae\.(\w+)", path.read_text()):

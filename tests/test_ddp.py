@@ -22,6 +22,8 @@ CASES = [f"model=infovae model.lambda_=20 divergence={name}" for name in DIVERGE
     "model=autoencoder",
     "model=infovae model.lambda_=20 divergence=kl posterior=normalized_gaussian posterior.normalization=zca",
     "model=mmd_vae model.lambda_=20 posterior=normalized_gaussian",
+    "model=infovae model.lambda_=20 divergence=kl posterior=full_gaussian",
+    "model=infovae model.lambda_=20 divergence=kl posterior=iaf posterior.hidden=[8]",
     "schedule@model.lambda_=linear model.lambda_.steps=7",
     "schedule@model.lambda_=hold_divergence model.lambda_.speed=0.1",
     "schedule@model.alpha=hold_rate model.alpha.integral=0.1 model.free_bits=3 +model.free_bits_per=whole",

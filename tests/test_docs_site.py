@@ -17,8 +17,8 @@ from playwright.sync_api import sync_playwright
 
 from infovae.objective import infovae_loss
 
-SCIENCE = {"objective", "codes", "model", "module", "divergences", "priors", "posteriors", "likelihoods", "networks",
-           "metrics", "pictures", "data", "evaluation.load"}  # fmt: skip
+SCIENCE = {"objective", "codes", "model", "module", "divergences", "priors", "fitted_priors", "posteriors",
+           "likelihoods", "networks", "metrics", "pictures", "data", "evaluation.load"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,7 @@ def test_both_sets_are_loaded(trained: Path) -> None:
     [
         ["model=aae", "divergence=adversarial_spectral_norm"],
         ["model=mmd_vae", "posterior=normalized_gaussian", "metrics=[]"],
+        ["schedule@model.alpha=hold_rate", "model.alpha.integral=0.1"],
         ["model=vae", "prior=vamp", "prior.components=5", "trainer.check_val_every_n_epoch=2", "scheduler=cosine"],
     ],
 )

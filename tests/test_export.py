@@ -55,6 +55,16 @@ def test_programs_run_without_this_package(command: Command, run: Path, tmp_path
     subprocess.run([sys.executable, "-c", FRESH], cwd=tmp_path, check=True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("posterior", ["full_gaussian", "iaf"])
+def test_every_posterior_with_dependent_dimensions_is_exported(tmp_path: Path, posterior: str) -> None:
+    with composing() as composed:
+        settings = ["pictures=[]", "latent_dim=3", "trainer.max_epochs=1", f"posterior={posterior}"]
+        train(composed(*SMALL, *settings, run_dir=tmp_path))
+    export(configured(tmp_path))  # compares both programs with the model
+    assert (tmp_path / "export/encoder.onnx").exists()
+
+
 def test_another_function_is_refused(run: Path) -> None:
     part = parts(load(run))["decoder"]
     with torch.no_grad(), pytest.raises(UserError, match="nothing written; mean is off by"):

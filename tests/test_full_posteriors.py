@@ -5,23 +5,30 @@ diagonal. The ELBO of that posterior is log p(x). The best diagonal Gaussian has
 lower by KL(q(z|x) || p(z|x)) = (sum_k log P_kk - log det P) / 2.
 """
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY, Compose
 from metrics.linear_gaussian import LinearGaussian as FactorAnalysis
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
 
 from infovae.codes import Codes, joined
 from infovae.divergences.kl import KL
+from infovae.divergences.mmd_standardized import null_deviation
 from infovae.errors import ArgumentError
+from infovae.evaluation.load import load
+from infovae.evaluation.measure import measure
 from infovae.metrics.aggregate_information import AggregateInformation
 from infovae.metrics.annealed_importance import adapt_step_sizes, forward_log_likelihood, linear_schedule
 from infovae.metrics.class_covariance import ClassCovariance
 from infovae.metrics.hamiltonian import GeometricPath
 from infovae.metrics.importance_weighted import importance_weighted_log_likelihood
 from infovae.metrics.log_det_covariance import LogDetCovariance
+from infovae.metrics.mmd import MMDToPrior
 from infovae.model import codes_of
 from infovae.objective import rate
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
@@ -32,6 +39,7 @@ from infovae.posteriors.normalized import Normalized
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.mixture import MixturePrior
 from infovae.priors.standard_normal import StandardNormal
+from infovae.training.run import train
 
 
 def parameters_of(posterior: Posterior, d: int, n: int = 7, seed: int = 0) -> Tensor:
@@ -355,3 +363,21 @@ def test_a_single_code_of_one_dimension() -> None:
         assert isinstance(codes, Codes)
         torch.testing.assert_close(codes.density()(codes.z), q.log_prob(codes.z)[:, None])
         torch.testing.assert_close(codes.covariance(), q.variance)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_run_resumes_to_the_same_weights_and_measures_itself(composed: Compose, tmp_path: Path, family: str) -> None:
+    overrides = [*TINY, f"posterior={family}", "metrics=[log_det_covariance,mmd]", "pictures=[]"]
+    train(composed(*overrides, "trainer.max_epochs=2", run_dir=tmp_path / "whole"))
+    train(composed(*overrides, "trainer.max_epochs=1", run_dir=tmp_path / "cut"))
+    train(composed(*overrides, "trainer.max_epochs=2", "resume=auto", run_dir=tmp_path / "cut"))
+    whole, cut = load(tmp_path / "whole"), load(tmp_path / "cut")
+    for name, weight in whole.module.state_dict().items():
+        assert torch.equal(cut.module.state_dict()[name], weight), name
+    measured = measure(whole.module, whole.data, {"log_det_covariance": LogDetCovariance, "mmd": MMDToPrior}).values
+    summary = json.loads((tmp_path / "whole" / "summary.json").read_text())["metrics"]
+    # The covariance doesn't depend on the noise of the codes; the MMD is of other draws.
+    assert measured["test/log_det_covariance"] == pytest.approx(summary["test/log_det_covariance"], abs=1e-4)
+    assert measured["test/mmd_standardized"] == pytest.approx(
+        measured["test/mmd"] / null_deviation(len(whole.data.splits["test"].images), 2, 2.0)
+    )

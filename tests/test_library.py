@@ -1,4 +1,4 @@
-"""The Python of docs/howto/library.md and docs/howto/export.md, as written, and what importing costs."""
+"""The Python of docs/howto/library.md, fit_prior.md and export.md, as written, and what importing costs."""
 
 import re
 import shutil
@@ -29,6 +29,14 @@ def test_the_snippets_run_as_written(trained: Path, tmp_path: Path) -> None:
     functions, _, folder = snippets("docs/howto/library.md")
     assert run(functions, tmp_path).count("tensor(") == 3
     assert run(folder, tmp_path).startswith("tensor([[")
+
+
+def test_a_prior_is_fitted_as_written(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "RUN")
+    (code,) = snippets("docs/howto/fit_prior.md")
+    gain, shape = run(code, tmp_path).splitlines()
+    assert gain.startswith("Gain(log_prob=-")
+    assert shape == "torch.Size([4, 1, 28, 28])"
 
 
 def test_exported_programs_run_as_written(trained: Path, tmp_path: Path) -> None:

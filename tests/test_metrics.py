@@ -251,3 +251,12 @@ def test_a_broken_divergence_is_not_hidden_and_one_without_weight_breaks_nothing
     broken.update(nan, one, one, nan, 10, divergence_weight=5.0)
     broken.update(one, one, one, None, 1, divergence_weight=5.0)
     assert math.isnan(broken.compute()["loss"])
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_why_two_codes_have_no_standard_error_is_known(n: int) -> None:
+    metric = MMDToPrior(StandardNormal(2))
+    found = measure(metric, codes_of(torch.randn(n, 2), torch.ones(n, 2)), n)
+    assert math.isfinite(found["mmd"])
+    assert math.isnan(found["mmd_standard_error"]) == (n < 3)
+    assert metric.reason == ("an unbiased MMD^2 needs two codes, and its standard error three" if n < 3 else None)

@@ -86,8 +86,9 @@ def test_the_training_set_gets_the_size_it_is_to_have(normalization: str, d: int
         assert mean.abs().max() < 1e-9
         sizes.append(float(covariance.logdet()))
     assert math.isclose(sizes[1] - sizes[0], 0.4, abs_tol=1e-9)
-    with pytest.raises(ArgumentError, match=r"log_det=nan: .*accepted: finite values"):
-        Normalized(DiagonalGaussian(), d, normalization, math.nan)
+    for refused in (math.nan, -1e4):
+        with pytest.raises(ArgumentError, match=r"log_det=.*: .*accepted: values from -50 to 50"):
+            Normalized(DiagonalGaussian(), d, normalization, refused)
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)

@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.distributions import Distribution, Gamma, Independent, Laplace, Normal
 
 from infovae.data.module import ImageData
-from infovae.evaluation.measure import measure, observe
+from infovae.evaluation.measure import draw, measure, observe
 from infovae.metrics.reconstruction import Reconstruction
-from infovae.model import sample_codes
+from infovae.model import Model, Observed, sample_codes
 from infovae.module import InfoVAE
 from infovae.objective import rate
+from infovae.pictures.picture import Picture
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.posteriors.point_mass import PointMass
@@ -87,6 +88,23 @@ def test_evaluation_sees_the_codes_of_the_codebook(composed: Compose) -> None:
     model, data = subject(composed, VectorQuantized())
     for observed in observe(model, data, "test", seed=0):
         assert torch.isin(observed.codes.z, CODEBOOK).all()
+
+
+def test_training_and_pictures_see_the_codes_of_the_codebook(composed: Compose) -> None:
+    module, data = subject(composed, VectorQuantized())
+    seen: list[Tensor] = []
+
+    class Seen(Picture):
+        def draw(self, model: Model, observed: Observed) -> None:
+            seen.append(observed.codes.z)
+
+    draw(module, data, {"seen": Seen(examples=50)})
+    decode = module.decode
+    module.decode = lambda z: (seen.append(z.detach()), decode(z))[1]
+    module.train().step(next(iter(data.evaluation_loader("train"))), dataset_size=1)
+    assert len(seen) == 2
+    for z in seen:
+        assert (z[..., None] - CODEBOOK).abs().amin(dim=-1).max() < 1e-6  # mean + (nearest - mean) rounds
 
 
 def test_evaluation_draws_from_the_posterior_s_own_law(composed: Compose) -> None:

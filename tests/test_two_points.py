@@ -1,12 +1,16 @@
 """The exact objective of two points against its definitions, and what docs/results/two_points.md proves."""
 
+import importlib
 import math
 
 import pytest
 import torch
+from conftest import PROJECT, Compose
 from torch import Tensor
 from torch.distributions import Normal
 
+from infovae.codes import Codes
+from infovae.objective import rate as objective_rate
 from infovae.reproduction.two_points_objective import (
     aggregate_kl,
     energy_distance,
@@ -15,10 +19,13 @@ from infovae.reproduction.two_points_objective import (
     pair_rate,
     reconstruction,
 )
+from infovae.training.assemble import build_data, build_module
 
 Z = torch.linspace(-20, 20, 400001, dtype=torch.float64)
 COLLAPSED = 0.5 * math.log(2 * math.pi * math.e)
 """-E log p(x|z) in nats where z says nothing: that of one Gaussian of variance 1 for both points."""
+
+NORMALIZED = ["posterior=normalized_gaussian"]
 
 CODES = [((-0.7, 0.9), (0.6, 0.4)), ((0.3, 0.3), (1.0, 0.8)), ((-3.0, 2.0), (0.2, 1.5))]
 
@@ -132,3 +139,38 @@ def test_bounded_divergences_stay_bounded_where_the_reward_does_not() -> None:
     assert float(mmd(*points)) == pytest.approx(0.0107, abs=1e-4)
     assert float(energy_distance(*points)) < 0.5
     assert float(aggregate_kl(*points)) < -math.log(1e-9) + 1
+
+
+@pytest.mark.parametrize("overrides", [[], ["likelihood.min_scale=0.1", "posterior.min_scale=0.1"], NORMALIZED])
+def test_networks_in_batches_are_those_of_a_run(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+) -> None:
+    monkeypatch.syspath_prepend(PROJECT / "benchmarks")
+    networks = importlib.import_module("two_points_networks")
+    cfg = composed("experiment=two_points", *overrides)
+    data = build_data(cfg)
+    data.setup("fit")
+    module = build_module(cfg, data).double()
+    floored = bool(overrides) and overrides != NORMALIZED
+    floor = 0.1 if floored else 0.0
+    models = networks.Models([networks.Setting(1, 10, "sampled mmd", floor, floor, overrides == NORMALIZED)] * 2)
+    for mine, theirs in ((models.encoder, module.encoder), (models.decoder, module.decoder)):
+        for k, layer in enumerate(layer for layer in theirs.layers if isinstance(layer, torch.nn.Linear)):
+            mine[2 * k] = torch.stack([layer.weight.detach().T] * 2)
+            mine[2 * k + 1] = torch.stack([layer.bias.detach()[None]] * 2)
+    images = torch.tensor([0.0, 1.0], dtype=torch.float64).view(2, 1, 1, 1)
+    posterior = module.posterior.forward_training(module.encoder(images), 2)
+    mean, scale = models.encode()
+    rates = objective_rate(posterior, module.prior.distribution(), posterior.mean)
+    jitter = {"rtol": 2e-6, "atol": 1e-9}  # whitening adds a millionth to the variance
+    torch.testing.assert_close(mean[1], posterior.mean.flatten(), **jitter)
+    torch.testing.assert_close(scale[1], posterior.variance.sqrt().flatten(), **jitter)
+    torch.testing.assert_close(pair_rate(mean, scale)[0], rates.mean(), rtol=1e-5, atol=1e-6)
+
+    z = torch.linspace(-3, 3, 50, dtype=torch.float64)
+    found = models.log_likelihood(z.expand(2, -1))[1]
+    for k, image in enumerate(images):
+        expected = module.decode(z[:, None]).log_prob(image.expand(50, 1, 1, 1)) - math.log(2)  # of x, not of the pixel
+        torch.testing.assert_close(found[k], expected)
+    codes = Codes(z[:, None], z[:, None], torch.zeros(50, 1, dtype=torch.float64), 50)
+    torch.testing.assert_close(networks.sampled_mmd(z[None])[0], module.divergence(codes, module.prior))

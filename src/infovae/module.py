@@ -1,6 +1,7 @@
 """The one LightningModule: encoder, decoder and the objective that trains them."""
 
 import inspect
+import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from infovae.bounds.bound import Bound, detached
 from infovae.codes import Codes
 from infovae.data.loader import Batch
 from infovae.divergences.divergence import Divergence
@@ -20,7 +22,7 @@ from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
-from infovae.objective import Objective, rates_of_dimensions, weighted_loss
+from infovae.objective import Number, Objective, Weights, rates_of_dimensions, weighted_loss
 from infovae.objective import rate as rate_of
 from infovae.optimizers.groups import parameter_groups_of
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean, sum_over_processes
@@ -28,6 +30,8 @@ from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Images, Prior
 from infovae.schedules.controller import Terms
 from infovae.streams import isolated_stream
+
+log = logging.getLogger(__name__)
 
 # Lightning's own use of a torch type, for every loader. Here, since anybody may call Lightning's Trainer.
 warnings.filterwarnings(
@@ -52,7 +56,7 @@ NOISE_DRAWS = 200
 """Batches behind a noise level: the error of a standard deviation is then 5 %, 1 / sqrt(2 * 200)."""
 
 Inference = Callable[[Batch, int], tuple[Codes, Tensor, Tensor, Tensor]]
-"""Takes a batch and the size of its data set; returns codes, reconstruction, rate and the rate that is charged."""
+"""Takes a batch and the size of its data set; returns codes, reconstruction, rate and the loss without divergence."""
 
 Loss = Callable[[Batch, int], tuple[Tensor, Tensor, Tensor, Tensor]]
 """Takes a batch and the size of its data set; returns loss, reconstruction, rate and divergence."""
@@ -74,6 +78,7 @@ class InfoVAE(pl.LightningModule):
         prior: p(z).
         divergence: D(q(z) || p(z)).
         objective: the point (alpha, lambda_), or a path through such points.
+        bound: takes the place of the ELBO; None: the ELBO.
         optimizer: makes the optimiser from the parameters; may add a schedule in one of Lightning's forms.
         splits: names of the validation data loaders, in order.
         parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
@@ -93,6 +98,7 @@ class InfoVAE(pl.LightningModule):
         objective: Objective,
         optimizer: Callable[[Iterable[nn.Parameter]], Any],
         splits: tuple[str, ...] = ("validation",),
+        bound: Bound | None = None,
         parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
@@ -103,6 +109,8 @@ class InfoVAE(pl.LightningModule):
         if prior.needs_posterior_density and posterior.needs_calibration:
             why = f"it consists of posteriors, which {type(posterior).__name__} normalises anew in each batch"
             raise ArgumentError("prior", type(prior).__name__, "another prior, or another posterior", why)
+        if bound is not None:
+            _check_bound(bound, posterior, objective)
         _check_controllers(objective, divergence)
         divergence.check_weight(objective.heaviest_divergence)
         try:
@@ -119,6 +127,7 @@ class InfoVAE(pl.LightningModule):
         self.prior = prior
         self.divergence = divergence
         self.objective = objective
+        self.bound = bound
         self.optimizer = optimizer
         self.splits = splits
         self.parameter_groups = parameter_groups or {}
@@ -190,10 +199,13 @@ class InfoVAE(pl.LightningModule):
 
     def codes(self, posterior: Distribution, dataset_size: int, global_size: int) -> Codes:
         """Return one latent sample of each of this process's examples, with its posterior's moments."""
+        return codes_of(posterior, self.draw(posterior, global_size), dataset_size)
+
+    def draw(self, posterior: Distribution, global_size: int) -> Float[Tensor, "n d"]:
+        """Return one latent sample of each of this process's examples."""
         mean = posterior.mean
         noise = torch.randn(global_size, mean.shape[1], dtype=mean.dtype, device=mean.device)
-        z = self.reparameterize(posterior, own_rows(noise))
-        return codes_of(posterior, z, dataset_size)
+        return self.reparameterize(posterior, own_rows(noise))
 
     def gather(self, codes: Codes, global_size: int) -> Codes:
         """Return the codes of the global batch from those of each process, with gradient."""
@@ -233,6 +245,9 @@ class InfoVAE(pl.LightningModule):
 
         A compiled step draws the same noise. Evaluation isn't compiled, since its batches differ in size.
         """
+        if self.bound is not None and not self.bound.compiles:
+            log.info("steps aren't compiled: %s can't be, as it is set here", type(self.bound).__name__)
+            return
         torch.compiler.reset()  # one process may train many models; torch would keep the code of the first few
         self._remember_rate()
         options: dict[str, Any] = {"fallback_random": True}
@@ -329,26 +344,45 @@ class InfoVAE(pl.LightningModule):
         self, batch: Batch, dataset_size: int, infer: Inference | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the loss of a training batch, and its terms; the divergence is nan if it has no weight."""
-        own, reconstruction, rate, charged = (infer or self._infer)(batch, dataset_size)
+        own, reconstruction, rate, fit = (infer or self._infer)(batch, dataset_size)
         divergence = None
         if self.objective.weighs_divergence:
             codes = self.gather(own, batch.global_size)
             self.divergence.adapt(codes.detach(), self.prior)
             divergence = self.estimate_divergence(codes)
-        loss = self.objective(reconstruction, charged, divergence)
+        loss = weighted_loss(fit, rate, divergence, self.objective.weights()._replace(rate=0.0))
         return loss, reconstruction, rate, loss.new_tensor(torch.nan) if divergence is None else divergence
 
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
-        """Return this process's codes, and its share of reconstruction, rate and the rate that training charges."""
+        """Return this process's codes, and its share of reconstruction, rate and the loss without divergence."""
         posterior = self.encode_training(batch) if self.training else self.encode(batch.images)
         codes = self.codes(posterior, dataset_size, batch.global_size)
-        log_likelihood = self.decode(codes.z).log_prob(batch.images)
         prior, n = self.prior.distribution(), batch.global_size
+        weights = self.objective.weights() if self.training else self.objective.final()
+        if self.bound is not None:
+            reconstruction, rate, fit = self._bounded(self.bound, batch, posterior, codes.z, weights.rate)
+            return codes, share_of_mean(reconstruction, n), share_of_mean(rate, n), share_of_mean(fit, n)
+        reconstruction = -share_of_mean(self.decode(codes.z).log_prob(batch.images), n)
         rates = rate_of(posterior, prior, codes.z)
         rate = share_of_mean(rates, n)
         has_free_bits = self.training and self.objective.free_bits is not None
         charged = self.objective.charged_rate(posterior, prior, rates, n) if has_free_bits else rate
-        return codes, -share_of_mean(log_likelihood, n), rate, charged
+        return codes, reconstruction, rate, weighted_loss(reconstruction, charged, None, Weights(weights.rate, 0.0))
+
+    def _bounded(
+        self, bound: Bound, batch: Batch, posterior: Distribution, first: Float[Tensor, "n d"], rate_weight: Number
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Return reconstruction and rate of each example, averaged over its codes, and the negative bound."""
+        draws, log_densities = [first], [posterior.log_prob(first)]
+        while len(draws) < bound.samples:
+            draws.append(self.draw(posterior, batch.global_size))
+            log_densities.append(posterior.log_prob(draws[-1]))
+        z, prior = bound.prepare(torch.stack(draws)), self.prior.distribution()
+        log_density = detached(posterior).log_prob(z) if bound.detaches_posterior else torch.stack(log_densities)
+        images = batch.images.expand(len(z), *batch.images.shape).flatten(0, 1)
+        log_likelihood = self.decode(z.flatten(0, 1)).log_prob(images).unflatten(0, z.shape[:2])
+        fit = bound(log_likelihood, log_density - prior.log_prob(z), rate_weight)
+        return -log_likelihood.mean(dim=0), rate_of(posterior, prior, first), fit
 
     def _remember_rate(self) -> None:
         """Let torch.distributions find the KL of this posterior and prior; the search can't be compiled."""
@@ -359,11 +393,11 @@ class InfoVAE(pl.LightningModule):
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
         """Add a batch to a split's terms; return the codes of the global batch."""
-        own, reconstruction, rate, _ = self._infer(batch, self._dataset_size(loader))
+        own, reconstruction, rate, fit = self._infer(batch, self._dataset_size(loader))
         codes = self.gather(own, batch.global_size)
         divergence = self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None
         weights, missing = self.objective.final(), torch.zeros_like(rate)
-        loss = weighted_loss(reconstruction, rate, missing if divergence is None else divergence, weights)
+        loss = weighted_loss(fit, rate, missing if divergence is None else divergence, weights._replace(rate=0.0))
         terms = self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
         terms.update(loss, reconstruction, rate, divergence, _weight(batch), float(weights.divergence))
@@ -407,6 +441,18 @@ def _check_rate(objective: Objective, posterior: Posterior, prior: Prior) -> Non
             raise ArgumentError(
                 f"objective.{name}", objective.shown(name), "a number, or a schedule of another kind", why
             )
+
+
+def _check_bound(bound: Bound, posterior: Posterior, objective: Objective) -> None:
+    """Refuse a bound that goes with neither the posterior nor free bits.
+
+    Raises:
+        ArgumentError: names the bound, or the free bits.
+    """
+    bound.check_posterior(posterior)
+    if objective.free_bits is not None:
+        why = f"under {type(bound).__name__} no rate stands apart in the loss"
+        raise ArgumentError("objective.free_bits", f"{objective.free_bits:g}", "null, or bound=elbo", why)
 
 
 def _check_controllers(objective: Objective, divergence: Divergence) -> None:

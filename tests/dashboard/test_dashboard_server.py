@@ -250,3 +250,18 @@ def test_runs_are_read_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(watching, "read_run", fail)
     watch.look()
     assert len(json.loads(watch.changes(0))["runs"]) == 2
+
+
+def test_a_traceback_has_no_terminal_escapes(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("\x1b[2J")
+
+    watch = watch_of(runs)
+    monkeypatch.setattr(watch, "refresh", broken)
+    with served(watch) as get, pytest.raises(http.client.HTTPException):
+        get("/data")
+    told = capsys.readouterr().err
+    assert "\\x1b[2J" in told
+    assert "\x1b" not in told

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from conftest import PROJECT, SMALL, TINY, Compose
 
@@ -105,6 +106,19 @@ def test_an_error_names_whatever_checkpoint_there_is(tmp_path: Path) -> None:
     for name in ("best.ckpt", "previous.ckpt", "last.ckpt"):
         (tmp_path / "checkpoints" / name).touch()
         assert left_behind(tmp_path) == f"the last good checkpoint is {tmp_path / 'checkpoints' / name}"
+
+
+def test_an_error_names_a_checkpoint_outside_of_the_run_folder(composed: Compose, tmp_path: Path) -> None:
+    elsewhere = [f"callbacks.{name}.dirpath={tmp_path / 'elsewhere'}" for name in ("checkpoint", "last_checkpoint")]
+    failing = "+callbacks.z._target_=test_disk.FullInTheSecondEpoch"
+    with pytest.raises(UserError, match=rf"the last good checkpoint is {tmp_path / 'elsewhere' / 'last.ckpt'}$"):
+        train(composed(*TINY, *elsewhere, failing, "trainer.max_epochs=2", run_dir=tmp_path / "run"))
+
+
+class FullInTheSecondEpoch(pl.Callback):
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch == 1:
+            full(Path("metrics.csv"))
 
 
 def on_a_disk(options: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:

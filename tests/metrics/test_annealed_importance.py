@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics.linear_gaussian import LinearGaussian
 from torch import Tensor
+from torch.distributions import Independent, Normal
 
 from infovae.metrics import annealed_importance
 from infovae.metrics.annealed_importance import (
@@ -252,3 +253,20 @@ def test_backward_chains_repeat_the_forward_chains_transitions_in_reverse(monkey
     for (beta, size), (back_beta, back_size) in zip(made[:4], made[:3:-1], strict=True):
         assert beta == back_beta
         assert torch.equal(size, back_size)
+
+
+def test_trajectories_to_nowhere_are_rejected_and_those_from_nowhere_accepted() -> None:
+    def decode(z: Tensor) -> Independent:
+        return Independent(Normal(z, 1.0, validate_args=False), 1, validate_args=False)
+
+    zeros, beta = torch.zeros(2).double(), torch.ones((), dtype=torch.float64)
+    path = GeometricPath(torch.zeros(3, 2).double(), decode, decode(zeros))
+    state = path.at(path.sample_start(4))
+    step_size = torch.full((4, 3), 1e200, dtype=torch.float64)
+    moved, acceptance = hamiltonian_transition(path, state, beta, step_size, STEPS)
+    assert not acceptance.any()
+    assert torch.equal(moved.z, state.z)
+    nowhere = state._replace(log_start=torch.full_like(state.log_start, -torch.inf))
+    moved, acceptance = hamiltonian_transition(path, nowhere, beta, 1e-203 * step_size, STEPS)
+    assert (acceptance == 1).all()
+    assert moved.log_start.isfinite().all()

@@ -15,14 +15,15 @@ from scipy.stats import entropy, norm
 from sklearn.metrics import mutual_info_score
 
 from infovae.errors import UserError
-from infovae.metrics import fixed_factor
+from infovae.metrics import fixed_factor, sap
 from infovae.metrics.beta_vae_score import BetaVAEScore
 from infovae.metrics.dci import DCI, concentration
 from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.factor_vae_score import FactorVAEScore
 from infovae.metrics.fixed_factor import SharedValues
-from infovae.metrics.mig import MIG, mutual_information_gaps
-from infovae.metrics.sap import SAP, predictability_gaps
+from infovae.metrics.mig import MIG, discretise, mutual_information_gaps
+from infovae.metrics.mig import entropy as rows_entropy
+from infovae.metrics.sap import SAP, accuracies, predictability_gaps, squared_correlations
 
 FEW = {"learned": 500, "judged": 500}
 KINDS: list[tuple[type[FactorMetric], dict[str, Any]]] = [
@@ -332,6 +333,40 @@ def test_draws_are_even(partners: bool) -> None:
     p = 1 / len(expected)
     assert shares[expected].tolist() == pytest.approx([p] * len(expected), abs=5 * math.sqrt(p * (1 - p) / 8000))
     assert shares[expected].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3])
+def test_sap_is_that_of_any_unit_and_origin(scale: float) -> None:
+    factors = drawn(300, 4)
+    codes = factors + 0.5 * torch.randn(300, 2).double()
+    moved = scale * (codes + 100)
+    fit, judge = torch.arange(200), torch.arange(200, 300)
+    expected, found = (accuracies(each, factors[:, 0], fit, judge) for each in (codes, moved))
+    assert found.tolist() == pytest.approx(expected.tolist(), abs=0.02)
+    assert len(found) == 2
+    assert found.min() > 0.6
+    expected, found = (squared_correlations(each, factors[:, 0]) for each in (codes, moved))
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("fitted", "judged", "known"), [(10, 0, False), (9, 2, False), (10, 2, True)])
+def test_sap_of_classes_needs_two_to_learn_from_and_one_to_judge(
+    fitted: int, judged: int, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 12 examples, the first nine are alike."""
+    monkeypatch.setattr(sap, "thirds", lambda n: (torch.arange(fitted), torch.arange(n - judged, n)))
+    values = torch.tensor([0] * 9 + [1] * 3)[:, None]
+    assert math.isnan(predictability_gaps(values.double(), values, [0]).item()) != known
+
+
+def test_bins_of_a_dimension() -> None:
+    codes = torch.tensor([[0.0, 5.0], [0.4, 5.0], [0.6, 5.0], [1.0, 5.0]]).double()
+    assert discretise(codes, 2).tolist() == [[0, 0], [0, 0], [1, 0], [1, 0]]
+
+
+def test_entropy_is_that_of_each_row() -> None:
+    counts = torch.tensor([[1.0, 2.0, 0.0], [3.0, 3.0, 3.0]]).double()
+    assert rows_entropy(counts).tolist() == pytest.approx(entropy(counts.numpy(), axis=1))
 
 
 @both_scores

@@ -1,5 +1,6 @@
 """FID through torchmetrics: what is missing is told, and what is fed is right."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,35 @@ def test_it_is_the_frechet_distance_of_colour_images(monkeypatch: pytest.MonkeyP
     assert metric.fid.real_features_num_samples == 0
 
 
+def test_inception_is_asked_for_its_own_features_of_pixels_up_to_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, asked = tmp_path / "weights.pth", []
+    weights.touch()
+
+    def made(*features: int, **options: object) -> FrechetInceptionDistance:
+        asked.append((features, options))
+        return FrechetInceptionDistance(Averages(), normalize=True)
+
+    monkeypatch.setattr(inception_fid, "FrechetInceptionDistance", made)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    data = ImageData(digits, validation_size=0)
+    metric = InceptionFID(Decoder(), data, samples=2, weights=str(weights))
+    assert asked == [((2048,), {"normalize": True, "feature_extractor_weights_path": str(weights)})]
+    assert not metric.of_any_split
+    for images in (digits().test.images[:3] / 255).split(1):
+        metric.update(images)
+    assert metric.fid.real_features_num_samples == 2
+    assert metric.compute()["inception_fid"].isfinite()
+    with pytest.raises(ValueError, match="samples=1: "):
+        InceptionFID(Decoder(), data, samples=1, weights=str(weights))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="missing torch-fidelity; accepted: "):
+        InceptionFID(Decoder(), data, weights=str(weights))
+
+
 def test_images_of_two_channels_are_refused() -> None:
     with pytest.raises(ValueError, match=r"images=.*: Inception needs colours; accepted: 1 or 3 channels"):
         as_colour(torch.rand(2, 2, 4, 4))
+    colours = torch.rand(2, 3, 4, 4)
+    assert torch.equal(as_colour(colours), colours)

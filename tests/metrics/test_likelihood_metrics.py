@@ -9,9 +9,11 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.metrics.annealed_importance import AnnealedImportance
-from infovae.metrics.importance_weighted import ImportanceWeighted
+from infovae.metrics.importance_weighted import ImportanceWeighted, log_importance_weights
+from infovae.metrics.log_weights import log_mean_weight
 from infovae.metrics.reconstruction import Reconstruction
 from infovae.model import Observed
+from infovae.posteriors.point_mass import PointMass
 
 PIXELS = 5
 
@@ -73,6 +75,47 @@ def test_chains_from_the_exact_posterior_have_equal_weights() -> None:
     assert found["annealed_log_likelihood_effective_sample_size"] < 3.9
 
 
+def test_each_image_has_draws_of_its_own() -> None:
+    model, images = model_and_images(3)
+    found = measure(ImportanceWeighted(model, images=3, samples=30), images, 3)
+    torch.manual_seed(5)
+    prior = model.prior.distribution()
+    values = [
+        log_mean_weight(log_importance_weights(image, model.decode, prior, model.encode(image), 30)).value
+        for image in images.split(1)
+    ]
+    name = "importance_weighted_log_likelihood"
+    assert found[name] == pytest.approx(torch.cat(values).mean().item(), rel=1e-12)
+    error = float(torch.cat(values).std()) / math.sqrt(3)
+    assert found[f"{name}_bits_per_dimension_standard_error"] == pytest.approx(error / (math.log(2) * PIXELS))
+
+
+@pytest.mark.parametrize(
+    ("deterministic", "reason"),
+    [(True, "a deterministic q(z|x) has no density"), (False, "the tail of fewer than 21 weights has no shape")],
+)
+def test_why_weights_say_nothing_is_known(deterministic: bool, reason: str) -> None:
+    model, images = model_and_images(3)
+    if deterministic:
+        model.encode = lambda images: PointMass(images.flatten(1)[:, :2])  # type: ignore[method-assign]
+    metric = ImportanceWeighted(model, images=3, samples=20)
+    found = measure(metric, images, 3)
+    name = "importance_weighted_log_likelihood"
+    assert math.isnan(found[name]) == deterministic
+    assert math.isnan(found[f"{name}_pareto_k"])
+    assert found[f"{name}_images"] == 3
+    assert metric.reason == reason
+
+
+def test_which_splits_are_worth_the_time() -> None:
+    model, _ = model_and_images(1)
+    assert not ImportanceWeighted(model).of_any_split
+    reconstruction = Reconstruction(model)
+    assert reconstruction.of_any_split
+    assert not reconstruction.compares_with_training
+    assert not reconstruction.sync_on_compute  # every process sees the global batches
+
+
 SMALL: dict[type, dict[str, int]] = {
     ImportanceWeighted: {"samples": 30},
     AnnealedImportance: {"temperatures": 3, "leapfrog_steps": 1, "chains": 2, "chunk": 4},
@@ -111,7 +154,8 @@ def test_weights_of_a_proposal_that_is_too_narrow_are_called_unreliable(caplog: 
     narrow = measure(ImportanceWeighted(model, images=10, samples=3000), images, 10)
     assert narrow[f"{name}_unreliable"] > 0.5
     assert narrow[f"{name}_pareto_k"] > 0.7
-    assert "of 10 images have weights whose tail has a shape above 0.70" in caplog.text
+    count = round(10 * narrow[f"{name}_unreliable"])
+    assert f": {count} of 10 images have weights whose tail has a shape above 0.70" in caplog.text
 
 
 @pytest.mark.parametrize("kind", [ImportanceWeighted, AnnealedImportance])

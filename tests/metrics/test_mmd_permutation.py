@@ -48,6 +48,29 @@ def test_p_values_are_multiples_of_what_the_permutations_can_tell(m: int, n: int
     assert count == pytest.approx(round(count), rel=1e-5)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e6])
+def test_it_is_the_share_of_permutations_that_are_at_least_as_far(unit: float) -> None:
+    """By means over pairs, pair of samples by pair of samples; equal sizes tie where the samples are swapped."""
+    torch.manual_seed(0)
+    for first in (3, 2):
+        points = torch.randn(6, 2).double()
+        kernel = unit * Gaussian().evaluate(squared_distances(points, points), 2.0)
+        keys = torch.rand(200, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+        def distance(order: Tensor, first: int = first, kernel: Tensor = kernel) -> float:
+            x, y = order < first, order >= first
+            return float(kernel[x][:, x].mean() - 2 * kernel[x][:, y].mean() + kernel[y][:, y].mean())
+
+        observed = distance(torch.arange(6))
+        count = sum(distance(order) >= observed - 1e-12 * unit for order in keys.argsort(dim=1))
+        found = permutation_p_value(kernel, first, 200, torch.Generator().manual_seed(3))
+        assert float(found) == pytest.approx((1 + count) / 201)
+
+
+def test_a_kernel_of_0_tells_nothing() -> None:
+    assert permutation_p_value(torch.zeros(5, 5), 2, 20) == 1
+
+
 def test_the_generator_decides() -> None:
     points = torch.randn(30, 2).double()
     kernel = Gaussian().evaluate(squared_distances(points, points), 2.0)

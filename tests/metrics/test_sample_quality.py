@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from infovae.data.digits import digits
 from infovae.data.images import ImageSets
+from infovae.data.loader import ImageLoader
 from infovae.data.module import ImageData
 from infovae.evaluation.measure import Value, measure
 from infovae.metrics.generated_images import are_drawn
@@ -113,6 +115,45 @@ def test_fewer_images_than_neighbours_are_one_line(classifiers: str, caplog: pyt
     assert found["class_mismatch"].isfinite()
     assert "nan: k=5: there are 3 real and 50 generated images; accepted: whole numbers from 1 to 2" in caplog.text
     assert metric.reason is not None
+
+
+@pytest.mark.parametrize(("samples", "sizes"), [(96, [96]), (97, [96, 1]), (250, [96, 96, 58])])
+def test_so_many_images_of_each_kind_are_used(
+    classifiers: str, samples: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ImageData(digits, 96, validation_size=0)
+    monkeypatch.setattr(data, "evaluation_loader", partial(loader_that_is_whole, data.evaluation_loader))
+    metric = SampleQuality(Replayed(digit_images("train")), data, samples=samples, classifiers=classifiers)
+    blocks = list(metric._training_images())
+    assert [len(images) for images in blocks] == sizes
+    for images in digit_images("test").split(96):
+        metric.update(images)
+    assert sum(map(len, metric.features)) == samples
+    assert metric.classifier is not None
+    torch.testing.assert_close(torch.cat(metric.features), metric.classifier.embed(digit_images("test")[:samples]))
+
+
+def loader_that_is_whole(make: Callable[..., ImageLoader], name: str, shared: bool = True) -> ImageLoader:
+    """What each process would get, of which there is one here."""
+    assert not shared
+    return make(name, shared=shared)
+
+
+def test_the_smallest_numbers_are_accepted(classifiers: str) -> None:
+    data = ImageData(digits, validation_size=0)
+    metric = SampleQuality(Replayed(digit_images("train")), data, 2, k=1, subset_size=2, classifiers=classifiers)
+    assert (metric.samples, metric.k, metric.subset_size) == (2, 1, 2)
+
+
+def test_two_classes_are_enough(tmp_path: Path) -> None:
+    def halves() -> ImageSets:
+        train, test, _ = digits()
+        return ImageSets(train._replace(labels=train.labels % 2), test._replace(labels=test.labels % 2))
+
+    data = ImageData(halves, validation_size=0)
+    metric = SampleQuality(Replayed(digit_images("test")), data, classifiers=str(tmp_path))
+    assert metric.reason is not None
+    assert metric.reason.startswith("no classifier of this data set")
 
 
 def test_a_missing_classifier_is_one_line_with_the_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

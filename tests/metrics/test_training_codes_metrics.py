@@ -85,6 +85,37 @@ def test_one_label_a_class_and_codes_that_never_move_are_no_crash() -> None:
     assert measure(LinearProbe(), still, still)["linear_probe_information"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0])
+def test_codes_are_scaled_by_one_number_of_the_training_split(scale: float) -> None:
+    metric, training = LinearProbe(), scale * torch.randn(50, 2) * torch.tensor([1.0, 0.3]) + 7
+    metric.observe_training(observed(training, torch.zeros(50, dtype=torch.int64)))
+    metric.update(training[:3] + scale, torch.zeros(3, dtype=torch.int64))
+    codes, _ = metric.training_split()
+    assert codes.mean(axis=0) == pytest.approx(np.zeros(2), abs=1e-5)
+    assert np.square(codes).mean() == pytest.approx(1, rel=1e-5)
+    deviation = training.double().var(dim=0, correction=0).mean().sqrt().item()
+    assert metric.measured_split()[0] - codes[:3] == pytest.approx(scale / deviation, rel=1e-4)
+    assert not metric.of_any_split
+    assert metric.compares_with_training
+
+
+def test_codes_that_never_move_keep_their_unit() -> None:
+    metric = LinearProbe()
+    metric.observe_training(observed(torch.ones(5, 2), torch.zeros(5, dtype=torch.int64)))
+    metric.update(torch.full((1, 2), 4.0), torch.zeros(1, dtype=torch.int64))
+    assert metric.measured_split()[0].tolist() == [[3, 3]]
+
+
+def test_a_class_that_is_not_held_out_and_a_broken_code_that_is() -> None:
+    mean, labels = torch.randn(90, 2), torch.arange(90) % 3
+    held_out = (mean[labels != 1], labels[labels != 1])
+    found = measure(LinearProbe(), (mean, labels), held_out)
+    assert math.isfinite(found["linear_probe_information"])
+    broken = held_out[0].clone()
+    broken[5, 1] = torch.inf
+    assert math.isnan(measure(LinearProbe(), (mean, labels), (broken, held_out[1]))["linear_probe_error"])
+
+
 def test_neighbours_are_five() -> None:
     """From 0, the classes of the nearest codes are 0, 0, 1, 1, 1, 0: four and six of them are a tie, which 0 wins."""
     codes, labels = np.arange(1.0, 7.0)[:, None], np.array([0, 0, 1, 1, 1, 0])

@@ -87,6 +87,20 @@ def test_the_score_is_the_slope_of_the_log_density(name: str) -> None:
         torch.testing.assert_close(score[:, dimension], slope, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["gaussian_mixture", "standard_normal"])
+def test_nan_is_passed_on(name: str) -> None:
+    """The run that sees it says what to do; torch's own check would end it by a traceback."""
+    assert make(name, 2).log_prob(torch.full((1, 2), torch.nan, dtype=torch.float64)).isnan().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_config_sets_is_no_part_of_a_checkpoint(name: str) -> None:
+    """Only pseudo-inputs are learned, and only they need a posterior's density."""
+    prior = make(name, 2)
+    assert list(prior.state_dict()) == (["logits"] if name == "vamp" else [])
+    assert prior.needs_posterior_density == (name == "vamp")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_box_is_the_only_density_that_ends(name: str) -> None:
     prior = make(name, 2)

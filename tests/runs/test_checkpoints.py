@@ -86,6 +86,13 @@ def test_the_furthest_is_used_and_the_damaged_are_set_aside(tmp_path: Path) -> N
     }  # fmt: skip
 
 
+def test_checkpoints_in_subfolders_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    save(folder / "best.ckpt", checkpoint(2))
+    save(folder / "a" / "b.ckpt", checkpoint(2))
+    assert newest_sound([folder], tmp_path, ["a/b.ckpt"]) == folder / "a" / "b.ckpt"
+
+
 def test_in_a_shared_folder_only_a_run_s_own_count_and_nothing_is_moved(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     save(shared / "a.ckpt", checkpoint(5, config={"run_dir": str(tmp_path / "other")}))
@@ -95,7 +102,7 @@ def test_in_a_shared_folder_only_a_run_s_own_count_and_nothing_is_moved(tmp_path
     assert (shared / "c.ckpt").exists()
 
 
-@pytest.mark.parametrize("kind", [torch.complex64, torch.int64, torch.bool])
+@pytest.mark.parametrize("kind", [torch.complex64, torch.int64, torch.bool, torch.float8_e4m3fn])
 def test_weights_of_another_kind_are_refused(kind: torch.dtype) -> None:
     weights = WEIGHTS | {"bias": torch.ones(2, dtype=kind)}
     with pytest.raises(UserError, match=rf"bias is of shape \(2,\) and type {kind} there and of shape \(2,\) here"):

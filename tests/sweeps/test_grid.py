@@ -104,8 +104,11 @@ def test_a_job_with_a_damaged_record_keeps_its_number(tmp_path: Path, caplog: py
     assert f"{tmp_path / '2'}: its record in .hydra/ is damaged; it is left alone" in caplog.text
 
 
-def test_a_torn_multirun_yaml_needs_the_sweep_s_own_command(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "multirun.yaml").write_text("hydra:\n  overrides:\n    task: [seed")
+@pytest.mark.parametrize("overrides", ["task: [seed", "{hydra: [], task: 'seed=1,2'}", "seed=1,2", "{hydra: []}"])
+def test_a_torn_multirun_yaml_needs_the_sweep_s_own_command(
+    overrides: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "multirun.yaml").write_text(f"hydra:\n  overrides:\n    {overrides}")
     with pytest.raises(UserError, match=r"its multirun.yaml is damaged; accepted: the sweep's own command with sweep"):
         resumed(["-m", f"sweep.resume={tmp_path}"])
     own = [f"sweep.resume='{tmp_path}'", "hydra.mode=MULTIRUN", f"hydra.sweep.dir='{tmp_path}'"]

@@ -68,10 +68,8 @@ class StandardizedMMD(Divergence):
     def check_prior(self, prior: Prior) -> None:
         super().check_prior(prior)
         if not isinstance(prior, StandardNormal):
-            raise ValueError(
-                f"prior={type(prior).__name__}: the standard deviation of MMD^2 is known for N(0, I) only; accepted: "
-                "prior=standard_normal, or divergence=mmd"
-            )
+            why = "the standard deviation of MMD^2 is known for N(0, I) only"
+            raise ArgumentError("prior", type(prior).__name__, "prior=standard_normal, or divergence=mmd", why)
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
         bandwidth = squared_bandwidth(self.mmd.kernel.bandwidth, codes.z)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from infovae.config.check import check_nodes
 from infovae.data.module import ImageData
 from infovae.errors import UserError
 from infovae.evaluation.run_config import read_config
-from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part
+from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part, parts_of
 from infovae.module import InfoVAE
 from infovae.runs.checkpoints import load_weights, read_checkpoint
 from infovae.training.assemble import build_bare_module, build_data
@@ -80,7 +80,7 @@ def load(
     content = read_checkpoint(path, f"checkpoint={checkpoint}")
     if not trust:
         check_trusted(cfg, folder)
-    check_nodes({key: OmegaConf.to_container(cfg[key], resolve=True) for key in PARTS})
+    check_nodes(parts_of(cfg))
     described = _described(content) if is_own_part(cfg.prior.get("_target_"), PARTS["prior"]) else None
     data = None
     if described is None:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from infovae.errors import UserError
-from infovae.evaluation.trusted import PARTS
+from infovae.evaluation.trusted import OPTIONAL, PARTS
 from infovae.runs.find import runs_below
 from infovae.runs.safe_yaml import LONGEST, safe_yaml
 from infovae.terminal.printable import printable
@@ -38,7 +38,7 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
         keys = sorted(map(str, cfg))
         unknown = [key for key in changes if key not in cfg]
         cfg.merge_with(changes)
-        missing = [key for key in PARTS if not isinstance(cfg.get(key), DictConfig)]
+        missing = [key for key in PARTS if not isinstance(cfg.get(key), DictConfig) and key not in OPTIONAL]
         missing += ["latent_dim"] if cfg.get("latent_dim") is None else []
     except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
         reason = printable(str(error))

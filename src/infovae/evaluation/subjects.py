@@ -147,3 +147,5 @@ def _changed(override: Any) -> Mapping[str, Any]:
 def _check_results(results: Results, key: str) -> None:
     check_writable(results.inside, key)
     refuse_links(results.folder / "evaluation", results.inside)
+    if (results.folder / "evaluation.json").is_dir():
+        raise UserError(f"{results.folder / 'evaluation.json'} is a folder", key=key, accepted="a folder without it")

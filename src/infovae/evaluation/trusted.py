@@ -17,8 +17,18 @@ PARTS = {
     "divergence": ("infovae.divergences", "torch.optim"),
     "optimizer": ("torch.optim", "infovae.optimizers"),
     "model": ("infovae.objective", "infovae.schedules"),
+    "bound": ("infovae.bounds",),
+    "module": ("infovae.module",),
 }
 """The parts of a model, and the packages that an untrusted config may take each from."""
+
+OPTIONAL = {"bound", "module"}
+"""Parts that a run may lack."""
+
+
+def parts_of(cfg: DictConfig) -> dict[str, Any]:
+    """Return the parts that a config has, as plain values."""
+    return {key: OmegaConf.to_container(cfg[key], resolve=True) for key in PARTS if cfg.get(key)}
 
 
 def check_trusted(cfg: DictConfig, folder: Path) -> None:
@@ -27,8 +37,8 @@ def check_trusted(cfg: DictConfig, folder: Path) -> None:
     Raises:
         UserError: names the key and the target.
     """
-    for key, packages in PARTS.items():
-        _check_targets(OmegaConf.to_container(cfg[key]), key, packages, folder)
+    for key, node in parts_of(cfg).items():
+        _check_targets(node, key, PARTS[key], folder)
 
 
 def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path) -> None:

@@ -128,5 +128,5 @@ class ImportanceWeighted(ImageMetric):
                     int((k_hat > threshold).sum()), len(k_hat), threshold,
                 )  # fmt: skip
         elif self.reason is None:
-            self.reason = "the tail of fewer than 25 weights has no shape"
+            self.reason = "the tail of fewer than 21 weights has no shape"
         return measured

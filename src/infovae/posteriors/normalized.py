@@ -33,7 +33,7 @@ class Normalized(Posterior):
             far from the prior. ``diagonal`` normalisation adds it to what correlations leave.
 
     Raises:
-        ArgumentError: the base is of another family, or log_det isn't finite.
+        ArgumentError: the base is of another family, or log_det is out of range.
     """
 
     needs_calibration = True
@@ -49,8 +49,8 @@ class Normalized(Posterior):
         if not _is_known(base(torch.zeros(1, base.parameters_per_dimension * latent_dim))):
             accepted = "the posterior diagonal_gaussian, full_gaussian or deterministic"
             raise ArgumentError("base", type(base).__name__, accepted, "it is neither Gaussian nor a point mass")
-        if not math.isfinite(log_det):
-            raise ArgumentError("log_det", log_det, "finite values")
+        if not -50 <= log_det <= 50:
+            raise ArgumentError("log_det", log_det, "values from -50 to 50")
         self.base = base
         self.variance = math.exp(log_det / latent_dim)
         self.normalization = normalization

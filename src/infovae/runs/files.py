@@ -6,6 +6,10 @@ from pathlib import Path
 
 from infovae.errors import UserError
 
+FILES = ("config.yaml", "summary.json", "metrics.csv", "diagnosis.json", "train.log")
+FOLDERS = (".hydra", "checkpoints", "figures")
+"""What a run writes into its folder."""
+
 
 def write_whole(
     path: Path,
@@ -40,15 +44,15 @@ def write_whole(
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
+        if earlier is not None and path.exists():
+            path.replace(earlier)
+        aside.replace(path)
     except BaseException as problem:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         if isinstance(problem, OSError):
-            problem.filename = str(path)  # a full disk's own error names no file
+            problem.filename = str(path)  # a full disk's own error names no file, and others that aside
         raise
-    if earlier is not None and path.exists():
-        path.replace(earlier)
-    aside.replace(path)
     if durable:
         _sync_folder(path.parent)
 
@@ -66,14 +70,20 @@ def refuse_links(folder: Path, inside: Path) -> None:
             raise UserError(f"{place}: is a link, and would be written through; accepted: a folder")
 
 
-def refuse_links_inside(folder: Path) -> None:
-    """Refuse a run folder that holds a link, through which a stranger could have its files written elsewhere.
+def refuse_unfit(folder: Path) -> None:
+    """Refuse a run folder that holds a link, or has a folder in a file's place or a file in a folder's.
 
-    W&B's own folder is left out: W&B links its newest run there.
+    Through a link a stranger could have the run's files written elsewhere. W&B's own folder is left out: W&B links its
+    newest run there.
 
     Raises:
-        UserError: names the link.
+        UserError: names the link, the file or the folder.
     """
+    wrong = [folder / name for name in FILES if (folder / name).is_dir()]
+    wrong += [folder / name for name in FOLDERS if (folder / name).is_file()]
+    if wrong:
+        why = f"{wrong[0]} is a {'folder' if wrong[0].is_dir() else 'file'}"
+        raise UserError(why, key="hydra.run.dir", value=folder, accepted="a run's own folder, or a new one")
     for place, folders, names in os.walk(folder):
         for name in sorted([*folders, *names]):
             if os.path.islink(os.path.join(place, name)):

@@ -90,17 +90,20 @@ def build_bare_module(
         parameters_per_channel=likelihood.parameters_per_channel,
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
+    own = OmegaConf.create({"_target_": "infovae.module.InfoVAE", **(cfg.get("module") or {}), "_partial_": True})
+    make_module = build(own, "module")
     try:
         parts["optimizer"]([nn.Parameter(torch.zeros(1))])  # what it refuses, it refuses before training
     except (ValueError, TypeError, RuntimeError) as error:
         raise UserError(reason_of(error), key="optimizer") from error
     try:
-        module = InfoVAE(
+        module: InfoVAE = make_module(
             encoder=encoder,
             decoder=decoder,
             posterior=posterior,
             likelihood=likelihood,
             objective=build(cfg.model, "model"),
+            bound=build(cfg.bound, "bound") if cfg.get("bound") else None,
             splits=evaluation_splits,
             **parts,
         )
@@ -127,6 +130,7 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
         for name, node in (cfg.get("callbacks") or {}).items()
         if node is not None
     ]
+    _check_kind("callbacks", callbacks, pl.Callback)
     if not cfg.trainer.get("enable_progress_bar", True):
         callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     return sorted(callbacks, key=lambda callback: isinstance(callback, Drawing))
@@ -195,4 +199,13 @@ def build_loggers(cfg: DictConfig) -> list[Logger]:
     """Return the configured loggers, on the first of several processes alone."""
     if not is_first_process():
         return []
-    return [logger for logger in build_chosen(cfg, "logger").values() if logger is not None]
+    loggers = [logger for logger in build_chosen(cfg, "logger").values() if logger is not None]
+    _check_kind("logger", loggers, Logger)
+    return loggers
+
+
+def _check_kind(group: str, made: Sequence[object], kind: type) -> None:
+    for part in made:
+        if not isinstance(part, kind):
+            accepted = f"a _target_ that makes a {kind.__module__.partition('.')[0]}.{kind.__name__}"
+            raise UserError(f"one of them is a {type(part).__name__}", key=group, accepted=accepted)

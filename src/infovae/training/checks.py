@@ -237,6 +237,12 @@ def check_callbacks(trainer: pl.Trainer) -> None:
             check_writable(Path(dirpath), "callbacks.*.dirpath")
         if isinstance(callback, Drawing):
             check_writable(callback.folder, "callbacks.drawing.folder")
+    places = [
+        (file.dirpath, file.filename) for file in callbacks if isinstance(file, ModelCheckpoint) and file.filename
+    ]
+    if shared := [name for place, name in places if places.count((place, name)) > 1]:
+        why = "two callbacks would write each other's checkpoints"
+        raise UserError(why, key="callbacks.*.filename", value=shared[0], accepted="a name for each")
     averaging = averages(trainer)
     keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
     if averaging and keeping:

@@ -15,7 +15,7 @@ from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, changes, config_of, refuse_changes, refuse_without_training
 from infovae.runs.checkpoints import epochs_of, load_weights, read_resumable
 from infovae.runs.disk import check_space
-from infovae.runs.files import refuse_links_inside
+from infovae.runs.files import refuse_unfit
 from infovae.runs.folder import write_record
 from infovae.runs.lock import claimed
 from infovae.schedules.label import weight_label
@@ -122,10 +122,10 @@ def train(cfg: DictConfig) -> dict[str, float]:
 
 
 def _own_folder(run_dir: Path) -> AbstractContextManager[None]:
-    """Let no other process write to the run folder, and nothing be written through a link in it."""
+    """Let no other process write to the run folder, which holds nothing in the way of the run's files."""
     if not is_first_process():
         return nullcontext()
-    refuse_links_inside(run_dir)
+    refuse_unfit(run_dir)
     return claimed(run_dir, "hydra.run.dir")
 
 

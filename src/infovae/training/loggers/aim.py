@@ -1,5 +1,6 @@
 """Aim, into a local repository or a server."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ class Aim(Tracker):
         super().__init__("aim")
         import aim  # an extra
 
+        logging.getLogger("aim.sdk.reporter").setLevel(logging.WARNING)
         self.package = aim
         self.run = aim.Run(repo=aim.Repo.from_path(repo, init=True), experiment=project, system_tracking_interval=None)
         self.run.name = name

@@ -1,5 +1,6 @@
 """MLflow, into a local store or a server."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ class MLflow(Tracker):
 
     def __init__(self, logger: MLFlowLogger) -> None:
         super().__init__("mlflow")
+        for name in ("mlflow", "alembic", "pytorch_lightning.loggers.mlflow"):  # they tell of each new store
+            logging.getLogger(name).setLevel(logging.ERROR)
         self.logger = logger
         self.run_id = logger.run_id  # starts the run
 

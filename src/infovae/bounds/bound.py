@@ -1,0 +1,62 @@
+"""The interface of a bound on log p(x) that takes the place of the ELBO."""
+
+import copy
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from infovae.objective import Number
+from infovae.posteriors.posterior import Posterior
+
+
+class Bound(nn.Module, ABC):
+    """A lower bound on log p(x) from k codes of each example.
+
+    In the objective it replaces reconstruction + (1 - alpha) * rate, its value with one code. Both stay apart in the
+    log: each is an average over the codes, as with the ELBO.
+    """
+
+    samples: int
+    """k."""
+
+    detaches_posterior: bool = False
+    """Whether log q(z|x) has a gradient through z alone, and none through the parameters of q(z|x)."""
+
+    compiles: bool = True
+    """Whether ``compile=true`` compiles training steps with this bound; no step is compiled otherwise."""
+
+    def check_posterior(self, posterior: Posterior) -> None:
+        """Refuse a posterior that this bound can't be estimated for, before training.
+
+        Raises:
+            ArgumentError: the posterior is refused.
+        """
+
+    def prepare(self, z: Float[Tensor, "k n d"]) -> Float[Tensor, "k n d"]:
+        """Return the codes that the bound is computed from; a place to change their gradient."""
+        return z
+
+    @abstractmethod
+    def forward(
+        self, log_likelihood: Float[Tensor, "k n"], log_ratio: Float[Tensor, "k n"], rate_weight: Number
+    ) -> Float[Tensor, " n"]:
+        """Return the negative bound of each example, in nats.
+
+        Args:
+            log_likelihood: log p(x|z_k).
+            log_ratio: log q(z_k|x) - log p(z_k).
+            rate_weight: 1 - alpha.
+        """
+
+
+def detached(distribution: Distribution) -> Distribution:
+    """Return the same distribution, with parameters that have no gradient."""
+    constant = copy.copy(distribution)
+    for name, part in vars(distribution).items():
+        if isinstance(part, Tensor):
+            vars(constant)[name] = part.detach()
+        elif isinstance(part, Distribution):
+            vars(constant)[name] = detached(part)
+    return constant
