@@ -80,7 +80,8 @@ def check_optimizer(module: InfoVAE, device: torch.device, checkpoint: dict[str,
     tried = torch.nn.Parameter(torch.zeros(1, device=device))
     tried.grad = torch.zeros_like(tried)
     try:
-        module.make_optimizer([tried]).step(lambda: 0.0)
+        optimizer = module.make_optimizer([tried])  # held: a schedule's wrapper of step() knows it by a weak reference
+        optimizer.step(lambda: 0.0)
     except Exception as error:  # whatever an optimiser of torch's or the user's raises
         raise UserError(reason_of(error), key="optimizer") from error
     if checkpoint is None:
