@@ -67,10 +67,10 @@ def _table(sizes: Mapping[int, Sequence[Cell]]) -> str:
             [
                 f"{size:,}",
                 *(estimate(values[split]) for split in SPLITS),
-                *(f"{max(values[split], key=abs):.2f}" for split in ("train", "test")),
+                *(f"{max(values[split], key=abs):.2f}".replace("-", "−") for split in ("train", "test")),
                 f"{inside} of {len(ends)}",
                 estimate([end[f"test/{RECONSTRUCTION}"] for end in ends]),
-                STOPPED.get(size, "–"),
+                str(STOPPED.get(size, "–")).replace("-", "−"),
                 estimate([end["test/rate"] for end in ends]),
                 estimate([end["test/mmd"] for end in ends]),
             ]
