@@ -36,7 +36,7 @@ def _drawn(sizes: Mapping[int, Sequence[Cell]]) -> Pixels:
             for split, colour, aside in (("train", CLASS_COLOURS[0], 0.94), ("test", CLASS_COLOURS[1], 1.06)):
                 points = [(size * aside, cell.rows[-1][f"{split}/{name}"]) for size in sizes for cell in sizes[size]]
                 axes.plot(*zip(*points, strict=True), ".", color=colour, label=split)
-            axes.set(xscale="log", xlabel="training digits")
+            axes.set(xscale="log", xlim=(300, 80_000), xlabel="training digits")
         published = {size: STOPPED[size] for size in sizes if size in STOPPED}
         rebuilt.plot(
             list(published), list(published.values()), "_", color="0.3", markersize=16, label="stopped early, test"
