@@ -36,7 +36,7 @@ def _drawn(sizes: Mapping[int, Sequence[Cell]]) -> Pixels:
             for split, colour, aside in (("train", CLASS_COLOURS[0], 0.94), ("test", CLASS_COLOURS[1], 1.06)):
                 points = [(size * aside, cell.rows[-1][f"{split}/{name}"]) for size in sizes for cell in sizes[size]]
                 axes.plot(*zip(*points, strict=True), ".", color=colour, label=split)
-            axes.set(xscale="log", xlabel="training digits")
+            axes.set(xscale="log", xlim=(300, 80_000), xlabel="training digits")
         published = {size: STOPPED[size] for size in sizes if size in STOPPED}
         rebuilt.plot(
             list(published), list(published.values()), "_", color="0.3", markersize=16, label="stopped early, test"
@@ -67,10 +67,10 @@ def _table(sizes: Mapping[int, Sequence[Cell]]) -> str:
             [
                 f"{size:,}",
                 *(estimate(values[split]) for split in SPLITS),
-                *(f"{max(values[split], key=abs):.2f}" for split in ("train", "test")),
+                *(f"{max(values[split], key=abs):.2f}".replace("-", "−") for split in ("train", "test")),
                 f"{inside} of {len(ends)}",
                 estimate([end[f"test/{RECONSTRUCTION}"] for end in ends]),
-                STOPPED.get(size, "–"),
+                str(STOPPED.get(size, "–")).replace("-", "−"),
                 estimate([end["test/rate"] for end in ends]),
                 estimate([end["test/mmd"] for end in ends]),
             ]
