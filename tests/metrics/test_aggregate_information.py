@@ -258,7 +258,7 @@ def test_covariances_that_share_a_basis_are_full_gaussians() -> None:
     """Against torch's own full Gaussians; the marginals are those of the diagonals."""
     n, d = 30, 2
     matrix, spread = torch.randn(d, d).double(), torch.rand(n, d).double() + 0.1
-    basis = Basis(matrix, torch.linalg.inv(matrix), spread)
+    basis = Basis(spread, matrix, torch.linalg.inv(matrix))
     covariance = (matrix * spread[:, None]) @ matrix.T
     oracle = MultivariateNormal(torch.randn(n, d).double(), covariance)
     z, variance = oracle.sample(), covariance.diagonal(dim1=1, dim2=2)
