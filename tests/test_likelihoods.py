@@ -91,7 +91,7 @@ def test_float32_is_float64_but_for_rounding(name: str, size: float) -> None:
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_one_density_for_each_colour_image(name: str) -> None:
-    likelihood = instantiate(OmegaConf.load(CONF / "likelihood" / f"{name}.yaml"))
+    likelihood = made(name)
     images = torch.randint(256, (4, 3, 2, 2)) / 255
     distribution = likelihood(torch.randn(4, 3 * likelihood.parameters_per_channel, 2, 2))
     assert (distribution.batch_shape, distribution.event_shape) == ((4,), (3, 2, 2))
@@ -102,7 +102,7 @@ def test_one_density_for_each_colour_image(name: str) -> None:
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_nan_of_a_decoder_passes_through(name: str) -> None:
     """The run that sees it says what to do; torch's own check would end it by a traceback."""
-    likelihood = instantiate(OmegaConf.load(CONF / "likelihood" / f"{name}.yaml"))
+    likelihood = made(name)
     nan = torch.full((1, likelihood.parameters_per_channel, 1, 1), math.nan)
     assert likelihood(nan).log_prob(torch.zeros(1, 1, 1, 1)).isnan().all()
 
@@ -360,3 +360,38 @@ def test_bad_settings_are_refused() -> None:
         Tokens(1)
     with pytest.raises(ArgumentError, match="degrees_of_freedom=1"):
         StudentTLikelihood(1.0)
+
+
+def test_tokens_are_their_own_levels() -> None:
+    """The mean of levels 0 to 4, not of levels up to 1; the mode is the most likely of them; two are enough."""
+    logits = torch.randn(3, 5, 2)
+    distribution = Tokens(5)(logits).base_dist
+    expected = torch.einsum("nkc,k->nc", logits.softmax(dim=1), torch.arange(5.0))
+    torch.testing.assert_close(distribution.mean.squeeze(1), expected)
+    torch.testing.assert_close(distribution.mode.squeeze(1), logits.argmax(dim=1).float())
+    torch.testing.assert_close(Categorical(5)(logits).base_dist.mode.squeeze(1), logits.argmax(dim=1) / 4)
+    assert Tokens(2).parameters_per_channel == 2
+
+
+def test_the_moments_of_counts_are_scipys() -> None:
+    log_mean, log_r = torch.tensor([[0.7, -1.0]]).double(), torch.tensor([[1.3, 0.4]]).double()
+    found = NegativeBinomial()(torch.cat([log_mean, log_r], dim=1)).base_dist
+    r = log_r.exp().numpy()
+    mean, variance = scipy.stats.nbinom.stats(r, r / (r + log_mean.exp().numpy()))
+    assert found.mean.numpy() == pytest.approx(mean)
+    assert found.variance.numpy() == pytest.approx(variance)
+
+
+def test_rates_of_a_decoder_gone_astray_have_a_limit() -> None:
+    far = torch.tensor([[-99.0, 99.0]])
+    assert Poisson()(far).base_dist.mean.log().tolist() == [pytest.approx([-20, 20])]
+    astray = NegativeBinomial()(torch.tensor([[99.0, 99.0], [-99.0, -99.0]])).base_dist
+    assert astray.log_mean.flatten().tolist() == [20, -20]
+    assert astray.log_inverse_dispersion.flatten().tolist() == [12, -12]
+
+
+@pytest.mark.parametrize("degrees", [1.0, math.inf, math.nan])
+def test_degrees_of_freedom_without_a_mean_are_refused(degrees: float) -> None:
+    with pytest.raises(ArgumentError, match=f"degrees_of_freedom={degrees:g}: invalid; accepted: finite"):
+        StudentTLikelihood(degrees)
+    assert StudentTLikelihood(1.5).degrees_of_freedom == 1.5

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, squared_distances
+from infovae.divergences.mmd_standardized import null_deviation
 from infovae.metrics import objective_terms
 from infovae.metrics.log_det_covariance import LogDetCovariance, log_det
 from infovae.metrics.mmd import MMDToPrior, one_sample_mmd_squared
@@ -257,6 +258,6 @@ def test_a_broken_divergence_is_not_hidden_and_one_without_weight_breaks_nothing
 def test_why_two_codes_have_no_standard_error_is_known(n: int) -> None:
     metric = MMDToPrior(StandardNormal(2))
     found = measure(metric, codes_of(torch.randn(n, 2), torch.ones(n, 2)), n)
-    assert math.isfinite(found["mmd"])
+    assert found["mmd_standardized"] == pytest.approx(found["mmd"] / null_deviation(n, 2, 2.0))
     assert math.isnan(found["mmd_standard_error"]) == (n < 3)
     assert metric.reason == ("an unbiased MMD^2 needs two codes, and its standard error three" if n < 3 else None)
