@@ -83,8 +83,29 @@ def test_every_option_composes_and_passes_the_checks(composed: Compose, option: 
     check(cfg)
 
 
+NOT_FOR_IMAGES = {
+    "likelihood=poisson": "likelihood=Poisson: it is of counts",
+    "likelihood=negative_binomial": "likelihood=NegativeBinomial: it is of counts",
+    "likelihood=zero_inflated_negative_binomial": "likelihood=ZeroInflated: it is of counts",
+    "likelihood=tokens": "likelihood=Tokens: it is of tokens",
+    "network=transformer": "accepted: examples of 1 spatial dimension,",
+}
+
+
+@pytest.mark.parametrize("option", NOT_FOR_IMAGES)
+def test_parts_for_other_data_refuse_images(composed: Compose, option: str) -> None:
+    cfg = composed(*overrides_for(option))
+    with pytest.raises(UserError, match=NOT_FOR_IMAGES[option]):
+        build_module(cfg, build_data(cfg))
+
+
 @pytest.mark.parametrize(
-    "option", [entry for entry in OPTIONS if not entry.startswith(("data=", "trainer=", "logger="))]
+    "option",
+    [
+        entry
+        for entry in OPTIONS
+        if not entry.startswith(("data=", "trainer=", "logger=")) and entry not in NOT_FOR_IMAGES
+    ],
 )
 def test_every_option_builds(composed: Compose, option: str, tmp_path: Path) -> None:
     cfg = composed(*overrides_for(option), run_dir=tmp_path)

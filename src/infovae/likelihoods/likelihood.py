@@ -1,6 +1,7 @@
 """The interface of a likelihood p(x|z)."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ class Likelihood(nn.Module, ABC):
 
     An example has shape (c, *s): c channels, and 0 to 3 spatial dimensions.
     """
+
+    of: ClassVar[Literal["numbers", "counts", "tokens"]] = "numbers"
+    """What an entry of the data must be. Pixels in [0, 1] are numbers; counts and tokens are 0, 1, 2, ..."""
 
     parameters_per_channel: int = 1
     """How many numbers the decoder outputs for each entry of each channel."""

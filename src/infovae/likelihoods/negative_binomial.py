@@ -55,6 +55,7 @@ class NegativeBinomialDistribution(Distribution):
 class NegativeBinomial(Likelihood):
     """Each entry is a count; the decoder outputs its log mean and the log of its inverse dispersion."""
 
+    of = "counts"
     parameters_per_channel = 2
 
     def forward(self, parameters: Float[Tensor, "n k *s"]) -> Distribution:

@@ -14,6 +14,8 @@ LARGEST_LOG_RATE = 20.0
 class Poisson(Likelihood):
     """Each entry is a count 0, 1, 2, ... whose log rate the decoder outputs."""
 
+    of = "counts"
+
     def forward(self, parameters: Float[Tensor, "n c *s"]) -> Distribution:
         rate = parameters.clamp(-LARGEST_LOG_RATE, LARGEST_LOG_RATE).exp()
         return independent(PoissonDistribution(rate, validate_args=False))

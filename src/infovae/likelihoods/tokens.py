@@ -19,6 +19,8 @@ class Tokens(Likelihood):
         ArgumentError: there are fewer than 2.
     """
 
+    of = "tokens"
+
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
         if vocabulary < 2:

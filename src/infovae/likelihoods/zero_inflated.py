@@ -45,6 +45,8 @@ class ZeroInflated(Likelihood):
         base: the likelihood of an entry that isn't forced to 0.
     """
 
+    of = "counts"
+
     def __init__(self, base: Likelihood) -> None:
         super().__init__()
         self.base = base

@@ -49,6 +49,10 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
             ``parameter_groups``.
     """
     module = build_bare_module(cfg, data.image_shape, data.evaluation_splits)
+    if module.likelihood.of != "numbers":
+        why = f"it is of {module.likelihood.of}, and these data are pixels in [0, 1]"
+        accepted = "likelihood=bernoulli, gaussian or another of numbers"
+        raise UserError(why, key="likelihood", value=type(module.likelihood).__name__, accepted=accepted)
     module.attach_prior(data.splits["train"].images)
     groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
     target = {"_target_": cfg.optimizer._target_}
