@@ -355,3 +355,12 @@ def test_a_single_code_of_one_dimension() -> None:
         assert isinstance(codes, Codes)
         torch.testing.assert_close(codes.density()(codes.z), q.log_prob(codes.z)[:, None])
         torch.testing.assert_close(codes.covariance(), q.variance)
+
+
+def test_what_the_encoder_is_asked_for() -> None:
+    assert [FullGaussian(d).parameters_per_dimension for d in (1, 2, 3, 4)] == [2, 3, 3, 4]
+    assert IAF(2).parameters_per_dimension == 3
+    assert FullGaussian(2).has_density
+    assert IAF(2).has_density
+    assert IAF(2)(torch.zeros(1, 6)).has_rsample
+    assert not IAF(2).state_dict().keys() & {"points", "training_points"}
