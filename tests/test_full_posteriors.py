@@ -381,3 +381,12 @@ def test_a_run_resumes_to_the_same_weights_and_measures_itself(composed: Compose
     assert measured["test/mmd_standardized"] == pytest.approx(
         measured["test/mmd"] / null_deviation(len(whole.data.splits["test"].images), 2, 2.0)
     )
+
+
+def test_what_the_encoder_is_asked_for() -> None:
+    assert [FullGaussian(d).parameters_per_dimension for d in (1, 2, 3, 4)] == [2, 3, 3, 4]
+    assert IAF(2).parameters_per_dimension == 3
+    assert FullGaussian(2).has_density
+    assert IAF(2).has_density
+    assert IAF(2)(torch.zeros(1, 6)).has_rsample
+    assert not IAF(2).state_dict().keys() & {"points", "training_points"}

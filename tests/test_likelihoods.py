@@ -369,6 +369,7 @@ def test_tokens_are_their_own_levels() -> None:
     expected = torch.einsum("nkc,k->nc", logits.softmax(dim=1), torch.arange(5.0))
     torch.testing.assert_close(distribution.mean.squeeze(1), expected)
     torch.testing.assert_close(distribution.mode.squeeze(1), logits.argmax(dim=1).float())
+    torch.testing.assert_close(Categorical(5)(logits).base_dist.mean.squeeze(1), expected / 4)
     torch.testing.assert_close(Categorical(5)(logits).base_dist.mode.squeeze(1), logits.argmax(dim=1) / 4)
     assert Tokens(2).parameters_per_channel == 2
 

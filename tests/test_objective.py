@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae import objective
 from infovae.data.loader import Batch
 from infovae.module import InfoVAE
 from infovae.objective import Objective, infovae_loss, rate
@@ -77,6 +78,7 @@ def test_missing_divergence_is_refused() -> None:
         (1.5, 1, "alpha=1.5: invalid; accepted"),
         (float("nan"), 1, "alpha=nan"),
         (0, -1, "lambda_=-1: invalid; accepted"),
+        (0, 0, r"rewarded \(alpha \+ lambda_ - 1 = -1\); accepted: lambda_ >= 1"),
         (0, float("inf"), "lambda_=inf"),
         (-1, 0.5, r"rewarded \(alpha \+ lambda_ - 1 = -1.5\); accepted: lambda_ >= 2"),
         # The default of existing implementations that maximises the divergence.
@@ -88,10 +90,43 @@ def test_points_outside_the_family_are_refused(alpha: float, lambda_: float, mes
         Objective(alpha, lambda_)
 
 
-@pytest.mark.parametrize(("alpha", "lambda_"), [(0, 1), (1, 0), (-3, 4), (0.5, 0.5), (1, 1000), (-100, 101)])
+@pytest.mark.parametrize(("alpha", "lambda_"), [(0, 1), (0, 2), (1, 0), (-3, 4), (0.5, 0.5), (1, 1000), (-100, 101)])
 def test_points_inside_the_family_are_taken(alpha: float, lambda_: float) -> None:
     objective = Objective(alpha, lambda_)
     assert objective.weights() == objective.final() == (1 - alpha, alpha + lambda_ - 1)
+
+
+def test_rounding_of_the_weight_of_a_divergence_is_0() -> None:
+    lambda_ = 1e6 / 7
+    alpha = math.nextafter(1 - lambda_, math.inf)
+    assert alpha + lambda_ - 1 != 0
+    assert Objective(alpha, lambda_).weights().divergence == 0
+    one, nan = torch.tensor(1.0), torch.tensor(math.nan)
+    assert infovae_loss(one, one, nan, 0.0, torch.tensor(1.0)).isnan()  # type: ignore[arg-type] # it moves
+
+
+@pytest.mark.parametrize("beta", [-0.5, math.inf, math.nan])
+def test_impossible_betas_are_refused(beta: float) -> None:
+    with pytest.raises(ValueError, match=f"beta={beta:g}: invalid; accepted: finite values of at least 0"):
+        Objective.beta_vae(beta)
+
+
+def test_free_bits_have_limits() -> None:
+    assert Objective(free_bits=0.0).free_bits == 0
+    with pytest.raises(ValueError, match="free_bits=inf: invalid; accepted: null, and finite values of at least 0"):
+        Objective(free_bits=math.inf)
+
+
+@pytest.mark.parametrize(("free_bits", "charged"), [(1.5, 2.0), (3.0, 3.0)])
+def test_free_bits_compare_with_the_rate_of_the_global_batch(
+    free_bits: float, charged: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes with two alike examples each, of rates 1 and 3: the global batch has a rate of 2."""
+    monkeypatch.setattr(objective, "rank_and_world_size", lambda: (0, 2))
+    monkeypatch.setattr(objective, "sum_over_processes", lambda own: 2 * own)
+    q, p = Independent(Normal(torch.zeros(2, 1), 1.0), 1), KNOWN.distribution()
+    rates = torch.tensor([1.0, 3.0])
+    assert Objective(free_bits=free_bits, free_bits_per="whole").charged_rate(q, p, rates, 4) == charged
 
 
 def step(module: InfoVAE, batch: Batch) -> tuple[torch.Tensor, list[torch.Tensor]]:

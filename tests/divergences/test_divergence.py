@@ -8,9 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.divergences.dip import DIP
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kl import KL
 from infovae.divergences.mmd import MMD
+from infovae.divergences.total_correlation import TotalCorrelation
 from infovae.priors.gaussian_mixture import GaussianMixture
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
@@ -63,4 +65,14 @@ def test_why_a_box_is_refused() -> None:
 def test_what_a_divergence_needs_unless_it_says_otherwise() -> None:
     assert NeedsScore().minimum_batch == 1
     assert not NeedsScore().needs_posterior_density
+    assert not NeedsScore().needs_gaussian_posterior
     assert KL().needs_posterior_density
+    assert TotalCorrelation().needs_posterior_density
+    assert TotalCorrelation().needs_gaussian_posterior
+
+
+def test_the_weight_of_dips_variances_has_limits() -> None:
+    for weight in (0.0, 0.5):
+        assert DIP(diagonal_weight=weight).diagonal_weight == weight
+    with pytest.raises(ValueError, match="diagonal_weight=inf: invalid; accepted: finite values of at least 0"):
+        DIP(diagonal_weight=float("inf"))
