@@ -27,8 +27,10 @@ from infovae.training.callbacks.progress_bar import ProgressBar
 from infovae.training.run import train
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
-LIKELIHOODS = sorted(path.stem for path in (CONF / "likelihood").glob("*.yaml"))
-NETWORKS = sorted(path.stem for path in (CONF / "network").glob("*.yaml"))
+OTHER_DATA = {"transformer", "tokens", "poisson", "negative_binomial", "zero_inflated_negative_binomial"}
+"""Parts that image sets refuse."""
+LIKELIHOODS = sorted({path.stem for path in (CONF / "likelihood").glob("*.yaml")} - OTHER_DATA)
+NETWORKS = sorted({path.stem for path in (CONF / "network").glob("*.yaml")} - OTHER_DATA)
 EVERY_PICTURE = f"pictures=[{','.join(sorted(path.stem for path in (CONF / 'pictures').glob('*.yaml')))}]"
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 

@@ -287,7 +287,8 @@ class BetaVAE(Objective):
 
     Args:
         beta: the weight on the rate: a number, a schedule or a controller.
-        free_bits, free_bits_per: see :class:`Objective`.
+        free_bits: see :class:`Objective`.
+        free_bits_per: see :class:`Objective`.
 
     Raises:
         ArgumentError: beta is negative or not finite, in any step.

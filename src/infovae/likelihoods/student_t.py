@@ -15,7 +15,10 @@ class StudentTLikelihood(LocationScale):
 
     Args:
         degrees_of_freedom: the fewer, the heavier the tails; the variance exists above 2.
-        variance, scale, min_scale, location: see :class:`LocationScale`.
+        variance: see :class:`LocationScale`.
+        scale: see :class:`LocationScale`.
+        min_scale: see :class:`LocationScale`.
+        location: see :class:`LocationScale`.
 
     Raises:
         ArgumentError: an argument is out of range.

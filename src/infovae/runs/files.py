@@ -79,11 +79,6 @@ def refuse_unfit(folder: Path) -> None:
     Raises:
         UserError: names the link, the file or the folder.
     """
-    wrong = [folder / name for name in FILES if (folder / name).is_dir()]
-    wrong += [folder / name for name in FOLDERS if (folder / name).is_file()]
-    if wrong:
-        why = f"{wrong[0]} is a {'folder' if wrong[0].is_dir() else 'file'}"
-        raise UserError(why, key="hydra.run.dir", value=folder, accepted="a run's own folder, or a new one")
     for place, folders, names in os.walk(folder):
         for name in sorted([*folders, *names]):
             if os.path.islink(os.path.join(place, name)):
@@ -93,6 +88,11 @@ def refuse_unfit(folder: Path) -> None:
                 )  # fmt: skip
         if Path(place) == folder:
             folders[:] = [name for name in folders if name != "wandb"]
+    wrong = [folder / name for name in FILES if (folder / name).is_dir()]
+    wrong += [folder / name for name in FOLDERS if (folder / name).is_file()]
+    if wrong:
+        why = f"{wrong[0]} is a {'folder' if wrong[0].is_dir() else 'file'}"
+        raise UserError(why, key="hydra.run.dir", value=folder, accepted="a run's own folder, or a new one")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -39,7 +39,8 @@ def hyperparameters(cfg: DictConfig) -> dict[str, Any]:
 
     Keys are joined by slashes: W&B reads a dot in a name as a level of nesting, and then finds nothing.
     """
-    options = {group: option for group, option in HydraConfig.get().runtime.choices.items() if "hydra" not in group}
+    choices = HydraConfig.get().runtime.choices.items()
+    options = {group.replace(".", "/"): option for group, option in choices if option and "hydra" not in group}
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     return options | dict(flat(content, "/"))
