@@ -75,7 +75,11 @@ def test_two_processes_train_and_measure_as_one(case: str, results: tuple[dict[s
     one, two = (result[case] for result in results)
     for name, weight in one["weights"].items():
         torch.testing.assert_close(two["weights"][name], weight, rtol=0, atol=WEIGHT_TOLERANCE, msg=name)
-    moved = [(one["weights"][name] - start).abs().max() for name, start in one["start"].items() if start.numel()]
+    moved = [
+        (one["weights"][name].double() - start.double()).abs().max()
+        for name, start in one["start"].items()
+        if start.numel()
+    ]
     assert max(moved) > 1e-3  # and not because nothing happened
     assert one["metrics"].keys() == two["metrics"].keys()
     for name, value in one["metrics"].items():
