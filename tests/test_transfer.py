@@ -136,3 +136,10 @@ def test_a_frozen_part_remembers_nothing_of_batches(composed: Compose, tmp_path:
     module.train()
     module.encoder(torch.rand(20, 1, 8, 8))
     assert not torch.equal(module.encoder[1].running_mean, before)
+
+
+def test_a_frozen_part_may_not_start_anew(composed: Compose, trained: Path, tmp_path: Path) -> None:
+    told = r"^freeze=\[encoder\]: encoder\..* start anew with latent_dim=7, and would stay random; accepted: \[\], or"
+    with pytest.raises(UserError, match=told):
+        train(composed(*ONE, f"init_from={trained}", "latent_dim=7", "freeze=[encoder]", run_dir=tmp_path / "run"))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -1,6 +1,7 @@
 """`infovae fit_prior`: from a finished run to a run folder with another prior."""
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from infovae.evaluation.export import _export_part, parts
 from infovae.evaluation.fit_prior import codes_of_split, fit_prior, gain_of
 from infovae.evaluation.load import load
 from infovae.fitted_priors.fitted_prior import FittedPrior
+from infovae.fitted_priors.mixture import FittedMixture
 from infovae.objective import rate
 from infovae.runs.find import runs_below
 from infovae.training.run import train
@@ -199,3 +201,20 @@ def test_a_fitted_prior_is_fitted_once(trained: Path, fitted: dict[str, Path]) -
         fit(trained, "mixture")
     with pytest.raises(UserError, match="its prior is fitted already; accepted: the run that the model comes from"):
         fit(fitted["flow"], "mixture")
+
+
+def test_a_posterior_that_is_the_prior_gains_nothing(trained: Path) -> None:
+    """With one noise for both splits, a density that knows the training codes by heart would seem to gain nats."""
+    saved = load(trained)
+    with torch.no_grad():
+        for weight in saved.module.encoder.parameters():
+            weight.zero_()  # q(z|x) = N(0, I) for each x
+    train, validation = (codes_of_split(saved, split, 1, seed=0) for split in ("train", "validation"))
+    n, d = validation.shape
+    correlation = (train[:n] * validation).mean()
+    assert abs(float(correlation)) < 5 / math.sqrt(n * d)
+    torch.manual_seed(0)
+    prior = FittedMixture(d, components=[20])
+    prior.fit(train, validation)
+    gain = gain_of(prior, saved.module.prior, validation)
+    assert gain.gain < 5 * gain.gain_error

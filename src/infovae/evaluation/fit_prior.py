@@ -1,5 +1,6 @@
 """The `fit_prior` command: fit a prior to the codes of a finished run, and write a run folder with that prior."""
 
+import hashlib
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, NamedTuple
@@ -125,10 +126,19 @@ def fit_prior(cfg: DictConfig) -> None:
 def codes_of_split(
     saved: SavedRun, split: str, draws: int, seed: int, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "n d"]:
-    """Return codes z ~ q(z|x), ``draws`` of each image of a split, drawn by the model's own ``reparameterize``."""
+    """Return codes z ~ q(z|x), ``draws`` of each image of a split, drawn by the model's own ``reparameterize``.
+
+    Splits have noise of their own. With the same noise, the i-th codes of two splits would be alike where posteriors
+    are wide, and a prior that learned the one by heart would seem to know the other.
+    """
     saved.data.batch_size = ENCODED_AT_ONCE
-    seen = [observe(saved.module, saved.data, split, seed + draw, device) for draw in range(draws)]
+    seen = [observe(saved.module, saved.data, split, noise_seed(split, seed, draw), device) for draw in range(draws)]
     return torch.cat([observed.codes.z for batches in seen for observed in batches])
+
+
+def noise_seed(split: str, seed: int, draw: int) -> int:
+    """Return a seed that no other split, seed or draw has, nor evaluation, whose seeds are small."""
+    return int.from_bytes(hashlib.sha256(f"{split} {seed} {draw}".encode()).digest()[:7])
 
 
 @torch.no_grad()

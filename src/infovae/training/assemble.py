@@ -55,6 +55,9 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
         raise UserError(why, key="likelihood", value=type(module.likelihood).__name__, accepted=accepted)
     module.attach_prior(data.splits["train"].images)
     groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
+    for name in [name for name, own in groups.items() if "params" in own]:
+        why, accepted = "the parameters are those of the part", "a setting of the optimiser, such as lr"
+        raise UserError(why, key=f"parameter_groups.{name}.params", value=groups[name]["params"], accepted=accepted)
     target = {"_target_": cfg.optimizer._target_}
     check_nodes({f"parameter_groups.{name}": own | target for name, own in groups.items()})
     module.parameter_groups = groups

@@ -193,9 +193,13 @@ def fit(run: Run, record: Record) -> None:
     """Begin the record, then train."""
     cfg, trainer, objective = run.cfg, run.trainer, run.module.objective
     record.trainer = trainer
+    bound, weights = run.module.bound, objective.final()
+    fit = f"reconstruction + {weights.rate:g} * rate"
+    if bound is not None:
+        fit = f"{type(bound).__name__} of {bound.samples} codes, with weight {weights.rate:g} on the rate,"
     log.info(
-        "loss = reconstruction + %g * rate + %g * %s%s",
-        *objective.final(), divergence_name(run.module.divergence),
+        "loss = %s + %g * %s%s",
+        fit, weights.divergence, divergence_name(run.module.divergence),
         "" if objective.weighs_divergence else ", which is measured, not optimised",
     )  # fmt: skip
     for name in objective.moving:

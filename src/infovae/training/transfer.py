@@ -64,6 +64,10 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: ImageData) -> Origin:
         accepted = "a run with the same images, network, posterior and prior, or fewer init_parts, as [encoder]"
         raise UserError(f"{path} holds another model: {difference}", key="init_from", value=given, accepted=accepted)
     new = [name for name, value in here.items() if value.shape != there[name].shape]
+    if random := [name for name in new if name.partition(".")[0] in (cfg.get("freeze") or [])]:
+        why = f"{', '.join(random)} start anew with latent_dim={cfg.latent_dim}, and would stay random"
+        accepted = f"[], or latent_dim={latent_dim} as in {given}"
+        raise UserError(why, key="freeze", value=f"[{','.join(cfg.freeze)}]", accepted=accepted)
     module.load_state_dict({name: value for name, value in there.items() if name not in new}, strict=False)
     anew = f"; these start anew: {', '.join(new)}" if new else ""
     log.info("the weights of %s start as those of %s%s", ", ".join(parts), path, anew)
