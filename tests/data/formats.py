@@ -109,6 +109,21 @@ def usps(root: Path, patch: pytest.MonkeyPatch) -> Written:
     return Written(*parts, files)
 
 
+def mnist_binarized(root: Path, patch: pytest.MonkeyPatch) -> Written:
+    folder = root / "binarized_mnist"
+    folder.mkdir(parents=True)
+    sizes = {"train": 12, "test": 5, "valid": 4}
+    patch.setattr("infovae.data.mnist_binarized.SIZES", sizes)
+    parts, files = [], []
+    for split, n in sizes.items():
+        images = noise(n, 1, 28, n) // 128
+        path = folder / f"binarized_mnist_{split}.amat"
+        path.write_text("".join(" ".join(map(str, image.ravel())) + " \n" for image in images))
+        files.append(path)
+        parts.append(Part(images * 255, np.zeros(n, dtype=np.int64)))
+    return Written(parts[0], parts[1], files)
+
+
 def omniglot(root: Path, patch: pytest.MonkeyPatch) -> Written:
     folder = root / "omniglot-py"
     folder.mkdir(parents=True)
@@ -237,6 +252,7 @@ WRITERS: dict[str, Callable[[Path, pytest.MonkeyPatch], Written]] = {
     "emnist": idx_set("EMNIST", emnist_names("balanced"), transposed=True),
     "qmnist": qmnist,
     "usps": usps,
+    "mnist_binarized": mnist_binarized,
     "omniglot": omniglot,
     "svhn": svhn,
     "cifar10": cifar(CIFAR10, "labels"),

@@ -51,6 +51,7 @@ def test_files_are_named_with_their_folder(name: str, tmp_path: Path, monkeypatc
         "image_folder.image_folder",
         "kmnist.kmnist",
         "mnist.mnist",
+        "mnist_binarized.mnist_binarized",
         "mnist_pooled.mnist_pooled",
         "module.ImageData",
         "omniglot.omniglot",

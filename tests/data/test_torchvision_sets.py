@@ -16,6 +16,7 @@ from infovae.data.emnist import emnist
 from infovae.data.fashion_mnist import fashion_mnist
 from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.kmnist import kmnist
+from infovae.data.mnist_binarized import mnist_binarized
 from infovae.data.omniglot import omniglot
 from infovae.data.qmnist import qmnist
 from infovae.data.stl10 import stl10
@@ -26,7 +27,20 @@ from infovae.errors import ArgumentError
 
 SETS: dict[str, Callable[..., ImageSets]] = {
     function.__name__: function
-    for function in (fashion_mnist, kmnist, emnist, qmnist, usps, omniglot, svhn, cifar10, cifar100, stl10, celeba)
+    for function in (
+        fashion_mnist,
+        kmnist,
+        emnist,
+        qmnist,
+        usps,
+        mnist_binarized,
+        omniglot,
+        svhn,
+        cifar10,
+        cifar100,
+        stl10,
+        celeba,
+    )
 }
 
 
