@@ -102,7 +102,7 @@ def test_rounding_of_the_weight_of_a_divergence_is_0() -> None:
     assert alpha + lambda_ - 1 != 0
     assert Objective(alpha, lambda_).weights().divergence == 0
     one, nan = torch.tensor(1.0), torch.tensor(math.nan)
-    assert infovae_loss(one, one, nan, 0.0, torch.tensor(1.0)).isnan()  # type: ignore[arg-type] # it moves
+    assert infovae_loss(one, one, nan, 0.0, torch.tensor(1.0)).isnan()  # it moves
 
 
 @pytest.mark.parametrize("beta", [-0.5, math.inf, math.nan])

@@ -64,8 +64,8 @@ def infovae_loss(
     reconstruction: Float[Tensor, ""],
     rate: Float[Tensor, ""],
     divergence: Float[Tensor, ""] | None,
-    alpha: float,
-    lambda_: float,
+    alpha: Number,
+    lambda_: Number,
 ) -> Float[Tensor, ""]:
     """Return the loss of equation (6), which training minimises, in nats per example.
 
