@@ -30,7 +30,7 @@ DRAWN = [
 
 
 class Listener(Tracker):
-    """Keeps what it is told; ``trouble`` says what goes wrong."""
+    """Records its calls; ``trouble`` chooses what goes wrong."""
 
     last: "Listener"
 

@@ -373,12 +373,14 @@ class InfoVAE(pl.LightningModule):
         self, bound: Bound, batch: Batch, posterior: Distribution, first: Float[Tensor, "n d"], rate_weight: Number
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"]]:
         """Return reconstruction and rate of each example, averaged over its codes, and the negative bound."""
-        draws, log_densities = [first], [posterior.log_prob(first)]
-        while len(draws) < bound.samples:
-            draws.append(self.draw(posterior, batch.global_size))
-            log_densities.append(posterior.log_prob(draws[-1]))
+        draws: list[Tensor] = []
+        log_densities: list[Tensor] = []
+        for number in range(bound.samples):
+            draws.append(self.draw(posterior, batch.global_size) if number else first)
+            if not bound.detaches_posterior:  # at once: a flow knows the density of its latest sample
+                log_densities.append(posterior.log_prob(draws[-1]))
         z, prior = bound.prepare(torch.stack(draws)), self.prior.distribution()
-        log_density = detached(posterior).log_prob(z) if bound.detaches_posterior else torch.stack(log_densities)
+        log_density = torch.stack(log_densities) if log_densities else detached(posterior).log_prob(z)
         images = batch.images.expand(len(z), *batch.images.shape).flatten(0, 1)
         log_likelihood = self.decode(z.flatten(0, 1)).log_prob(images).unflatten(0, z.shape[:2])
         fit = bound(log_likelihood, log_density - prior.log_prob(z), rate_weight)
@@ -386,9 +388,8 @@ class InfoVAE(pl.LightningModule):
 
     def _remember_rate(self) -> None:
         """Let torch.distributions find the KL of this posterior and prior; the search can't be compiled."""
-        parameters = torch.zeros(1, self.posterior.parameters_per_dimension * self.prior.latent_dim, device=self.device)
         with torch.no_grad():
-            posterior: Distribution = self.posterior(parameters)
+            posterior = self.posterior.example(self.prior.latent_dim, self.device)
             rate_of(posterior, self.prior.distribution(), posterior.mean)
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
@@ -430,8 +431,7 @@ def _check_rate(objective: Objective, posterior: Posterior, prior: Prior) -> Non
         why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
     else:
         if objective.free_bits is not None and objective.free_bits_per == "dimension":
-            parameters = torch.zeros(1, posterior.parameters_per_dimension * prior.latent_dim)
-            rates_of_dimensions(posterior(parameters), prior.distribution())
+            rates_of_dimensions(posterior.example(prior.latent_dim), prior.distribution())
         return
     if objective.weighs_rate:
         name = objective.names[0]
@@ -479,8 +479,7 @@ def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior
         accepted = "another divergence, or posterior=diagonal_gaussian"
         raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
     if divergence.needs_gaussian_posterior:
-        example = posterior(torch.zeros(1, posterior.parameters_per_dimension * prior.latent_dim))
-        conditional = getattr(example, "conditional", None)
+        conditional = getattr(posterior.example(prior.latent_dim), "conditional", None)
         if conditional is not None and not conditional.gaussian:
             why = f"the density of one dimension under {type(posterior).__name__} isn't known"
             accepted = "another divergence, or a Gaussian posterior"

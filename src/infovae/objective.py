@@ -215,7 +215,7 @@ class Objective(nn.Module):
     def charged_rate(
         self, posterior: Distribution, prior: Distribution, rates: Float[Tensor, " m"], n: int
     ) -> Float[Tensor, ""]:
-        """Return this process's share of the rate of the global batch or of the free bits, whichever is more.
+        """Return this process's share of the global batch's rate, or of the free bits if they are more.
 
         Args:
             posterior: q(z|x) of this process's m examples.

@@ -151,7 +151,7 @@ def test_compiled_steps_follow_plain_ones(composed: Compose, tmp_path: Path, gra
     assert found[0]["test/loss"] == pytest.approx(found[1]["test/loss"], rel=1e-4)
 
 
-METHOD = '''"""A method of one's own."""
+METHOD = '''"""A method of my own."""
 
 from infovae.module import InfoVAE
 

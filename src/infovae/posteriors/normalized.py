@@ -46,7 +46,7 @@ class Normalized(Posterior):
         self, base: Posterior, latent_dim: int, normalization: Normalization = "cholesky", log_det: float = 0.0
     ) -> None:
         super().__init__()
-        if not _is_known(base(torch.zeros(1, base.parameters_per_dimension * latent_dim))):
+        if not _is_known(base.example(latent_dim)):
             accepted = "the posterior diagonal_gaussian, full_gaussian or deterministic"
             raise ArgumentError("base", type(base).__name__, accepted, "it is neither Gaussian nor a point mass")
         if not -50 <= log_det <= 50:

@@ -48,6 +48,11 @@ class Posterior(nn.Module, ABC):
         super()._apply(at_least_single, recurse)
         return self
 
+    def example(self, latent_dim: int, device: torch.device | str = "cpu") -> Distribution:
+        """Return q(z|x) for an encoder's output of zeros: a specimen, by which to tell what can be done with it."""
+        posterior: Distribution = self(torch.zeros(1, self.parameters_per_dimension * latent_dim, device=device))
+        return posterior
+
     def forward_training(self, parameters: Float[Tensor, "m k"], global_size: int) -> Distribution:
         """Return q(z|x) of this process's rows of a global batch, as training sees it; ``forward`` by default.
 

@@ -37,6 +37,6 @@ class EMA(WeightAveraging):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
-        # What is no tensor isn't averaged. The averaged copy still has a critic's optimiser as it began.
+        # Only tensors are averaged: without this, the averaged copy would keep a critic's optimiser as it began.
         trained = checkpoint.get("current_model_state", {})
         checkpoint["state_dict"] |= {name: value for name, value in trained.items() if name.endswith("_extra_state")}

@@ -30,7 +30,7 @@ SECONDS = 20.0
 class Tracker(Logger):
     """A Lightning logger that hands settings, numbers and pictures to a tracker's own package.
 
-    The run folder has everything too. So an error is told once, and the run goes on.
+    The run folder has everything too, so an error is logged once and the run goes on.
 
     Args:
         option: the logger's option in ``conf/logger/``.
