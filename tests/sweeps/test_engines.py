@@ -34,16 +34,17 @@ def run_two_jobs(command: Command, tmp_path: Path, *overrides: str) -> list[int]
     return [int((tmp_path / "sweep" / name / "threads").read_text()) for name in "01"]
 
 
-def test_joblib_divides_the_cores_among_its_jobs(
+def test_joblib_divides_the_cores_among_its_jobs_which_stream(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """joblib's processes hand down a way of starting others that torch's workers can't use (joblib/joblib#1104)."""
     need("hydra_plugins.hydra_joblib_launcher")
     import joblib
 
     monkeypatch.delenv("OMP_NUM_THREADS")  # the tests' own
-    threads = run_two_jobs(
-        command, tmp_path, "callbacks=checkpoint", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"
-    )
+    streamed = ["data.streaming=always", "data.workers=1", "metrics=[]", "trainer.limit_test_batches=1"]
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    threads = run_two_jobs(command, tmp_path, "callbacks=checkpoint", *streamed, *launcher)
     assert threads == [max(1, joblib.cpu_count() // 2)] * 2
 
 
