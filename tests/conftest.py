@@ -135,7 +135,10 @@ def forks() -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def command(forks: subprocess.Popen[str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Do what `process` does in a fork of a process that has imported the program: 4 s less."""
+    """Do what `process` does in a fork of a process that has imported the program: 4 s less.
+
+    Not for joblib, whose own processes wait for ever under a parent of this kind.
+    """
 
     def run(name: str, *arguments: str, timeout: int = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         printed = [tmp_path_factory.mktemp("printed") / stream for stream in ("stdout", "stderr")]
