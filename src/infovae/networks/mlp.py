@@ -24,9 +24,11 @@ def perceptron(sizes: Sequence[int]) -> nn.Sequential:
 class MLPEncoder(nn.Module):
     """Flatten an example of any shape, and map [0, 1], the range of pixels, to [-1, 1], which trains faster."""
 
-    def __init__(self, image_shape: Sequence[int], outputs: int, hidden: Sequence[int]) -> None:
+    flattens = True
+
+    def __init__(self, shape: Sequence[int], outputs: int, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.layers = perceptron([math.prod(image_shape), *hidden, outputs])
+        self.layers = perceptron([math.prod(shape), *hidden, outputs])
 
     def forward(self, images: Float[Tensor, "n *s"]) -> Float[Tensor, "n k"]:
         parameters: Tensor = self.layers(2 * images.flatten(1) - 1)
@@ -37,10 +39,10 @@ class MLPDecoder(Decoder):
     """Mirror the encoder."""
 
     def __init__(
-        self, latent_dim: int, image_shape: Sequence[int], parameters_per_channel: int, hidden: Sequence[int]
+        self, latent_dim: int, shape: Sequence[int], parameters_per_channel: int, hidden: Sequence[int]
     ) -> None:
         super().__init__()
-        self.output_shape = parameter_shape(image_shape, parameters_per_channel)
+        self.output_shape = parameter_shape(shape, parameters_per_channel)
         self.layers = perceptron([latent_dim, *hidden, math.prod(self.output_shape)])
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n *s"]:
