@@ -3,7 +3,7 @@
 import inspect
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def build_likelihood(cfg: DictConfig, values: Values) -> Likelihood:
     Raises:
         UserError: it isn't one of such values.
     """
-    named = inspect.signature(located(cfg.likelihood.get("_target_"), "likelihood")).parameters
+    named = _arguments_of(cfg.likelihood, "likelihood")
     likelihood: Likelihood = build(cfg.likelihood, "likelihood", **({"values": values} if "values" in named else {}))
     if likelihood.of not in values.suits:
         why = f"it is of {likelihood.of}, and these data are {values.name}"
@@ -143,7 +143,7 @@ def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
     """Return what encoder and decoder are told; None if nothing."""
     if not cfg.get("condition"):
         return None
-    named = inspect.signature(located(cfg.condition.get("_target_"), "condition")).parameters
+    named = _arguments_of(cfg.condition, "condition")
     available = {"classes": data.classes, "columns": data.condition_columns}
     condition: Condition = build(
         cfg.condition, "condition", **{name: size for name, size in available.items() if name in named}
@@ -151,9 +151,15 @@ def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
     return condition
 
 
+def _arguments_of(node: DictConfig, key: str) -> Container[str]:
+    """Return the names of the arguments of what a node names; none if it names nothing, which building refuses."""
+    target = node.get("_target_")
+    return inspect.signature(located(target, key)).parameters if target else ()
+
+
 def _build_network(node: DictConfig, key: str, shape: tuple[int, ...], **arguments: Any) -> Any:
     """Return a network; those written for version 0.1 call the shape of an example ``image_shape``."""
-    named = inspect.signature(located(node.get("_target_"), key)).parameters
+    named = _arguments_of(node, key)
     name = "image_shape" if "image_shape" in named and "shape" not in named else "shape"
     return build(node, key, **{name: shape}, **arguments)
 
@@ -162,7 +168,8 @@ def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> t
     """Return the shape of what an encoder sees: x, and beside it the features of the condition."""
     if not features:
         return shape
-    if getattr(located(encoder.get("_target_"), "network.encoder"), "flattens", False):
+    target = encoder.get("_target_")
+    if target and getattr(located(target, "network.encoder"), "flattens", False):
         return (math.prod(shape) + features,)
     return (shape[0] + features, *shape[1:])
 
