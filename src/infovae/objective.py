@@ -206,12 +206,6 @@ class Objective(nn.Module):
         for controller in self.controllers.values():
             controller.after_step(terms)
 
-    def forward(
-        self, reconstruction: Float[Tensor, ""], rate: Float[Tensor, ""], divergence: Float[Tensor, ""] | None
-    ) -> Float[Tensor, ""]:
-        """Return the loss of a training step: :func:`weighted_loss` by :meth:`weights`."""
-        return weighted_loss(reconstruction, rate, divergence, self.weights())
-
     def charged_rate(
         self, posterior: Distribution, prior: Distribution, rates: Float[Tensor, " m"], n: int
     ) -> Float[Tensor, ""]:

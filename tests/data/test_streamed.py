@@ -1,6 +1,5 @@
 """A streamed set gives what a held one gives."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Literal
@@ -8,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Command, Compose
+from conftest import SMALL, Compose
 from PIL import Image
 from torch.distributions import Normal
 
@@ -170,18 +169,3 @@ def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.Monkey
 def test_impossible_workers_are_refused_before_the_set_is_read(key: str, value: int, accepted: str) -> None:
     with pytest.raises(ArgumentError, match=f"^{key}={value}: invalid; accepted: whole numbers from {accepted}"):
         DataModule(lambda: pytest.fail("read"), **{key: value})  # type: ignore[arg-type]
-
-
-def test_runs_of_a_joblib_sweep_stream(command: Command, folder: Path, tmp_path: Path) -> None:
-    """joblib's processes hand down a way of starting others that torch's workers can't use (joblib/joblib#1104)."""
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    answer = command(
-        "train", "-m", "data=image_folder", f"data.root={folder}", "data.source.size=8", "data.streaming=always",
-        "data.workers=2", "seed=1,2",
-        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep", "latent_dim=2", "logger=none",
-        "network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "trainer.max_epochs=1", "trainer.accelerator=cpu",
-        "data.batch_size=8", "data.train_size=16", "data.validation_size=8", "callbacks=checkpoint", "metrics=[]",
-        "trainer.enable_progress_bar=false", "trainer.limit_test_batches=1",
-    )  # fmt: skip
-    summaries = [json.loads(path.read_text()) for path in tmp_path.glob("sweep/*/summary.json")]
-    assert [summary["status"] for summary in summaries] == ["finished"] * 2, answer.stderr
