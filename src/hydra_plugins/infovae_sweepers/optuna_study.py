@@ -153,7 +153,7 @@ class OptunaStudy(Sweeper):
                 left -= 1
             batch, jobs = jobs[: self.n_jobs], jobs[self.n_jobs :]
             self.validate_batch_is_legal([job.overrides for job in batch])
-            launch(self.launcher, batch)
+            launch(self.launcher, batch, shared)
             launched += batch
             for job in batch:
                 self._tell(study, job)

@@ -12,7 +12,7 @@ from infovae.errors import UserError
 from infovae.evaluation.load import Weights
 from infovae.evaluation.measure import Measured, draw, measure
 from infovae.evaluation.subjects import Subject, check_subjects, run_folders, subjects
-from infovae.evaluation.table import print_measured
+from infovae.metrics.table import print_measured
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.picture import Pixels
 from infovae.runs.disk import disk_errors
@@ -95,7 +95,7 @@ def _record(subject: Subject, measured: Measured, cfg: DictConfig, device: torch
     with disk_errors(f"results in {folder}"):
         refuse_links(path.parent, inside)
         write_record(path, record)
-    print_measured(subject.name, measured)
+    print_measured(subject.name, measured.values)
     for metric, reason in measured.reasons.items():
         print(f"nan: {metric}: {reason}")
     print(f"results: {path}")

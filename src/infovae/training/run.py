@@ -19,6 +19,7 @@ from infovae.runs.files import refuse_unfit
 from infovae.runs.folder import write_record
 from infovae.runs.lock import claimed
 from infovae.schedules.label import weight_label
+from infovae.terminal.lines import name_lines
 from infovae.training.assemble import (
     build_data,
     build_loggers,
@@ -103,6 +104,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
+    if in_sweep():
+        name_lines(f"job {Path(cfg.run_dir).name}")
     remember_missing_gpu()
     keep_freed_memory()
     with termination_notice() as notice:
