@@ -11,7 +11,7 @@ from infovae.runs.safe_yaml import safe_yaml
 
 log = logging.getLogger(__name__)
 
-NOT_OF_THE_JOB = ("sweep.resume=", "sweep.trial=", "resume=")
+NOT_OF_THE_JOB = ("sweep.resume=", "sweep.trial=", "resume=", "trainer.enable_progress_bar=")
 """Overrides that say how a job runs, not which job it is."""
 
 

@@ -28,7 +28,7 @@ def shell_line(*words: str) -> str:
 
 
 def override(key: str, value: object) -> str:
-    """Return ``key=value`` as Hydra reads it; the value is in quotes if it has characters that Hydra would take apart."""
+    """Return ``key=value`` as Hydra reads it; in quotes if Hydra would take the value apart."""
     text = str(value)
     if re.fullmatch(r"[\w./:@?|%*+\-]+", text):
         return f"{key}={text}"

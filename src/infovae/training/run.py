@@ -43,6 +43,7 @@ from infovae.training.checks import (
     check_schedules,
     check_transfer,
     checkpoint_files,
+    tell_short_epochs,
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
@@ -207,6 +208,7 @@ def fit(run: Run, record: Record) -> None:
     )  # fmt: skip
     for name in objective.moving:
         log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
+    tell_short_epochs(run.data)
     trainer.loggers = build_loggers(cfg)
     record.begin(cfg)
     if run.origin is not None and is_first_process():
