@@ -59,7 +59,7 @@ def _listed_by_folder(jobs: Sequence[Job], shared: Collection[str]) -> Iterator[
         listed = LISTED.match(str(record.msg)) if record.name.startswith("hydra") else None
         if listed:
             job = jobs[int(listed[1])]
-            record.msg = f"\t#{job.folder.name} : {' '.join(entry for entry in job.overrides if entry not in shared)}"
+            record.msg = f"\t#{job.folder.name} : {' '.join(entry for entry in job.identity if entry not in shared)}"
         return record
 
     logging.setLogRecordFactory(made)
