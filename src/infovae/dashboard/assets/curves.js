@@ -10,9 +10,9 @@ async function drawCurves() {
   const grid = byId("curves-further");
   for (const plot of [...grid.children].slice(further.length)) Plotly.purge(plot), plot.remove();
   while (grid.children.length < further.length) grid.append(element("div", { class: "plot", id: `curves-plot-${grid.children.length + 2}` }));
-  byId("panel-curves").classList.toggle("several", further.length > 0);
   await drawCurve("curves-plot", byId("curves-metric").value);
   for (const [at, metric] of further.entries()) await drawCurve(`curves-plot-${at + 2}`, metric, { showlegend: false });
+  for (const plot of grid.children) Plotly.Plots.resize(plot); // a chart beside it makes it narrower
 }
 
 function drawCurve(id, metric, look = {}) {

@@ -39,9 +39,9 @@ function showEnlarged() {
 }
 
 function listenToEnlarged() {
-  byId("enlarged").addEventListener("keydown", (event) => {
+  document.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: () => stepEnlarged(-1), ArrowRight: () => stepEnlarged(1), ArrowUp: () => stepRun(-1), ArrowDown: () => stepRun(1) }[event.key];
-    if (!step) return;
+    if (!step || !byId("enlarged").open) return;
     event.preventDefault();
     step();
   });
