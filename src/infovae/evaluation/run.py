@@ -1,5 +1,6 @@
 """The `evaluate` command: measure and draw trained models, and record the results."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -12,7 +13,7 @@ from infovae.errors import UserError
 from infovae.evaluation.load import Weights
 from infovae.evaluation.measure import Measured, draw, measure
 from infovae.evaluation.subjects import Subject, check_subjects, run_folders, subjects
-from infovae.evaluation.table import print_measured
+from infovae.metrics.table import print_measured
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.picture import Pixels
 from infovae.runs.disk import disk_errors
@@ -55,10 +56,12 @@ def evaluate(cfg: DictConfig) -> None:
     for subject in subjects(cfg, run_folders(cfg)):
         if isinstance(subject.model, torch.nn.Module):
             subject.model.to(device)
-        measured = Measured({}, {}, {})
+        keep = partial(_record, subject, cfg, device)
+        measured = Measured({}, {}, {}, [])
         if metrics:
-            measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device)
-        _record(subject, measured, cfg, device)
+            measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device, keep)
+        keep(measured)
+        _print(subject, measured)
         drawn = {}
         if pictures:
             images = _images(subject, cfg) if any(picture.examples for picture in pictures.values()) else None
@@ -76,8 +79,8 @@ def _images(subject: Subject, cfg: DictConfig) -> DataModule:
     return data
 
 
-def _record(subject: Subject, measured: Measured, cfg: DictConfig, device: torch.device) -> None:
-    """Write and print what was measured, with all that the numbers depend on."""
+def _record(subject: Subject, cfg: DictConfig, device: torch.device, measured: Measured) -> None:
+    """Write what was measured until now, with all that the numbers depend on."""
     folder, inside = subject.results
     path = folder / "evaluation.json"
     record = {
@@ -91,14 +94,18 @@ def _record(subject: Subject, measured: Measured, cfg: DictConfig, device: torch
         "device": str(device),
         "metrics": measured.values,
         "seconds": measured.seconds,
+        "not_yet_measured": measured.left,
     }
     with disk_errors(f"results in {folder}"):
         refuse_links(path.parent, inside)
         write_record(path, record)
-    print_measured(subject.name, measured)
+
+
+def _print(subject: Subject, measured: Measured) -> None:
+    print_measured(subject.name, measured.values)
     for metric, reason in measured.reasons.items():
         print(f"nan: {metric}: {reason}")
-    print(f"results: {path}")
+    print(f"results: {subject.results.folder / 'evaluation.json'}")
 
 
 def _save(subject: Subject, drawn: dict[str, Pixels]) -> None:

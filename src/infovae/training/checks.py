@@ -1,5 +1,6 @@
 """What can be known to be wrong with a run before anything is written or trained."""
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ from infovae.training.callbacks.kept_weights import KeepsWeights
 from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.callbacks.measured_weights import averages
 from infovae.training.job import divergence_name, in_sweep
+
+log = logging.getLogger(__name__)
 
 TO_LOGGERS = (DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor)
 """Callbacks that write to loggers alone."""
@@ -125,6 +128,16 @@ def check_batch(module: InfoVAE, data: DataModule) -> None:
         why = f"batches of {size} are too small for divergence {divergence_name(module.divergence)}"
         accepted = f"batches and a train_size of at least {needed}"
         raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
+
+
+def tell_short_epochs(data: ImageData) -> None:
+    """Warn if an epoch has one step: whatever counts epochs, such as ``trainer.max_epochs``, then counts steps."""
+    size = len(data.splits["train"].images)
+    if data.steps_per_epoch is None and size < 2 * data.batch_size:
+        log.warning(
+            "an epoch is one step: %d training images, and data.batch_size=%d; a smaller data.batch_size makes more, "
+            "and data.steps_per_epoch=100 makes it 100 steps", size, data.batch_size,
+        )  # fmt: skip
 
 
 def check_schedules(module: InfoVAE, trainer: pl.Trainer, data: DataModule) -> None:

@@ -19,6 +19,7 @@ from infovae.runs.files import refuse_unfit
 from infovae.runs.folder import write_record
 from infovae.runs.lock import claimed
 from infovae.schedules.label import weight_label
+from infovae.terminal.lines import name_lines
 from infovae.training.assemble import (
     build_data,
     build_loggers,
@@ -42,6 +43,7 @@ from infovae.training.checks import (
     check_schedules,
     check_transfer,
     checkpoint_files,
+    tell_short_epochs,
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
@@ -103,6 +105,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
+    if in_sweep():
+        name_lines(f"job {Path(cfg.run_dir).name}")
     remember_missing_gpu()
     keep_freed_memory()
     with termination_notice() as notice:
@@ -204,6 +208,7 @@ def fit(run: Run, record: Record) -> None:
     )  # fmt: skip
     for name in objective.moving:
         log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
+    tell_short_epochs(run.data)
     trainer.loggers = build_loggers(cfg)
     record.begin(cfg)
     if run.origin is not None and is_first_process():
