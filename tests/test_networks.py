@@ -87,7 +87,7 @@ def test_signals_images_and_volumes_by_one_code(sides: tuple[int, ...], channels
 def test_rows_of_a_table_need_no_spatial_dimension() -> None:
     assert MLPEncoder((5,), 7, [4])(torch.rand(2, 5)).shape == (2, 7)
     assert MLPDecoder(3, (5,), 2, [4])(torch.rand(2, 3)).shape == (2, 10)
-    with pytest.raises(ArgumentError, match=r"image_shape=\[5\].* accepted: examples of 1 to 3 spatial dimensions"):
+    with pytest.raises(ArgumentError, match=r"shape=\[5\].* accepted: examples of 1 to 3 spatial dimensions"):
         ConvEncoder((5,), 7)
 
 

@@ -169,7 +169,7 @@ def _declared() -> dict[Any, Any]:
     """Return the content of the running command's config file, and the keys of groups that have a chosen option."""
     hydra = HydraConfig.get()
     folders = [CONF, *(Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file")]
-    files = [folder / f"{name}.yaml" for folder in folders for name in ("image_data", hydra.job.config_name)]
+    files = [folder / f"{name}.yaml" for folder in folders for name in ("data_module", hydra.job.config_name)]
     declared: dict[Any, Any] = {}
     for path in filter(Path.is_file, files):
         content = OmegaConf.to_container(OmegaConf.load(path))

@@ -28,11 +28,13 @@ def perceptron(sizes: Sequence[int], activation: Activation = "relu") -> nn.Sequ
 class MLPEncoder(nn.Module):
     """Flatten an example of any shape, and map [0, 1], the range of pixels, to [-1, 1], which trains faster."""
 
+    flattens = True
+
     def __init__(
-        self, image_shape: Sequence[int], outputs: int, hidden: Sequence[int], activation: Activation = "relu"
+        self, shape: Sequence[int], outputs: int, hidden: Sequence[int], activation: Activation = "relu"
     ) -> None:
         super().__init__()
-        self.layers = perceptron([math.prod(image_shape), *hidden, outputs], activation)
+        self.layers = perceptron([math.prod(shape), *hidden, outputs], activation)
 
     def forward(self, images: Float[Tensor, "n *s"]) -> Float[Tensor, "n k"]:
         parameters: Tensor = self.layers(2 * images.flatten(1) - 1)
@@ -45,13 +47,13 @@ class MLPDecoder(Decoder):
     def __init__(
         self,
         latent_dim: int,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         parameters_per_channel: int,
         hidden: Sequence[int],
         activation: Activation = "relu",
     ) -> None:
         super().__init__()
-        self.output_shape = parameter_shape(image_shape, parameters_per_channel)
+        self.output_shape = parameter_shape(shape, parameters_per_channel)
         self.layers = perceptron([latent_dim, *hidden, math.prod(self.output_shape)], activation)
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n *s"]:

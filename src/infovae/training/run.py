@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.config.check import check
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, changes, config_of, refuse_changes, refuse_without_training
@@ -81,7 +81,7 @@ class Run(NamedTuple):
     """
 
     cfg: DictConfig
-    data: ImageData
+    data: DataModule
     module: InfoVAE
     trainer: pl.Trainer
     origin: Origin | None

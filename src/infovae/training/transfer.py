@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.runs.changes import config_of
@@ -40,7 +40,7 @@ class Origin(NamedTuple):
     new: list[str]
 
 
-def start_from(module: InfoVAE, cfg: DictConfig, data: ImageData) -> Origin:
+def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
     """Put the weights of ``init_from`` into a new model, and return where they come from.
 
     A model with another ``latent_dim`` is filled too: the weights whose shape depends on it start anew.
@@ -80,7 +80,7 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: ImageData) -> Origin:
     return Origin(str(path.absolute()), digest, epoch, parts, new)
 
 
-def _similar(cfg: DictConfig, data: ImageData, latent_dim: int) -> nn.Module:
+def _similar(cfg: DictConfig, data: DataModule, latent_dim: int) -> nn.Module:
     """Return a model that differs from the configured one in the size of its codes alone."""
     other = cfg.copy()
     other.latent_dim = latent_dim
