@@ -40,6 +40,14 @@ def test_the_paper_s_network_has_the_authors_sizes() -> None:
     assert sum(p.numel() for p in decoder.parameters()) == 1024 * 11 + 6272 * 1025 + 64 * (128 * 16) + 64 + 64 * 16 + 1
 
 
+def test_the_units_of_a_perceptron_are_as_chosen() -> None:
+    z = torch.randn(4, 3)
+    for activation, unit in (("relu", torch.relu), ("tanh", torch.tanh)):
+        decoder = MLPDecoder(3, (5,), 1, [4], activation)  # type: ignore[arg-type]
+        first, last = decoder.layers[0], decoder.layers[2]
+        torch.testing.assert_close(decoder(z), last(unit(first(z))))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -63,8 +63,9 @@ SMALLER = {
     "comparison": [*NETWORK, *DIGITS, "data.train_size=1050", "data.steps_per_epoch=1"],
     "beyond_the_authors": [*NETWORK, *DIGITS, "seed=1,2"],
     "held_at_the_prior": [*NETWORK, *DIGITS, "seed=1,2"],
+    "likelihood": [*NETWORK[1:], *DIGITS, "data.train_size=1050", "data.steps_per_epoch=1", "compile=false"],
 }
-ARMS = {"comparison": ["elbo", "beta_vae", "sinkhorn"]}
+ARMS = {"comparison": ["elbo", "beta_vae", "sinkhorn"], "likelihood": ["elbo", "iwae_5", "aae"]}
 """Where all would take too long."""
 EVALUATION = [
     "metrics.annealed_importance.images=2",
@@ -74,6 +75,7 @@ EVALUATION = [
     "metrics.sample_quality.samples=100",
     "metrics.sample_quality.subset_size=50",
 ]
+WEIGHTS = {"likelihood": ["metrics.importance_weighted.images=2", "metrics.importance_weighted.samples=2"]}
 
 
 def figure_of(name: str) -> Figure:
@@ -98,7 +100,7 @@ def test_each_figure_is_drawn_from_tiny_cells(composed: Compose, name: str, tmp_
         train(composed(*overrides, run_dir=tmp_path / str(position)))
         cells.append(Cell(tmp_path / str(position)))
     if figure.evaluation:
-        evaluation = laid_over(figure.evaluation["quick"], EVALUATION)
+        evaluation = laid_over(figure.evaluation["quick"], EVALUATION + WEIGHTS.get(name, []))
         assert evaluated(cells, evaluation) == []
         evaluate_cells(cells, evaluation, classifier=None)
         assert evaluated(cells, evaluation) == cells

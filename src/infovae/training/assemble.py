@@ -66,6 +66,11 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
     check_nodes({f"parameter_groups.{name}": own | target for name, own in groups.items()})
     module.parameter_groups = groups
     frozen = cfg.get("freeze") or []
+    for name in set(groups).intersection(frozen):
+        why = f"freeze=[{','.join(frozen)}] keeps it as it is, so the optimiser never sees it"
+        raise UserError(
+            why, key=f"parameter_groups.{name}", accepted="settings of a part that learns, or another freeze"
+        )
     module.freeze_parts(frozen)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise UserError("nothing learns", key="freeze", value=f"[{','.join(frozen)}]", accepted="one of them")

@@ -55,6 +55,10 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
     """
     given = Path(cfg.init_from)
     path = given / "checkpoints" / LAST if given.is_dir() else given
+    if not path.is_file():
+        why = f"it has no {path.relative_to(given)}" if given.is_dir() else "no such folder or file"
+        accepted = "a run folder, as outputs/DATE/TIME-NAME, or one of its checkpoints"
+        raise UserError(why, key="init_from", value=given, accepted=accepted)
     checkpoint = read_checkpoint(path, f"init_from={given}")
     latent_dim = (config_of(checkpoint, path) or {}).get("latent_dim", cfg.latent_dim)
     parts = list(PARTS) if cfg.init_parts is None else list(dict.fromkeys(cfg.init_parts))
