@@ -193,7 +193,7 @@ def test_a_function_of_the_user_s_is_traced_through_our_class(tmp_path: Path, mo
     (tmp_path / "their_data.py").write_text("def images():\n    return [][0]\n")
     monkeypatch.syspath_prepend(tmp_path)
     source = {"_target_": "their_data.images", "_partial_": True}
-    node = OmegaConf.merge(OmegaConf.load(CONF / "image_data.yaml").data, {"source": source, "seed": 1})
+    node = OmegaConf.merge(OmegaConf.load(CONF / "data_module.yaml").data, {"source": source, "seed": 1})
     with pytest.raises(UserError, match=r"^data: IndexError") as refusal:
         build(node, "data")
     assert "their_data.py" in refusal.value.details

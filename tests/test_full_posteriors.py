@@ -419,7 +419,7 @@ def test_a_run_resumes_to_the_same_weights_and_measures_itself(composed: Compose
     # The covariance doesn't depend on the noise of the codes; the MMD is of other draws.
     assert measured["test/log_det_covariance"] == pytest.approx(summary["test/log_det_covariance"], abs=1e-4)
     assert measured["test/mmd_standardized"] == pytest.approx(
-        measured["test/mmd"] / null_deviation(len(whole.data.splits["test"].images), 2, 2.0)
+        measured["test/mmd"] / null_deviation(len(whole.data.splits["test"].x), 2, 2.0)
     )
 
 

@@ -129,7 +129,10 @@ def test_a_schedule_counts_the_optimiser_s_steps(composed: Compose, tmp_path: Pa
         ),
         (["schedule@model.lambda_=linear", "model.lambda_.steps=-4"], r"model.lambda_.steps=-4: too small"),
         (["schedule@model.lambda_=linear", "model.lambda_=3"], r"model.lambda_=3: takes the place of schedule@model.l"),
-        (["schedule@model.lambda_=hold_rate"], r"model.lambda_=0 at a bound: with alpha=0 the divergence"),
+        (
+            ["schedule@model.lambda_=hold_rate"],
+            r"model.lambda_.low=0: with alpha=0 the divergence .* values of at least 1",
+        ),
         (
             ["model=mmd_vae", "posterior=deterministic", "schedule@model.lambda_=hold_rate"],
             r"model.lambda_=HoldRate: a Deterministic posterior has an infinite rate",
@@ -180,8 +183,12 @@ def test_a_controller_in_the_place_of_alpha_sets_the_weight_of_the_rate() -> Non
     assert [float(value) for value in objective.values().values()] == [0.75, 200]
     assert float(objective.weights().rate) == 0.25
     assert objective.final() == Weights(0.5, 199.5)
-    with pytest.raises(ArgumentError, match=r"lambda_=50 at a bound: with alpha=-99 .* lambda_ >= 100"):
+    with pytest.raises(ArgumentError, match=r"^alpha.high=100: with alpha=-99 .* at most 50, which is lambda_$"):
         Objective(HoldRate(10), 50.0)
+    with pytest.raises(
+        ArgumentError, match=r"^alpha.high=100: with alpha=-99 .* at most 3, which is lambda_ at step 0$"
+    ):
+        Objective(HoldRate(10), Linear(3, 200, 4))
 
 
 @pytest.mark.parametrize("per", ["dimension", "whole"])

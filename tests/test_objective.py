@@ -176,7 +176,7 @@ def test_alpha_0_lambda_1_is_the_elbo_in_loss_and_gradient(composed: Compose, di
     torch.manual_seed(0)
     module = build_module(cfg, data)
     batch = next(iter(data.train_dataloader()))
-    images = batch.images
+    images = batch.x
     loss, gradients = step(module, batch)
 
     # The ELBO by hand, from the same noise.

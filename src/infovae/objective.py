@@ -270,6 +270,11 @@ class Objective(nn.Module):
             raise ArgumentError("lambda_", f"{lambda_:g}{where}", "finite values of at least 0")
         if (weight := _divergence_weight(alpha, lambda_)) < 0:
             why = f"with alpha={alpha:g} the divergence would be rewarded (alpha + lambda_ - 1 = {weight:g})"
+            if "lambda_" in self.controllers:
+                raise ArgumentError("lambda_.low", f"{lambda_:g}", f"values of at least {1 - alpha:g}", why)
+            if "alpha" in self.controllers:
+                accepted = f"values of at most {lambda_:g}, which is lambda_{where if self.length else ''}"
+                raise ArgumentError("alpha.high", f"{1 - alpha:g}", accepted, why)
             raise ArgumentError("lambda_", f"{lambda_:g}{where}", f"lambda_ >= {1 - alpha:g}", why)
 
     def _weigh(self, alpha: Number, lambda_: Number) -> Weights:

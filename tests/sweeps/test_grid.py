@@ -204,7 +204,7 @@ def test_a_killed_sweep_goes_on_where_it_was(command: Command, composed: Compose
 
     answer = command("train", f"sweep.resume={sweep}")
     assert "(2 of 3 jobs to run)" in answer.stdout
-    assert re.findall(r"#(\d+) : .* model.lambda_=(\S+)", answer.stdout) == [("1", "0.5"), ("2", "3")]
+    assert re.findall(r"#(\d+) : model.lambda_=(\S+)$", answer.stdout, re.MULTILINE) == [("1", "0.5"), ("2", "3")]
     assert answer.returncode == 1
     listed, last = answer.stderr.splitlines()[-2:]
     assert listed.startswith("job 1 (model.lambda_=0.5): UserError: model.lambda_=0.5: with alpha=0 ")

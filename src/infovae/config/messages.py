@@ -131,9 +131,20 @@ def _wrong_override() -> UserError | None:
             return UserError(
                 "several values", key=line, accepted=f"one, a list as {key}=[{line.partition('=')[2]}]{more}"
             )
+        if places := _places_of(key) if override.package is None else []:
+            there = [f"{place}={line.partition('=')[2]}" for place in places]
+            return UserError("its place is missing", key=line, accepted=", ".join(there))
         if is_group(key.replace("/", ".")) and not override.is_delete() and not isinstance(value, str | list):
             return UserError("not an option", key=line, accepted=", ".join(options(key)))
     return None
+
+
+def _places_of(group: str) -> list[str]:
+    """Return the keys by which a group is chosen that has several places in the config, such as schedule@model.beta."""
+    path = CONF / f"{subcommand()}.yaml"
+    defaults = OmegaConf.load(path if path.is_file() else CONF / "config.yaml").defaults
+    keys = [str(key) for entry in defaults if isinstance(entry, DictConfig) for key in entry]
+    return [key for key in keys if key.startswith(f"{group}@")]
 
 
 def _already_there(error: ConfigCompositionException) -> UserError | None:

@@ -2,15 +2,18 @@
 
 import ipaddress
 import re
+import secrets
 import socket
 import sys
 import traceback
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from infovae.dashboard.folders import find_runs
+from infovae.dashboard.notes import write_notes
 from infovae.dashboard.page import page
 from infovae.dashboard.pictures import read_picture
 from infovae.dashboard.reading import UnreadableError
@@ -18,6 +21,7 @@ from infovae.dashboard.watch import Watch
 from infovae.errors import UserError
 from infovae.terminal.printable import without_controls
 
+NOTES = re.compile(r"/notes/(?P<run>[0-9]{1,9})")
 PICTURE = re.compile(r"/figures/(?P<run>[0-9]{1,9})/(?P<file>[^/]+)")
 
 
@@ -49,7 +53,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answer GET alone; refuse every path but three."""
+    """Answer GET of three paths, and PUT of a run's notes; refuse all else."""
 
     server: Server
     protocol_version = "HTTP/1.1"
@@ -76,6 +80,36 @@ class Handler(BaseHTTPRequestHandler):
             self._picture(int(picture["run"]), unquote(picture["file"]))
         else:
             self._refuse(HTTPStatus.NOT_FOUND)
+
+    def do_PUT(self) -> None:
+        """Write a run's notes, for a page on this machine that we served."""
+        address = NOTES.fullmatch(self.path)
+        run = self.server.watch.run(int(address["run"])) if address else None
+        length = self.headers.get("Content-Length", "")
+        self.close_connection = True  # what is refused is left unread
+        # A foreign page can send requests here, but it can't read the token.
+        is_ours = self._host_is_ours() and ipaddress.ip_address(self.client_address[0]).is_loopback
+        if not is_ours or not secrets.compare_digest(
+            self.headers.get("X-Token", "").encode(), self.server.watch.instance.encode()
+        ):
+            self._refuse(HTTPStatus.FORBIDDEN)
+        elif address is None or run is None:
+            self._refuse(HTTPStatus.NOT_FOUND)
+        elif not re.fullmatch(r"[0-9]{1,5}", length):
+            self._refuse(HTTPStatus.BAD_REQUEST)
+        else:
+            self._write_notes(int(address["run"]), run.folder, self.rfile.read(int(length)))
+
+    def _write_notes(self, number: int, folder: Path, content: bytes) -> None:
+        try:
+            write_notes(folder, content)
+        except ValueError:
+            self._refuse(HTTPStatus.BAD_REQUEST)
+        except (OSError, UserError):
+            self._refuse(HTTPStatus.CONFLICT)
+        else:
+            self.server.watch.look_again(number)
+            self._answer("application/json", b"{}")
 
     def _data(self, since: int) -> None:
         self.server.watch.refresh()

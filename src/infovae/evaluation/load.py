@@ -10,7 +10,9 @@ import torch
 from omegaconf import DictConfig
 
 from infovae.config.check import check_nodes
-from infovae.data.module import ImageData
+from infovae.data.description import Description, description_in
+from infovae.data.examples import Inputs
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.evaluation.run_config import read_config
 from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part, parts_of
@@ -30,17 +32,27 @@ class SavedRun:
         checkpoint: the file that holds the weights.
         cfg: its config.
         module: with the trained weights.
-        image_shape: (channels, height, width) of the images it was trained on.
+        description: what the model was told of its data.
     """
 
     folder: Path
     checkpoint: Path
     cfg: DictConfig
     module: InfoVAE
-    image_shape: tuple[int, int, int]
+    description: Description
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(c, *s) of an example."""
+        return self.description.shape
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """``shape``, under its name in version 0.1."""
+        return self.shape
 
     @cached_property
-    def data(self) -> ImageData:
+    def data(self) -> DataModule:
         """The run's images, split as they were in training; read at first use.
 
         Raises:
@@ -81,18 +93,18 @@ def load(
     if not trust:
         check_trusted(cfg, folder)
     check_nodes(parts_of(cfg))
-    described = _described(content) if is_own_part(cfg.prior.get("_target_"), PARTS["prior"]) else None
+    described = description_in(content) if is_own_part(cfg.prior.get("_target_"), PARTS["prior"]) else None
     data = None
     if described is None:
         data = _read_data(cfg, path)
-        described = data.image_shape, data.evaluation_splits
-    shape, splits = described
+        described = data.description
     with torch.random.fork_rng():
-        module = build_bare_module(cfg, shape, splits)
-        # A prior of this package replaces what it takes from images by its weights.
-        module.attach_prior(data.splits["train"].images if data else torch.zeros(1, *shape, dtype=torch.uint8))
+        module = build_bare_module(cfg, described)
+        # A prior of this package replaces what it takes from the examples by its weights.
+        nothing = Inputs(torch.zeros(1, *described.shape, dtype=torch.uint8), described.values)
+        module.attach_prior(data.inputs("train") if data else nothing)
     load_weights(module, _chosen(content, weights, path), path)
-    saved = SavedRun(folder, path, cfg, module.eval(), shape)
+    saved = SavedRun(folder, path, cfg, module.eval(), described)
     if data:
         saved.__dict__["data"] = data  # of the cached property: don't read them twice
     return saved
@@ -112,17 +124,7 @@ def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) 
     return chosen
 
 
-def _described(checkpoint: Mapping[str, Any]) -> tuple[tuple[int, int, int], tuple[str, ...]] | None:
-    """Return the shape of a run's images and its evaluation splits; None if the checkpoint doesn't tell them."""
-    match checkpoint.get("ImageData"):
-        case {"image_shape": [int(channels), int(height), int(width)], "evaluation_splits": [*splits]} if min(
-            channels, height, width
-        ) > 0 and all(split in ("validation", "test") for split in splits):
-            return (channels, height, width), tuple(splits)
-    return None
-
-
-def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> ImageData:
+def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> DataModule:
     """Return the images of a run, which may have been made in another folder.
 
     Args:

@@ -10,13 +10,8 @@ from hydra.errors import OverrideParseException
 
 def not_overridden(overrides: Iterable[str], by: Iterable[str]) -> list[str]:
     """Return the overrides whose key none of the others has."""
-    keys = {_key(entry) for entry in by}
-    return [entry for entry in overrides if _key(entry) not in keys]
-
-
-def quoted(value: str) -> str:
-    """Return text as an override can hold it, whatever its characters."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + match[2].replace("'", "\\'"), value) + "'"
+    keys = {key_of(entry) for entry in by}
+    return [entry for entry in overrides if key_of(entry) not in keys]
 
 
 def unquoted(value: str) -> str:
@@ -53,5 +48,6 @@ def _parsed(argument: str) -> Override | None:
         return None
 
 
-def _key(override: str) -> str:
+def key_of(override: str) -> str:
+    """Return the key that an override sets, without the signs before it."""
     return override.partition("=")[0].lstrip("+~")
