@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -168,10 +168,21 @@ class InfoVAE(pl.LightningModule):
             self.get_submodule(name).eval()
         return self
 
-    def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
-        """Return q(z|x)."""
-        posterior: Distribution = self.posterior(_full_precision(self.encoder(images.to(self.dtype))))
+    def encode(self, images: Shaped[Tensor, "n c h w"]) -> Distribution:
+        """Return q(z|x) of pixels in [0, 1]; bytes are scaled to them.
+
+        Raises:
+            ArgumentError: whole numbers of another type, where the model is of numbers.
+        """
+        posterior: Distribution = self.posterior(_full_precision(self.encoder(self._inputs(images))))
         return posterior
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        if self.likelihood.of == "numbers" and not images.is_floating_point() and images.dtype != torch.bool:
+            if images.dtype != torch.uint8:
+                raise ArgumentError("images", ..., "floats in [0, 1], or bytes (torch.uint8)", f"type {images.dtype}")
+            return images.to(self.dtype) / 255
+        return images.to(self.dtype)
 
     def encode_training(self, batch: Batch) -> Distribution:
         """Return q(z|x) of this process's rows, as training sees it: normalised by the global batch's moments, say."""

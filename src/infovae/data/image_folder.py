@@ -95,7 +95,8 @@ def image_folder(
             "%s: skipped %d of %d images that can't be read; the first is %s", root, len(bad), len(paths), bad[0]
         )
     _warn(root, lossy, white)
-    data = LabelledImages(files if images is None else images, _classes(Path(root), paths))
+    labels, classes = _classes(Path(root), paths)
+    data = LabelledImages(files if images is None else images, labels, None, files.names, classes)
     if bad:
         data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
     return hold_out(data, test_fraction, test_seed)
@@ -158,7 +159,8 @@ def _files_below(root: Path) -> list[Path]:
     return found
 
 
-def _classes(root: Path, paths: Sequence[Path]) -> Tensor:
+def _classes(root: Path, paths: Sequence[Path]) -> tuple[Tensor, tuple[str, ...]]:
+    """Return the class of each file, and the names of the classes."""
     folders = ["" if path.parent == root else path.relative_to(root).parts[0] for path in paths]
     numbers = {name: number for number, name in enumerate(sorted(set(folders)))}
-    return torch.tensor([numbers[folder] for folder in folders])
+    return torch.tensor([numbers[folder] for folder in folders]), tuple(numbers)

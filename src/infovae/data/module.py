@@ -15,7 +15,7 @@ from torch import Tensor
 from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization
 from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.loader import Batch, EpochOrder, ImageLoader, ServedImages, TensorImages
+from infovae.data.loader import Batch, EpochOrder, ImageLoader, ServedImages, StoredOrder, TensorImages
 from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
 from infovae.data.splits import balanced_subset, random_cut
 from infovae.data.streamed import StreamedImages
@@ -28,7 +28,7 @@ class ImageData(pl.LightningDataModule):
     """Splits an image set by seed and serves it, from the training device if it fits there.
 
     The constructor reads the set. Labels that aren't 0 to k - 1 are numbered so, in their order; ``classes`` holds the
-    original label of each number.
+    original label of each number, and ``class_names`` its name.
 
     Args:
         source: returns the set; called once, with ``root`` or ``path`` if one is given.
@@ -81,6 +81,7 @@ class ImageData(pl.LightningDataModule):
         places = {name: _place(name, place) for name, place in (("root", root), ("path", path)) if place is not None}
         self.source = functools.partial(source, **places)
         sets, self.classes = _numbered(_read(self.source, places))
+        self.class_names = sets.train.classes or tuple(map(str, self.classes.tolist()))
         generator = torch.Generator().manual_seed(seed)
         held_out = _held_out(validation_size, len(sets.train.images), sets.validation is not None)
         fit, rest = random_cut(len(sets.train.images), held_out, generator)
@@ -126,7 +127,7 @@ class ImageData(pl.LightningDataModule):
     @functools.cached_property  # streamed images are read from files, and every checkpoint holds it
     def fingerprint(self) -> str:
         """A digest of the training split's size, and of 500 of its images with their labels."""
-        images, labels, _ = self.splits["train"]
+        images, labels = self.splits["train"][:2]
         chosen = torch.linspace(0, len(images) - 1, min(500, len(images))).long()
         digest = hashlib.sha256(f"{len(images)} {self.image_shape}".encode())
         for part in (images[chosen], labels[chosen]):
@@ -142,14 +143,15 @@ class ImageData(pl.LightningDataModule):
     def test_dataloader(self) -> ImageLoader:
         return self.evaluation_loader("test")
 
-    def evaluation_loader(self, name: str, shared: bool = True) -> ImageLoader:
+    def evaluation_loader(self, name: str, shared: bool = True, stored_order: bool = False) -> ImageLoader:
         """Return a loader of a split, in an order that never changes.
 
         Args:
             name: ``train``, ``validation`` or ``test``.
             shared: whether each process takes its rows of every batch; otherwise each gets all of them.
+            stored_order: whether that order is the split's own; otherwise it is random.
         """
-        return self._loader(name, training=False, shared=shared)
+        return self._loader(name, training=False, shared=shared, order=StoredOrder if stored_order else EpochOrder)
 
     def check_world_size(self, world_size: int) -> None:
         """Refuse batches that can't be divided evenly among so many processes.
@@ -175,12 +177,19 @@ class ImageData(pl.LightningDataModule):
 
     def first_batch(self, name: str, device: torch.device) -> Batch:
         """Return the first examples of a split, as they are stored, as one batch."""
-        images, labels, factors = self.splits[name]
+        images, labels, factors = self.splits[name][:3]
         chosen = torch.arange(min(self.batch_size, len(images)))
         known = None if factors is None else factors[chosen].to(device)
         return Batch(images[chosen].to(device).float().div_(255), labels[chosen].to(device), len(chosen), known)
 
-    def _loader(self, name: str, training: bool, shared: bool = True, most: int | None = None) -> ImageLoader:
+    def _loader(
+        self,
+        name: str,
+        training: bool,
+        shared: bool = True,
+        most: int | None = None,
+        order: type[EpochOrder] = EpochOrder,
+    ) -> ImageLoader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
@@ -189,7 +198,7 @@ class ImageData(pl.LightningDataModule):
         dataset = self._served[name]
         return ImageLoader(
             dataset,
-            EpochOrder(len(dataset), self.seed, shuffle=training, most=most),
+            order(len(dataset), self.seed, shuffle=training, most=most),
             self.batch_size,
             self.binarization,
             drop_last=training,
@@ -252,14 +261,15 @@ def _numbered(sets: ImageSets) -> tuple[ImageSets, Int64[Tensor, " k"]]:
 
     Some measurements allocate an entry for every number up to the largest label, which may be as large as 10^12.
     """
-    there = [part for part in sets if part is not None]
+    there = [part.named() for part in sets if part is not None]
     classes = torch.cat([part.labels for part in there]).unique()
     if torch.equal(classes, torch.arange(len(classes))):
-        return sets, classes
+        return ImageSets(*there), classes
     log.info("labels from %d to %d are numbered 0 to %d", classes[0], classes[-1], len(classes) - 1)
 
     def numbered(part: LabelledImages) -> LabelledImages:
-        return part._replace(labels=torch.searchsorted(classes, part.labels))
+        names = part.classes and tuple(part.classes[label] for label in classes.tolist())
+        return part._replace(labels=torch.searchsorted(classes, part.labels), classes=names)
 
     return ImageSets(*map(numbered, there)), classes
 

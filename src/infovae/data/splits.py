@@ -31,7 +31,7 @@ def fixed_cut(n: int, fraction: float, seed: int) -> tuple[Int64[Tensor, " a"], 
 
 def hold_out(data: LabelledImages, fraction: float, seed: int) -> ImageSets:
     """Cut a random test split off; see :func:`fixed_cut`."""
-    train, test = (data.take(chosen) for chosen in fixed_cut(len(data.images), fraction, seed))
+    train, test = (data.named().take(chosen) for chosen in fixed_cut(len(data.images), fraction, seed))
     return ImageSets(train, test)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Int64, UInt8
 from omegaconf import DictConfig
+from torch import Tensor
 
 from infovae.config.check import check_nodes
 from infovae.data.module import ImageData
@@ -56,11 +58,13 @@ def load(
     trust: bool = False,
     weights: Weights | None = None,
 ) -> SavedRun:
-    """Return the model of a run folder, ready to use.
+    """Return the model of a run folder, ready to use; its outputs have no gradient, so they turn into NumPy at once.
+
+    To train the model further, say ``saved.module.requires_grad_(True)``.
 
     Nothing in the folder is executed: weights are read as tensors alone, and an untrusted config may name only this
     package's own parts. The training images may have moved, unless the run is of InfoVAE Lab 0.1, whose checkpoints
-    don't record their shape, or its prior comes from another package.
+    don't record their shape, or its prior comes from another package and reads them.
 
     Args:
         run: the folder.
@@ -80,22 +84,37 @@ def load(
     content = read_checkpoint(path, f"checkpoint={checkpoint}")
     if not trust:
         check_trusted(cfg, folder)
-    check_nodes(parts_of(cfg))
-    described = _described(content) if is_own_part(cfg.prior.get("_target_"), PARTS["prior"]) else None
+    check_nodes({name: node for name, node in parts_of(cfg).items() if name != "data"})
     data = None
+    described = _described(content)
     if described is None:
         data = _read_data(cfg, path)
         described = data.image_shape, data.evaluation_splits
     shape, splits = described
     with torch.random.fork_rng():
         module = build_bare_module(cfg, shape, splits)
+        saved = SavedRun(folder, path, cfg, module, shape)
+        if data:
+            saved.__dict__["data"] = data  # of the cached property: don't read them twice
         # A prior of this package replaces what it takes from images by its weights.
-        module.attach_prior(data.splits["train"].images if data else torch.zeros(1, *shape, dtype=torch.uint8))
+        own = is_own_part(cfg.prior.get("_target_"), PARTS["prior"])
+        module.attach_prior(torch.zeros(1, *shape, dtype=torch.uint8) if own else TrainingImages(saved))
     load_weights(module, _chosen(content, weights, path), path)
-    saved = SavedRun(folder, path, cfg, module.eval(), shape)
-    if data:
-        saved.__dict__["data"] = data  # of the cached property: don't read them twice
+    module.eval().requires_grad_(False)
     return saved
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """The training images of a run, read when a prior from another package first asks for them."""
+
+    saved: SavedRun
+
+    def __len__(self) -> int:
+        return len(self.saved.data.splits["train"].images)
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
+        return self.saved.data.splits["train"].images[positions]
 
 
 def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) -> dict[str, Any]:
@@ -132,6 +151,7 @@ def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> ImageData:
     Raises:
         UserError: they can't be read.
     """
+    check_nodes({"data": parts_of(cfg)["data"]})
     try:
         with torch.random.fork_rng():
             return build_data(cfg)
