@@ -34,6 +34,7 @@ COMMANDS = {
         "fit a prior to the codes of a finished run", "infovae.evaluation.fit_prior:fit_prior", "fit_prior"
     ),
     "export": Command("write a model as torch.export programs and ONNX", "infovae.evaluation.export:export", "export"),
+    "encode": Command("write the codes of examples as a table", "infovae.use.encode:encode", "encode"),
     "dashboard": Command("compare runs in a browser", "infovae.dashboard.build:serve_or_write", "dashboard"),
     "reproduce": Command("make the paper's figures again", "infovae.reproduction.command:reproduce", "reproduce"),
     "classifier": Command(
