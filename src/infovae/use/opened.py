@@ -1,13 +1,14 @@
-"""Open the run that a command uses."""
+"""Open the run that a command uses, and check where its results go."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from infovae.config.check import check
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.runs.folder import check_writable
 from infovae.training.devices import chosen_device
@@ -72,3 +73,12 @@ def check_new_folder(key: str, given: str) -> Path:
     if path.is_dir() and any(path.iterdir()):
         raise UserError("holds something already", key=key, value=given, accepted="a new or an empty folder")
     return path
+
+
+@contextmanager
+def user_error(key: str, value: Any = ...) -> Iterator[None]:
+    """Turn an argument that library code refuses into the error of the key by which it was given."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise UserError(error.why, key=key, value=value, accepted=error.accepted) from error
