@@ -39,6 +39,7 @@ COMMANDS = {
     "interpolate": Command("decode the path between two images", "infovae.use.interpolate:interpolate", "interpolate"),
     "neighbours": Command("find the examples nearest to an image", "infovae.use.neighbours:neighbours", "neighbours"),
     "outliers": Command("find the examples that a model knows least", "infovae.use.outliers:outliers", "outliers"),
+    "explore": Command("move through a model's codes in a browser", "infovae.use.explore:explore", "explore"),
     "dashboard": Command("compare runs in a browser", "infovae.dashboard.build:serve_or_write", "dashboard"),
     "reproduce": Command("make the paper's figures again", "infovae.reproduction.command:reproduce", "reproduce"),
     "classifier": Command(

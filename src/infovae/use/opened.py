@@ -35,13 +35,21 @@ def opened(cfg: DictConfig, own_keys: Mapping[str, Any]) -> SavedRun:
     Raises:
         UserError: the config, the run or the checkpoint is refused.
     """
+    (saved,) = opened_runs(cfg, own_keys)
+    return saved
+
+
+def opened_runs(cfg: DictConfig, own_keys: Mapping[str, Any]) -> list[SavedRun]:
+    """Return the runs of a command that may take several; see :func:`opened`."""
     quieten()
     check(cfg, {**KEYS, **own_keys})
-    if cfg.run is None:
+    if not cfg.run:
         raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
     device = chosen_device(cfg.device)
-    saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
-    saved.module.to(device)
+    folders = [cfg.run] if isinstance(cfg.run, str) else list(cfg.run)
+    saved = [load(folder, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights) for folder in folders]
+    for run in saved:
+        run.module.to(device)
     return saved
 
 
