@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
+from PIL import Image
 
 from infovae.terminal.command import VARIABLE
 
@@ -58,6 +60,7 @@ INFOVAE = [sys.executable, "-P", "-m", "infovae"]
 """The console command, of this clone's own source."""
 
 Compose = Callable[..., DictConfig]
+Use = Callable[..., None]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -100,6 +103,52 @@ def as_a_user(home: Path, **added: str) -> dict[str, str]:
     """The environment of a command: this clone's source, no W&B key, and nothing of what Hydra leaves."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "HYDRA"))}
     return kept | {"PYTHONPATH": str(PROJECT / "src"), "HOME": str(home), "COLUMNS": "200"} | added
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty squares: red cats and blue dogs, which tell their number by their place."""
+    root = tmp_path_factory.mktemp("pictures")
+    for name, colour in (("cats", (250, 60, 30)), ("dogs", (30, 60, 250))):
+        (root / name).mkdir()
+        for number in range(20):
+            pixels = np.zeros((20, 26, 3), np.uint8)
+            row, column = divmod(number, 5)
+            pixels[3 * row : 3 * row + 7, 3 * column + 3 : 3 * column + 10] = colour
+            Image.fromarray(pixels).save(root / name / f"{number:02}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def squares_run(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two epochs on the squares."""
+    from infovae.training.run import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    settings = [
+        f"data.root={squares}", "data.source.size=8", "data.batch_size=10", "latent_dim=3",
+        "metrics=log_det_covariance", "network.encoder.hidden=[16]", "network.decoder.hidden=[16]",
+        "trainer.max_epochs=2", "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", "logger=none",
+        "callbacks=checkpoint",
+    ]  # fmt: skip
+    with composing() as composed:
+        train(composed("data=image_folder", *settings, run_dir=folder))
+    return folder
+
+
+@pytest.fixture
+def use(tmp_path: Path, squares_run: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
+    """Run a subcommand on that run in this process, in an empty folder."""
+    from infovae.app.command import run_task
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, *overrides: str) -> None:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose(name, overrides=[f"run={squares_run}", "device=cpu", *overrides])
+        run_task(name, cfg)
+
+    return run
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ LAYERS = [
     ["sweeps"],
     ["training"],
     ["evaluation"],
-    ["reproduction", "dashboard"],
+    ["reproduction", "dashboard", "use"],
     ["app", "hydra_plugins", "__main__"],
 ]
 """The rooms by layer. A room imports from its own layer and those before it, and no circle of rooms is allowed."""

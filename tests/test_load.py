@@ -8,7 +8,7 @@ import torch
 from conftest import PROJECT, SMALL, composing
 from omegaconf import OmegaConf
 
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
 from infovae.evaluation.run_config import read_config
 from infovae.training.assemble import build_data, build_module
@@ -105,6 +105,33 @@ def test_a_prior_from_another_package_gets_the_images(
     monkeypatch.syspath_prepend(tmp_path)
     rewrite(run, prior___target_="keeping.Keeping")
     assert load(run, trust=True).module.prior.kept == 400
+
+
+def test_a_prior_from_another_package_that_reads_no_images_needs_none(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "aloof.py").write_text(
+        "import torch\nfrom infovae.priors.vamp import Vamp\n\n\n"
+        "class Aloof(Vamp):\n"
+        "    def attach(self, encode, images):\n"
+        "        super().attach(encode, torch.zeros(1, 1, 28, 28, dtype=torch.uint8))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    rewrite(run, prior___target_="aloof.Aloof", data__source__download=False)
+    rewrite(run, data__root=str(tmp_path / "nowhere"), data__source___target_="gone.with_the_pictures")
+    assert load(run, trust=True).module.prior.log_prob(torch.zeros(2, 3)).isfinite().all()
+    with pytest.raises(UserError, match=r"^data.source._target_=gone.with_the_pictures"):
+        _ = load(run, trust=True).data
+
+
+def test_outputs_turn_into_numpy_and_bytes_are_scaled(trained: Path) -> None:
+    module = load(trained).module
+    pixels = torch.randint(256, (4, 1, 28, 28), dtype=torch.uint8)
+    mean = module.encode(pixels).mean.numpy()
+    assert (mean == module.encode(pixels / 255).mean.numpy()).all()
+    assert module.decode(torch.zeros(1, 3)).mean.numpy().shape == (1, 1, 28, 28)
+    with pytest.raises(ArgumentError, match=r"^images: type torch.int64; accepted: floats in \[0, 1\], or bytes"):
+        module.encode(pixels.long())
 
 
 ATTACKS = {

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -175,22 +175,32 @@ class InfoVAE(pl.LightningModule):
             self.get_submodule(name).eval()
         return self
 
-    def encode(self, x: Float[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None = None) -> Distribution:
+    def encode(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None = None) -> Distribution:
         """Return q(z|x), or q(z|x, conditions).
 
         Args:
-            x: examples as the model sees them; see data/values.py.
+            x: examples as the model sees them; see data/values.py. Where those are pixels, bytes are scaled to them.
             conditions: of a conditional model. None, or NaN in a row: the null condition.
+
+        Raises:
+            ArgumentError: whole numbers of another type, where the model is of numbers.
         """
         posterior: Distribution = self.posterior(self._encoded(x, conditions))
         return posterior
 
-    def _encoded(self, x: Float[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n k"]:
+    def _encoded(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n k"]:
         """Return the posterior's parameters."""
-        seen = self.encoder_input(x).to(self.dtype)
+        seen = self.encoder_input(self._inputs(x)).to(self.dtype)
         if self.condition is not None:
             seen = beside(seen, self.condition(conditions, len(x)), getattr(self.encoder, "flattens", False))
         return _full_precision(self.encoder(seen))
+
+    def _inputs(self, x: Tensor) -> Tensor:
+        if self.likelihood.of not in ("numbers", "pixels") or x.is_floating_point() or x.dtype == torch.bool:
+            return x.to(self.dtype)
+        if x.dtype != torch.uint8:
+            raise ArgumentError("x", ..., "floats, or bytes (torch.uint8) of pixels", f"type {x.dtype}")
+        return x.to(self.dtype) / 255
 
     def encode_training(self, batch: Batch) -> Distribution:
         """Return q(z|x) of this process's rows, as training sees it: normalised by the global batch's moments, say."""

@@ -3,6 +3,7 @@ import os
 import pickle
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from infovae.data.fitting import read_image
 from infovae.data.image_files import ImageFiles
 from infovae.data.image_folder import image_folder
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
 
 
@@ -53,6 +55,17 @@ def test_images_have_one_size_and_their_subfolder_s_class(folder: Path) -> None:
     values = torch.cat([train.x, test.x])[:, 0, 0, 0]
     assert sorted(values.tolist()) == [i * 20 for i in range(10)]
     assert torch.equal(torch.cat([train.labels, test.labels]), values.long() // 20 % 2)
+
+
+def test_examples_keep_the_paths_of_their_files_and_the_names_of_their_classes(folder: Path) -> None:
+    (folder / "a_dogs" / "bad.png").write_text("no image")
+    data = DataModule(partial(image_folder, size=4, test_fraction=0.3), 2, validation_size=2, root=str(folder))
+    assert data.class_names == ("a_dogs", "b_cats")
+    for part in data.splits.values():
+        for image, label, name in zip(part.x, part.labels.tolist(), part.names, strict=True):
+            assert name == f"{data.class_names[label]}/deeper/{image[0, 0, 0].item() // 20}.png"
+    batches = list(data.evaluation_loader("train", stored_order=True))
+    assert torch.equal(torch.cat([batch.x for batch in batches]), data.splits["train"].x / 255)
 
 
 def test_the_test_split_depends_on_its_own_seed_alone(folder: Path) -> None:

@@ -60,7 +60,8 @@ def celeba(
 
     def part(data: CelebA) -> Examples:
         faces = ImageFiles(folder / IMAGES, data.filename, partial(read_middle, crop=crop, size=size), (3, size, size))
-        return Examples(_hold(faces, root) if held else faces, _labels(data, label))
+        classes = None if label == "identity" else (f"not {label}", label)
+        return Examples(_hold(faces, root) if held else faces, _labels(data, label), None, faces.names, classes)
 
     return DataSet(part(train), part(test), part(validation))
 

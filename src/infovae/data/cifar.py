@@ -24,6 +24,6 @@ def _cifar(dataset: type[CIFAR10], name: str, root: str, download: bool) -> Data
     def part(train: bool, download: bool) -> Examples:
         # torchvision compares checksums before it unpickles anything.
         data = dataset(root, train=train, download=download)
-        return labelled(data.data.transpose(0, 3, 1, 2), data.targets)
+        return labelled(data.data.transpose(0, 3, 1, 2), data.targets, data.classes)
 
     return read_two_splits(name, root, Path(root) / dataset.base_folder, files, download, part)

@@ -31,6 +31,6 @@ def emnist(
 
     def part(train: bool, download: bool) -> Examples:
         data = EMNIST(root, split=split, train=train, download=download)
-        return labelled(data.data.transpose(1, 2), data.targets - first_label)
+        return labelled(data.data.transpose(1, 2), data.targets - first_label, data.classes[first_label:])
 
     return read_two_splits(f"EMNIST {split}", root, raw_folder(EMNIST, root), files, download, part)

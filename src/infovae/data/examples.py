@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
@@ -18,20 +19,29 @@ class Examples(NamedTuple):
             mean.
         labels: their classes.
         factors: for each example, the index of the value of each known factor of variation, if there are any.
+        names: for each example, the path of its file below the set's folder, or its index in the set as that comes.
+        classes: the name of each class; None: its number.
         conditions: for each example, the numbers that encoder and decoder are given beside x, if there are any.
     """
 
     x: Shaped[Tensor, "n c *s"] | StoredExamples
     labels: Int64[Tensor, " n"]
     factors: Int64[Tensor, "n k"] | None = None
+    names: np.ndarray | None = None
+    classes: tuple[str, ...] | None = None
     conditions: Float[Tensor, "n k"] | None = None
 
     def take(self, positions: Int64[Tensor, " m"]) -> "Examples":
         """Return the examples at these positions; those in files stay there."""
         x = self.x[positions] if isinstance(self.x, Tensor) else self.x.take(positions)
         factors = None if self.factors is None else self.factors[positions]
+        names = None if self.names is None else self.names[positions.cpu().numpy()]
         conditions = None if self.conditions is None else self.conditions[positions]
-        return Examples(x, self.labels[positions], factors, conditions)
+        return Examples(x, self.labels[positions], factors, names, self.classes, conditions)
+
+    def named(self) -> "Examples":
+        """Return the same examples; where they have no names, the names are their indices."""
+        return self if self.names is not None else self._replace(names=np.arange(len(self.x)))
 
     @property
     def images(self) -> Tensor | StoredExamples:

@@ -126,7 +126,7 @@ class EpochOrder:
 
     def of_pass(self, number: int) -> "EpochOrder":
         """Return the order of another pass through the examples."""
-        order = EpochOrder(self.n, self.seed, self.shuffle, self.most)
+        order = type(self)(self.n, self.seed, self.shuffle, self.most)
         order.set_epoch(number)
         return order
 
@@ -141,6 +141,13 @@ class EpochOrder:
 
     def __len__(self) -> int:
         return self.most
+
+
+class StoredOrder(EpochOrder):
+    """The order in which the examples are stored."""
+
+    def positions(self) -> Int64[Tensor, " n"]:
+        return torch.arange(self.most)
 
 
 class Loader:

@@ -16,7 +16,7 @@ from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization
 from infovae.data.description import Description
 from infovae.data.examples import DataSet, Examples, Inputs
-from infovae.data.loader import Aside, Batch, EpochOrder, Held, Loader, Served
+from infovae.data.loader import Aside, Batch, EpochOrder, Held, Loader, Served, StoredOrder
 from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
 from infovae.data.splits import balanced_subset, random_cut
 from infovae.data.streamed import Streamed
@@ -29,7 +29,7 @@ class DataModule(pl.LightningDataModule):
     """Splits a data set by seed and serves it, from the training device if it fits there.
 
     The constructor reads the set. Labels that aren't 0 to k - 1 are numbered so, in their order; ``classes`` holds the
-    original label of each number.
+    original label of each number, and ``class_names`` its name.
 
     Args:
         source: returns the set; called once, with ``root`` or ``path`` if one is given.
@@ -84,6 +84,7 @@ class DataModule(pl.LightningDataModule):
         self.source = functools.partial(source, **places)
         sets, self.classes = _numbered(_read(self.source, places))
         _check_pixels(sets, binarization, augmentation)
+        self.class_names = sets.train.classes or tuple(map(str, self.classes.tolist()))
         generator = torch.Generator().manual_seed(seed)
         held_out = _held_out(validation_size, len(sets.train.x), sets.validation is not None)
         fit, rest = random_cut(len(sets.train.x), held_out, generator)
@@ -143,7 +144,7 @@ class DataModule(pl.LightningDataModule):
     @functools.cached_property  # streamed examples are read from files, and every checkpoint holds it
     def fingerprint(self) -> str:
         """A digest of the training split's size, and of 500 of its examples with their labels."""
-        x, labels, *_ = self.splits["train"]
+        x, labels = self.splits["train"][:2]
         chosen = torch.linspace(0, len(x) - 1, min(500, len(x))).long()
         digest = hashlib.sha256(f"{len(x)} {self.shape}".encode())
         for part in (x[chosen], labels[chosen]):
@@ -159,14 +160,15 @@ class DataModule(pl.LightningDataModule):
     def test_dataloader(self) -> Loader:
         return self.evaluation_loader("test")
 
-    def evaluation_loader(self, name: str, shared: bool = True) -> Loader:
+    def evaluation_loader(self, name: str, shared: bool = True, stored_order: bool = False) -> Loader:
         """Return a loader of a split, in an order that never changes.
 
         Args:
             name: ``train``, ``validation`` or ``test``.
             shared: whether each process takes its rows of every batch; otherwise each gets all of them.
+            stored_order: whether that order is the split's own; otherwise it is random.
         """
-        return self._loader(name, training=False, shared=shared)
+        return self._loader(name, training=False, shared=shared, order=StoredOrder if stored_order else EpochOrder)
 
     def check_world_size(self, world_size: int) -> None:
         """Refuse batches that can't be divided evenly among so many processes.
@@ -197,7 +199,14 @@ class DataModule(pl.LightningDataModule):
         x = self.values.to_model(split.x[chosen].to(device))
         return Aside(split.take(chosen), device).batch(x, torch.arange(len(chosen), device=device))
 
-    def _loader(self, name: str, training: bool, shared: bool = True, most: int | None = None) -> Loader:
+    def _loader(
+        self,
+        name: str,
+        training: bool,
+        shared: bool = True,
+        most: int | None = None,
+        order: type[EpochOrder] = EpochOrder,
+    ) -> Loader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
@@ -206,7 +215,7 @@ class DataModule(pl.LightningDataModule):
         dataset = self._served[name]
         return Loader(
             dataset,
-            EpochOrder(len(dataset), self.seed, shuffle=training, most=most),
+            order(len(dataset), self.seed, shuffle=training, most=most),
             self.batch_size,
             self.binarization,
             drop_last=training,
@@ -274,14 +283,15 @@ def _numbered(sets: DataSet) -> tuple[DataSet, Int64[Tensor, " k"]]:
 
     Some measurements allocate an entry for every number up to the largest label, which may be as large as 10^12.
     """
-    there = sets.splits()
+    there = {name: part.named() for name, part in sets.splits().items()}
     classes = torch.cat([part.labels for part in there.values()]).unique()
     if torch.equal(classes, torch.arange(len(classes))):
-        return sets, classes
+        return DataSet(**there, values=sets.values), classes
     log.info("labels from %d to %d are numbered 0 to %d", classes[0], classes[-1], len(classes) - 1)
 
     def numbered(part: Examples) -> Examples:
-        return part._replace(labels=torch.searchsorted(classes, part.labels))
+        names = part.classes and tuple(part.classes[label] for label in classes.tolist())
+        return part._replace(labels=torch.searchsorted(classes, part.labels), classes=names)
 
     return DataSet(**{name: numbered(part) for name, part in there.items()}, values=sets.values), classes
 

@@ -23,7 +23,9 @@ def omniglot(root: str, download: bool = True) -> DataSet:
 
     def read(fetch: bool) -> DataSet:
         background, evaluation = (_part(root, part, download, fetch) for part in (True, False))
-        return DataSet(background, evaluation._replace(labels=evaluation.labels + int(background.labels.max()) + 1))
+        classes = (background.classes or ()) + (evaluation.classes or ())
+        labels = evaluation.labels + int(background.labels.max()) + 1
+        return DataSet(background._replace(classes=classes), evaluation._replace(labels=labels, classes=classes))
 
     return read_sets("Omniglot", root, Path(root) / Omniglot.folder, files, download, read)
 
@@ -41,7 +43,7 @@ def _part(root: str, background: bool, download: bool, fetch: bool) -> Examples:
     characters = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*") if path.is_dir())
     numbers = {name: number for number, name in enumerate(characters)}
     drawings = DatasetFolder.make_dataset(folder, numbers, extensions=(".png",))
-    return labelled(np.stack([_pixels(path) for path, _ in drawings]), [label for _, label in drawings])
+    return labelled(np.stack([_pixels(path) for path, _ in drawings]), [label for _, label in drawings], characters)
 
 
 def _unpacked(archive: Path) -> bool:

@@ -31,7 +31,7 @@ def fixed_cut(n: int, fraction: float, seed: int) -> tuple[Int64[Tensor, " a"], 
 
 def hold_out(data: Examples, fraction: float, seed: int) -> DataSet:
     """Cut a random test split off; see :func:`fixed_cut`."""
-    train, test = (data.take(chosen) for chosen in fixed_cut(len(data.x), fraction, seed))
+    train, test = (data.named().take(chosen) for chosen in fixed_cut(len(data.x), fraction, seed))
     return DataSet(train, test)
 
 

@@ -139,4 +139,4 @@ def sprites(
 def _images(index: Int64[Tensor, " n"], grid: FactorGrid, size: int) -> Examples:
     images = [render(factor_values(chunk, grid), size) for chunk in progress(index.split(CHUNK), "drawing sprites")]
     values = factors(index, grid)
-    return Examples(torch.cat(images), values[:, 0], values)
+    return Examples(torch.cat(images), values[:, 0], values, index.numpy(), SHAPES[: grid.shape])

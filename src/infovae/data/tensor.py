@@ -50,6 +50,13 @@ def tensor(
         ArgumentError: the file can't be read, holds no such images or doesn't fit in memory, ``white`` is out of range,
             or a split would have no images.
     """
+    return hold_out(all_arrays(path, layout, white, streaming), test_fraction, test_seed)
+
+
+def all_arrays(
+    path: str, layout: Layout = "auto", white: float | None = None, streaming: Streaming = "auto"
+) -> Examples:
+    """Return all images of a file, in its order; arguments and errors as for :func:`tensor`."""
     if white is not None and not 0 < white < float("inf"):
         raise ArgumentError("white", white, "numbers above 0")
     try:
@@ -75,7 +82,7 @@ def tensor(
         raise ArgumentError("path", path, error.accepted, f"its {error.argument} have {error.why}") from error
     if white is None:
         _warn_if_dark(path, stored, highest)
-    return hold_out(Examples(images, labels), test_fraction, test_seed)
+    return Examples(images, labels)
 
 
 def channels_first(images: Tensor, layout: Layout) -> Tensor:

@@ -22,21 +22,23 @@ TORCHVISIONS_ADVICE = "You can use download=True to download it"
 """We give this advice ourselves, where it applies."""
 
 
-def labelled(images: Array, labels: Array | Sequence[int]) -> Examples:
+def labelled(images: Array, labels: Array | Sequence[int], classes: Sequence[str] | None = None) -> Examples:
     """Return the bytes of a torchvision data set, with a channel axis.
 
     Args:
         images: (n, h, w) or (n, c, h, w), uint8.
         labels: (n,), integers.
+        classes: their names.
 
     Raises:
         ValueError: there are no images, or not one label for each.
     """
     pixels = torch.as_tensor(np.ascontiguousarray(images))
-    classes = torch.as_tensor(np.asarray(labels, dtype=np.int64))
-    if not len(pixels) or len(pixels) != len(classes):
-        raise ValueError(f"{len(pixels)} images and {len(classes)} labels")
-    return Examples(pixels.unsqueeze(1) if pixels.ndim == 3 else pixels, classes)
+    numbers = torch.as_tensor(np.asarray(labels, dtype=np.int64))
+    if not len(pixels) or len(pixels) != len(numbers):
+        raise ValueError(f"{len(pixels)} images and {len(numbers)} labels")
+    names = None if classes is None else tuple(classes)
+    return Examples(pixels.unsqueeze(1) if pixels.ndim == 3 else pixels, numbers, classes=names)
 
 
 def read_sets(
@@ -87,7 +89,7 @@ def read_mnist_format(dataset: type[MNIST], name: str, root: str, download: bool
 
     def part(train: bool, download: bool) -> Examples:
         data = dataset(root, train=train, download=download)
-        return labelled(data.data, data.targets)
+        return labelled(data.data, data.targets, data.classes)
 
     return read_two_splits(name, root, raw_folder(dataset, root), files, download, part)
 

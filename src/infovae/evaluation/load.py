@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Float, Int64
 from omegaconf import DictConfig
+from torch import Tensor
 
 from infovae.config.check import check_nodes
 from infovae.data.description import Description, description_in
@@ -68,11 +70,13 @@ def load(
     trust: bool = False,
     weights: Weights | None = None,
 ) -> SavedRun:
-    """Return the model of a run folder, ready to use.
+    """Return the model of a run folder, ready to use; its outputs have no gradient, so they turn into NumPy at once.
+
+    To train the model further, say ``saved.module.requires_grad_(True)``.
 
     Nothing in the folder is executed: weights are read as tensors alone, and an untrusted config may name only this
     package's own parts. The training images may have moved, unless the run is of InfoVAE Lab 0.1, whose checkpoints
-    don't record their shape, or its prior comes from another package.
+    don't record their shape, or its prior comes from another package and reads them.
 
     Args:
         run: the folder.
@@ -92,22 +96,46 @@ def load(
     content = read_checkpoint(path, f"checkpoint={checkpoint}")
     if not trust:
         check_trusted(cfg, folder)
-    check_nodes(parts_of(cfg))
-    described = description_in(content) if is_own_part(cfg.prior.get("_target_"), PARTS["prior"]) else None
+    check_nodes({name: node for name, node in parts_of(cfg).items() if name != "data"})
     data = None
+    described = description_in(content)
     if described is None:
         data = _read_data(cfg, path)
         described = data.description
     with torch.random.fork_rng():
         module = build_bare_module(cfg, described)
+        saved = SavedRun(folder, path, cfg, module, described)
+        if data:
+            saved.__dict__["data"] = data  # of the cached property: don't read them twice
         # A prior of this package replaces what it takes from the examples by its weights.
+        own = is_own_part(cfg.prior.get("_target_"), PARTS["prior"])
         nothing = Inputs(torch.zeros(1, *described.shape, dtype=torch.uint8), described.values)
-        module.attach_prior(data.inputs("train") if data else nothing)
+        module.attach_prior(nothing if own else TrainingSplit(saved))
     load_weights(module, _chosen(content, weights, path), path)
-    saved = SavedRun(folder, path, cfg, module.eval(), described)
-    if data:
-        saved.__dict__["data"] = data  # of the cached property: don't read them twice
+    module.eval().requires_grad_(False)
     return saved
+
+
+@dataclass(frozen=True)
+class TrainingSplit:
+    """The training examples of a run, read when a prior from another package first asks for them."""
+
+    saved: SavedRun
+
+    @property
+    def range(self) -> str:
+        """Where the numbers lie: see :class:`infovae.data.values.Values`."""
+        return self.saved.description.values.range
+
+    def __len__(self) -> int:
+        return len(self.saved.data.inputs("train"))
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Float[Tensor, "m c *s"]:
+        return self.saved.data.inputs("train")[positions]
+
+    def mean(self) -> Float[Tensor, "c *s"]:
+        """Return the mean example."""
+        return self.saved.data.inputs("train").mean()
 
 
 def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) -> dict[str, Any]:
@@ -134,6 +162,7 @@ def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> DataModule:
     Raises:
         UserError: they can't be read.
     """
+    check_nodes({"data": parts_of(cfg)["data"]})
     try:
         with torch.random.fork_rng():
             return build_data(cfg)
