@@ -36,7 +36,7 @@ def table(
 ) -> DataSet:
     """Read a table; an example is a row, with an entry for each column of numbers and for each category.
 
-    TableValues of text, of truth values, and those in ``categorical`` are categories. An empty field, ``NA``, ``NaN`` or
+    Columns of text, of truth values, and those in ``categorical`` are categories. An empty field, ``NA``, ``NaN`` or
     ``null`` is missing. Numbers are standardised by the training split.
 
     Args:
@@ -64,9 +64,9 @@ def table(
     if not used or not read.num_rows:
         why = f"it has {read.num_rows} rows, and {len(used)} columns to model"
         raise ArgumentError("path", path, "a table with rows and columns", why)
-    x, values = encoded(read, used, categorical)
+    x, values = entries_of(read, used, categorical)
     labels, classes = _classes(read.column(label), label) if label else (torch.zeros(len(x), dtype=torch.int64), None)
-    told = encoded(read, conditions, categorical)[0] if conditions else None
+    told = entries_of(read, conditions, categorical)[0] if conditions else None
     return hold_out(Examples(x, labels, None, None, classes, told), test_fraction, test_seed)._replace(values=values)
 
 
@@ -96,7 +96,7 @@ def read_table(path: str) -> pa.Table:
     return read
 
 
-def encoded(read: pa.Table, names: Sequence[str], categorical: Sequence[str]) -> tuple[Tensor, TableValues]:
+def entries_of(read: pa.Table, names: Sequence[str], categorical: Sequence[str]) -> tuple[Tensor, TableValues]:
     """Return columns as numbers, (rows, entries), NaN where missing, and what the entries are.
 
     Raises:

@@ -127,7 +127,7 @@ class Standardized(Values):
 
 
 class TableValues(Standardized):
-    """TableValues of a table: numbers, standardised, and categories, an entry of 0 or 1 for each.
+    """Columns of a table: numbers, standardised, and categories, an entry of 0 or 1 for each.
 
     Args:
         names: of all columns, in order; that of a category is ``COLUMN=CATEGORY``.

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from infovae.pictures.picture import Pixels
-from infovae.pictures.tiles import tiles
+from infovae.pictures.tiles import as_images
 
 DPI = 200
 STYLE: dict[Any, Any] = {
@@ -70,11 +70,11 @@ def rendered(figure: Figure) -> Pixels:
 
 
 def image_grid(examples: Float[Tensor, "n c *s"], columns: int) -> Pixels:
-    """Return examples side by side: images with pixels in [0, 1], and others as :func:`infovae.pictures.tiles.tiles`.
+    """Return examples side by side: images with pixels in [0, 1], and others as :func:`infovae.pictures.tiles.as_images`.
 
     nan is black; of 2 or over 3 channels, the first is shown.
     """
-    images = tiles(examples)
+    images = as_images(examples)
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
     scale = max(1, THUMBNAIL // max(images.shape[2:]))

@@ -10,7 +10,7 @@ COLOURS = torch.tensor([[0.10, 0.10, 0.10], [0.25, 0.56, 0.85], [1.00, 0.66, 0.0
 """Of the first channel, the second, ..., and from the start again."""
 
 
-def tiles(examples: Float[Tensor, "n c *s"]) -> Float[Tensor, "n k h w"]:
+def as_images(examples: Float[Tensor, "n c *s"]) -> Float[Tensor, "n k h w"]:
     """Return an image of each example, with pixels in [0, 1].
 
     An image is itself. A signal is a line for each channel, a row of a table one line over its columns; all lines have

@@ -27,9 +27,8 @@ def for_swept_options(arguments: Sequence[str]) -> list[str]:
     Hydra composes the sweep's own config without what is swept, and would miss the keys that only an option brings.
     """
     parsed = {argument: _parsed(argument) for argument in arguments}
-    swept = tuple(
-        f"{package_of(override)}." for override in parsed.values() if override and override.is_sweep_override()
-    )
+    sweeps = [override for override in parsed.values() if override and override.is_sweep_override()]
+    swept = tuple(f"{package_of(override)}." for override in sweeps)
     held = []
     for argument, override in parsed.items():
         chosen = "{0}=choice({2})".format(*argument.partition("="))
