@@ -78,10 +78,10 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
     """
     chosen = "source" in cfg.data
     try:
-        if cfg.x is not None:
+        if cfg.images is not None:
             if chosen:
                 raise UserError("together", key="data and images", accepted="one of them")
-            data, split = own_data(saved, cfg.x), "test"
+            data, split = own_data(saved, cfg.images), "test"
         else:
             data, split = build_data(cfg) if chosen else saved.data, cfg.split
             check_shape(saved, data, "data", ...)
