@@ -14,10 +14,11 @@ from torch import Tensor
 from infovae.config.check import check_nodes
 from infovae.data.module import ImageData
 from infovae.errors import UserError
+from infovae.evaluation.hub import PREFIX, fetched
 from infovae.evaluation.run_config import read_config
 from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part, parts_of
 from infovae.module import InfoVAE
-from infovae.runs.checkpoints import load_weights, read_checkpoint
+from infovae.runs.checkpoints import SAFETENSORS, load_weights, read_checkpoint
 from infovae.training.assemble import build_bare_module, build_data
 
 Weights = Literal["ema", "raw"]
@@ -67,7 +68,7 @@ def load(
     don't record their shape, or its prior comes from another package and reads them.
 
     Args:
-        run: the folder.
+        run: the folder, or ``hf://USER/NAME`` on the Hugging Face Hub, as ``infovae push`` leaves it there.
         checkpoint: ``last``, ``best``, or the path of another checkpoint of the same run.
         changes: to the config, as ``{"data": {"train_size": 500}}``.
         trust: whether the config may name parts from other packages, whose code then runs.
@@ -78,9 +79,11 @@ def load(
         UserError: no run folder, no such checkpoint, a damaged one, one without averages, a part that isn't trusted, or
             images that are needed and can't be read.
     """
-    folder = Path(run)
+    folder = fetched(run) if isinstance(run, str) and run.startswith(PREFIX) else Path(run)
     cfg = read_config(folder, changes or {})
     path = folder / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint in ("last", "best") else Path(checkpoint)
+    if checkpoint == "last" and not path.exists() and (folder / SAFETENSORS).is_file():
+        path = folder / SAFETENSORS
     content = read_checkpoint(path, f"checkpoint={checkpoint}")
     if not trust:
         check_trusted(cfg, folder)
@@ -99,7 +102,10 @@ def load(
         # A prior of this package replaces what it takes from images by its weights.
         own = is_own_part(cfg.prior.get("_target_"), PARTS["prior"])
         module.attach_prior(torch.zeros(1, *shape, dtype=torch.uint8) if own else TrainingImages(saved))
-    load_weights(module, _chosen(content, weights, path), path)
+    chosen = _chosen(content, weights, path)
+    if path.name == SAFETENSORS:  # has no place for the state of a critic's optimiser
+        chosen |= {name: value for name, value in module.state_dict().items() if name.endswith("_extra_state")}
+    load_weights(module, chosen, path)
     module.eval().requires_grad_(False)
     return saved
 
