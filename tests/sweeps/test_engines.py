@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ def run_two_jobs(command: Command, tmp_path: Path, *overrides: str) -> list[int]
     assert answer.returncode == 0, answer.stderr
     assert "validated against ConfigStore schema" not in answer.stderr
     assert [outcome(tmp_path / "sweep" / name).status for name in "01"] == ["finished", "finished"]
+    for name, seed in zip("01", ("seed=1", "seed=2"), strict=True):
+        assert f"job {name}: {seed}\n" in answer.stdout
+        assert f"[job {name}][infovae.training.run]" in answer.stdout
+        assert f"\nname: {seed}\n" in (tmp_path / "sweep" / name / "config.yaml").read_text()
+    assert re.search(r"all +│ 2 +│ .* ± ", answer.stdout)
+    assert answer.stdout.splitlines()[-1] == "compare: infovae dashboard runs=sweep"
     return [int((tmp_path / "sweep" / name / "threads").read_text()) for name in "01"]
 
 
