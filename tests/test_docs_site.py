@@ -11,9 +11,8 @@ from types import ModuleType
 
 import pytest
 import yaml
-from browser import ARGUMENTS, BROWSERS
+from browser import chromium
 from conftest import CONF, PROJECT
-from playwright.sync_api import sync_playwright
 
 from infovae.objective import infovae_loss
 
@@ -141,11 +140,7 @@ def test_links_to_other_files_lead_to_the_repository_where_it_is_known(monkeypat
 
 
 def test_site_opens_and_searches_without_a_network(clone: Path) -> None:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip("no Chromium or Chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -158,4 +153,3 @@ def test_site_opens_and_searches_without_a_network(clone: Path) -> None:
             page.goto((clone / f"site/{name}.html").as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
         assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
-        browser.close()

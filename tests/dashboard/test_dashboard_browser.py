@@ -3,17 +3,15 @@
 import contextlib
 import csv
 import json
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import ARGUMENTS, BROWSERS
+from browser import chromium, outside
 from conftest import Command
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from run_folders import png, write_run
 
 from infovae.dashboard.build import write
@@ -42,16 +40,8 @@ def settings_for(folder: Path, **changed: Any) -> Settings:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        said = f"no browser: none of {', '.join(BROWSERS)} is installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(said)
-        pytest.skip(said)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -75,10 +65,6 @@ def opened(browser: Browser) -> Iterator[Open]:
 
         yield open_page
     assert errors == []
-
-
-def outside(url: str) -> bool:
-    return not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1:"))
 
 
 def column(page: Page, field: str) -> list[str]:

@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_written_and_folders_without_runs(tmp_path: Path) 
         write(settings_of(cfg))
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(command: Command, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_leaves_nothing(process: Command, tmp_path: Path) -> None:
     """The kernel's limit on a file's size stands for the disk."""
     write_run(tmp_path / "run")
     (tmp_path / "site").mkdir()
@@ -171,7 +171,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(command: Command, tmp_path: 
     )
     before = set(tmp_path.rglob("*"))
     limited = {"PYTHONPATH": f"{tmp_path / 'site'}:{PROJECT / 'src'}", "PYTHONDONTWRITEBYTECODE": "1"}
-    answer = command("dashboard", "runs=run", "output=page.html", **limited)
+    answer = process("dashboard", "runs=run", "output=page.html", **limited)
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         "error: output=page.html: can't be written (File too large); "

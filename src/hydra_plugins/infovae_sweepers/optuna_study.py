@@ -86,7 +86,7 @@ class OptunaStudy(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         try:
-            from infovae.sweeps.search_space import shared_and_searched
+            from infovae.sweeps.search_space import first_trial, shared_and_searched
         except ImportError as error:
             raise UserError(f"hydra/sweeper=optuna: not installed; {install('optuna')}") from error
 
@@ -98,7 +98,7 @@ class OptunaStudy(Sweeper):
                 "hydra/sweeper=optuna: nothing to search over; accepted: hparams_search=NAME, or sweeps as "
                 "'model.lambda_=tag(log,interval(1,1000))'"
             )
-        (cfg,) = check_jobs(self.hydra_context.config_loader, self.config, [shared])
+        (cfg,) = check_jobs(self.hydra_context.config_loader, self.config, [first_trial(shared, space)])
         if not cfg.get("metrics"):
             check_terms(self.objectives)
         sweep_dir, start = Path(self.config.hydra.sweep.dir), time.time()

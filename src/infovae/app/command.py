@@ -34,6 +34,12 @@ COMMANDS = {
         "fit a prior to the codes of a finished run", "infovae.evaluation.fit_prior:fit_prior", "fit_prior"
     ),
     "export": Command("write a model as torch.export programs and ONNX", "infovae.evaluation.export:export", "export"),
+    "encode": Command("write the codes of examples as a table", "infovae.use.encode:encode", "encode"),
+    "generate": Command("decode new codes into images", "infovae.use.generate:generate", "generate"),
+    "interpolate": Command("decode the path between two images", "infovae.use.interpolate:interpolate", "interpolate"),
+    "neighbours": Command("find the examples nearest to an image", "infovae.use.neighbours:neighbours", "neighbours"),
+    "outliers": Command("find the examples that a model knows least", "infovae.use.outliers:outliers", "outliers"),
+    "explore": Command("move through a model's codes in a browser", "infovae.use.explore:explore", "explore"),
     "dashboard": Command("compare runs in a browser", "infovae.dashboard.build:serve_or_write", "dashboard"),
     "reproduce": Command("make the paper's figures again", "infovae.reproduction.command:reproduce", "reproduce"),
     "classifier": Command(

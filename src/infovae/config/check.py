@@ -39,6 +39,9 @@ NEEDED = {
     "data.path": "FILE, your own .npy, .npz or .pt file",
     "data.root": "FOLDER, your own folder of images",
     "likelihood.vocabulary": "N, how many different tokens there are",
+    "from": "IMAGE",
+    "to": "IMAGE",
+    "image": "IMAGE",
     "adapter.model._target_": "MODULE.NAME, your own function or class that returns the model",
 }
 """What is accepted for each ``???`` of conf/."""
@@ -166,17 +169,21 @@ def _holds_target(value: Any) -> bool:
 
 
 def _declared() -> dict[Any, Any]:
-    """Return the content of the running command's config file, and the keys of groups that have a chosen option."""
+    """Return the content of the running command's config files, and the keys of groups that have a chosen option."""
     hydra = HydraConfig.get()
     folders = [CONF, *(Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file")]
-    files = [folder / f"{name}.yaml" for folder in folders for name in ("image_data", hydra.job.config_name)]
     declared: dict[Any, Any] = {}
-    for path in filter(Path.is_file, files):
-        content = OmegaConf.to_container(OmegaConf.load(path))
-        assert isinstance(content, dict)
-        for entry in content.get("defaults", []):
-            declared |= {name: {} for name in entry if isinstance(entry, dict) and entry[name] and "/" not in name}
-        declared |= content
+    names = [hydra.job.config_name]
+    for name in names:
+        for path in (path for folder in folders if (path := folder / f"{name}.yaml").is_file()):
+            content = OmegaConf.to_container(OmegaConf.load(path))
+            assert isinstance(content, dict)
+            for entry in content.get("defaults", []):
+                if isinstance(entry, dict):
+                    declared |= {group: {} for group in entry if entry[group] and "/" not in group}
+                elif entry != "_self_":
+                    names.append(entry)
+            declared = content | declared
     chosen = [str(group).rpartition("@")[2] for group, option in hydra.runtime.choices.items() if option is not None]
     chosen += [key for key in (entry.partition("=")[0] for entry in hydra.overrides.task) if is_group(key)]  # lists
     declared = {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
@@ -205,13 +212,13 @@ def _refuse_unread(
     """Refuse a key that nothing reads: it is not declared, no part in its place, and no value interpolates it."""
     for name, value in content.items():
         key = f"{parent}{name}"
-        if any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in read):
+        if any(f"{key}.".startswith(f"{other}.") for other in read):
             continue
-        if name not in declared:
+        if name not in declared and not any(other.startswith(f"{key}.") for other in read):
             raise unknown_key(key, value, declared, config)
         if isinstance(value, dict) and "_target_" not in value:
             nodes = {entry: None for entry in value if value[entry] is None or _holds_target(value[entry])}
-            inside = nodes if key in ANY else FIXED.get(key, declared[name])
+            inside = nodes if key in ANY else FIXED.get(key, declared.get(name))
             if key in ANY and value and not nodes:
                 raise names_nothing(f"{key}.{next(iter(value))}", next(iter(value.values())))
             if inside:

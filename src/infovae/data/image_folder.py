@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import DEEP, Fit, Lossy, read_image
 from infovae.data.image_files import ImageFiles
-from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, is_held
 from infovae.data.splits import hold_out
 from infovae.errors import ArgumentError
@@ -42,7 +42,7 @@ def image_folder(
     test_fraction: float = 0.1,
     test_seed: int = 1,
     streaming: Streaming = "auto",
-) -> ImageSets:
+) -> DataSet:
     """Read every image in a folder and its subfolders, as bytes of one size.
 
     An image's class is the subfolder of ``root`` that it is in, at any depth; classes are numbered in the order of
@@ -70,6 +70,20 @@ def image_folder(
         ArgumentError: the folder is missing or has no images, an image can't be read, the images don't fit in memory,
             ``size`` or ``white`` is out of range, or a split would have no images.
     """
+    data = all_images(root, size, channels, fit, white, unreadable, streaming)
+    return hold_out(data, test_fraction, test_seed)
+
+
+def all_images(
+    root: str,
+    size: int | tuple[int, int],
+    channels: Literal[1, 3],
+    fit: Fit = "crop",
+    white: float | None = None,
+    unreadable: Literal["skip", "refuse"] = "skip",
+    streaming: Streaming = "auto",
+) -> Examples:
+    """Return all images of a folder, in the order of their paths; arguments and errors as for :func:`image_folder`."""
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 1:
         raise ArgumentError("size", size, "a whole number of at least 1, or [height, width]")
@@ -95,10 +109,11 @@ def image_folder(
             "%s: skipped %d of %d images that can't be read; the first is %s", root, len(bad), len(paths), bad[0]
         )
     _warn(root, lossy, white)
-    data = LabelledImages(files if images is None else images, _classes(Path(root), paths))
+    labels, classes = _classes(Path(root), paths)
+    data = Examples(files if images is None else images, labels, None, files.names, classes)
     if bad:
         data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
-    return hold_out(data, test_fraction, test_seed)
+    return data
 
 
 def _warn(root: str, lossy: Lossy, white: float | None) -> None:
@@ -158,7 +173,8 @@ def _files_below(root: Path) -> list[Path]:
     return found
 
 
-def _classes(root: Path, paths: Sequence[Path]) -> Tensor:
+def _classes(root: Path, paths: Sequence[Path]) -> tuple[Tensor, tuple[str, ...]]:
+    """Return the class of each file, and the names of the classes."""
     folders = ["" if path.parent == root else path.relative_to(root).parts[0] for path in paths]
     numbers = {name: number for number, name in enumerate(sorted(set(folders)))}
-    return torch.tensor([numbers[folder] for folder in folders])
+    return torch.tensor([numbers[folder] for folder in folders]), tuple(numbers)

@@ -10,8 +10,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from infovae.data.array_file import read_arrays, size_of
+from infovae.data.examples import DataSet, Examples
 from infovae.data.image_array import ImageArray, brightest, to_bytes
-from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, check_fits, is_held
 from infovae.data.splits import hold_out
 from infovae.errors import ArgumentError
@@ -28,7 +28,7 @@ def tensor(
     test_fraction: float = 0.1,
     test_seed: int = 1,
     streaming: Streaming = "auto",
-) -> ImageSets:
+) -> DataSet:
     """Read images from an ``.npy``, ``.npz`` or ``.pt`` file; nothing in the file is executed.
 
     The file holds an array of images, of shape (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1 or 3. Its values are
@@ -50,6 +50,13 @@ def tensor(
         ArgumentError: the file can't be read, holds no such images or doesn't fit in memory, ``white`` is out of range,
             or a split would have no images.
     """
+    return hold_out(all_arrays(path, layout, white, streaming), test_fraction, test_seed)
+
+
+def all_arrays(
+    path: str, layout: Layout = "auto", white: float | None = None, streaming: Streaming = "auto"
+) -> Examples:
+    """Return all images of a file, in its order; arguments and errors as for :func:`tensor`."""
     if white is not None and not 0 < white < float("inf"):
         raise ArgumentError("white", white, "numbers above 0")
     try:
@@ -75,7 +82,7 @@ def tensor(
         raise ArgumentError("path", path, error.accepted, f"its {error.argument} have {error.why}") from error
     if white is None:
         _warn_if_dark(path, stored, highest)
-    return hold_out(LabelledImages(images, labels), test_fraction, test_seed)
+    return Examples(images, labels)
 
 
 def channels_first(images: Tensor, layout: Layout) -> Tensor:

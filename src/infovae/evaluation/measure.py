@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.metrics.metric import Metric, make_metric
 from infovae.model import Model, Observed
 from infovae.pictures import drawing
@@ -40,7 +40,7 @@ class Measured(NamedTuple):
 @torch.no_grad()
 def measure(
     model: Model,
-    data: ImageData,
+    data: DataModule,
     metrics: Mapping[str, Callable[..., Metric]],
     split: str = "test",
     seed: int = 0,
@@ -111,7 +111,7 @@ def measure(
 @torch.no_grad()
 def draw(
     model: Model,
-    data: ImageData | None,
+    data: DataModule | None,
     pictures: Mapping[str, Picture],
     split: str = "test",
     seed: int = 0,
@@ -126,7 +126,7 @@ def draw(
 
 
 def observe(
-    model: Model, data: ImageData, split: str, seed: int, device: torch.device | str = "cpu"
+    model: Model, data: DataModule, split: str, seed: int, device: torch.device | str = "cpu"
 ) -> Iterator[Observed]:
     """Yield a split as the model sees it, batch by batch, with the same random codes each time."""
     loader = data.evaluation_loader(split)
@@ -135,6 +135,6 @@ def observe(
     noise = torch.randn(n, model.prior.latent_dim, generator=generator)
     start = 0
     for batch in progress(loader, f"encoding the {split} split"):
-        stop = start + len(batch.images)
+        stop = start + len(batch.x)
         yield drawing.observe_batch(model, batch, noise[start:stop], n, device)
         start = stop

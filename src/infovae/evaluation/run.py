@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from infovae.config.check import check
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.evaluation.load import Weights
 from infovae.evaluation.measure import Measured, draw, measure
@@ -71,9 +71,9 @@ def evaluate(cfg: DictConfig) -> None:
             wandb.log_evaluation(subject.results.folder, measured.values, drawn, subject.cfg)
 
 
-def _images(subject: Subject, cfg: DictConfig) -> ImageData:
+def _images(subject: Subject, cfg: DictConfig) -> DataModule:
     data = subject.data()
-    if not len(data.splits[cfg.split].images):
+    if not len(data.splits[cfg.split].x):
         raise UserError(f"split={cfg.split}: {subject.name} has none; accepted: train and test")
     data.batch_size = cfg.batch_size
     return data

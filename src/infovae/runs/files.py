@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from infovae.errors import UserError
@@ -33,17 +34,29 @@ def write_whole(
         UserError: a link stands between ``inside`` and the file.
         OSError: the disk refuses; its ``filename`` is the path.
     """
+    # x: never through a link
+    with written_aside(path, inside, earlier) as aside, aside.open("xb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    if durable:
+        _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def written_aside(path: Path, inside: Path | None = None, earlier: Path | None = None) -> Iterator[Path]:
+    """Yield a free place beside a file, and move what is written there to the file's place; a failure leaves nothing.
+
+    Arguments and errors are those of :func:`write_whole`.
+    """
     if inside is not None:
         refuse_links(path.parent, inside)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.part")
     aside.unlink(missing_ok=True)  # left by a kill, or a link that someone put there
     try:
-        with aside.open("xb") as file:  # x: never through a link
-            file.write(content.encode() if isinstance(content, str) else content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+        yield aside
         if earlier is not None and path.exists():
             path.replace(earlier)
         aside.replace(path)
@@ -53,8 +66,6 @@ def write_whole(
         if isinstance(problem, OSError):
             problem.filename = str(path)  # a full disk's own error names no file, and others that aside
         raise
-    if durable:
-        _sync_folder(path.parent)
 
 
 def refuse_links(folder: Path, inside: Path) -> None:

@@ -17,6 +17,11 @@ def subcommand() -> str:
     return os.environ.get(VARIABLE, "train")
 
 
+def does_several_runs() -> bool:
+    """Return whether the command line asks for a sweep."""
+    return not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(sys.argv)
+
+
 def typed() -> list[str]:
     """Return the words of the command; of a script of the user's own, those that started it."""
     return ["infovae", subcommand(), *sys.argv[1:]] if VARIABLE in os.environ else [*sys.argv]

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.config.check import check
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, changes, config_of, refuse_changes, refuse_without_training
@@ -83,7 +83,7 @@ class Run(NamedTuple):
     """
 
     cfg: DictConfig
-    data: ImageData
+    data: DataModule
     module: InfoVAE
     trainer: pl.Trainer
     origin: Origin | None
@@ -206,6 +206,12 @@ def fit(run: Run, record: Record) -> None:
         fit, weights.divergence, divergence_name(run.module.divergence),
         "" if objective.weighs_divergence else ", which is measured, not optimised",
     )  # fmt: skip
+    if objective.weighs_divergence and not objective.weighs_rate and not run.module.divergence.is_strict:
+        log.warning(
+            "%s is also 0 for other q(z) than the prior, and alpha=1 leaves out the rate that its paper weighs beside "
+            "it: nothing holds q(z) at the prior. model.alpha=0 puts the rate back",
+            divergence_name(run.module.divergence),
+        )
     for name in objective.moving:
         log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
     tell_short_epochs(run.data)

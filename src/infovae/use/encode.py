@@ -1,0 +1,127 @@
+"""The `encode` command: write the code of every example into a table."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from omegaconf import DictConfig
+from pydantic import Field
+from torch import Tensor
+
+from infovae.data.module import DataModule
+from infovae.errors import ArgumentError, UserError
+from infovae.evaluation.load import SavedRun
+from infovae.model import Model
+from infovae.runs.disk import disk_errors
+from infovae.terminal.progress import progress
+from infovae.training.assemble import build_data
+from infovae.use.opened import check_file, opened
+from infovae.use.own_images import check_shape, own_data
+from infovae.use.tables import SUFFIXES, check_installed, table_file
+
+SPLITS = ("train", "validation", "test")
+Split = Literal["train", "validation", "test", "all"]
+
+EXAMPLES: dict[str, Any] = {
+    "split": Split,
+    "images": str | None,
+    "batch_size": Annotated[int, Field(ge=1)],
+    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+}
+"""Keys of ``conf/examples.yaml``, which say what to encode, with their types."""
+
+
+class Encoded(NamedTuple):
+    """Some examples and their codes.
+
+    Attributes:
+        x: the examples, with pixels in [0, 1].
+        names: the path of each one's file below the set's folder, or its index in the set as that comes.
+        labels: their classes.
+        mean: of q(z|x).
+        deviation: the standard deviation of q(z|x) in each dimension.
+    """
+
+    x: Float[Tensor, "n *shape"]
+    names: np.ndarray
+    labels: Int64[Tensor, " n"]
+    mean: Float[Tensor, "n d"]
+    deviation: Float[Tensor, "n d"]
+
+
+def encode(cfg: DictConfig) -> None:
+    """Write mean and standard deviation of q(z|x) for every example, a row each.
+
+    Raises:
+        UserError: the config, the run or the data are refused, or the disk is full.
+    """
+    saved = opened(cfg, {**EXAMPLES, "output": str})
+    path = check_file("output", cfg.output, SUFFIXES)
+    check_installed(path)
+    data, splits = examples(saved, cfg)
+    written = 0
+    with disk_errors(f"output={path}"), table_file(path) as write:
+        for split in splits:
+            for batch in encoded(saved.module, data, split):
+                write(_rows(batch, data, split))
+                written += len(batch.names)
+    print(f"codes: {path} ({written} rows)")
+
+
+def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
+    """Return what a command is to encode: images of one's own, another data set, or the run's; and which splits.
+
+    Raises:
+        UserError: it can't be read, has another shape than the run's images, or the split is empty.
+    """
+    chosen = "source" in cfg.data
+    try:
+        if cfg.x is not None:
+            if chosen:
+                raise UserError("together", key="data and images", accepted="one of them")
+            data, split = own_data(saved, cfg.x), "test"
+        else:
+            data, split = build_data(cfg) if chosen else saved.data, cfg.split
+            check_shape(saved, data, "data", ...)
+    except ArgumentError as error:
+        raise error.below("") from error
+    data.batch_size = cfg.batch_size
+    splits = [name for name in SPLITS if split in (name, "all") and len(data.splits[name].x)]
+    if not splits:
+        raise UserError("the data have none", key="split", value=split, accepted="train, test and all")
+    return data, splits
+
+
+@torch.no_grad()
+def encoded(model: Model, data: DataModule, split: str) -> Iterator[Encoded]:
+    """Yield the codes of a split, batch by batch, in the order in which it is stored.
+
+    Args:
+        model: in evaluation mode.
+        data: gives the examples; its batch size is how many are encoded at a time.
+        split: ``train``, ``validation`` or ``test``.
+    """
+    names = data.splits[split].names
+    assert names is not None
+    device = next(iter(model.parameters())).device if isinstance(model, torch.nn.Module) else torch.device("cpu")
+    start = 0
+    for batch in progress(data.evaluation_loader(split, stored_order=True), f"encoding the {split} split"):
+        stop = start + len(batch.labels)
+        x = batch.x.to(device)
+        posterior = model.encode(x)
+        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, posterior.variance.sqrt())
+        start = stop
+
+
+def _rows(batch: Encoded, data: DataModule, split: str) -> dict[str, np.ndarray]:
+    classes = np.asarray(data.class_names)
+    return {
+        "split": np.full(len(batch.names), split),
+        "example": batch.names,
+        "label": data.classes[batch.labels].numpy(),
+        "class": classes[batch.labels.numpy()],
+        "mean": batch.mean.float().cpu().numpy(),
+        "std": batch.deviation.float().cpu().numpy(),
+    }

@@ -1,0 +1,148 @@
+"""The `explore` command: serve a page in which one moves through the codes of a model, or of two side by side."""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Annotated, Any, cast
+from urllib.parse import SplitResult
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from pydantic import Field
+
+from infovae.dashboard.local_server import LocalHandler, LocalServer
+from infovae.dashboard.page import content_security_policy, json_block, safe_json
+from infovae.errors import ArgumentError, UserError
+from infovae.evaluation.load import SavedRun
+from infovae.use.encode import EXAMPLES, examples
+from infovae.use.explored import Explored
+from infovae.use.opened import opened_runs, user_error
+from infovae.use.pixels import require_pictures
+
+LARGEST_FILE = 64 * 2**20
+"""Bytes of an image that a browser may send."""
+
+ASSETS = files("infovae.use") / "assets"
+
+
+def explore(cfg: DictConfig) -> None:
+    """Serve the page until Ctrl-C.
+
+    Raises:
+        UserError: the config, a run or the data are refused, or the address can't be used.
+    """
+    own = {
+        "run": str | Annotated[list[str], Field(max_length=2)] | None,
+        "points": Annotated[int, Field(ge=1)],
+        "host": str,
+        "port": Annotated[int, Field(ge=0, lt=2**16)],
+    }
+    runs = opened_runs(cfg, {**EXAMPLES, **own})
+    with ExploreServer([_explored(saved, cfg) for saved in runs], cfg.host, cfg.port) as server:
+        print(f"{' and '.join(str(saved.folder) for saved in runs)} at {server.url} (Ctrl-C ends)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("ended")
+
+
+class ExploreServer(LocalServer):
+    """Serve the page of one model or two.
+
+    Args:
+        models: what the page shows.
+        host: the address to listen on.
+        port: the port; 0 takes any free one.
+
+    Raises:
+        UserError: the address can't be listened on.
+    """
+
+    def __init__(self, models: Sequence[Explored], host: str = "127.0.0.1", port: int = 0) -> None:
+        self.models = models
+        script = (ASSETS / "explore.js").read_text(encoding="utf-8")
+        parts = {
+            "style": (ASSETS / "explore.css").read_text(encoding="utf-8"),
+            "data": json_block("described", safe_json([model.described() for model in models])),
+            "script": f"<script>{script}</script>",
+        }
+        page = (ASSETS / "explore.html").read_text(encoding="utf-8")
+        self.content = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page).encode()
+        super().__init__(host, port, content_security_policy([script]), ExploreHandler)
+
+
+class ExploreHandler(LocalHandler):
+    """Answer the page's questions: decode a code, draw one, look at an image, show an example."""
+
+    def get(self, url: SplitResult) -> None:
+        server = cast(ExploreServer, self.server)
+        example = re.fullmatch(r"/([01])/example/([0-9]{1,9})", url.path)
+        draw = re.fullmatch(r"/([01])/draw", url.path)
+        if url.path == "/":
+            self.answer("text/html; charset=utf-8", server.content)
+        elif draw and (model := self._model(draw[1])):
+            self._json(model.draw())
+        elif example and (model := self._model(example[1])) and (content := model.example(int(example[2]))):
+            self.answer("image/png", content)
+        else:
+            self.refuse(HTTPStatus.NOT_FOUND)
+
+    def post(self, url: SplitResult) -> None:
+        asked = re.fullmatch(r"/([01])/(decode|look)", url.path)
+        model = asked and self._model(asked[1])
+        length = self.headers.get("Content-Length", "")
+        # A page from elsewhere may post here too: its browser says where it comes from.
+        origin = self.headers.get("Origin")
+        if origin is not None and origin != f"http://{self.headers.get('Host')}":
+            self._close(HTTPStatus.FORBIDDEN)
+        elif not asked or not model:
+            self._close(HTTPStatus.NOT_FOUND)
+        elif not re.fullmatch(r"[0-9]{1,12}", length) or int(length) > LARGEST_FILE:
+            self._close(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        else:
+            content = self.rfile.read(int(length))
+            (self._decode if asked[2] == "decode" else self._look)(model, content)
+
+    def _decode(self, model: Explored, content: bytes) -> None:
+        """Answer the entries of a code, each of 4 bytes, with its image."""
+        dimensions = model.codes.shape[1]
+        if len(content) != 4 * dimensions:
+            self.refuse(HTTPStatus.BAD_REQUEST)
+            return
+        z = torch.from_numpy(np.frombuffer(content, "<f4").astype(np.float32))
+        if not z.isfinite().all():
+            self.refuse(HTTPStatus.BAD_REQUEST)
+            return
+        self.answer("image/png", model.decode(z[None])[0])
+
+    def _look(self, model: Explored, content: bytes) -> None:
+        try:
+            self._json(model.look(content))
+        except ArgumentError as error:
+            self._json({"error": error.why})
+
+    def _json(self, content: Any) -> None:
+        self.answer("application/json", safe_json(content).encode())
+
+    def _model(self, number: str) -> Explored | None:
+        models = cast(ExploreServer, self.server).models
+        return models[int(number)] if int(number) < len(models) else None
+
+    def _close(self, status: HTTPStatus) -> None:
+        self.close_connection = True  # what the request still holds is left unread
+        self.refuse(status)
+
+
+def _explored(saved: SavedRun, cfg: DictConfig) -> Explored:
+    with user_error("run", saved.folder):
+        require_pictures(saved.shape, "run", "a run of images")
+    if cfg.x is None and "source" not in cfg.data:
+        try:
+            _ = saved.data
+        except UserError as error:
+            print(f"the map shows draws of the prior: {error}")
+            return Explored(saved, None, [], cfg.points, cfg.seed)
+    data, splits = examples(saved, cfg)
+    return Explored(saved, data, splits, cfg.points, cfg.seed)

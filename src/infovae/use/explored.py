@@ -1,0 +1,137 @@
+"""A model as the `explore` page sees it: a map of codes, and images for codes and codes for images."""
+
+import base64
+import tempfile
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from infovae.data.module import DataModule
+from infovae.errors import ArgumentError
+from infovae.evaluation.load import SavedRun
+from infovae.pictures.canvas import CLASS_COLOURS
+from infovae.streams import isolated_stream
+from infovae.use.encode import Encoded, encoded
+from infovae.use.found import Found, lowest
+from infovae.use.own_images import prepared
+from infovae.use.pixels import png
+
+PRIOR_DRAWS = 1000
+"""Points of the map where there are no examples."""
+
+NEIGHBOURS = 8
+
+
+class Explored:
+    """A model and the examples that its map shows. One request at a time uses the model.
+
+    Args:
+        saved: the run, of images.
+        data: gives the examples; None: the map shows draws of the prior.
+        splits: the splits to show.
+        points: the most examples to show of each split, chosen at random.
+        seed: of that choice, and of the draws.
+    """
+
+    def __init__(self, saved: SavedRun, data: DataModule | None, splits: Sequence[str], points: int, seed: int) -> None:
+        self.saved, self.data, self.seed = saved, data, seed
+        self._lock = threading.Lock()
+        self.batches = [] if data is None else _chosen(saved, data, splits, points, seed)
+        with isolated_stream(saved.module.device, seed):
+            draws = saved.module.prior.sample(PRIOR_DRAWS)
+        self.codes = torch.cat([batch.mean for batch in self.batches]) if self.batches else draws
+
+    def described(self) -> dict[str, Any]:
+        """Return what the page shows of the model, as JSON can hold it."""
+        labels = [label for batch in self.batches for label in batch.labels.tolist()]
+        classes = list(self.data.class_names) if self.data else []
+        codes = self.codes.double().cpu()
+        centre = codes.mean(dim=0)
+        # The rows of Vh are the directions in which the codes vary, the widest first.
+        axes = torch.linalg.svd(codes - centre, full_matrices=False).Vh[: 2 if self.batches else 0]
+        reach = codes.abs().amax(dim=0).clamp(min=3.0)
+        return {
+            "name": str(self.saved.cfg.get("name") or self.saved.folder.name),
+            "folder": str(self.saved.folder),
+            "shape": list(self.saved.shape),
+            "codes": _rounded(codes),
+            "labels": labels,
+            "classes": classes,
+            "colours": list(CLASS_COLOURS),
+            "examples": [str(name) for batch in self.batches for name in batch.names],
+            "centre": _rounded(centre),
+            "axes": _rounded(axes),
+            "reach": _rounded(reach),
+            "spread": _rounded(codes.std(dim=0, correction=0)),
+        }
+
+    def decode(self, z: Float[Tensor, "n d"]) -> list[bytes]:
+        """Return E[x|z] of each code as a PNG file."""
+        with self._lock, torch.no_grad(), isolated_stream(self.saved.module.device, self.seed):
+            return [png(example) for example in self.saved.module.decode(z.to(self.saved.module.device)).mean]
+
+    def draw(self) -> list[float]:
+        """Return a code of the prior."""
+        with self._lock:
+            z: list[float] = self.saved.module.prior.sample(1)[0].tolist()
+        return z
+
+    def example(self, position: int) -> bytes | None:
+        """Return an example of the map as a PNG file; None if there is none at this position."""
+        for batch in self.batches:
+            if 0 <= position < len(batch.x):
+                return png(batch.x[position])
+            position -= len(batch.x)
+        return None
+
+    def look(self, file: bytes) -> dict[str, Any]:
+        """Return what the model makes of an image file: its code, the reconstruction, and the nearest examples.
+
+        Raises:
+            ArgumentError: the file can't be read as an image.
+        """
+        with tempfile.NamedTemporaryFile() as place:
+            place.write(file)
+            place.flush()
+            try:
+                x = prepared(self.saved, [place.name])
+            except ArgumentError as error:
+                raise ArgumentError("image", ..., error.accepted, "can't be read as an image") from error
+        with self._lock, torch.no_grad():
+            posterior = self.saved.module.encode(x)
+        found: list[Found] = []
+        for batch in self.batches:
+            distances = (batch.mean - posterior.mean).norm(dim=1)
+            found = lowest(found, batch, distances, "", NEIGHBOURS)
+        classes = self.data.class_names if self.data else ()
+        return {
+            "mean": posterior.mean[0].tolist(),
+            "deviation": posterior.variance[0].sqrt().tolist(),
+            "prepared": _url(png(x[0])),
+            "reconstruction": _url(self.decode(posterior.mean)[0]),
+            "neighbours": [
+                {"image": _url(png(entry.x)), "title": f"{entry.name}, {classes[entry.label]}, {entry.score:.3g} away"}
+                for entry in found
+            ],
+        }
+
+
+def _chosen(saved: SavedRun, data: DataModule, splits: Sequence[str], points: int, seed: int) -> list[Encoded]:
+    generator = torch.Generator().manual_seed(seed)
+    for split in splits:
+        part = data.splits[split]
+        chosen = torch.randperm(len(part.x), generator=generator)[:points].sort().values
+        data.splits[split] = part.take(chosen)
+    return [batch for split in splits for batch in encoded(saved.module, data, split)]
+
+
+def _rounded(values: Tensor) -> Any:
+    return values.mul(1e4).round().div(1e4).tolist()
+
+
+def _url(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

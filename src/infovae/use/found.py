@@ -1,0 +1,49 @@
+"""The examples that score lowest, kept while a data set streams by."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxtyping import Float
+from rich.table import Column, Table
+from torch import Tensor
+
+from infovae.data.module import DataModule
+from infovae.terminal.tables import print_table
+from infovae.use.encode import Encoded
+
+
+class Found(NamedTuple):
+    """An example that was found.
+
+    Attributes:
+        score: by which it was found.
+        split: ``train``, ``validation`` or ``test``.
+        name: the path of its file below the set's folder, or its index in the set as that comes.
+        label: its class.
+        x: the example.
+    """
+
+    score: float
+    split: str
+    name: str
+    label: int
+    x: Float[Tensor, "*shape"]
+
+
+def lowest(so_far: Sequence[Found], batch: Encoded, scores: Float[Tensor, " n"], split: str, k: int) -> list[Found]:
+    """Return the k of lowest score among those found so far and a batch, in order."""
+    values, chosen = scores.topk(min(k, len(scores)), largest=False)
+    new = [
+        Found(value, split, str(batch.names[position]), int(batch.labels[position]), batch.x[position].clone())
+        for value, position in zip(values.tolist(), chosen.tolist(), strict=True)
+        if value == value  # nan is no score
+    ]
+    return sorted([*so_far, *new], key=lambda found: found.score)[:k]
+
+
+def print_found(title: str, score: str, found: Sequence[Found], data: DataModule, sign: int = 1) -> None:
+    """Print a row for each example that was found, with its score times ``sign``."""
+    table = Table("split", Column("example", overflow="fold"), "class", Column(score, justify="right"))
+    for entry in found:
+        table.add_row(entry.split, entry.name, data.class_names[entry.label], f"{sign * entry.score:.4g}")
+    print_table(title, table)

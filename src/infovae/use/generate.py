@@ -1,0 +1,96 @@
+"""The `generate` command: decode new codes, into image files or an array."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from omegaconf import DictConfig
+from pydantic import Field
+from torch import Tensor
+
+from infovae.evaluation.load import SavedRun
+from infovae.model import sample_codes
+from infovae.runs.disk import disk_errors
+from infovae.runs.files import write_whole, written_aside
+from infovae.streams import isolated_stream
+from infovae.terminal.progress import progress
+from infovae.use.opened import check_file, check_new_folder, opened, user_error
+from infovae.use.own_images import prepared
+from infovae.use.pixels import png, require_pictures
+
+AT_ONCE = 100
+
+
+def generate(cfg: DictConfig) -> None:
+    """Write E[x|z] for codes z of the prior, or codes around that of a given image.
+
+    Raises:
+        UserError: the config, the run or the image are refused, or the disk is full.
+    """
+    number = Annotated[float, Field(gt=0)]
+    saved = opened(
+        cfg,
+        {
+            "n": Annotated[int, Field(ge=1)],
+            "given": str | None,
+            "spread": number | None,
+            "output": str,
+            "seed": Annotated[int, Field(ge=0, lt=2**32)],
+        },
+    )
+    as_array = cfg.output.endswith(".npy")
+    path = check_file("output", cfg.output, (".npy",)) if as_array else check_new_folder("output", cfg.output)
+    with user_error("output" if cfg.given is None else "given", cfg.output if cfg.given is None else cfg.given):
+        if not as_array:
+            require_pictures(saved.shape, "output", "output=FILE.npy")
+        given = None if cfg.given is None else prepared(saved, [cfg.given])
+    with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
+        batches = progress(generated(saved, cfg.n, given, cfg.spread), "decoding", -(-cfg.n // AT_ONCE))
+        (_write_array if as_array else _write_files)(path, batches, cfg.n)
+    print(f"generated: {path} ({cfg.n} {'examples' if as_array else 'images'})")
+
+
+@torch.no_grad()
+def generated(
+    saved: SavedRun, n: int, given: Float[Tensor, "1 *shape"] | None = None, spread: float | None = None
+) -> Iterator[Float[Tensor, "_m *shape"]]:
+    """Yield E[x|z] of n codes, some at a time.
+
+    Args:
+        saved: the run.
+        n: how many.
+        given: an example x; codes are then drawn from q(z|x), else from the prior.
+        spread: draw codes from N(E[z|x], spread^2) instead of q(z|x).
+    """
+    module = saved.module
+    for start in range(0, n, AT_ONCE):
+        m = min(AT_ONCE, n - start)
+        if given is None:
+            z = module.prior.sample(m)
+        else:
+            noise = torch.randn(m, module.prior.latent_dim, device=module.device)
+            codes = sample_codes(module, given.expand(m, *given.shape[1:]), noise, m)
+            z = codes.z if spread is None else codes.mean + spread * noise
+        yield module.decode(z).mean
+
+
+def _write_files(folder: Path, batches: Iterator[Tensor], n: int) -> None:
+    digits, number = len(str(n)), 0
+    for batch in batches:
+        for example in batch:
+            number += 1
+            write_whole(folder / f"{number:0{digits}}.png", png(example))
+
+
+def _write_array(path: Path, batches: Iterator[Tensor], n: int) -> None:
+    with written_aside(path) as aside:
+        array, written = None, 0
+        for batch in batches:
+            if array is None:
+                shape = (n, *batch.shape[1:])
+                array = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
+            array[written : written + len(batch)] = batch.cpu().numpy()
+            written += len(batch)

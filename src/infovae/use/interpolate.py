@@ -1,0 +1,49 @@
+"""The `interpolate` command: the decoded path from one image to another, as a picture and as films."""
+
+from typing import Annotated
+
+import torch
+from omegaconf import DictConfig
+from pydantic import Field
+
+from infovae.model import Observed, sample_codes
+from infovae.pictures.canvas import THUMBNAIL
+from infovae.pictures.drawing import save_picture
+from infovae.pictures.interpolations import Interpolations, linear, spherical
+from infovae.runs.disk import disk_errors
+from infovae.runs.files import write_whole
+from infovae.use.opened import check_new_folder, opened, user_error
+from infovae.use.own_images import prepared
+from infovae.use.pixels import gif
+
+FRAMES, SECONDS = 60, 2.0
+"""Of a film, each way."""
+
+
+@torch.no_grad()
+def interpolate(cfg: DictConfig) -> None:
+    """Write ``interpolation.png`` with the linear and the spherical path, and a GIF of each.
+
+    Raises:
+        UserError: the config, the run or an image are refused, or the disk is full.
+    """
+    saved = opened(cfg, {"from": str, "to": str, "steps": Annotated[int, Field(ge=2)], "output": str})
+    folder, module = check_new_folder("output", cfg.output), saved.module
+    ends = []
+    for key in ("from", "to"):
+        with user_error(key, cfg[key]):
+            ends.append(prepared(saved, [cfg[key]]))
+    images = torch.cat(ends)
+    noise = torch.zeros(2, module.prior.latent_dim, device=module.device)
+    observed = Observed(images, torch.zeros(2, dtype=torch.int64), sample_codes(module, images, noise, 2))
+    strip = Interpolations(pairs=1, steps=cfg.steps).draw(module, observed)
+    start, end = observed.codes.mean
+    time = torch.linspace(0, 1, FRAMES).to(start)
+    enlarged = max(1, 4 * THUMBNAIL // max(images.shape[2:]))
+    with disk_errors(f"output={folder}"):
+        for way in (linear, spherical):
+            film = gif(module.decode(way(start, end, time)).mean, enlarged, SECONDS)
+            write_whole(folder / f"{way.__name__}.gif", film)
+        assert strip is not None
+        save_picture(strip, folder / "interpolation.png")
+    print(f"interpolation: {folder} (interpolation.png, linear.gif, spherical.gif)")

@@ -1,0 +1,53 @@
+"""The `neighbours` command: the examples whose codes are nearest to that of an image."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from omegaconf import DictConfig
+from pydantic import Field
+from torch import Tensor
+
+from infovae.data.module import DataModule
+from infovae.evaluation.load import SavedRun
+from infovae.pictures.canvas import labelled_grid
+from infovae.pictures.drawing import save_picture
+from infovae.runs.disk import disk_errors
+from infovae.use.encode import EXAMPLES, encoded, examples
+from infovae.use.found import Found, lowest, print_found
+from infovae.use.opened import check_file, opened, user_error
+from infovae.use.own_images import prepared
+
+
+def neighbours(cfg: DictConfig) -> None:
+    """Print the nearest examples of an image, and draw them.
+
+    Raises:
+        UserError: the config, the run, the image or the data are refused, or the disk is full.
+    """
+    saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str})
+    path = check_file("output", cfg.output, (".png",))
+    with user_error("image", cfg.image):
+        image = prepared(saved, [cfg.image])
+    data, splits = examples(saved, cfg)
+    with torch.no_grad():
+        mean = saved.module.encode(image).mean
+        found = nearest(saved, mean, data, splits, cfg.k)
+        shown = torch.cat([image, saved.module.decode(mean).mean, *(entry.x[None] for entry in found)])
+    print_found(f"nearest to {cfg.image}", "distance", found, data)
+    labels = [r"$x$", r"$\hat{x}$", *map(str, range(1, len(found) + 1))]
+    with disk_errors(f"output={path}"):
+        save_picture(labelled_grid(shown, len(shown), column_labels=labels), path)
+    print(f"picture: {path}")
+
+
+def nearest(
+    saved: SavedRun, mean: Float[Tensor, "1 d"], data: DataModule, splits: Sequence[str], k: int
+) -> list[Found]:
+    """Return the k examples whose E[z|x] are nearest to a code, by Euclidean distance, the nearest first."""
+    found: list[Found] = []
+    for split in splits:
+        for batch in encoded(saved.module, data, split):
+            found = lowest(found, batch, (batch.mean - mean).norm(dim=1), split, k)
+    return found

@@ -1,0 +1,107 @@
+"""The `outliers` command: the examples that a model finds least likely, or reconstructs worst."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from omegaconf import DictConfig
+from pydantic import Field
+from torch import Tensor
+
+from infovae.data.module import DataModule
+from infovae.evaluation.load import SavedRun
+from infovae.metrics.importance_weighted import importance_weighted_log_likelihood
+from infovae.pictures.canvas import labelled_grid
+from infovae.pictures.drawing import save_picture
+from infovae.pictures.picture import Pixels
+from infovae.runs.disk import disk_errors
+from infovae.streams import isolated_stream
+from infovae.use.encode import EXAMPLES, Encoded, encoded, examples
+from infovae.use.found import Found, lowest, print_found
+from infovae.use.opened import check_new_folder, opened
+from infovae.use.tables import table_file
+
+
+class Scored(NamedTuple):
+    """Some examples and how well the model knows them.
+
+    Attributes:
+        batch: the examples and their codes.
+        split: that they are of.
+        log_likelihood: the importance-weighted bound on log p(x), in nats; nan without a posterior density.
+        squared_error: of E[x|z] at z = E[z|x], summed over pixels and channels.
+    """
+
+    batch: Encoded
+    split: str
+    log_likelihood: Float[Tensor, " n"]
+    squared_error: Float[Tensor, " n"]
+
+
+def outliers(cfg: DictConfig) -> None:
+    """Write a row for every example, and print and draw those of lowest log p(x) and of largest squared error.
+
+    Raises:
+        UserError: the config, the run or the data are refused, or the disk is full.
+    """
+    own = {"k": Annotated[int, Field(ge=1)], "samples": Annotated[int, Field(ge=1)], "output": str}
+    saved = opened(cfg, {**EXAMPLES, **own})
+    folder = check_new_folder("output", cfg.output)
+    data, splits = examples(saved, cfg)
+    unlikely: list[Found] = []
+    unlike: list[Found] = []
+    with disk_errors(f"output={folder}"):
+        with isolated_stream(saved.module.device, cfg.seed), table_file(folder / "scores.csv") as write:
+            for part in scored(saved, data, splits, cfg.samples):
+                unlikely = lowest(unlikely, part.batch, part.log_likelihood, part.split, cfg.k)
+                unlike = lowest(unlike, part.batch, -part.squared_error, part.split, cfg.k)
+                write(_rows(part, data))
+        if unlikely:
+            print_found("lowest log p(x)", "log p(x) in nats", unlikely, data)
+            save_picture(_picture(saved, unlikely), folder / "unlikely.png")
+        else:
+            print("log p(x): left out, since a deterministic q(z|x) gives no bound on it")
+        print_found("largest reconstruction error", "squared error", unlike, data, sign=-1)
+        save_picture(_picture(saved, unlike), folder / "badly_reconstructed.png")
+    print(f"outliers: {folder}")
+
+
+@torch.no_grad()
+def scored(saved: SavedRun, data: DataModule, splits: Sequence[str], samples: int) -> Iterator[Scored]:
+    """Yield the scores of examples, batch by batch, in the order in which they are stored.
+
+    Args:
+        saved: the run.
+        data: gives the examples.
+        splits: which of them.
+        samples: codes of each example, from which the bound on log p(x) is estimated.
+    """
+    module = saved.module
+    for split in splits:
+        for batch in encoded(module, data, split):
+            error = (module.decode(batch.mean).mean - batch.x).square().flatten(1).sum(dim=1)
+            bound = torch.full_like(error, torch.nan)
+            if (batch.deviation > 0).all():
+                prior, posterior = module.prior.distribution(), module.encode(batch.x)
+                bound = importance_weighted_log_likelihood(batch.x, module.decode, prior, posterior, samples).value
+            yield Scored(batch, split, bound, error)
+
+
+def _rows(part: Scored, data: DataModule) -> dict[str, np.ndarray]:
+    return {
+        "split": np.full(len(part.batch.names), part.split),
+        "example": part.batch.names,
+        "class": np.asarray(data.class_names)[part.batch.labels.numpy()],
+        "log_likelihood": part.log_likelihood.float().cpu().numpy(),
+        "squared_error": part.squared_error.float().cpu().numpy(),
+    }
+
+
+@torch.no_grad()
+def _picture(saved: SavedRun, found: Sequence[Found]) -> Pixels:
+    """Return the examples in a row, above their reconstructions."""
+    x = torch.stack([entry.x for entry in found])
+    reconstructions = saved.module.decode(saved.module.encode(x).mean).mean
+    return labelled_grid(torch.cat([x, reconstructions]), len(found), row_labels=[r"$x$", r"$\hat{x}$"])

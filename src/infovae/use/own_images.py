@@ -1,0 +1,103 @@
+"""A user's own images, prepared as the model saw its training images."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from infovae.data.binarization import binarize
+from infovae.data.examples import DataSet, Examples
+from infovae.data.fitting import read_image
+from infovae.data.image_files import ImageFiles
+from infovae.data.image_folder import all_images
+from infovae.data.module import DataModule
+from infovae.data.tensor import all_arrays
+from infovae.errors import ArgumentError
+from infovae.evaluation.load import SavedRun
+
+ARRAYS = (".npy", ".npz", ".pt")
+
+
+def prepared(saved: SavedRun, paths: Sequence[str | Path]) -> Float[Tensor, "n c h w"]:
+    """Return image files as the model saw its training images, with values in [0, 1], on the model's device.
+
+    They are fitted to the model's size and colours, by the run's own ``data.source.fit`` and ``white`` where it has
+    these, and binarised if the run's images were.
+
+    Raises:
+        ArgumentError: a file can't be read as an image, or the model isn't of images in grey or colour.
+    """
+    files = _files(saved, [Path(path) for path in paths])
+    try:
+        pixels = files[torch.arange(len(files))].to(saved.module.device) / 255
+    except OSError as error:
+        raise ArgumentError("image", ..., "image files that can be read", str(error)) from error
+    return binarize(pixels, _binarization(saved), torch.Generator(pixels.device).manual_seed(0))
+
+
+def own_data(saved: SavedRun, path: str | Path) -> DataModule:
+    """Return images of one's own, prepared as in :func:`prepared`, as the split ``test`` of a data module.
+
+    Args:
+        saved: the run.
+        path: of an image, of a folder of them (whose subfolders are classes), or of an array as ``data=tensor`` reads.
+
+    Raises:
+        ArgumentError: nothing can be read there, or it has another shape than the run's images.
+    """
+    path = Path(path)
+    source = saved.cfg.data.get("source") or {}
+    options = {name: source[name] for name in ("fit", "white", "unreadable") if name in source}
+    try:
+        if path.is_dir():
+            channels, height, width = _image_shape(saved)
+            images = all_images(str(path), (height, width), channels, **options)
+        elif path.suffix in ARRAYS:
+            own = {name: source[name] for name in ("layout", "white") if name in source}
+            images = all_arrays(str(path), **own)
+        else:
+            files = _files(saved, [path])
+            images = Examples(files[torch.arange(1)], torch.zeros(1, dtype=torch.int64), names=files.names)
+    except (ArgumentError, OSError) as error:
+        why, accepted = (error.why, error.accepted) if isinstance(error, ArgumentError) else (str(error), "")
+        accepted = accepted or "an image, a folder of images, or an .npy, .npz or .pt file"
+        raise ArgumentError("images", path, accepted, why) from error
+    sets = DataSet(images.take(torch.arange(1)), images)
+    data = DataModule(lambda: sets, validation_size=0, binarization=_binarization(saved))
+    check_shape(saved, data, "images", path)
+    return data
+
+
+def check_shape(saved: SavedRun, data: DataModule, key: str, value: Any) -> None:
+    """Refuse data of another shape than the run's.
+
+    Raises:
+        ArgumentError: names the key and both shapes.
+    """
+    if data.shape != saved.shape:
+        there, here = ("x".join(map(str, shape)) for shape in (data.shape, saved.shape))
+        raise ArgumentError(key, value, f"those of {here}, as the model was trained on", f"its examples are of {there}")
+
+
+def _files(saved: SavedRun, paths: Sequence[Path]) -> ImageFiles:
+    channels, height, width = _image_shape(saved)
+    source = saved.cfg.data.get("source") or {}
+    fit, white = source.get("fit", "crop"), source.get("white")
+    read = partial(read_image, height=height, width=width, channels=channels, fit=fit, white=white)
+    return ImageFiles(Path(), list(map(str, paths)), read, (channels, height, width))
+
+
+def _image_shape(saved: SavedRun) -> tuple[Any, int, int]:
+    if len(saved.shape) != 3 or saved.shape[0] not in (1, 3):
+        shape = "x".join(map(str, saved.shape))
+        why = f"the model is of examples of {shape}, and a file has 1 or 3 channels"
+        raise ArgumentError("image", ..., "an .npy, .npz or .pt file of such examples", why)
+    return saved.shape
+
+
+def _binarization(saved: SavedRun) -> Any:
+    return saved.cfg.data.get("binarization", "none")
