@@ -128,7 +128,7 @@ def test_a_metric_is_given_what_it_names(subject: tuple[InfoVAE, DataModule]) ->
     assert metric.seen == (data, model, 4)
 
 
-def test_what_takes_little_is_measured_first_and_kept_at_once(subject: tuple[InfoVAE, ImageData]) -> None:
+def test_what_takes_little_is_measured_first_and_kept_at_once(subject: tuple[InfoVAE, DataModule]) -> None:
     class Costly(LogDetCovariance):
         effort = 7
 

@@ -21,7 +21,7 @@ from faults.signal_at import PATHS, override
 from PIL import Image
 
 from infovae.config.build import build
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.pictures.canvas import BETWEEN, GAP
@@ -356,6 +356,6 @@ def test_the_progress_bar_counts_epochs_from_1(max_epochs: int | None, described
 def test_an_epoch_of_one_step_is_told(
     steps: int | None, size: int, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = Mock(ImageData, steps_per_epoch=steps, batch_size=50, splits={"train": Mock(x=range(size))})
+    data = Mock(DataModule, steps_per_epoch=steps, batch_size=50, splits={"train": Mock(x=range(size))})
     tell_short_epochs(data)
     assert ("99 training images, and data.batch_size=50" in caplog.text) == told

@@ -101,7 +101,7 @@ class Record:
         # Printed plainly: a path must survive copying, whatever the terminal's width.
         lines = [f"{job}{self.status} after {perf_counter() - self._start:.0f} s", f"run folder: {self.run_dir}"]
         lines += [f"picture:    {picture}" for picture in sorted((self.run_dir / "figures").glob("*[!0-9].png"))]
-        if self.status == "finished" and not in_sweep():
+        if self.trainer is not None and self.status == "finished" and not in_sweep():
             has_pictures = len(data_module_of(self.trainer).shape) == 3
             lines += ["next:", *(f"  {line}" for line in next_steps(self.run_dir, has_pictures))]
         print("\n".join(lines))  # at once: jobs of a sweep share the terminal
