@@ -130,9 +130,9 @@ def check_batch(module: InfoVAE, data: DataModule) -> None:
         raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
 
 
-def tell_short_epochs(data: ImageData) -> None:
+def tell_short_epochs(data: DataModule) -> None:
     """Warn if an epoch has one step: whatever counts epochs, such as ``trainer.max_epochs``, then counts steps."""
-    size = len(data.splits["train"].images)
+    size = len(data.splits["train"].x)
     if data.steps_per_epoch is None and size < 2 * data.batch_size:
         log.warning(
             "an epoch is one step: %d training images, and data.batch_size=%d; a smaller data.batch_size makes more, "
