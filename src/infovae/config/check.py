@@ -41,6 +41,7 @@ NEEDED = {
     "from": "IMAGE",
     "to": "IMAGE",
     "image": "IMAGE",
+    "repo": "USER/NAME",
     "adapter.model._target_": "MODULE.NAME, your own function or class that returns the model",
 }
 """What is accepted for each ``???`` of conf/."""

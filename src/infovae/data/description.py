@@ -24,7 +24,7 @@ class Description(NamedTuple):
     conditions: Standardized | None = None
 
     def state(self) -> dict[str, Any]:
-        """Return the description as plain values and tensors."""
+        """Return the description as plain values."""
         return {
             "shape": list(self.shape),
             "evaluation_splits": list(self.evaluation_splits),

@@ -61,7 +61,7 @@ class Values(ABC):
         return x
 
     def state(self) -> dict[str, Any]:
-        """Return all that :func:`restored` needs, as plain values and tensors."""
+        """Return all that :func:`restored` needs, as plain values."""
         return {"kind": type(self).__name__}
 
 
@@ -98,12 +98,12 @@ class Standardized(Values):
 
     def __init__(
         self,
-        mean: Float[Tensor, " c"] | None = None,
-        scale: Float[Tensor, " c"] | None = None,
+        mean: Float[Tensor, " c"] | Sequence[float] | None = None,
+        scale: Float[Tensor, " c"] | Sequence[float] | None = None,
         has_missing: bool = False,
     ) -> None:
-        self.mean = torch.zeros(1) if mean is None else mean
-        self.scale = torch.ones(1) if scale is None else scale
+        self.mean = torch.as_tensor([0.0] if mean is None else mean)
+        self.scale = torch.as_tensor([1.0] if scale is None else scale)
         self.has_missing = has_missing
 
     def fitted(self, train: Indexed) -> "Standardized":
@@ -123,7 +123,11 @@ class Standardized(Values):
         return x.nan_to_num(0.0) if self.has_missing else x
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {"mean": self.mean, "scale": self.scale, "has_missing": self.has_missing}
+        return super().state() | {
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "has_missing": self.has_missing,
+        }
 
 
 class TableValues(Standardized):
@@ -143,8 +147,8 @@ class TableValues(Standardized):
         self,
         names: Sequence[str],
         groups: Sequence[Sequence[int]] = (),
-        mean: Float[Tensor, " c"] | None = None,
-        scale: Float[Tensor, " c"] | None = None,
+        mean: Float[Tensor, " c"] | Sequence[float] | None = None,
+        scale: Float[Tensor, " c"] | Sequence[float] | None = None,
         has_missing: bool = False,
     ) -> None:
         super().__init__(mean, scale, has_missing)

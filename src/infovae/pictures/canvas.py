@@ -70,7 +70,7 @@ def rendered(figure: Figure) -> Pixels:
 
 
 def image_grid(examples: Float[Tensor, "n c *s"], columns: int) -> Pixels:
-    """Return examples side by side: images with pixels in [0, 1], and others as :func:`infovae.pictures.tiles.as_images`.
+    """Return examples side by side: images with pixels in [0, 1], and others as tiles.py draws them.
 
     nan is black; of 2 or over 3 channels, the first is shown.
     """
