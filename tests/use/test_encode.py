@@ -1,14 +1,16 @@
 """A row for each example, the same in every format, from a model that needs no training images."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 import torch
-from conftest import Use
+from conftest import PROJECT, Use
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -78,6 +80,41 @@ def test_an_image_of_ones_own_is_prepared_as_in_training(squares_run: Path, tmp_
     assert torch.equal(prepared(saved, [path])[0], (stretched / 255 >= 0.5).float())
     np.save(tmp_path / "own.npy", bytes_[None].numpy())
     assert torch.equal(own_images.own_data(saved, tmp_path / "own.npy").splits["test"].x[0], bytes_)
+
+
+def test_documented_preparation_without_this_package_is_the_same(
+    squares: Path, squares_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a photograph on its side, a transparent drawing, a palette and grey, as docs/howto/export.md shows."""
+    noise = np.random.default_rng(1).integers(0, 256, (21, 34, 4), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise[..., :3]).save(tmp_path / "A.png", exif=exif)
+    Image.fromarray(noise).save(tmp_path / "transparent.png")
+    Image.fromarray(noise[..., :3]).convert("P").save(tmp_path / "palette.gif", transparency=7)
+    Image.fromarray(noise[..., 0]).save(tmp_path / "grey.jpg")
+    monkeypatch.chdir(tmp_path)
+    code = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/howto/export.md").read_text(), re.S)[-1]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    for path in tmp_path.iterdir():
+        for channels in (1, 3):
+            ours = read_image(path, 8, 12, channels, "crop").numpy()
+            np.testing.assert_array_equal(names["prepared"](path, channels, 8, 12), np.float32(ours) / 255)
+
+
+def test_documented_python_runs_as_written(
+    squares: Path,
+    squares_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, place in (("RUN", squares_run), ("A.png", squares / "cats/01.png"), ("B.png", squares / "dogs/01.png")):
+        (tmp_path / name).symlink_to(place)
+    (code,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/howto/use_a_trained_model.md").read_text(), re.S)
+    exec(code, {})
+    assert capsys.readouterr().out.splitlines() == ["(2, 3) (2, 3)", "(2, 3, 8, 8)"]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ COMMANDS = {
     "neighbours": Command("find the examples nearest to an image", "infovae.use.neighbours:neighbours", "neighbours"),
     "outliers": Command("find the examples that a model knows least", "infovae.use.outliers:outliers", "outliers"),
     "explore": Command("move through a model's codes in a browser", "infovae.use.explore:explore", "explore"),
+    "push": Command("put a model on the Hugging Face Hub", "infovae.use.push:push", "push"),
+    "pull": Command("get a model from the Hugging Face Hub", "infovae.use.pull:pull", "pull"),
     "dashboard": Command("compare runs in a browser", "infovae.dashboard.build:serve_or_write", "dashboard"),
     "reproduce": Command("make the paper's figures again", "infovae.reproduction.command:reproduce", "reproduce"),
     "classifier": Command(

@@ -38,10 +38,10 @@ TOP_LEVEL: dict[str, Any] = {
 NEEDED = {
     "data.path": "FILE, your own .npy, .npz or .pt file",
     "data.root": "FOLDER, your own folder of images",
-    "likelihood.vocabulary": "N, how many different tokens there are",
     "from": "IMAGE",
     "to": "IMAGE",
     "image": "IMAGE",
+    "repo": "USER/NAME",
     "adapter.model._target_": "MODULE.NAME, your own function or class that returns the model",
 }
 """What is accepted for each ``???`` of conf/."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from infovae.config.check import check
 from infovae.errors import UserError
+from infovae.evaluation.hub import require_output
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.module import InfoVAE
@@ -108,6 +109,7 @@ def export(cfg: DictConfig) -> None:
     check(cfg, TOP_LEVEL)
     if cfg.run is None:
         raise UserError("run: missing; accepted: run=FOLDER, as infovae train prints it")
+    require_output(cfg.run, cfg.output)
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
     output = Path(cfg.output or saved.folder / "export")

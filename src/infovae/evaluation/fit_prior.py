@@ -16,6 +16,7 @@ from infovae.config.build import build
 from infovae.config.check import check
 from infovae.config.options import options
 from infovae.errors import ArgumentError, UserError
+from infovae.evaluation.hub import require_output
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.evaluation.measure import observe
 from infovae.fitted_priors.fitted_prior import FittedPrior
@@ -75,6 +76,7 @@ def fit_prior(cfg: DictConfig) -> None:
     check(cfg, TOP_LEVEL)
     if cfg.run is None:
         raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
+    require_output(cfg.run, cfg.output)
     device = chosen_device(cfg.device)
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
     if isinstance(saved.module.prior, FittedPrior):

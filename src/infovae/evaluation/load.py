@@ -16,10 +16,11 @@ from infovae.data.description import Description, description_in
 from infovae.data.examples import Inputs
 from infovae.data.module import DataModule
 from infovae.errors import UserError
+from infovae.evaluation.hub import PREFIX, fetched
 from infovae.evaluation.run_config import read_config
 from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part, parts_of
 from infovae.module import InfoVAE
-from infovae.runs.checkpoints import load_weights, read_checkpoint
+from infovae.runs.checkpoints import SAFETENSORS, load_weights, read_checkpoint
 from infovae.training.assemble import build_bare_module, build_data
 
 Weights = Literal["ema", "raw"]
@@ -79,7 +80,7 @@ def load(
     don't record their shape, or its prior comes from another package and reads them.
 
     Args:
-        run: the folder.
+        run: the folder, or ``hf://USER/NAME`` on the Hugging Face Hub, as ``infovae push`` leaves it there.
         checkpoint: ``last``, ``best``, or the path of another checkpoint of the same run.
         changes: to the config, as ``{"data": {"train_size": 500}}``.
         trust: whether the config may name parts from other packages, whose code then runs.
@@ -90,9 +91,11 @@ def load(
         UserError: no run folder, no such checkpoint, a damaged one, one without averages, a part that isn't trusted, or
             images that are needed and can't be read.
     """
-    folder = Path(run)
+    folder = fetched(run) if isinstance(run, str) and run.startswith(PREFIX) else Path(run)
     cfg = read_config(folder, changes or {})
     path = folder / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint in ("last", "best") else Path(checkpoint)
+    if checkpoint == "last" and not path.exists() and (folder / SAFETENSORS).is_file():
+        path = folder / SAFETENSORS
     content = read_checkpoint(path, f"checkpoint={checkpoint}")
     if not trust:
         check_trusted(cfg, folder)
@@ -111,7 +114,10 @@ def load(
         own = is_own_part(cfg.prior.get("_target_"), PARTS["prior"])
         nothing = Inputs(torch.zeros(1, *described.shape, dtype=torch.uint8), described.values)
         module.attach_prior(nothing if own else TrainingSplit(saved))
-    load_weights(module, _chosen(content, weights, path), path)
+    chosen = _chosen(content, weights, path)
+    if path.name == SAFETENSORS:  # has no place for the state of a critic's optimiser
+        chosen |= {name: value for name, value in module.state_dict().items() if name.endswith("_extra_state")}
+    load_weights(module, chosen, path)
     module.eval().requires_grad_(False)
     return saved
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import logging
 import os
 import pickle
@@ -20,6 +21,9 @@ from infovae.errors import UserError
 from infovae.runs.files import write_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+SAFETENSORS = "model.safetensors"
+"""The weights of a run folder that comes from the Hugging Face Hub, in the place of ``checkpoints/``."""
+
 RESUMABLE = ("epoch", "global_step", "loops", "optimizer_states")
 """What a checkpoint needs beside weights for training to go on from it."""
 
@@ -105,6 +109,8 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UserError(f"no such file ({path})", key=key, accepted=ACCEPTED)
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path, key)
     try:
         content = path.read_bytes()
         check_seal(content)
@@ -116,6 +122,19 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
     ) as error:  # fmt: skip
         raise UserError(f"{path} is damaged, or not a checkpoint of a run", key=key, accepted=ACCEPTED) from error
     return checkpoint
+
+
+def _read_safetensors(path: Path, key: str) -> dict[str, Any]:
+    """Return the weights of a file as a checkpoint holds them, with what the data module said of the images."""
+    from safetensors import SafetensorError, safe_open  # an extra
+
+    try:
+        with safe_open(path, "pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            described = json.loads((file.metadata() or {}).get("DataModule", "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged, or holds no weights", key=key, accepted=ACCEPTED) from error
+    return {"state_dict": weights, "DataModule": described}
 
 
 def read_resumable(path: Path, key: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from infovae.terminal.progress import progress
 from infovae.training.assemble import build_data
 from infovae.use.opened import check_file, opened
 from infovae.use.own_images import check_shape, own_data
-from infovae.use.tables import SUFFIXES, check_installed, table_file
+from infovae.use.tables import SUFFIXES, table_file
 
 SPLITS = ("train", "validation", "test")
 Split = Literal["train", "validation", "test", "all"]
@@ -59,7 +59,6 @@ def encode(cfg: DictConfig) -> None:
     """
     saved = opened(cfg, {**EXAMPLES, "output": str})
     path = check_file("output", cfg.output, SUFFIXES)
-    check_installed(path)
     data, splits = examples(saved, cfg)
     written = 0
     with disk_errors(f"output={path}"), table_file(path) as write:
@@ -78,10 +77,10 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
     """
     chosen = "source" in cfg.data
     try:
-        if cfg.x is not None:
+        if cfg.images is not None:
             if chosen:
                 raise UserError("together", key="data and images", accepted="one of them")
-            data, split = own_data(saved, cfg.x), "test"
+            data, split = own_data(saved, cfg.images), "test"
         else:
             data, split = build_data(cfg) if chosen else saved.data, cfg.split
             check_shape(saved, data, "data", ...)

@@ -1,0 +1,98 @@
+"""Run folders on the Hugging Face Hub: their addresses, their files, and errors in one line."""
+
+import importlib
+import importlib.util
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infovae.errors import UserError, reason_of
+from infovae.runs.checkpoints import SAFETENSORS
+from infovae.terminal.install import install
+from infovae.terminal.printable import printable
+
+PREFIX = "hf://"
+FILES = ("config.yaml", SAFETENSORS, "README.md", "samples.png")
+"""What a repository holds of a run."""
+
+
+class Address(NamedTuple):
+    """A repository, and one of its revisions; None is the newest."""
+
+    repository: str
+    revision: str | None
+
+
+def address_of(text: str, key: str) -> Address:
+    """Return what ``[hf://]USER/NAME[@REVISION]`` names.
+
+    Raises:
+        UserError: it names nothing.
+    """
+    found = re.fullmatch(r"(?:hf://)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", text)
+    if found is None:
+        raise UserError("names no repository", key=key, value=text, accepted="USER/NAME, or USER/NAME@REVISION")
+    return Address(found[1], found[2])
+
+
+def fetched(text: str, key: str = "run") -> Path:
+    """Return the folder of a run that lies on the Hub: downloaded, or from the cache of an earlier download.
+
+    Args:
+        text: its address, as ``hf://USER/NAME`` or ``USER/NAME@REVISION``.
+        key: by which it was given.
+
+    Raises:
+        UserError: the Hub can't be reached, or there is no such run.
+    """
+    address = address_of(text, key)
+    hub = hub_installed(key, text)
+    with hub_errors(key, text):
+        return Path(hub.snapshot_download(address.repository, revision=address.revision, allow_patterns=list(FILES)))
+
+
+def hub_installed(key: str, value: str) -> Any:
+    """Return the module ``huggingface_hub``, which is an extra.
+
+    Raises:
+        UserError: it isn't installed, or safetensors isn't.
+    """
+    for needed in ("huggingface_hub", "safetensors"):
+        if importlib.util.find_spec(needed) is None:
+            raise UserError(f"needs {needed}", key=key, value=value, accepted=f"{install('hub')}, or a run's folder")
+    hub = importlib.import_module("huggingface_hub")
+    for client in ("httpx", "httpx2"):  # would log every request
+        logging.getLogger(client).setLevel(logging.WARNING)
+    if not sys.stderr.isatty():
+        importlib.import_module("huggingface_hub.utils").disable_progress_bars()
+    return hub
+
+
+def require_output(run: str, output: str | None) -> None:
+    """Refuse to write results beside a run that lies in the cache of a download.
+
+    Raises:
+        UserError: there is no other place.
+    """
+    if output is None and run.startswith(PREFIX):
+        accepted = "output=FOLDER, or run=FOLDER after infovae pull"
+        raise UserError(f"missing; run={run} has no folder of its own here", key="output", accepted=accepted)
+
+
+@contextmanager
+def hub_errors(key: str, value: str) -> Iterator[None]:
+    """Turn an error of the Hub, of the network or of a download into one line.
+
+    Raises:
+        UserError: the Hub says no, or can't be reached.
+    """
+    try:
+        yield
+    except Exception as error:
+        why = f"the Hub refuses, or can't be reached ({printable(reason_of(error))})"
+        accepted = "a repository that you can read or write; `hf auth login` says who you are"
+        raise UserError(why, key=key, value=value, accepted=accepted) from error
