@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test slow lint docs mutants
+.PHONY: train test slow lint docs audit mutants
+
+# pip leaves packages uncompiled, since most modules are never imported; Python keeps those that are.
+unexport PYTHONDONTWRITEBYTECODE
 
 train: .venv
 	$(BIN)/infovae train model=infovae divergence=mmd
@@ -29,9 +32,12 @@ docs: .venv
 	rm -rf site
 	$(BIN)/zensical build --strict --clean
 
+audit: .venv
+	.ci/audit
+
 # The versions in constraints.txt are those that CI runs; requirements.txt alone admits more.
 .venv: requirements.txt requirements-dev.txt requirements-docs.txt constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -r requirements-dev.txt
 	touch .venv

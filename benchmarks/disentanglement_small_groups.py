@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.module import ImageData
+from infovae.data.examples import DataSet, Examples
+from infovae.data.module import DataModule
 from infovae.metrics.beta_vae_score import BetaVAEScore
 from infovae.metrics.factor_vae_score import FactorVAEScore
 from infovae.metrics.mig import MIG
@@ -54,8 +54,8 @@ def main(path: Path) -> None:
 
 def score(name: str, z: Tensor, factors: Tensor) -> float:
     """One metric of codes without noise."""
-    part = LabelledImages(torch.zeros(len(z), 1, 1, 1, dtype=torch.uint8), factors[:, 0], factors)
-    metric = SCORES[name](ImageData(lambda: ImageSets(part, part), validation_size=0))
+    part = Examples(torch.zeros(len(z), 1, 1, 1, dtype=torch.uint8), factors[:, 0], factors)
+    metric = SCORES[name](DataModule(lambda: DataSet(part, part), validation_size=0))
     metric.update(Codes(z, z, torch.zeros_like(z), len(z)), factors)
     return float(metric.compute()[name])
 

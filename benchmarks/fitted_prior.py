@@ -2,25 +2,30 @@
 
     infovae classifier data=mnist                     # once; it judges the samples
     python benchmarks/fitted_prior.py                 # trains what is missing, fits, measures, prints a table
-    python benchmarks/fitted_prior.py --models vae infovae --samples 10000
+    python benchmarks/fitted_prior.py --models vae infovae --priors mixture flow --samples 10000
 
-Each model is the preset with ``network=mlp`` and d = 10, trained on 20,000 digits for 5 epochs with seed 1. The prior
-is a mixture of 30 Gaussians with full covariances.
+Each model is the preset with ``network=mlp`` and d = 10, trained on 20,000 digits for 5 epochs with seed 1. The priors
+are a mixture of 30 Gaussians with full covariances, a spline flow, and a flow fitted by flow matching.
 """
 
 import argparse
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from infovae import load
 from infovae.evaluation.fit_prior import codes_of_split, gain_of
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import measure
+from infovae.fitted_priors.fitted_prior import FittedPrior
+from infovae.fitted_priors.flow_matching import FlowMatching
 from infovae.fitted_priors.mixture import FittedMixture
+from infovae.fitted_priors.spline_flow import SplineFlow
 from infovae.metrics.aggregate_information import AggregateInformation
 from infovae.metrics.sample_quality import SampleQuality
 
@@ -41,7 +46,11 @@ COLUMNS = {
     "coverage": "coverage",
     "class_mismatch": "class mismatch",
 }
-COMPONENTS = 30
+PRIORS: dict[str, Callable[[int], FittedPrior]] = {
+    "mixture": partial(FittedMixture, components=30),
+    "flow": SplineFlow,
+    "flow_matching": FlowMatching,
+}
 
 
 def trained(name: str, runs: Path) -> SavedRun:
@@ -63,30 +72,43 @@ def measured(run: SavedRun, samples: int) -> dict[str, float]:
     return {name.removeprefix("test/"): value for name, value in values.items() if isinstance(value, float)}
 
 
-def main(models: list[str], runs: Path, samples: int) -> None:
-    """Print a row for each model, as soon as it is measured."""
-    print("| model | log p(z) gains, nats |", " | ".join(COLUMNS.values()), "|")
-    print("|---" * (2 + len(COLUMNS)), "|", sep="", flush=True)
-    for name in models:
-        run = trained(name, runs)
-        before = measured(run, samples)
+def fitted(name: str, train: Tensor, validation: Tensor) -> FittedPrior:
+    """Return a prior fitted to codes; the same seed gives the same prior."""
+    torch.manual_seed(0)
+    prior: FittedPrior = PRIORS[name](train.shape[1])
+    prior.fit(train, validation)
+    return prior.eval()
+
+
+def row(model: str, prior: str, gain: str, values: Mapping[str, float]) -> str:
+    """Return a line of the table; a number that isn't there is left empty."""
+    numbers = [f"{values[key]:.3g}" if key in values and values[key] == values[key] else "" for key in COLUMNS]
+    return f"| {' | '.join([model, prior, gain, *numbers])} |"
+
+
+def main(models: list[str], priors: list[str], runs: Path, samples: int) -> None:
+    """Print the rows of each model, as soon as they are measured."""
+    print("| model | prior | log p(z) gains, nats |", " | ".join(COLUMNS.values()), "|")
+    print("|---" * (3 + len(COLUMNS)), "|", sep="", flush=True)
+    for model in models:
+        run = trained(model, runs)
+        before, own = measured(run, samples), run.module.prior
+        print(row(f"`{model}`", "its own", "", before), flush=True)
         train, validation = (codes_of_split(run, split, 1, seed=0) for split in ("train", "validation"))
-        torch.manual_seed(0)
-        prior = FittedMixture(run.module.prior.latent_dim, COMPONENTS)
-        prior.fit(train, validation)
-        gain = gain_of(prior, run.module.prior, validation)
-        run.module.prior = prior
-        after = measured(run, samples)
-        pairs = [f"{before[key]:.3g} → {after[key]:.3g}" for key in COLUMNS]
-        print(f"| `{name}` | {gain.gain:.2f} ± {gain.gain_error:.2f} |", " | ".join(pairs), "|", flush=True)
-    real = [f"{before[f'real_{key}']:.3g}" if f"real_{key}" in before else "" for key in COLUMNS]
-    print("| training digits in place of samples | |", " | ".join(real), "|")
+        for name in priors:
+            run.module.prior = fitted(name, train, validation)
+            gain = gain_of(run.module.prior, own, validation)
+            told = f"{gain.gain:.2f} ± {gain.gain_error:.2f}"
+            print(row(f"`{model}`", f"`{name}`", told, measured(run, samples)), flush=True)
+    real = {key: before[f"real_{key}"] for key in COLUMNS if f"real_{key}" in before}
+    print(row("training digits in place of samples", "", "", real))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--priors", nargs="+", choices=PRIORS, default=list(PRIORS))
     parser.add_argument("--runs", type=Path, default=ROOT / "outputs" / "fitted_prior", help="where the runs are kept")
     parser.add_argument("--samples", type=int, default=2000, help="how many images are compared")
     arguments = parser.parse_args()
-    main(arguments.models, arguments.runs.resolve(), arguments.samples)
+    main(arguments.models, arguments.priors, arguments.runs.resolve(), arguments.samples)

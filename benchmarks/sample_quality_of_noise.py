@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, Uniform
 
 from infovae.data.mnist import mnist
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.evaluation.measure import measure
 from infovae.metrics.sample_quality import SampleQuality
 from infovae.priors.standard_normal import StandardNormal
@@ -38,7 +38,7 @@ class Noise:
 
 def main() -> None:
     """Measure both kinds of noise, drawn pixel by pixel."""
-    data = ImageData(partial(mnist, root="data"), batch_size=500)
+    data = DataModule(partial(mnist, root="data"), batch_size=500)
     for name, pixel in (("uniform", Uniform(0.0, 1.0)), ("Gaussian, cut to [0, 1]", Normal(0.0, 1.0))):
         values = measure(Noise(pixel), data, {"sample_quality": partial(SampleQuality, pixels="drawn")}).values
         print(name)

@@ -19,7 +19,7 @@ from torch.nn import functional
 from windows import ROOT, Turn
 
 from infovae.data.loader import EpochOrder
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.divergences.critic import CriticDivergence
 from infovae.divergences.kernels import Gaussian
 from infovae.divergences.mmd import mmd_squared_to_standard_normal
@@ -51,7 +51,7 @@ def settings(network: str, examples: int, model: str = "infovae") -> list[str]:
     return [*MODELS[model], *NETWORKS[network], f"data.train_size={examples}", f"data.root={ROOT / 'data'}"]
 
 
-def build(network: str, examples: int, model: str = "infovae") -> tuple[ImageData, InfoVAE]:
+def build(network: str, examples: int, model: str = "infovae") -> tuple[DataModule, InfoVAE]:
     """The images and the networks that train.py would start from."""
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
         cfg = compose("config", [*settings(network, examples, model), "name=benchmark", "run_dir=nowhere"])
@@ -63,7 +63,7 @@ def bare(network: str, examples: int, epochs: int, model: str) -> Iterator[float
     """One loop and nothing else, over a tensor of bytes in memory, with fused Adam; it draws what train.py draws."""
     _check(model, "infovae")
     data, module = build(network, examples)
-    images = data.splits["train"].images
+    images = data.splits["train"].x
     assert isinstance(images, Tensor)
     encoder, decoder, order = module.encoder, module.decoder, EpochOrder(len(images), 1, shuffle=True)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)

@@ -17,7 +17,17 @@ from conftest import CONF, PROJECT, SMALL
 SOURCE = PROJECT / "src" / "infovae"
 LAYERS = [
     ["errors", "codes", "objective", "parallel", "schedules", "streams", "terminal"],
-    ["priors", "fitted_priors", "posteriors", "likelihoods", "networks", "optimizers", "schedulers", "runs"],
+    [
+        "priors",
+        "fitted_priors",
+        "posteriors",
+        "likelihoods",
+        "conditions",
+        "networks",
+        "optimizers",
+        "schedulers",
+        "runs",
+    ],
     ["model", "bounds"],
     ["divergences", "data", "metrics", "classifier"],
     ["pictures"],
@@ -34,8 +44,8 @@ LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 PAGE = PROJECT / "docs" / "architecture.md"
 IMPURE = {"pytorch_lightning", "hydra", "omegaconf", "wandb", "pathlib"}
 PURE = (
-    "codes", "objective", "priors", "fitted_priors", "posteriors", "likelihoods", "networks", "divergences",
-    "optimizers", "schedulers", "schedules",
+    "codes", "objective", "priors", "fitted_priors", "posteriors", "likelihoods", "conditions", "networks",
+    "divergences", "optimizers", "schedulers", "schedules",
 )  # fmt: skip
 
 
@@ -143,7 +153,8 @@ def test_the_documented_divergence_works_as_written(tmp_path: Path) -> None:
 def test_every_target_is_a_class_or_function_of_the_mirrored_package() -> None:
     packages = {"divergence": "divergences", "network": "networks", "prior": "priors", "posterior": "posteriors",
                 "fitted_prior": "fitted_priors", "likelihood": "likelihoods", "metrics": "metrics",
-                "pictures": "pictures", "scheduler": "schedulers", "bound": "bounds"}  # fmt: skip
+                "pictures": "pictures", "scheduler": "schedulers", "bound": "bounds",
+                "condition": "conditions"}  # fmt: skip
     for group, package in packages.items():
         for path in (CONF / group).rglob("*.yaml"):
             for target in re.findall(r"_target_: infovae\.(\w+)", path.read_text()):

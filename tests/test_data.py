@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from torchvision.datasets import MNIST
 
 from infovae.data.binarization import binarize
-from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.loader import EpochOrder, ImageLoader, TensorImages
+from infovae.data.examples import DataSet, Examples
+from infovae.data.loader import EpochOrder, Held, Loader
 from infovae.data.mnist import SHA256, mnist
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.data.splits import balanced_subset
 from infovae.errors import ArgumentError
 
@@ -38,20 +38,20 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.urlopen", refuse)
 
 
-def toy(n: int = 90, classes: int = 3) -> Callable[[], ImageSets]:
-    def source() -> ImageSets:
+def toy(n: int = 90, classes: int = 3) -> Callable[[], DataSet]:
+    def source() -> DataSet:
         images = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1)
-        labelled = LabelledImages(images, torch.arange(n) % classes)
-        return ImageSets(labelled, labelled)
+        labelled = Examples(images, torch.arange(n) % classes)
+        return DataSet(labelled, labelled)
 
     return source
 
 
 def test_mnist_is_whole_and_read_as_torchvision_reads_it(root: Path) -> None:
-    train, test, _ = mnist(str(root), download=False)
-    assert train.images.shape == (60_000, 1, 28, 28)
-    assert test.images.shape == (10_000, 1, 28, 28)
-    assert train.images.dtype == torch.uint8
+    train, test, *_ = mnist(str(root), download=False)
+    assert train.x.shape == (60_000, 1, 28, 28)
+    assert test.x.shape == (10_000, 1, 28, 28)
+    assert train.x.dtype == torch.uint8
     assert torch.bincount(train.labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert torch.equal(test.labels, MNIST(str(root), train=False).targets)
 
@@ -130,17 +130,17 @@ def test_balanced_subset_is_as_balanced_as_can_be(labels: list[int], data: st.Da
 
 
 def test_500_digits_are_50_of_each() -> None:
-    data = ImageData(lambda: mnist(str(PROJECT / "data")), train_size=500)
+    data = DataModule(lambda: mnist(str(PROJECT / "data")), train_size=500)
     assert torch.bincount(data.splits["train"].labels).tolist() == [50] * 10
-    assert len(data.splits["validation"].images) == 5000
+    assert len(data.splits["validation"].x) == 5000
 
 
 def test_splits_are_disjoint_and_a_matter_of_the_seed() -> None:
-    first, again, other = (ImageData(toy(), validation_size=30, seed=seed) for seed in (1, 1, 2))
-    train = set(first.splits["train"].images.flatten().tolist())
-    assert train.isdisjoint(first.splits["validation"].images.flatten().tolist())
-    assert torch.equal(first.splits["train"].images, again.splits["train"].images)
-    assert not torch.equal(first.splits["train"].images, other.splits["train"].images)
+    first, again, other = (DataModule(toy(), validation_size=30, seed=seed) for seed in (1, 1, 2))
+    train = set(first.splits["train"].x.flatten().tolist())
+    assert train.isdisjoint(first.splits["validation"].x.flatten().tolist())
+    assert torch.equal(first.splits["train"].x, again.splits["train"].x)
+    assert not torch.equal(first.splits["train"].x, other.splits["train"].x)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_splits_are_disjoint_and_a_matter_of_the_seed() -> None:
 )
 def test_sizes_that_cannot_be_had_are_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
-        ImageData(toy(), **arguments)  # type: ignore[arg-type]
+        DataModule(toy(), **arguments)  # type: ignore[arg-type]
 
 
 @given(n=st.integers(1, 50), batch_size=st.integers(1, 60), seed=st.integers(0, 2**32 - 1))
@@ -169,7 +169,7 @@ def test_evaluation_serves_each_example_once_in_even_batches(n: int, batch_size:
     loader = _loader(n, batch_size, seed, shuffle=False)
     batches = list(loader)
     assert len(batches) == len(loader)
-    sizes = [len(batch.images) for batch in batches]
+    sizes = [len(batch.x) for batch in batches]
     assert max(sizes) - min(sizes) <= 1
     assert max(sizes) <= batch_size
     assert sorted(label for batch in batches for label in batch.labels.tolist()) == list(range(n))
@@ -180,7 +180,7 @@ def test_evaluation_serves_each_example_once_in_even_batches(n: int, batch_size:
 def test_training_serves_full_batches_without_repetition(n: int, batch_size: int, seed: int) -> None:
     loader = _loader(n, batch_size, seed, shuffle=True)
     labels = [label for batch in loader for label in batch.labels.tolist()]
-    assert {len(batch.images) for batch in loader} == {min(n, batch_size)}
+    assert {len(batch.x) for batch in loader} == {min(n, batch_size)}
     assert len(labels) == len(set(labels)) == n // min(n, batch_size) * min(n, batch_size)
 
 
@@ -211,14 +211,14 @@ def test_stochastic_binarization_is_new_each_epoch_and_fixed_for_evaluation() ->
         loader = _loader(50, 50, 1, shuffle, binarization="stochastic")
         loader.sampler.set_epoch(epoch)
         batch = next(iter(loader))
-        return batch.images[batch.labels.argsort()]
+        return batch.x[batch.labels.argsort()]
 
     assert not torch.equal(pixels(True, 0), pixels(True, 1))
     assert torch.equal(pixels(True, 1), pixels(True, 1))
     assert torch.equal(pixels(False, 0), pixels(False, 1))
 
 
-def _loader(n: int, batch_size: int, seed: int, shuffle: bool, binarization: str = "none") -> ImageLoader:
+def _loader(n: int, batch_size: int, seed: int, shuffle: bool, binarization: str = "none") -> Loader:
     images = torch.full((n, 1, 2, 2), 128, dtype=torch.uint8)
-    dataset = TensorImages(LabelledImages(images, torch.arange(n)), torch.device("cpu"))
-    return ImageLoader(dataset, EpochOrder(n, seed, shuffle), batch_size, binarization, drop_last=shuffle)  # type: ignore[arg-type]
+    dataset = Held(Examples(images, torch.arange(n)), torch.device("cpu"))
+    return Loader(dataset, EpochOrder(n, seed, shuffle), batch_size, binarization, drop_last=shuffle)  # type: ignore[arg-type]

@@ -133,7 +133,7 @@ def test_links_in_a_stranger_s_folder_are_not_written_through(
     assert not [path for path in run.rglob("*") if path.is_symlink() and "wandb" not in path.parts]
 
 
-def test_a_full_disk_is_one_line_that_names_the_file(command: Command, run: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_that_names_the_file(process: Command, run: Path, tmp_path: Path) -> None:
     """The kernel's limit on a file's size stands for the disk."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(
@@ -146,7 +146,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(command: Command, run: Path
         "files.write_whole = limited\n"
     )
     quick = ["metrics=[log_det_covariance]", "pictures=[]"]
-    answer = command("evaluate", "run=run", *quick, PYTHONPATH=f"{tmp_path / 'site'}:{PROJECT / 'src'}")
+    answer = process("evaluate", "run=run", *quick, PYTHONPATH=f"{tmp_path / 'site'}:{PROJECT / 'src'}")
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         "error: results in run: run/evaluation.json: File too large; "

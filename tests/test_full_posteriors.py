@@ -15,6 +15,7 @@ from conftest import TINY, Compose
 from metrics.linear_gaussian import LinearGaussian as FactorAnalysis
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
+from torch.quasirandom import SobolEngine
 
 from infovae.codes import Codes, joined
 from infovae.divergences.kl import KL
@@ -164,6 +165,43 @@ def test_the_points_have_the_moments_of_the_noise(count: int, d: int) -> None:
     if count > d:
         assert (covariance - torch.eye(d)).abs().max() < 1e-5
     assert (covariance.diagonal() - 1).abs().max() < 1e-5
+
+
+def test_the_points_are_scrambled_and_finite_at_the_ends_of_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = SobolEngine(2).draw(8, dtype=torch.float64)
+    uniform = Normal(0.0, 1.0).cdf(standard_points(8, 2).double())
+    assert (uniform[1] - plain[1]).abs().max() > 0.01  # the middle of the square without scrambling
+    ends = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.5, 1.0]], dtype=torch.float64)
+    monkeypatch.setattr(SobolEngine, "draw", lambda *_, **__: ends)
+    assert standard_points(3, 2).isfinite().all()
+
+
+def test_every_second_map_of_a_flow_takes_the_dimensions_in_reverse() -> None:
+    orders = [map_.order.tolist() for map_ in IAF(3, transforms=4).maps]
+    assert orders == [[0, 1, 2], [2, 1, 0]] * 2
+
+
+def test_the_density_of_a_sample_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inversion takes d passes of the networks."""
+    flow = curved(3)
+    q = flow(parameters_of(flow, 3))
+    z = q.rsample()
+    monkeypatch.setattr(q, "_chain", None)
+    assert q.log_prob(z).shape == (7,)
+
+
+def test_one_matrix_serves_every_example_or_each_has_its_own() -> None:
+    matrices = torch.randn(4, 2, 2).double() + 3 * torch.eye(2)
+    location, scale, noise = torch.randn(3, 4, 2).double()
+    each = LinearGaussian(location, scale.exp(), matrices, torch.linalg.inv(matrices))
+    for example in range(4):
+        own = (matrices[example], torch.linalg.inv(matrices[example]))
+        one = LinearGaussian(location, scale.exp(), *own)
+        for q in (one, each):
+            torch.testing.assert_close(q.transform(noise)[example], one.transform(noise)[example])
+        for q in (one.take(torch.tensor([example])), each.take(torch.tensor([example]))):
+            torch.testing.assert_close(q.transform(noise[[example]])[0], one.transform(noise)[example])
+            torch.testing.assert_close(q.matrix.expand(1, 2, 2)[0], own[0])
 
 
 def elbo(known: FactorAnalysis, x: Tensor, q: Distribution, z: Tensor) -> Tensor:
@@ -347,7 +385,9 @@ def test_half_precision_around_it_changes_nothing(family: Posterior) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for ours, expected in zip(values(), plain, strict=True):
             assert torch.equal(ours, expected)
-    family.double()
+    family, parameters, noise = family.double(), parameters.double(), noise.double()
+    for ours, exact in zip(plain, values(), strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-4)  # half precision knows 3 digits
 
 
 @pytest.mark.parametrize(("options", "why"), [({"transforms": 0}, "transforms=0"), ({"moment_points": 3}, "moment_p")])
@@ -379,7 +419,7 @@ def test_a_run_resumes_to_the_same_weights_and_measures_itself(composed: Compose
     # The covariance doesn't depend on the noise of the codes; the MMD is of other draws.
     assert measured["test/log_det_covariance"] == pytest.approx(summary["test/log_det_covariance"], abs=1e-4)
     assert measured["test/mmd_standardized"] == pytest.approx(
-        measured["test/mmd"] / null_deviation(len(whole.data.splits["test"].images), 2, 2.0)
+        measured["test/mmd"] / null_deviation(len(whole.data.splits["test"].x), 2, 2.0)
     )
 
 

@@ -41,13 +41,13 @@ def test_the_model_is_the_trained_one(trained: Path, checkpoint: str) -> None:
     for name, value in saved.module.state_dict().items():
         assert not isinstance(value, torch.Tensor) or torch.equal(value, weights[name])
     assert not saved.module.training
-    assert len(saved.data.splits["train"].images) == 400
-    images = saved.data.splits["test"].images[:5].float() / 255
+    assert len(saved.data.splits["train"].x) == 400
+    images = saved.data.splits["test"].x[:5].float() / 255
     assert saved.module.decode(saved.module.encode(images).mean).mean.shape == (5, 1, 28, 28)
 
 
 def test_changes_to_the_config_are_taken(trained: Path) -> None:
-    assert len(load(trained, changes={"data": {"train_size": 50}}).data.splits["train"].images) == 50
+    assert len(load(trained, changes={"data": {"train_size": 50}}).data.splits["train"].x) == 50
 
 
 def test_the_model_needs_no_images(run: Path, trained: Path, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_model_needs_no_images(run: Path, trained: Path, tmp_path: Path) -> 
     rewrite(run, data__root=str(tmp_path / "nowhere"), data__source__download=False)
     saved, whole = load(run), load(trained)
     z = torch.randn(7, 3)
-    assert saved.image_shape == whole.data.image_shape == (1, 28, 28)
+    assert saved.shape == whole.data.shape == (1, 28, 28)
     assert torch.equal(saved.module.decode(z).mean, whole.module.decode(z).mean)
     assert torch.equal(saved.module.prior.log_prob(z), whole.module.prior.log_prob(z))
     assert saved.module.splits == whole.module.splits
@@ -70,22 +70,22 @@ def test_images_that_lie_elsewhere_are_one_error_at_first_use(run: Path, tmp_pat
     assert refusal.value.__suppress_context__  # or Python would print what it came from before it
     before = torch.get_rng_state()
     elsewhere = load(run, changes={"data": {"root": str(PROJECT / "data")}})
-    assert len(elsewhere.data.splits["test"].images) == 10_000
+    assert len(elsewhere.data.splits["test"].x) == 10_000
     assert elsewhere.data is elsewhere.data
     assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize(
-    "told", [None, {}, {"image_shape": [1, 28], "evaluation_splits": []},
-             {"image_shape": [1, 28, -28], "evaluation_splits": []},
-             {"image_shape": [1, 28, 28], "evaluation_splits": [["train"]]}],
+    "told", [None, {}, {"shape": [], "evaluation_splits": []},
+             {"shape": [1, 28, -28], "evaluation_splits": []},
+             {"shape": [1, 28, 28], "evaluation_splits": [["train"]]}],
 )  # fmt: skip
 def test_a_checkpoint_that_does_not_tell_the_shape_needs_the_images(run: Path, tmp_path: Path, told: object) -> None:
     """As those of InfoVAE Lab 0.1."""
     path = run / "checkpoints" / "last.ckpt"
     checkpoint = torch.load(path, weights_only=True)
-    torch.save(checkpoint | {"ImageData": told}, path)
-    assert load(run).image_shape == (1, 28, 28)
+    torch.save(checkpoint | {"DataModule": told}, path)
+    assert load(run).shape == (1, 28, 28)
     rewrite(run, data__root=str(tmp_path / "nowhere"), data__source__download=False)
     with pytest.raises(UserError, match=rf"{path} doesn't record the shape of its images, so they must be read$"):
         load(run)

@@ -7,8 +7,8 @@ import torch
 from conftest import SMALL, Compose
 from torch import Tensor
 
-from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.module import ImageData
+from infovae.data.examples import DataSet, Examples
+from infovae.data.module import DataModule
 from infovae.evaluation.measure import measure, observe
 from infovae.metrics.few_labels import FewLabels
 from infovae.metrics.log_det_covariance import LogDetCovariance
@@ -29,7 +29,7 @@ METRICS = {
 
 
 @pytest.fixture
-def subject(composed: Compose) -> tuple[InfoVAE, ImageData]:
+def subject(composed: Compose) -> tuple[InfoVAE, DataModule]:
     cfg = composed(*SMALL, "data.binarization=stochastic", "latent_dim=3")
     data = build_data(cfg)
     data.splits["test"] = data.splits["test"].take(torch.arange(300))
@@ -37,7 +37,7 @@ def subject(composed: Compose) -> tuple[InfoVAE, ImageData]:
 
 
 def test_the_numbers_do_not_depend_on_the_batch_size_and_repeat_with_the_seed(
-    subject: tuple[InfoVAE, ImageData],
+    subject: tuple[InfoVAE, DataModule],
 ) -> None:
     model, data = subject
     found = []
@@ -51,7 +51,7 @@ def test_the_numbers_do_not_depend_on_the_batch_size_and_repeat_with_the_seed(
     assert other["test/reconstruction"] != found[1]["test/reconstruction"]
 
 
-def test_a_metric_moves_neither_another_nor_the_random_stream(subject: tuple[InfoVAE, ImageData]) -> None:
+def test_a_metric_moves_neither_another_nor_the_random_stream(subject: tuple[InfoVAE, DataModule]) -> None:
     model, data = subject
     before = torch.get_rng_state()
     together = measure(model, data, METRICS).values
@@ -62,7 +62,7 @@ def test_a_metric_moves_neither_another_nor_the_random_stream(subject: tuple[Inf
 
 
 def test_the_training_split_is_measured_beside_and_only_where_it_means_something(
-    subject: tuple[InfoVAE, ImageData],
+    subject: tuple[InfoVAE, DataModule],
 ) -> None:
     found = measure(*subject, METRICS)
     splits = {name: {key.split("/")[0] for key in found.values if name in key} for name in ("log_det", "_labels")}
@@ -77,8 +77,8 @@ def test_images_labels_codes_and_factors_stay_together() -> None:
 
     n = 40
     images = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1)
-    labelled = LabelledImages(images, torch.arange(n), torch.arange(n)[:, None])
-    data = ImageData(lambda: ImageSets(labelled, labelled), batch_size=7, validation_size=4)
+    labelled = Examples(images, torch.arange(n), torch.arange(n)[:, None])
+    data = DataModule(lambda: DataSet(labelled, labelled), batch_size=7, validation_size=4)
 
     class Model:
         prior = StandardNormal(1)
@@ -96,7 +96,7 @@ def test_images_labels_codes_and_factors_stay_together() -> None:
         assert part.factors is not None
         assert torch.equal(part.factors[:, 0], part.labels)
         torch.testing.assert_close(part.codes.mean[:, 0], part.labels.float())
-        assert torch.equal((255 * part.images.flatten()).round().long(), part.labels)
+        assert torch.equal((255 * part.x.flatten()).round().long(), part.labels)
         assert part.codes.dataset_size == n
     z = torch.cat([(part.codes.z - part.codes.mean)[:, 0] / 0.01 for part in seen])
     torch.testing.assert_close(
@@ -104,14 +104,14 @@ def test_images_labels_codes_and_factors_stay_together() -> None:
     )
 
 
-def test_why_a_number_is_nan_is_told(subject: tuple[InfoVAE, ImageData]) -> None:
+def test_why_a_number_is_nan_is_told(subject: tuple[InfoVAE, DataModule]) -> None:
     metrics = {"beyond": partial(FewLabels, labels=[401], draws=1), "within": METRICS["few_labels"]}
     assert measure(*subject, metrics).reasons == {"beyond": "the training split has 400 examples"}
 
 
-def test_a_metric_is_given_what_it_names(subject: tuple[InfoVAE, ImageData]) -> None:
+def test_a_metric_is_given_what_it_names(subject: tuple[InfoVAE, DataModule]) -> None:
     class Curious(Metric):
-        def __init__(self, data: ImageData, model: InfoVAE, size: int = 3) -> None:
+        def __init__(self, data: DataModule, model: InfoVAE, size: int = 3) -> None:
             super().__init__()
             self.seen = (data, model, size)
 

@@ -22,7 +22,7 @@ from infovae.evaluation.load import load
 from infovae.likelihoods.bernoulli import Bernoulli
 from infovae.module import NOISE_DRAWS, InfoVAE
 from infovae.networks.mlp import MLPDecoder
-from infovae.objective import Objective, Weights
+from infovae.objective import Objective, Weights, weighted_loss
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.standard_normal import StandardNormal
 from infovae.reproduction.cells import Cell
@@ -129,7 +129,10 @@ def test_a_schedule_counts_the_optimiser_s_steps(composed: Compose, tmp_path: Pa
         ),
         (["schedule@model.lambda_=linear", "model.lambda_.steps=-4"], r"model.lambda_.steps=-4: too small"),
         (["schedule@model.lambda_=linear", "model.lambda_=3"], r"model.lambda_=3: takes the place of schedule@model.l"),
-        (["schedule@model.lambda_=hold_rate"], r"model.lambda_=0 at a bound: with alpha=0 the divergence"),
+        (
+            ["schedule@model.lambda_=hold_rate"],
+            r"model.lambda_.low=0: with alpha=0 the divergence .* values of at least 1",
+        ),
         (
             ["model=mmd_vae", "posterior=deterministic", "schedule@model.lambda_=hold_rate"],
             r"model.lambda_=HoldRate: a Deterministic posterior has an infinite rate",
@@ -170,7 +173,7 @@ def test_weights_are_tensors_where_they_move_and_left_out_where_they_are_never_m
     assert divergence == 0
     assert isinstance(divergence, float)
     nan = torch.tensor(torch.nan)
-    assert float(objective(torch.tensor(3.0), torch.tensor(2.0), nan)) == 4.5
+    assert float(weighted_loss(torch.tensor(3.0), torch.tensor(2.0), nan, objective.weights())) == 4.5
     assert objective.final() == Weights(1, 0)
     assert not Objective(Linear(1, 1, 4), 3.0).weighs_rate
 
@@ -180,8 +183,12 @@ def test_a_controller_in_the_place_of_alpha_sets_the_weight_of_the_rate() -> Non
     assert [float(value) for value in objective.values().values()] == [0.75, 200]
     assert float(objective.weights().rate) == 0.25
     assert objective.final() == Weights(0.5, 199.5)
-    with pytest.raises(ArgumentError, match=r"lambda_=50 at a bound: with alpha=-99 .* lambda_ >= 100"):
+    with pytest.raises(ArgumentError, match=r"^alpha.high=100: with alpha=-99 .* at most 50, which is lambda_$"):
         Objective(HoldRate(10), 50.0)
+    with pytest.raises(
+        ArgumentError, match=r"^alpha.high=100: with alpha=-99 .* at most 3, which is lambda_ at step 0$"
+    ):
+        Objective(HoldRate(10), Linear(3, 200, 4))
 
 
 @pytest.mark.parametrize("per", ["dimension", "whole"])

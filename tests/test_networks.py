@@ -40,6 +40,14 @@ def test_the_paper_s_network_has_the_authors_sizes() -> None:
     assert sum(p.numel() for p in decoder.parameters()) == 1024 * 11 + 6272 * 1025 + 64 * (128 * 16) + 64 + 64 * 16 + 1
 
 
+def test_the_units_of_a_perceptron_are_as_chosen() -> None:
+    z = torch.randn(4, 3)
+    for activation, unit in (("relu", torch.relu), ("tanh", torch.tanh)):
+        decoder = MLPDecoder(3, (5,), 1, [4], activation)  # type: ignore[arg-type]
+        first, last = decoder.layers[0], decoder.layers[2]
+        torch.testing.assert_close(decoder(z), last(unit(first(z))))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -79,7 +87,7 @@ def test_signals_images_and_volumes_by_one_code(sides: tuple[int, ...], channels
 def test_rows_of_a_table_need_no_spatial_dimension() -> None:
     assert MLPEncoder((5,), 7, [4])(torch.rand(2, 5)).shape == (2, 7)
     assert MLPDecoder(3, (5,), 2, [4])(torch.rand(2, 3)).shape == (2, 10)
-    with pytest.raises(ArgumentError, match=r"image_shape=\[5\].* accepted: examples of 1 to 3 spatial dimensions"):
+    with pytest.raises(ArgumentError, match=r"shape=\[5\].* accepted: examples of 1 to 3 spatial dimensions"):
         ConvEncoder((5,), 7)
 
 

@@ -9,18 +9,20 @@ from conftest import CONF, SMALL, Compose
 from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from infovae import objective
 from infovae.data.loader import Batch
+from infovae.errors import ArgumentError
 from infovae.module import InfoVAE
-from infovae.objective import Objective, infovae_loss, rate
+from infovae.objective import Objective, infovae_loss, rate, weighted_loss
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.gaussian_mixture import GaussianMixture
 from infovae.priors.standard_normal import StandardNormal
 from infovae.priors.uniform import Uniform
+from infovae.schedules.schedule import Schedule
 from infovae.training.assemble import build_data, build_module
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
@@ -31,6 +33,29 @@ KNOWN = StandardNormal(2).double()
 SAMPLED = GaussianMixture(2, components=1, radius=0.0, scale=1.0).double()
 N = 40_000
 STANDARD_ERRORS = 4.5
+
+
+class Dip(Schedule):
+    """1, but 0.5 in some steps between its turns."""
+
+    def __init__(self, length: int, low: range) -> None:
+        nn.Module.__init__(self)
+        self.low, self._length = low, length
+        super().__init__()
+
+    @property
+    def length(self) -> int:
+        return self._length
+
+    def at(self, step: int) -> float:
+        return 0.5 if step in self.low else 1.0
+
+
+@pytest.mark.parametrize(("length", "low"), [(10, range(3, 4)), (5000, range(2003, 2010))])
+def test_a_path_is_checked_between_the_turns_of_its_schedules(length: int, low: range) -> None:
+    """Every step of a short one, and a thousand steps of a longer one."""
+    with pytest.raises(ArgumentError, match=r"lambda_=0.5 at step (3|2005): with alpha=0 the divergence would be re"):
+        Objective(0.0, Dip(length, low))
 
 
 @given(numbers, numbers, numbers, st.floats(-3, 1), st.floats(0, 1e4))
@@ -48,7 +73,8 @@ def test_beta_vae_is_its_textbook_form(reconstruction: float, rate: float, diver
     objective = Objective(1 - beta, beta)
     assert not objective.weighs_divergence
     assert objective.weights() == Objective.beta_vae(beta).weights()  # to the last bit
-    assert objective(*terms).item() == pytest.approx(reconstruction + beta * rate, rel=1e-9, abs=1e-9)
+    loss = weighted_loss(*terms, objective.weights())
+    assert loss.item() == pytest.approx(reconstruction + beta * rate, rel=1e-9, abs=1e-9)
 
 
 def test_vae_ignores_a_divergence_that_is_not_even_a_number() -> None:
@@ -150,7 +176,7 @@ def test_alpha_0_lambda_1_is_the_elbo_in_loss_and_gradient(composed: Compose, di
     torch.manual_seed(0)
     module = build_module(cfg, data)
     batch = next(iter(data.train_dataloader()))
-    images = batch.images
+    images = batch.x
     loss, gradients = step(module, batch)
 
     # The ELBO by hand, from the same noise.

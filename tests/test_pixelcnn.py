@@ -113,8 +113,8 @@ def test_the_probabilities_of_all_images_sum_to_1(
 
 def naive_sample(decoder: PixelCNNDecoder, z: Tensor, draw: Callable[[Tensor], Tensor]) -> Tensor:
     """The whole network for each channel of each pixel."""
-    images = z.new_zeros(len(z), *decoder.image_shape)
-    channels, height, width = decoder.image_shape
+    images = z.new_zeros(len(z), *decoder.shape)
+    channels, height, width = decoder.shape
     for i, j, channel in itertools.product(range(height), range(width), range(channels)):
         parameters = decoder(images, z)[:, :, i : i + 1, j : j + 1]
         images[:, channel, i, j] = draw(parameters)[:, channel, 0, 0]

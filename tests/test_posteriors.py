@@ -11,7 +11,7 @@ from pytorch_lightning import Trainer
 from torch import Tensor
 from torch.distributions import Distribution, Gamma, Independent, Laplace, Normal
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.evaluation.measure import draw, measure, observe
 from infovae.metrics.reconstruction import Reconstruction
 from infovae.model import Model, Observed, sample_codes
@@ -60,7 +60,7 @@ class LaplacePosterior(Posterior):
         return base.loc + base.scale * noise.sign() * away
 
 
-def subject(composed: Compose, posterior: Posterior) -> tuple[InfoVAE, ImageData]:
+def subject(composed: Compose, posterior: Posterior) -> tuple[InfoVAE, DataModule]:
     """A model at alpha = 1 with this posterior, not trained: its scales differ from example to example."""
     family = "diagonal_gaussian" if posterior.has_density else "deterministic"
     cfg = composed(*SMALL, "model=mmd_vae", f"posterior={family}", "latent_dim=3")
@@ -120,7 +120,7 @@ def test_evaluation_draws_from_the_posterior_s_own_law(composed: Compose) -> Non
 
 def test_a_sample_is_a_function_of_the_noise(composed: Compose) -> None:
     model, data = subject(composed, LaplacePosterior())
-    images = next(iter(data.evaluation_loader("test"))).images
+    images = next(iter(data.evaluation_loader("test"))).x
     noise = torch.randn(len(images), 3)
     whole = sample_codes(model, images, noise, len(images)).z
     torch.manual_seed(8)

@@ -78,7 +78,7 @@ def test_another_latent_size_leaves_the_layers_that_depend_on_it_new(
             r"another model: encoder.layers.0.weight is of shape",
         ),
         (["prior=vamp", "prior.components=3"], r"another model: prior.logits is missing there and of shape"),
-        (["init_from=nowhere"], r"^init_from=nowhere: no such file"),
+        (["init_from=nowhere"], r"^init_from=nowhere: no such folder or file"),
         (["init_parts=[critic]"], r"^init_parts=\['critic'\]: invalid; accepted: 'encoder', 'decoder'"),
         (["init_from=null", "init_parts=[encoder]"], r"^init_parts=\[encoder\]: no run to take them from"),
         (["freeze=[encoder,decoder]"], r"^freeze=\[encoder,decoder\]: nothing learns; accepted: one of them"),

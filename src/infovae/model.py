@@ -1,6 +1,6 @@
 """What metrics and pictures need of a model, wherever it was trained."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -22,51 +22,96 @@ class Model(Protocol):
     prior: Prior
     """p(z)."""
 
-    def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
-        """Return q(z|x) with batch shape (n,) and event shape (d,), for pixels in [0, 1]."""
+    def encode(self, x: Float[Tensor, "n c *s"]) -> Distribution:
+        """Return q(z|x) with batch shape (n,) and event shape (d,); pixels lie in [0, 1]."""
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
-        """Return p(x|z) with batch shape (n,) and event shape (c, h, w)."""
+        """Return p(x|z) with batch shape (n,) and event shape (c, *s)."""
 
 
 class Observed(NamedTuple):
     """n examples and their codes.
 
     Attributes:
-        images: pixels in [0, 1], as the encoder got them.
+        x: the examples, as the encoder got them: pixels in [0, 1], for instance.
         labels: classes.
         codes: the codes of the same examples.
         factors: the value of each known factor of variation; None if the data set has none.
+        conditions: what the model was conditioned on; None if on nothing.
     """
 
-    images: Float[Tensor, "n c h w"]
+    x: Float[Tensor, "n c *s"]
     labels: Int64[Tensor, " n"]
     codes: Codes
     factors: Int64[Tensor, "n k"] | None = None
+    conditions: Float[Tensor, "n k"] | None = None
+
+    @property
+    def images(self) -> Float[Tensor, "n c h w"]:
+        """``x``, under its name in version 0.1."""
+        return self.x
 
     def take(self, chosen: Tensor | slice) -> "Observed":
         """Return some of the examples, chosen by position or by mask."""
-        factors = None if self.factors is None else self.factors[chosen]
-        return Observed(self.images[chosen], self.labels[chosen], self.codes.take(chosen), factors)
+        rest = (None if part is None else part[chosen] for part in (self.factors, self.conditions))
+        return Observed(self.x[chosen], self.labels[chosen], self.codes.take(chosen), *rest)
 
 
-def sample_codes(
-    model: Model, images: Float[Tensor, "n c h w"], noise: Float[Tensor, "n d"], dataset_size: int
-) -> Codes:
-    """Return one code z ~ q(z|x) for each image, drawn by the model's own ``reparameterize`` if it has one.
+class Conditioned:
+    """A conditional model under given conditions: a :class:`Model` again.
+
+    Args:
+        model: an :class:`infovae.module.InfoVAE` with a condition.
+        conditions: a row for each example; a batch of several codes of each, one set after the other, repeats them.
+    """
+
+    def __init__(self, model: Any, conditions: Float[Tensor, "n k"]) -> None:
+        self.model = model
+        self.conditions = conditions
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def encode(self, x: Float[Tensor, "n c *s"]) -> Distribution:
+        posterior: Distribution = self.model.encode(x, self._rows(len(x)))
+        return posterior
+
+    def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
+        likelihood: Distribution = self.model.decode(z, self._rows(len(z)))
+        return likelihood
+
+    def _rows(self, n: int) -> Float[Tensor, "n k"]:
+        return self.conditions.repeat(-(-n // len(self.conditions)), 1)[:n]
+
+
+def conditions_of(
+    model: Model, labels: Int64[Tensor, " n"], columns: Float[Tensor, "n k"] | None
+) -> Float[Tensor, "n k"] | None:
+    """Return what a model is conditioned on, from the labels and condition columns of a batch; None if on nothing."""
+    condition = getattr(model, "condition", None)
+    return None if condition is None else condition.of(labels, columns)
+
+
+def given(model: Model, conditions: Float[Tensor, "n k"] | None) -> Model:
+    """Return a model under conditions; the model itself if there are none."""
+    return model if conditions is None or not len(conditions) else Conditioned(model, conditions)
+
+
+def sample_codes(model: Model, x: Float[Tensor, "n c *s"], noise: Float[Tensor, "n d"], dataset_size: int) -> Codes:
+    """Return one code z ~ q(z|x) for each example, drawn by the model's own ``reparameterize`` if it has one.
 
     A model without that method is sampled by :func:`infovae.posteriors.posterior.sample_posterior`.
 
     Args:
         model: the model that encodes.
-        images: pixels in [0, 1].
+        x: the examples.
         noise: draws from N(0, I).
-        dataset_size: N, the size of the data set that the images come from.
+        dataset_size: N, the size of the data set that the examples come from.
 
     Raises:
         ValueError: the model has no such method, and its posterior is neither Gaussian nor a point mass.
     """
-    posterior = model.encode(images)
+    posterior = model.encode(x)
     reparameterize = getattr(model, "reparameterize", sample_posterior)
     z = reparameterize(posterior, noise.to(posterior.mean))
     return codes_of(posterior, z, dataset_size)

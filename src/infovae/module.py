@@ -15,19 +15,20 @@ from torch.distributions import Distribution
 
 from infovae.bounds.bound import Bound, detached
 from infovae.codes import Codes
+from infovae.conditions.condition import Condition, beside
 from infovae.data.loader import Batch
 from infovae.divergences.divergence import Divergence
 from infovae.errors import ArgumentError
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
-from infovae.model import codes_of
+from infovae.model import codes_of, conditions_of
 from infovae.networks.decoder import Decoder
 from infovae.objective import Number, Objective, Weights, rates_of_dimensions, weighted_loss
 from infovae.objective import rate as rate_of
 from infovae.optimizers.groups import parameter_groups_of
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean, sum_over_processes
 from infovae.posteriors.posterior import Posterior
-from infovae.priors.prior import Images, Prior
+from infovae.priors.prior import Prior, TrainingInputs
 from infovae.schedules.controller import Terms
 from infovae.streams import isolated_stream
 
@@ -71,7 +72,7 @@ class InfoVAE(pl.LightningModule):
     global batch and is estimated from all its codes on every process; see parallel.py.
 
     Args:
-        encoder: (n, c, h, w) to the posterior's parameters, (n, k).
+        encoder: (n, c, *s) to the posterior's parameters, (n, k).
         decoder: makes p(x|z) from codes, (n, d), and the likelihood.
         posterior: the family of q(z|x).
         likelihood: the family of p(x|z).
@@ -82,6 +83,8 @@ class InfoVAE(pl.LightningModule):
         optimizer: makes the optimiser from the parameters; may add a schedule in one of Lightning's forms.
         splits: names of the validation data loaders, in order.
         parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
+        condition: what encoder and decoder are given beside x and z; None: nothing.
+        encoder_input: what the encoder sees of x, such as log(1 + x) of counts; None: x itself.
 
     Raises:
         ArgumentError: parts don't go together.
@@ -100,6 +103,8 @@ class InfoVAE(pl.LightningModule):
         splits: tuple[str, ...] = ("validation",),
         bound: Bound | None = None,
         parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
+        condition: Condition | None = None,
+        encoder_input: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         _check_rate(objective, posterior, prior)
@@ -131,6 +136,8 @@ class InfoVAE(pl.LightningModule):
         self.optimizer = optimizer
         self.splits = splits
         self.parameter_groups = parameter_groups or {}
+        self.condition = condition
+        self.encoder_input = encoder_input or nn.Identity()
         self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
@@ -139,13 +146,13 @@ class InfoVAE(pl.LightningModule):
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
 
-    def attach_prior(self, images: Images) -> None:
-        """Let the prior use the encoder and the training images; to be called before the optimiser is made.
+    def attach_prior(self, inputs: TrainingInputs) -> None:
+        """Let the prior use the encoder and the training examples; to be called before the optimiser is made.
 
         A prior learns through log p(z). It stays as it is if neither the rate nor the divergence brings that into the
         loss.
         """
-        self.prior.attach(self.encode, images)
+        self.prior.attach(self.encode, inputs)
         learns = self.objective.weighs_rate or (
             self.objective.weighs_divergence and "log_prob" in self.divergence.needs
         )
@@ -168,40 +175,54 @@ class InfoVAE(pl.LightningModule):
             self.get_submodule(name).eval()
         return self
 
-    def encode(self, images: Shaped[Tensor, "n c h w"]) -> Distribution:
-        """Return q(z|x) of pixels in [0, 1]; bytes are scaled to them.
+    def encode(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None = None) -> Distribution:
+        """Return q(z|x), or q(z|x, conditions).
+
+        Args:
+            x: examples as the model sees them; see data/values.py. Where those are pixels, bytes are scaled to them.
+            conditions: of a conditional model. None, or NaN in a row: the null condition.
 
         Raises:
             ArgumentError: whole numbers of another type, where the model is of numbers.
         """
-        posterior: Distribution = self.posterior(_full_precision(self.encoder(self._inputs(images))))
+        posterior: Distribution = self.posterior(self._encoded(x, conditions))
         return posterior
 
-    def _inputs(self, images: Tensor) -> Tensor:
-        if self.likelihood.of == "numbers" and not images.is_floating_point() and images.dtype != torch.bool:
-            if images.dtype != torch.uint8:
-                raise ArgumentError("images", ..., "floats in [0, 1], or bytes (torch.uint8)", f"type {images.dtype}")
-            return images.to(self.dtype) / 255
-        return images.to(self.dtype)
+    def _encoded(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n k"]:
+        """Return the posterior's parameters."""
+        seen = self.encoder_input(self._inputs(x)).to(self.dtype)
+        if self.condition is not None:
+            seen = beside(seen, self.condition(conditions, len(x)), getattr(self.encoder, "flattens", False))
+        return _full_precision(self.encoder(seen))
+
+    def _inputs(self, x: Tensor) -> Tensor:
+        if self.likelihood.of not in ("numbers", "pixels") or x.is_floating_point() or x.dtype == torch.bool:
+            return x.to(self.dtype)
+        if x.dtype != torch.uint8:
+            raise ArgumentError("x", ..., "floats, or bytes (torch.uint8) of pixels", f"type {x.dtype}")
+        return x.to(self.dtype) / 255
 
     def encode_training(self, batch: Batch) -> Distribution:
         """Return q(z|x) of this process's rows, as training sees it: normalised by the global batch's moments, say."""
-        parameters = _full_precision(self.encoder(batch.images.to(self.dtype)))
-        return self.posterior.forward_training(parameters, batch.global_size)
+        return self.posterior.forward_training(self._encoded(batch.x, batch.conditions), batch.global_size)
 
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Batch]) -> None:
         """Let the posterior take what it needs to know of the training set; in evaluation mode."""
         self.posterior.calibrate(
-            gather_rows(_full_precision(self.encoder(batch.images.to(self.dtype))), batch.global_size)
-            for batch in batches
+            gather_rows(self._encoded(batch.x, self.conditions_of(batch)), batch.global_size) for batch in batches
         )
 
-    def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
-        """Return p(x|z)."""
-        return self.decoder.distribution(
-            z.to(self.dtype), lambda parameters: self.likelihood(_full_precision(parameters))
-        )
+    def decode(self, z: Float[Tensor, "n d"], conditions: Float[Tensor, "n k"] | None = None) -> Distribution:
+        """Return p(x|z), or p(x|z, conditions); conditions as for :meth:`encode`."""
+        z = z.to(self.dtype)
+        if self.condition is not None:
+            z = torch.cat([z, self.condition(conditions, len(z)).to(z)], dim=1)
+        return self.decoder.distribution(z, lambda parameters: self.likelihood(_full_precision(parameters)))
+
+    def conditions_of(self, batch: Batch) -> Float[Tensor, "n k"] | None:
+        """Return what this model is conditioned on; None if on nothing."""
+        return conditions_of(self, batch.labels, batch.conditions)
 
     def reparameterize(self, posterior: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Return one z ~ q(z|x) for each example from draws of N(0, I): the only way in which codes are drawn."""
@@ -366,14 +387,19 @@ class InfoVAE(pl.LightningModule):
 
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
         """Return this process's codes, and its share of reconstruction, rate and the loss without divergence."""
-        posterior = self.encode_training(batch) if self.training else self.encode(batch.images)
+        conditions = self.conditions_of(batch)
+        if self.condition is not None and conditions is not None and self.training:
+            conditions = self.condition.dropped(conditions, batch.global_size)
+        batch = batch._replace(conditions=conditions)
+        given = () if conditions is None else (conditions,)
+        posterior = self.encode_training(batch) if self.training else self.encode(batch.x, *given)
         codes = self.codes(posterior, dataset_size, batch.global_size)
         prior, n = self.prior.distribution(), batch.global_size
         weights = self.objective.weights() if self.training else self.objective.final()
         if self.bound is not None:
             reconstruction, rate, fit = self._bounded(self.bound, batch, posterior, codes.z, weights.rate)
             return codes, share_of_mean(reconstruction, n), share_of_mean(rate, n), share_of_mean(fit, n)
-        reconstruction = -share_of_mean(self.decode(codes.z).log_prob(batch.images), n)
+        reconstruction = -share_of_mean(self.decode(codes.z, *given).log_prob(batch.x), n)
         rates = rate_of(posterior, prior, codes.z)
         rate = share_of_mean(rates, n)
         has_free_bits = self.training and self.objective.free_bits is not None
@@ -392,8 +418,9 @@ class InfoVAE(pl.LightningModule):
                 log_densities.append(posterior.log_prob(draws[-1]))
         z, prior = bound.prepare(torch.stack(draws)), self.prior.distribution()
         log_density = torch.stack(log_densities) if log_densities else detached(posterior).log_prob(z)
-        images = batch.images.expand(len(z), *batch.images.shape).flatten(0, 1)
-        log_likelihood = self.decode(z.flatten(0, 1)).log_prob(images).unflatten(0, z.shape[:2])
+        x = batch.x.expand(len(z), *batch.x.shape).flatten(0, 1)
+        given = () if batch.conditions is None else (batch.conditions.repeat(len(z), 1),)
+        log_likelihood = self.decode(z.flatten(0, 1), *given).log_prob(x).unflatten(0, z.shape[:2])
         fit = bound(log_likelihood, log_density - prior.log_prob(z), rate_weight)
         return -log_likelihood.mean(dim=0), rate_of(posterior, prior, first), fit
 

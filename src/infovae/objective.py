@@ -206,12 +206,6 @@ class Objective(nn.Module):
         for controller in self.controllers.values():
             controller.after_step(terms)
 
-    def forward(
-        self, reconstruction: Float[Tensor, ""], rate: Float[Tensor, ""], divergence: Float[Tensor, ""] | None
-    ) -> Float[Tensor, ""]:
-        """Return the loss of a training step: :func:`weighted_loss` by :meth:`weights`."""
-        return weighted_loss(reconstruction, rate, divergence, self.weights())
-
     def charged_rate(
         self, posterior: Distribution, prior: Distribution, rates: Float[Tensor, " m"], n: int
     ) -> Float[Tensor, ""]:
@@ -276,6 +270,11 @@ class Objective(nn.Module):
             raise ArgumentError("lambda_", f"{lambda_:g}{where}", "finite values of at least 0")
         if (weight := _divergence_weight(alpha, lambda_)) < 0:
             why = f"with alpha={alpha:g} the divergence would be rewarded (alpha + lambda_ - 1 = {weight:g})"
+            if "lambda_" in self.controllers:
+                raise ArgumentError("lambda_.low", f"{lambda_:g}", f"values of at least {1 - alpha:g}", why)
+            if "alpha" in self.controllers:
+                accepted = f"values of at most {lambda_:g}, which is lambda_{where if self.length else ''}"
+                raise ArgumentError("alpha.high", f"{1 - alpha:g}", accepted, why)
             raise ArgumentError("lambda_", f"{lambda_:g}{where}", f"lambda_ >= {1 - alpha:g}", why)
 
     def _weigh(self, alpha: Number, lambda_: Number) -> Weights:

@@ -8,26 +8,26 @@ from conftest import CONF
 
 from infovae.classifier.network import Classifier
 from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
-from infovae.data.images import LabelledImages
+from infovae.data.examples import Examples
 from infovae.errors import UserError
 from infovae.runs.checkpoints import SEAL_LENGTH
 
 
-def some_images() -> LabelledImages:
+def some_images() -> Examples:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (30, 1, 4, 6), dtype=torch.uint8, generator=generator)
-    return LabelledImages(images, torch.arange(30) % 3)
+    return Examples(images, torch.arange(30) % 3)
 
 
 def test_a_byte_a_label_or_the_shape_changes_the_hash() -> None:
     data = some_images()
-    brighter, relabelled = data.images.clone(), data.labels.clone()
+    brighter, relabelled = data.x.clone(), data.labels.clone()
     brighter[-1, 0, -1, -1] ^= 1
     relabelled[-1] += 1
     others = [
-        data._replace(images=brighter),
+        data._replace(x=brighter),
         data._replace(labels=relabelled),
-        data._replace(images=data.images.reshape(30, 1, 6, 4)),
+        data._replace(x=data.x.reshape(30, 1, 6, 4)),
         data.take(torch.arange(29)),
         data.take(torch.arange(30).flip(0)),
     ]

@@ -28,7 +28,7 @@ def test_it_learns_digits_records_them_and_trains_once(tmp_path: Path, capsys: p
     judge = load_classifier(tmp_path, key)
     assert judge is not None
     with torch.no_grad():
-        chosen = judge.classifier(digits().test.images / 255).argmax(dim=1)
+        chosen = judge.classifier(digits().test.x / 255).argmax(dim=1)
     right = (chosen == digits().test.labels).double().mean().item()
     assert record["test_accuracy"] == judge.accuracy == pytest.approx(right)
     assert right > 0.9

@@ -1,6 +1,8 @@
 """The page in a real browser: Chromium, headless. Any console error fails the test."""
 
 import contextlib
+import csv
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from infovae.dashboard.server import Server
 from infovae.dashboard.settings import Settings
 from infovae.dashboard.watch import Watch
 
-VIEWS = ("curves", "against", "parallel", "pareto", "pictures")
+VIEWS = ("curves", "against", "spread", "parallel", "pareto", "compare", "pictures")
 Open = Callable[..., Page]
 
 
@@ -84,7 +86,7 @@ def filter_by(page: Page, title: str, typed: str) -> None:
 
 def show(page: Page, view: str) -> None:
     page.click(f"#tab-{view}")
-    if view != "pictures":
+    if view not in ("compare", "pictures"):
         page.wait_for_selector(f"#{view}-plot .main-svg")
 
 
@@ -310,6 +312,151 @@ def test_a_served_page_follows_and_keeps_the_choice(opened: Open, tmp_path: Path
         assert page.inner_text("#chosen-count") == "2 chosen"
         assert page.locator(".tabulator-selected").count() == 2
         assert page.locator("#pictures .heading a").all_inner_texts() == ["runs/0", "runs/2"]
+        server.shutdown()
+
+
+def test_an_eye_hides_a_run_a_pin_keeps_it_on_top_and_a_colour_is_its_own(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+    show(page, "curves")
+    page.select_option("#curves-lines", "runs")
+    page.wait_for_function("byId('curves-plot').data.length === 5")
+    page.get_by_label("Hide run-0 in charts").click()
+    page.wait_for_function("byId('curves-plot').data.length === 4")
+    page.get_by_label("Keep run-3 on top").click()
+    page.locator("button.sort", has_text="test/loss").click()
+    assert column(page, "run")[0] == "run-3"
+    page.get_by_label("Colour of run-1", exact=True).fill("#ff00aa")
+    page.wait_for_function("byId('curves-plot').data.some(({ line }) => line.color === '#ff00aa')")
+    page.wait_for_function("['hidden', 'pinned', 'colours'].every((name) => location.hash.includes(name))")
+    page.reload()
+    page.wait_for_function("byId('curves-plot').data?.length === 4")
+    assert page.evaluate("byId('curves-plot').data.some(({ line }) => line.color === '#ff00aa')")
+    page.get_by_label("Keep run-3 on top").click()
+    page.get_by_label("Hide run-0 in charts").click()
+    page.wait_for_function("byId('curves-plot').data.length === 5")
+    assert sorted(column(page, "run")) == [f"run-{position}" for position in range(5)]
+
+
+def test_chosen_runs_side_by_side(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+    choose(page, 0, 3)  # vae with seed 1, infovae with seed 2: losses are 0.1 apart
+    show(page, "compare")
+    page.wait_for_selector("#compared td")
+    loss = page.locator("#compared tr", has=page.get_by_role("rowheader", name="test/loss", exact=True))
+    assert [text.strip() for text in loss.locator("td").all_inner_texts()] == ["lower", "33.533 ★", "33.633"]
+    width = page.locator("#compared tr", has=page.get_by_role("rowheader", name="test/log_det_covariance"))
+    assert width.locator("td").first.inner_text() == "0, nearer"
+    names = page.locator("#compared tbody th[scope=row]").all_inner_texts()
+    assert {"seed", "model", "model.lambda_"} <= set(names)
+    assert "latent_dim" not in names
+    page.uncheck("#compare-differing")
+    expect(page.get_by_role("rowheader", name="latent_dim")).to_be_visible()
+    bests = "bestOf(values, { better, ideal })"
+    for values, better, ideal, best in (
+        ([2, 1, 1], "lower", None, [1, 2]),
+        ([2, 1, 3], "higher", None, [2]),
+        ([-0.5, 1, 0.4], "nearer", 0, [2]),
+        ([1, 1], "lower", None, []),
+        ([1, 2], None, None, []),
+    ):
+        given = {"values": values, "better": better, "ideal": ideal}
+        assert page.evaluate(f"({{ values, better, ideal }}) => [...{bests}]", given) == best
+
+
+def test_curves_are_smoothed_and_drawn_several_at_once(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+    # By hand: weights 1/2 of the newest, 1/4 of the one before, ..., divided by their sum.
+    found = page.evaluate("smoothed([0, 1, null, 1], 0.5)")
+    assert found == [0, pytest.approx(2 / 3), None, pytest.approx(6 / 7)]
+    assert page.evaluate("smoothed([3, 1], 0)") == [3, 1]
+    show(page, "curves")
+    page.locator("summary", has_text="More charts").click()
+    page.get_by_label("test/mmd", exact=True).check()
+    page.get_by_label("train/loss", exact=True).check()
+    page.wait_for_selector("#curves-plot-3 .main-svg")
+    titles = page.evaluate("['', '-2', '-3'].map((end) => byId('curves-plot' + end).layout.yaxis.title.text)")
+    assert titles == ["test/log_det_covariance", "test/mmd", "train/loss"]
+    before = page.evaluate("byId('curves-plot').data[2].y")
+    page.locator("#curves-smooth").fill("0.5")
+    page.wait_for_function("byId('curves-note').textContent.includes('Smoothed')")
+    after = page.evaluate("byId('curves-plot').data[2].y")
+    assert after[0] == before[0]
+    assert after[1] == pytest.approx(before[0] / 3 + 2 * before[1] / 3)
+
+
+def test_the_spread_of_groups(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+    show(page, "spread")
+    page.wait_for_function("byId('spread-plot').data.every(({ type }) => type === 'box')")
+    assert sum(map(len, page.evaluate("byId('spread-plot').data.map(({ y }) => y)"))) == 5
+    page.select_option("#spread-kind", "histogram")
+    page.wait_for_function("byId('spread-plot').data.every(({ type }) => type === 'histogram')")
+
+
+def test_pictures_enlarge_step_and_play(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+    choose(page, 0, 2)
+    show(page, "pictures")
+    page.locator("figure .larger").first.click()
+    heading = page.locator("#enlarged-heading")
+    expect(heading).to_have_text("run-0: samples, epoch 3")
+    page.keyboard.press("ArrowLeft")
+    expect(heading).to_have_text("run-0: samples, epoch 2")
+    page.keyboard.press("ArrowDown")
+    expect(heading).to_have_text("run-2: samples, epoch 2")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text("run-2: samples, epoch 3")
+    page.keyboard.press("Escape")
+    page.click("#play")
+    expect(page.locator("#epoch-shown")).to_have_text("1")
+    expect(page.locator("#epoch-shown")).to_have_text("3")
+    expect(page.locator("#play")).to_contain_text("Film")
+
+
+def test_the_table_and_charts_as_csv(opened: Open, five: Path) -> None:
+    page = opened(five.as_uri())
+
+    def download(button: str) -> list[dict[str, str]]:
+        with page.expect_download() as saved:
+            page.click(button)
+        with saved.value.path().open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    filter_by(page, "seed", "= 1")
+    page.wait_for_function("state.inTable.length === 2")
+    rows = download("#table-csv")
+    assert [row["run"] for row in rows] == ["run-0", "run-2"]
+    assert float(rows[0]["test/loss"]) == pytest.approx(33.533, abs=1e-3)
+    page.get_by_text("mean ± s.e.", exact=True).click()
+    page.wait_for_selector('.tabulator-row .tabulator-cell[tabulator-field="finished"]')
+    assert "test/loss standard error" in download("#table-csv")[0]
+    show(page, "pareto")
+    points = download("#chart-csv")
+    assert {"run-0", "run-2"} <= {point["run"] for point in points}
+    show(page, "compare")
+    page.wait_for_selector("#compared td")
+    assert "test/loss" in {row["name"] for row in download("#chart-csv")}
+    assert page.evaluate("csvCell('=cmd|x')") == "'=cmd|x"
+    assert page.evaluate("csvCell(-3)") == "-3"
+
+
+def test_notes_and_tags_are_kept_in_the_run_s_folder(opened: Open, tmp_path: Path) -> None:
+    for position in range(2):
+        write_run(tmp_path / "runs" / str(position), seed=position)
+    with Server(Watch(settings_for(tmp_path / "runs"))) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        page = opened(server.url)
+        page.get_by_text("reproduce").first.click()
+        page.get_by_label("Tags").fill("good, <b>bold</b>, good")
+        page.get_by_label("Notes").fill("look again")
+        page.get_by_text("Save", exact=True).click()
+        expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+        kept = json.loads((tmp_path / "runs" / "0" / "notes.json").read_text())
+        assert kept == {"notes": "look again", "tags": ["good", "<b>bold</b>"]}
+        page.keyboard.press("Escape")
+        page.wait_for_selector('.tabulator-row [tabulator-field="tags"]')
+        assert column(page, "tags") == ["good, <b>bold</b>", ""]
         server.shutdown()
 
 

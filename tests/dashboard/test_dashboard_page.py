@@ -1,5 +1,7 @@
 """The file: self-contained, and nothing in a run folder ends a script or becomes markup."""
 
+import base64
+import gzip
 import json
 import re
 import subprocess
@@ -7,6 +9,7 @@ import sys
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CONF, PROJECT, Command
@@ -35,7 +38,8 @@ class Blocks(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        self._open = dict(attrs).get("id") if dict(attrs).get("type") == "application/json" else None
+        kind = dict(attrs).get("type")
+        self._open = dict(attrs).get("id") if kind in ("application/json", "text/plain") else None
 
     def handle_data(self, data: str) -> None:
         if self._open:
@@ -43,6 +47,11 @@ class Blocks(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._open = None
+
+
+def unpacked(block: str) -> Any:
+    """The JSON in a packed block."""
+    return json.loads(gzip.decompress(base64.b64decode(block)))
 
 
 def parsed(text: str) -> Blocks:
@@ -63,7 +72,7 @@ def test_hostile_text_adds_no_element() -> None:
     harmless = parsed(page(ABOUT, safe_json({"runs": ["a"]}), {})[0])
     hostile = parsed(page(ABOUT, safe_json({"runs": [HOSTILE]}), {})[0])
     assert hostile.tags == harmless.tags
-    assert json.loads(hostile.data["data"])["runs"] == [HOSTILE]
+    assert unpacked(hostile.data["data"])["runs"] == [HOSTILE]
 
 
 def test_the_page_fetches_nothing() -> None:
@@ -108,7 +117,7 @@ def test_the_command_writes_the_file_and_nothing_else(command: Command, tmp_path
     assert answer.stdout.startswith("pages/page.html: 1 runs, ")
     assert set(tmp_path.rglob("*")) - before == {tmp_path / "pages", tmp_path / "pages" / "page.html"}
     blocks = parsed((tmp_path / "pages" / "page.html").read_text())
-    data = json.loads(blocks.data["data"])
+    data = unpacked(blocks.data["data"])
     assert [run["path"] for run in data["runs"]] == ["outputs/day/<b>run"]
     assert json.loads(blocks.data["pictures-0"])["samples-0001.png"].startswith("data:image/png;base64,")
 
@@ -153,7 +162,7 @@ def test_a_file_that_cannot_be_written_and_folders_without_runs(tmp_path: Path) 
         write(settings_of(cfg))
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(command: Command, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_leaves_nothing(process: Command, tmp_path: Path) -> None:
     """The kernel's limit on a file's size stands for the disk."""
     write_run(tmp_path / "run")
     (tmp_path / "site").mkdir()
@@ -162,7 +171,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(command: Command, tmp_path: 
     )
     before = set(tmp_path.rglob("*"))
     limited = {"PYTHONPATH": f"{tmp_path / 'site'}:{PROJECT / 'src'}", "PYTHONDONTWRITEBYTECODE": "1"}
-    answer = command("dashboard", "runs=run", "output=page.html", **limited)
+    answer = process("dashboard", "runs=run", "output=page.html", **limited)
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
         "error: output=page.html: can't be written (File too large); "

@@ -21,7 +21,8 @@ from infovae.dashboard.server import Server
 from infovae.dashboard.settings import Settings
 from infovae.dashboard.watch import Watch
 
-Get = Callable[..., tuple[int, dict[str, str], bytes]]
+Answer = tuple[int, dict[str, str], bytes]
+Get = Callable[..., Answer]
 
 
 def watch_of(folder: Path) -> Watch:
@@ -54,10 +55,10 @@ def served(watch: Watch) -> Iterator[Get]:
     with Server(watch) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
-        def get(path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+        def get(path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
             connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
             with contextlib.closing(connection):
-                connection.request(method, path, headers=headers)
+                connection.request(method, path, body, headers)
                 answer = connection.getresponse()
                 return answer.status, dict(answer.getheaders()), answer.read()
 
@@ -120,7 +121,7 @@ def test_a_link_put_there_after_the_look_is_not_followed(get: Get, runs: Path) -
     assert get("/figures/0/samples-0001.png")[0] == 404
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "HEAD"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "HEAD"])
 def test_only_get(get: Get, method: str) -> None:
     assert get("/", method)[0] == 501
 
@@ -265,3 +266,37 @@ def test_a_traceback_has_no_terminal_escapes(
     told = capsys.readouterr().err
     assert "\\x1b[2J" in told
     assert "\x1b" not in told
+
+
+def test_notes_are_written_for_our_own_page_alone(runs: Path) -> None:
+    watch = watch_of(runs)
+    watch.look()
+    good = b'{"notes": "n", "tags": ["t"]}'
+    with served(watch) as ask:
+        token = {"X-Token": watch.instance}
+        assert ask("/notes/0", "PUT", good)[0] == 403
+        assert ask("/notes/0", "PUT", good, **{"X-Token": "\xe4"})[0] == 403
+        assert ask("/notes/0", "PUT", good, Host="evil.example", **token)[0] == 403
+        assert ask("/notes/9", "PUT", good, **token)[0] == 404
+        assert ask("/notes/../0", "PUT", good, **token)[0] == 404
+        for bad in (
+            b"",
+            b"[]",
+            b'{"notes": 1}',
+            b'{"tags": [""]}',
+            b'{"other": 1}',
+            b'{"notes": "' + b"x" * 20_000 + b'"}',
+        ):
+            assert ask("/notes/0", "PUT", bad, **token)[0] == 400
+        assert not (runs / "0" / "notes.json").exists()
+        assert ask("/notes/0", "PUT", good, **token)[0] == 200
+        assert json.loads((runs / "0" / "notes.json").read_text()) == json.loads(good)
+        changed = json.loads(ask("/data?since=0")[2])["runs"]
+        assert [run["tags"] for run in changed if run["id"] == 0] == [["t"]]
+        (runs / "0" / "notes.json").unlink()
+        (runs / "0" / "notes.json").symlink_to(runs.parent / "secret.png")
+        before = (runs.parent / "secret.png").read_bytes()
+        assert ask("/notes/0", "PUT", good, **token)[0] == 200  # the link is replaced, not followed
+        assert (runs.parent / "secret.png").read_bytes() == before
+        assert ask("/notes/0", "PUT", b"{}", **token)[0] == 200
+        assert not (runs / "0" / "notes.json").exists()

@@ -15,7 +15,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, EMNIST, STL10, CelebA, Omnig
 from infovae.data.celeba import celeba
 from infovae.data.cifar import cifar10, cifar100
 from infovae.data.emnist import emnist
-from infovae.data.images import ImageSets
+from infovae.data.examples import DataSet
 from infovae.data.omniglot import omniglot
 from infovae.data.stl10 import stl10
 from infovae.errors import ArgumentError
@@ -63,7 +63,7 @@ def files_outside(root: Path) -> list[Path]:
     ],
 )
 def test_tar(
-    root: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[..., ImageSets], dataset: type, name: str, sum_of: str
+    root: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[..., DataSet], dataset: type, name: str, sum_of: str
 ) -> None:
     evil_tar(root / name, root.parents[2] / "outside")
     monkeypatch.setattr(dataset, sum_of, md5(root / name))
@@ -78,7 +78,7 @@ def test_zip_of_omniglot(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = WRITERS["omniglot"](root, monkeypatch)
     evil_zip(expected.files[0], root.parents[2] / "outside")
     monkeypatch.setattr(Omniglot, "zips_md5", {file.stem: md5(file) for file in expected.files})
-    assert len(omniglot(str(root), download=False).train.images) == len(expected.train.images)
+    assert len(omniglot(str(root), download=False).train.x) == len(expected.train.images)
     assert files_outside(root) == []
 
 
@@ -86,7 +86,7 @@ def test_zip_of_celeba(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = formats.celeba(root, monkeypatch)
     evil_zip(expected.files[0], root.parents[2] / "outside")
     monkeypatch.setattr(CelebA, "file_list", [("nowhere", md5(file), file.name) for file in expected.files])
-    assert len(celeba(str(root), size=4).train.images) == len(expected.train.images)
+    assert len(celeba(str(root), size=4).train.x) == len(expected.train.images)
     assert files_outside(root) == []
 
 
@@ -99,5 +99,5 @@ def test_zip_of_emnist(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             archive.writestr(f"gzip/{file.name}.gz", gzip.compress(file.read_bytes()))
     evil_zip(raw / "gzip.zip", root.parents[2] / "outside")
     monkeypatch.setattr(EMNIST, "md5", md5(raw / "gzip.zip"))
-    assert len(emnist(str(root), download=True).train.images) == len(expected.train.images)
+    assert len(emnist(str(root), download=True).train.x) == len(expected.train.images)
     assert files_outside(root) == []

@@ -17,7 +17,7 @@ from conftest import PROJECT
 from torchvision.datasets import SVHN
 
 from infovae.data.celeba import celeba
-from infovae.data.images import ImageSets
+from infovae.data.examples import DataSet
 from infovae.data.mnist import SHA256, mnist
 from infovae.data.omniglot import omniglot
 from infovae.data.svhn import svhn
@@ -25,15 +25,15 @@ from infovae.data.svhn import svhn
 PROCESSES = 5
 
 
-def digest(sets: ImageSets) -> str:
+def digest(sets: DataSet) -> str:
     content = hashlib.sha256()
     for part in (sets.train, sets.test):
-        content.update(part.images[:].numpy().tobytes())
+        content.update(part.x[:].numpy().tobytes())
         content.update(part.labels.numpy().tobytes())
     return content.hexdigest()
 
 
-def at_once(read: Callable[[], ImageSets]) -> list[str]:
+def at_once(read: Callable[[], DataSet]) -> list[str]:
     """What each of the processes read, or what it stumbled over."""
     fork = multiprocessing.get_context("fork")
     together, found = fork.Barrier(PROCESSES), fork.SimpleQueue()
@@ -54,7 +54,7 @@ def at_once(read: Callable[[], ImageSets]) -> list[str]:
     return answers
 
 
-def check_all(read: Callable[[], ImageSets]) -> None:
+def check_all(read: Callable[[], DataSet]) -> None:
     answers = at_once(read)
     assert answers == [digest(read())] * PROCESSES
 
@@ -68,7 +68,7 @@ def test_the_bundled_archives_are_unpacked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("read", "write"), [(omniglot, formats.omniglot), (celeba, formats.celeba)])
 def test_an_archive_is_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[..., ImageSets], write: Callable[..., Any]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[..., DataSet], write: Callable[..., Any]
 ) -> None:
     write(tmp_path, monkeypatch)
     check_all(partial(read, str(tmp_path), download=False))

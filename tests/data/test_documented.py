@@ -23,7 +23,7 @@ SETS, FILES = (
 
 def test_every_set_has_a_row_with_its_validation_split() -> None:
     assert SETS.keys() == {path.stem for path in (CONF / "data").glob("*.yaml")}
-    default = yaml.safe_load((CONF / "image_data.yaml").read_text())["data"]["validation_size"]
+    default = yaml.safe_load((CONF / "data_module.yaml").read_text())["data"]["validation_size"]
     for name, row in SETS.items():
         size = yaml.safe_load((CONF / "data" / f"{name}.yaml").read_text()).get("validation_size", default)
         told = "none" if size is None else f"{size:,}" if isinstance(size, int) else f"{size:.0%}"
@@ -53,7 +53,7 @@ def test_files_are_named_with_their_folder(name: str, tmp_path: Path, monkeypatc
         "mnist.mnist",
         "mnist_binarized.mnist_binarized",
         "mnist_pooled.mnist_pooled",
-        "module.ImageData",
+        "module.DataModule",
         "omniglot.omniglot",
         "qmnist.qmnist",
         "sprites.sprites",

@@ -25,22 +25,22 @@ def drawn(shape: float, scale: float = 1.0, rotation: float = 0.0, x: float = 0.
 
 
 def test_digits_are_whole_and_every_class_is_on_both_sides() -> None:
-    train, test, _ = digits()
-    assert train.images.shape == (1437, 1, 8, 8)
-    assert test.images.shape == (360, 1, 8, 8)
-    assert int(train.images.max()) == 255
+    train, test, *_ = digits()
+    assert train.x.shape == (1437, 1, 8, 8)
+    assert test.x.shape == (360, 1, 8, 8)
+    assert int(train.x.max()) == 255
     whole = torch.bincount(torch.tensor(load_digits().target))
     counts = torch.bincount(test.labels)
     assert torch.equal(torch.bincount(train.labels) + counts, whole)
     assert bool(((counts - whole * (360 / 1797)).abs() <= 1).all())
     again = digits()
-    assert torch.equal(again.test.images, test.images)
+    assert torch.equal(again.test.x, test.x)
 
 
 def test_two_points_are_black_and_white_in_halves() -> None:
     for part in two_points(10)[:2]:
-        assert part.images.shape == (10, 1, 1, 1)
-        assert part.images.view(-1).tolist() == (part.labels * 255).tolist()
+        assert part.x.shape == (10, 1, 1, 1)
+        assert part.x.view(-1).tolist() == (part.labels * 255).tolist()
         assert int(part.labels.sum()) == 5
 
 
@@ -52,10 +52,10 @@ def test_two_points_refuse_uneven_halves(size: int) -> None:
 
 def test_the_mixture_has_the_moments_it_is_asked_for() -> None:
     n, components, scale = 20_000, 4, 0.04
-    train, test, _ = gaussian_mixture_2d(n, components, scale)
-    assert train.images.shape == (n, 1, 1, 2)
-    assert test.images.shape == (2000, 1, 1, 2)
-    points = train.images.view(n, 2).double() / 255
+    train, test, *_ = gaussian_mixture_2d(n, components, scale)
+    assert train.x.shape == (n, 1, 1, 2)
+    assert test.x.shape == (2000, 1, 1, 2)
+    points = train.x.view(n, 2).double() / 255
     for label, mean in enumerate(means(components)):
         own = points[train.labels == label]
         # Rounding to 1/255 adds the variance of a uniform error.
@@ -151,15 +151,15 @@ def test_no_sprite_is_cut_off(shape: int) -> None:
 
 
 def test_sprites_are_all_there_with_factors_that_can_be_found() -> None:
-    train, test, _ = sprites(**TINY)
+    train, test, *_ = sprites(**TINY)
     n = math.prod(GRID)
     train_index, test_index = fixed_cut(n, 0.1, 1)
-    assert len(train.images) + len(test.images) == n
+    assert len(train.x) + len(test.x) == n
     for part, index in ((train, train_index), (test, test_index)):
-        assert part.images.shape[1:] == (1, 32, 32)
-        assert set(part.images.unique().tolist()) == {0, 255}
+        assert part.x.shape[1:] == (1, 32, 32)
+        assert set(part.x.unique().tolist()) == {0, 255}
         assert torch.equal(part.labels, factors(index, GRID)[:, 0])
-        assert torch.equal(part.images, render(factor_values(index, GRID), 32))
+        assert torch.equal(part.x, render(factor_values(index, GRID), 32))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image
 from infovae.data.fitting import read_image
 from infovae.data.image_files import ImageFiles
 from infovae.data.image_folder import image_folder
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
 
 
@@ -49,39 +49,39 @@ def broken(folder: Path) -> list[Path]:
 
 
 def test_images_have_one_size_and_their_subfolder_s_class(folder: Path) -> None:
-    train, test, _ = image_folder(str(folder), size=(8, 16), test_fraction=0.3)
-    assert train.images.shape == (7, 3, 8, 16)
-    assert test.images.shape == (3, 3, 8, 16)
-    values = torch.cat([train.images, test.images])[:, 0, 0, 0]
+    train, test, *_ = image_folder(str(folder), size=(8, 16), test_fraction=0.3)
+    assert train.x.shape == (7, 3, 8, 16)
+    assert test.x.shape == (3, 3, 8, 16)
+    values = torch.cat([train.x, test.x])[:, 0, 0, 0]
     assert sorted(values.tolist()) == [i * 20 for i in range(10)]
     assert torch.equal(torch.cat([train.labels, test.labels]), values.long() // 20 % 2)
 
 
 def test_examples_keep_the_paths_of_their_files_and_the_names_of_their_classes(folder: Path) -> None:
     (folder / "a_dogs" / "bad.png").write_text("no image")
-    data = ImageData(partial(image_folder, size=4, test_fraction=0.3), 2, validation_size=2, root=str(folder))
+    data = DataModule(partial(image_folder, size=4, test_fraction=0.3), 2, validation_size=2, root=str(folder))
     assert data.class_names == ("a_dogs", "b_cats")
     for part in data.splits.values():
-        for image, label, name in zip(part.images, part.labels.tolist(), part.names, strict=True):
+        for image, label, name in zip(part.x, part.labels.tolist(), part.names, strict=True):
             assert name == f"{data.class_names[label]}/deeper/{image[0, 0, 0].item() // 20}.png"
     batches = list(data.evaluation_loader("train", stored_order=True))
-    assert torch.equal(torch.cat([batch.images for batch in batches]), data.splits["train"].images / 255)
+    assert torch.equal(torch.cat([batch.x for batch in batches]), data.splits["train"].x / 255)
 
 
 def test_the_test_split_depends_on_its_own_seed_alone(folder: Path) -> None:
     first, again, other = (image_folder(str(folder), test_fraction=0.5, test_seed=seed) for seed in (1, 1, 2))
-    assert torch.equal(first.test.images, again.test.images)
-    assert not torch.equal(first.test.images, other.test.images)
+    assert torch.equal(first.test.x, again.test.x)
+    assert not torch.equal(first.test.x, other.test.x)
 
 
 def test_without_subfolders_there_is_one_class_and_loose_images_come_first(tmp_path: Path) -> None:
     for i in range(4):
         save(tmp_path / f"{i}.png", flat(i))
-    train, test, _ = image_folder(str(tmp_path), test_fraction=0.5)
+    train, test, *_ = image_folder(str(tmp_path), test_fraction=0.5)
     assert train.labels.tolist() + test.labels.tolist() == [0] * 4
     save(tmp_path / "a_dogs" / "dog.png", flat(100))
     parts = image_folder(str(tmp_path), test_fraction=0.5)[:2]
-    images, labels = torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts])
+    images, labels = torch.cat([part.x for part in parts]), torch.cat([part.labels for part in parts])
     assert dict(zip((images[:, 0, 0, 0] // 100).tolist(), labels.tolist(), strict=True)) == {0: 0, 1: 1}
 
 
@@ -105,9 +105,9 @@ def test_images_are_not_transposed_and_colours_stay_in_order(tmp_path: Path) -> 
 def test_common_formats_are_read(tmp_path: Path, suffix: str) -> None:
     for i in range(4):
         save(tmp_path / f"{i}.{suffix}", flat(120), "L" if suffix == "pgm" else None)
-    train, test, _ = image_folder(str(tmp_path), size=8, test_fraction=0.5)
-    assert len(train.images) == len(test.images) == 2
-    assert bool(((train.images.int() - 120).abs() <= 3).all())
+    train, test, *_ = image_folder(str(tmp_path), size=8, test_fraction=0.5)
+    assert len(train.x) == len(test.x) == 2
+    assert bool(((train.x.int() - 120).abs() <= 3).all())
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK"])
@@ -143,9 +143,9 @@ def test_a_turned_photograph_is_set_upright(tmp_path: Path) -> None:
 def test_unreadable_images_are_skipped_counted_and_told_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     broken(folder)
     with caplog.at_level(logging.WARNING):
-        train, test, _ = image_folder(str(folder), size=8)
-    assert len(train.images) + len(test.images) == 10
-    values = torch.cat([train.images, test.images])[:, 0, 0, 0]
+        train, test, *_ = image_folder(str(folder), size=8)
+    assert len(train.x) + len(test.x) == 10
+    values = torch.cat([train.x, test.x])[:, 0, 0, 0]
     assert torch.equal(torch.cat([train.labels, test.labels]), values.long() // 20 % 2)
     (line,) = caplog.messages
     assert "skipped 3 of 13 images that can't be read; the first is " in line
@@ -205,19 +205,19 @@ def test_more_than_memory_holds_is_refused_before_reading_where_it_is_to_be_held
 @pytest.mark.parametrize(("free", "held"), [(2 * 10 * 3 * 64 * 64, True), (2 * 10 * 3 * 64 * 64 - 1, False)])
 def test_what_fits_in_free_memory_is_held(folder: Path, monkeypatch: pytest.MonkeyPatch, free: int, held: bool) -> None:
     monkeypatch.setattr("infovae.data.memory.free_memory", lambda: free)
-    assert isinstance(image_folder(str(folder)).train.images, torch.Tensor) is held
+    assert isinstance(image_folder(str(folder)).train.x, torch.Tensor) is held
 
 
 def test_held_and_streamed_images_are_the_same(folder: Path) -> None:
     broken(folder)
     held, streamed = (image_folder(str(folder), size=(8, 9), streaming=how) for how in ("never", "always"))
     for part, there in zip(streamed[:2], held[:2], strict=True):
-        assert isinstance(part.images, ImageFiles)
-        assert part.images.shape == there.images.shape
-        assert part.images.nbytes == there.images.nbytes
+        assert isinstance(part.x, ImageFiles)
+        assert part.x.shape == there.x.shape
+        assert part.x.nbytes == there.x.nbytes
         # As a worker gets them, where processes are not forked.
-        sent = pickle.loads(pickle.dumps(part.images))
-        assert torch.equal(sent[torch.arange(len(sent))], there.images)
+        sent = pickle.loads(pickle.dumps(part.x))
+        assert torch.equal(sent[torch.arange(len(sent))], there.x)
         assert torch.equal(part.labels, there.labels)
 
 
@@ -240,13 +240,13 @@ def test_twelve_bits_in_sixteen_are_warned_of_once_and_scaled_by_white(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = deep_folder(tmp_path, 4095)
-    train, test, _ = image_folder(str(folder), size=16, channels=1, test_fraction=0.4)
-    assert int(torch.cat([train.images, test.images]).max()) == 4095 // 257
+    train, test, *_ = image_folder(str(folder), size=16, channels=1, test_fraction=0.4)
+    assert int(torch.cat([train.x, test.x]).max()) == 4095 // 257
     (line,) = caplog.messages
     assert "4 images of 16 bits reach 4095 of 65535, which leaves 16 of 256 grey levels; data.source.white=4095" in line
     caplog.clear()
     parts = image_folder(str(folder), size=16, channels=1, white=4095, test_fraction=0.4)[:2]
-    images = torch.cat([part.images for part in parts])
+    images = torch.cat([part.x for part in parts])
     assert caplog.messages == []
     assert len(images.unique()) == 256
     assert sorted(image.max().item() for image in images) == [9, 255, 255, 255, 255]  # 8 bits stay
@@ -323,9 +323,9 @@ def test_less_common_kinds_are_read(tmp_path: Path, suffix: str) -> None:
         pytest.skip(f"this installation can't read .{suffix}")
     for i in range(4):
         Image.fromarray(flat(120)).save(tmp_path / f"{i}.{suffix}", "jpeg" if suffix.startswith("j") else None)
-    train, test, _ = image_folder(str(tmp_path), size=8, test_fraction=0.5)
-    assert len(train.images) == len(test.images) == 2
-    assert bool(((train.images.int() - 120).abs() <= 3).all())
+    train, test, *_ = image_folder(str(tmp_path), size=8, test_fraction=0.5)
+    assert len(train.x) == len(test.x) == 2
+    assert bool(((train.x.int() - 120).abs() <= 3).all())
 
 
 def test_linked_classes_are_read_and_loops_are_not_followed(
@@ -336,8 +336,8 @@ def test_linked_classes_are_read_and_loops_are_not_followed(
     (folder / "c_birds").symlink_to(elsewhere)
     (folder / "a_dogs" / "up").symlink_to(folder)
     (folder / "a_dogs" / "here").symlink_to(folder / "a_dogs")
-    train, test, _ = image_folder(str(folder), size=8, test_fraction=0.3)
-    images, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
+    train, test, *_ = image_folder(str(folder), size=8, test_fraction=0.3)
+    images, labels = torch.cat([train.x, test.x]), torch.cat([train.labels, test.labels])
     assert len(images) == 11
     assert labels[images[:, 0, 0, 0] == 255].tolist() == [2]
 
@@ -347,10 +347,10 @@ def test_files_of_several_images_are_counted(folder: Path, caplog: pytest.LogCap
     frames = [Image.fromarray(flat(value)) for value in (250, 10, 20)]
     for name in ("c", "d"):
         frames[0].save(folder / f"{name}.{suffix}", save_all=True, append_images=frames[1:])
-    train, test, _ = image_folder(str(folder), size=8)
+    train, test, *_ = image_folder(str(folder), size=8)
     (line,) = caplog.messages
     assert f"2 files hold several images, of which the first is read; one is {folder / f'c.{suffix}'}" in line
-    assert int((torch.cat([train.images, test.images])[:, 0, 0, 0] >= 249).sum()) == 2
+    assert int((torch.cat([train.x, test.x])[:, 0, 0, 0] >= 249).sum()) == 2
 
 
 def test_a_folder_that_can_not_be_listed_is_told(

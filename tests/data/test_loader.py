@@ -4,18 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infovae.data.augmentation import Augmentation
-from infovae.data.images import LabelledImages
-from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
+from infovae.data.examples import Examples
+from infovae.data.loader import Batch, EpochOrder, Held, Loader
 from infovae.errors import ArgumentError
 
 CPU = torch.device("cpu")
 
 
-def dataset(n: int) -> TensorImages:
+def dataset(n: int) -> Held:
     """Images of grey noise whose label is their position."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (n, 1, 2, 2), dtype=torch.uint8, generator=generator)
-    return TensorImages(LabelledImages(images, torch.arange(n)), CPU)
+    return Held(Examples(images, torch.arange(n)), CPU)
 
 
 def batches(
@@ -29,7 +29,7 @@ def batches(
 ) -> list[Batch]:
     order = EpochOrder(n, seed=3, shuffle=training)
     order.set_epoch(2)
-    return list(ImageLoader(dataset(n), order, batch_size, binarization, training, rank, world_size, augmentation))
+    return list(Loader(dataset(n), order, batch_size, binarization, training, rank, world_size, augmentation))
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
@@ -71,10 +71,10 @@ def test_processes_together_have_the_batches_of_one(
     ]
     assert {len(share) for share in shares} == {len(alone)}
     for whole, *parts in zip(alone, *shares, strict=True):
-        assert len(whole.images) == whole.global_size
+        assert len(whole.x) == whole.global_size
         for rank, part in enumerate(parts):
             assert part.global_size == whole.global_size
-            assert torch.equal(part.images, whole.images[rank::world_size])
+            assert torch.equal(part.x, whole.x[rank::world_size])
             assert torch.equal(part.labels, whole.labels[rank::world_size])
 
 
@@ -98,14 +98,14 @@ def test_training_drops_the_last_batch_unless_there_is_no_other() -> None:
 
 def test_batch_size_is_refused_below_one() -> None:
     with pytest.raises(ArgumentError, match="batch_size=0: invalid; accepted: whole numbers of at least 1"):
-        ImageLoader(dataset(3), EpochOrder(3, 1, True), 0, "none", True)
+        Loader(dataset(3), EpochOrder(3, 1, True), 0, "none", True)
 
 
 @settings(deadline=None, max_examples=40)
 @given(n=st.integers(1, 30), batch_size=st.integers(1, 12), steps=st.integers(1, 15))
 def test_batches_are_the_same_wherever_epochs_end(n: int, batch_size: int, steps: int) -> None:
     def first(count: int, steps: int | None) -> list[list[int]]:
-        loader = ImageLoader(dataset(n), EpochOrder(n, 3, True), batch_size, "none", drop_last=True, steps=steps)
+        loader = Loader(dataset(n), EpochOrder(n, 3, True), batch_size, "none", drop_last=True, steps=steps)
         found: list[list[int]] = []
         for epoch in range(count):
             loader.sampler.set_epoch(epoch)

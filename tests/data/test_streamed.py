@@ -1,6 +1,5 @@
 """A streamed set gives what a held one gives."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Literal
@@ -8,15 +7,16 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Command, Compose
+from conftest import SMALL, Compose
 from PIL import Image
 from torch.distributions import Normal
 
+from infovae.data.examples import DataSet, Examples, Inputs
 from infovae.data.image_folder import image_folder
-from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.loader import Batch, EpochOrder, ImageLoader, TensorImages
-from infovae.data.module import ImageData
-from infovae.data.streamed import StreamedImages
+from infovae.data.loader import Batch, EpochOrder, Held, Loader
+from infovae.data.module import DataModule
+from infovae.data.streamed import Streamed
+from infovae.data.values import Bytes
 from infovae.errors import ArgumentError, UserError
 from infovae.priors.vamp import Vamp
 from infovae.training.run import train
@@ -67,22 +67,22 @@ def equal(one: Batch, other: Batch) -> bool:
 def test_batches_equal_those_of_a_held_set_on_each_process(workers: int, binarization: str) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (23, 1, 2, 2), dtype=torch.uint8, generator=generator)
-    data = LabelledImages(images, torch.arange(23), torch.arange(46).view(23, 2))
+    data = Examples(images, torch.arange(23), torch.arange(46).view(23, 2))
     for training, rank in ((True, 0), (True, 1), (False, 1)):
         order = EpochOrder(23, seed=3, shuffle=training)
         order.set_epoch(2)
         held, streamed = (
-            list(ImageLoader(dataset, order, 5, binarization, training, rank, 2))  # type: ignore[arg-type]
-            for dataset in (TensorImages(data, CPU), StreamedImages(data, CPU, workers, prefetch=2))
+            list(Loader(dataset, order, 5, binarization, training, rank, 2))  # type: ignore[arg-type]
+            for dataset in (Held(data, CPU), Streamed(data, CPU, workers, prefetch=2))
         )
         assert len(held) == len(streamed)
         assert all(map(equal, held, streamed))
 
 
 def test_streaming_does_not_move_the_program_s_random_stream() -> None:
-    data = LabelledImages(torch.zeros(9, 1, 2, 2, dtype=torch.uint8), torch.arange(9))
+    data = Examples(torch.zeros(9, 1, 2, 2, dtype=torch.uint8), torch.arange(9))
     before = torch.get_rng_state()
-    list(StreamedImages(data, CPU, workers=2, prefetch=1).batches([torch.arange(9)]))
+    list(Streamed(data, CPU, workers=2, prefetch=1).batches([torch.arange(9)]))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -130,7 +130,9 @@ def test_vamp_starts_from_streamed_images_as_from_held_ones(folder: Path, start:
     for streaming in ("never", "always"):
         prior = Vamp(latent_dim=2, components=5, start=start)
         torch.manual_seed(1)
-        prior.attach(lambda _: Normal(0, 1), image_folder(str(folder), size=8, streaming=streaming).train.images)
+        prior.attach(
+            lambda _: Normal(0, 1), Inputs(image_folder(str(folder), size=8, streaming=streaming).train.x, Bytes())
+        )
         priors.append(prior.logits)
     assert torch.equal(*priors)
 
@@ -138,18 +140,18 @@ def test_vamp_starts_from_streamed_images_as_from_held_ones(folder: Path, start:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_file_that_goes_bad_during_training_is_named_in_one_line(folder: Path, workers: int) -> None:
     part = image_folder(str(folder), size=8, streaming="always").train
-    gone = folder / str(part.images.names[4])  # type: ignore[union-attr]
+    gone = folder / str(part.x.names[4])  # type: ignore[union-attr]
     gone.unlink()
-    served = StreamedImages(part, CPU, workers, prefetch=1)
+    served = Streamed(part, CPU, workers, prefetch=1)
     with pytest.raises(UserError, match=f"^{gone} can't be read .*accepted:") as refusal:
         list(served.batches([torch.tensor([0, 1]), torch.tensor([2, 4])]))
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize(("free", "place"), [(199, StreamedImages), (200, TensorImages)])
+@pytest.mark.parametrize(("free", "place"), [(199, Streamed), (200, Held)])
 def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.MonkeyPatch, free: int, place: type) -> None:
-    images = LabelledImages(torch.zeros(50, 1, 1, 1, dtype=torch.uint8), torch.zeros(50, dtype=torch.int64))
-    data = ImageData(lambda: ImageSets(images, images), validation_size=10)
+    images = Examples(torch.zeros(50, 1, 1, 1, dtype=torch.uint8), torch.zeros(50, dtype=torch.int64))
+    data = DataModule(lambda: DataSet(images, images), validation_size=10)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free, 2 * free))
     monkeypatch.setattr(torch.Tensor, "to", lambda self, *_: self)
     assert {type(part) for part in data._serve(torch.device("cuda")).values()} == {place}
@@ -166,19 +168,4 @@ def test_a_device_with_too_little_memory_gets_batches(monkeypatch: pytest.Monkey
 )
 def test_impossible_workers_are_refused_before_the_set_is_read(key: str, value: int, accepted: str) -> None:
     with pytest.raises(ArgumentError, match=f"^{key}={value}: invalid; accepted: whole numbers from {accepted}"):
-        ImageData(lambda: pytest.fail("read"), **{key: value})  # type: ignore[arg-type]
-
-
-def test_runs_of_a_joblib_sweep_stream(command: Command, folder: Path, tmp_path: Path) -> None:
-    """joblib's processes hand down a way of starting others that torch's workers can't use (joblib/joblib#1104)."""
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    answer = command(
-        "train", "-m", "data=image_folder", f"data.root={folder}", "data.source.size=8", "data.streaming=always",
-        "data.workers=2", "seed=1,2",
-        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep", "latent_dim=2", "logger=none",
-        "network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "trainer.max_epochs=1", "trainer.accelerator=cpu",
-        "data.batch_size=8", "data.train_size=16", "data.validation_size=8", "callbacks=checkpoint", "metrics=[]",
-        "trainer.enable_progress_bar=false", "trainer.limit_test_batches=1",
-    )  # fmt: skip
-    summaries = [json.loads(path.read_text()) for path in tmp_path.glob("sweep/*/summary.json")]
-    assert [summary["status"] for summary in summaries] == ["finished"] * 2, answer.stderr
+        DataModule(lambda: pytest.fail("read"), **{key: value})  # type: ignore[arg-type]

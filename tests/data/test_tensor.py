@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from infovae.data import memory
+from infovae.data.examples import DataSet
 from infovae.data.image_array import IMAGES_AT_A_TIME, ImageArray, to_bytes
-from infovae.data.images import ImageSets
 from infovae.data.memory import Streaming
 from infovae.data.tensor import channels_first, tensor
 from infovae.errors import ArgumentError
@@ -17,7 +17,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (10, 3, 5, 7), dtype=np.uint8
 LABELS = np.arange(10)
 
 
-def ordered(sets: ImageSets) -> tuple[np.ndarray, np.ndarray]:
+def ordered(sets: DataSet) -> tuple[np.ndarray, np.ndarray]:
     """Both splits, in the file's order, which the first pixels tell."""
     images = torch.cat([part.images[torch.arange(len(part.images))] for part in sets[:2]]).numpy()
     labels = torch.cat([part.labels for part in sets[:2]]).numpy()

@@ -13,8 +13,8 @@ from formats import WRITERS, Part, Written, emnist_names, idx_set
 from infovae.data.celeba import celeba
 from infovae.data.cifar import cifar10, cifar100
 from infovae.data.emnist import emnist
+from infovae.data.examples import DataSet, Examples
 from infovae.data.fashion_mnist import fashion_mnist
-from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.kmnist import kmnist
 from infovae.data.mnist_binarized import mnist_binarized
 from infovae.data.omniglot import omniglot
@@ -25,7 +25,7 @@ from infovae.data.torchvision_sets import labelled
 from infovae.data.usps import usps
 from infovae.errors import ArgumentError
 
-SETS: dict[str, Callable[..., ImageSets]] = {
+SETS: dict[str, Callable[..., DataSet]] = {
     function.__name__: function
     for function in (
         fashion_mnist,
@@ -63,11 +63,11 @@ def written(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Writt
     return WRITERS[name](tmp_path, monkeypatch)
 
 
-def assert_reads_as(read: LabelledImages, expected: Part) -> None:
-    assert read.images.dtype == torch.uint8
+def assert_reads_as(read: Examples, expected: Part) -> None:
+    assert read.x.dtype == torch.uint8
     assert read.labels.dtype == torch.int64
-    assert read.images.is_contiguous()
-    np.testing.assert_array_equal(read.images.numpy(), expected.images)
+    assert read.x.is_contiguous()
+    np.testing.assert_array_equal(read.x.numpy(), expected.images)
     np.testing.assert_array_equal(read.labels.numpy(), expected.labels)
 
 
@@ -81,7 +81,7 @@ def refusal(name: str, root: Path, download: bool) -> str:
 
 @pytest.mark.parametrize("download", [False, True])
 def test_whole_files_are_read_upright_and_labelled(name: str, written: Written, tmp_path: Path, download: bool) -> None:
-    train, test, _ = SETS[name](str(tmp_path), download=download)
+    train, test, *_ = SETS[name](str(tmp_path), download=download)
     assert_reads_as(train, written.train)
     assert_reads_as(test, written.test)
 
@@ -143,17 +143,17 @@ def test_emnist_stands_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     raw.write_bytes(raw.read_bytes()[:16].replace((5).to_bytes(4, "big"), (1).to_bytes(4, "big")) + images.tobytes())
     labels = raw.with_name("emnist-balanced-test-labels-idx1-ubyte")
     labels.write_bytes(b"\x00\x00\x08\x01\x00\x00\x00\x01\x07")
-    upright = emnist(str(tmp_path), download=False).test.images[0, 0]
+    upright = emnist(str(tmp_path), download=False).test.x[0, 0]
     assert upright.nonzero()[:, 0].unique().tolist() == [4]
     assert upright.nonzero()[:, 1].tolist() == list(range(3, 25))
 
 
 def test_svhn_takes_the_extra_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["svhn"](tmp_path, monkeypatch)
-    train, test, _ = svhn(str(tmp_path), extra=True, download=False)
-    assert train.images.shape == (15, 3, 32, 32)
+    train, test, *_ = svhn(str(tmp_path), extra=True, download=False)
+    assert train.x.shape == (15, 3, 32, 32)
     assert train.labels.tolist() == [*range(1, 10), 0, 1, 2, 1, 2, 3]
-    assert len(test.images) == 5
+    assert len(test.x) == 5
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_stl10_gives_unlabelled_images_a_class_of_their_own(
 
 def test_qmnist_refuses_test_images_it_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS["qmnist"](tmp_path, monkeypatch)
-    assert len(qmnist(str(tmp_path), test="test10k", download=False).test.images) == 5
+    assert len(qmnist(str(tmp_path), test="test10k", download=False).test.x) == 5
     with pytest.raises(ArgumentError, match=r"QMNIST is damaged.*0 images and 0 labels"):
         qmnist(str(tmp_path), test="test50k", download=False)
 

@@ -7,17 +7,17 @@ import torch
 from conftest import PROJECT
 
 from infovae.data.digits import digits
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.mnist import mnist
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.data.sprites import sprites
 
 
-def bundled() -> ImageSets:
+def bundled() -> DataSet:
     return mnist(str(PROJECT / "data"), download=False)
 
 
-def few_sprites() -> ImageSets:
+def few_sprites() -> DataSet:
     return sprites(scales=2, rotations=3, xs=4, ys=2, size=32)
 
 
@@ -28,8 +28,8 @@ def digest(*tensors: torch.Tensor) -> str:
     return content.hexdigest()[:16]
 
 
-def whole(part: LabelledImages) -> tuple[torch.Tensor, torch.Tensor]:
-    return part.images[torch.arange(len(part.images))], part.labels
+def whole(part: Examples) -> tuple[torch.Tensor, torch.Tensor]:
+    return part.x[torch.arange(len(part.x))], part.labels
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def whole(part: LabelledImages) -> tuple[torch.Tensor, torch.Tensor]:
     ],
 )
 def test_splits_and_first_batches(source, options, splits: str, batches: str) -> None:  # type: ignore[no-untyped-def]
-    data = ImageData(source, **options)
+    data = DataModule(source, **options)
     assert digest(*(tensor for part in data.splits.values() for tensor in whole(part))) == splits
     loaders = [data.train_dataloader(), data.evaluation_loader("test"), data.measured_train_loader()]
     assert digest(*(tensor for loader in loaders for tensor in next(iter(loader))[:2])) == batches

@@ -1,14 +1,17 @@
 """DIP against the definition and its expectation."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY, Compose
 
 from infovae.codes import Basis, Codes
 from infovae.divergences.dip import DIP
 from infovae.errors import ArgumentError
 from infovae.priors.standard_normal import StandardNormal
+from infovae.training.run import train
 
 PRIOR = StandardNormal(2)
 
@@ -65,3 +68,11 @@ def test_correlated_posteriors_count_with_their_covariance() -> None:
 def test_refuses_a_weight_below_0() -> None:
     with pytest.raises(ArgumentError, match="diagonal_weight=-1"):
         DIP(diagonal_weight=-1)
+
+
+@pytest.mark.parametrize(("alpha", "told"), [(1.0, 1), (0.0, 0)])
+def test_a_run_without_the_rate_says_what_is_left_out(
+    composed: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, alpha: float, told: int
+) -> None:
+    train(composed(*TINY, "divergence=dip", f"model.alpha={alpha}", "trainer.max_epochs=1", run_dir=tmp_path))
+    assert sum("leaves out the rate that its paper weighs" in record.getMessage() for record in caplog.records) == told

@@ -91,6 +91,11 @@ def test_correlated_posteriors_use_their_basis() -> None:
     torch.testing.assert_close(TotalCorrelation()(turned, PRIOR), expected)
 
 
+def test_codes_that_are_nan_are_passed_on() -> None:
+    """A run stops at a loss that is nan, and says so."""
+    assert TotalCorrelation()(codes(torch.full((3, 2), torch.nan), torch.ones(3, 2)), PRIOR).isnan()
+
+
 def test_a_batch_of_one_has_none() -> None:
     batch = codes(torch.randn(1, 4).double(), torch.rand(1, 4).double() + 0.1)
     assert TotalCorrelation()(batch, PRIOR).item() == pytest.approx(0, abs=1e-12)

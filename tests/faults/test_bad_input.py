@@ -94,8 +94,8 @@ def test_the_answer_is_the_documented_line(
 
 
 @pytest.mark.parametrize("line", ["train data=digits model.lambda_=0.5", "train -m seed=1,abc", "export"])
-def test_a_process_answers_alike(line: str, command: Command, tmp_path: Path) -> None:
-    answer = command(*shlex.split(line))
+def test_a_process_answers_alike(line: str, process: Command, tmp_path: Path) -> None:
+    answer = process(*shlex.split(line))
     assert answer.returncode == 1
     (told,) = answer.stderr.splitlines()
     documented = dict(ROWS)[f"infovae {line}"]

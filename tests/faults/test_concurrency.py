@@ -131,10 +131,10 @@ def test_runs_started_at_once_all_finish(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_fifty_jobs_of_a_sweep_at_once_all_finish(command: Command, tmp_path: Path) -> None:
+def test_fifty_jobs_of_a_sweep_at_once_all_finish(process: Command, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     seeds = ",".join(map(str, range(JOBS)))
-    answer = command(
+    answer = process(
         "train", "-m", *QUICK, f"seed={seeds}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=10",
         "hydra.sweep.dir=sweep", timeout=3000,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import SMALL, Command, Compose, composing
 
-from infovae.data.loader import LabelledPixels, TensorImages
+from infovae.data.loader import Batch, Held
 from infovae.divergences.mmd import MMD
 from infovae.errors import UserError
 from infovae.likelihoods.bernoulli import Bernoulli
@@ -155,15 +155,15 @@ def test_the_run_stops_at_the_step_and_names_what_broke_first(
 def test_a_broken_input_is_found_by_its_example(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = TensorImages.__getitem__
+    original = Held.__getitem__
 
-    def broken(images: TensorImages, positions: torch.Tensor) -> LabelledPixels:
+    def broken(images: Held, positions: torch.Tensor) -> Batch:
         pixels = original(images, positions)
         if len(images) == 400:  # the training set
-            pixels.images[positions == 7, :, 3, 3] = math.nan
+            pixels.x[positions == 7, :, 3, 3] = math.nan
         return pixels
 
-    monkeypatch.setattr(TensorImages, "__getitem__", broken)
+    monkeypatch.setattr(Held, "__getitem__", broken)
     with pytest.raises(UserError, match=r"^step \d \(epoch 1, batch \d\): input isn't finite.*; no checkpoint"):
         train(composed(*QUICK, run_dir=tmp_path))
     diagnosis = json.loads((tmp_path / "diagnosis.json").read_text())

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.evaluation.export import _export_part, parts
 from infovae.evaluation.fit_prior import codes_of_split, fit_prior, gain_of
@@ -92,7 +92,7 @@ def test_the_gain_is_what_the_rate_loses(trained: Path, fitted: dict[str, Path])
     """E log q(z|x) - log p(z) falls by as much as E log p(z) grows, on the same codes."""
     before, after = load(trained).module, load(fitted["mixture"]).module
     codes = codes_of_split(load(trained), "validation", 1, seed=0)
-    images = load(trained).data.splits["validation"].images.float() / 255
+    images = load(trained).data.splits["validation"].x.float() / 255
     with torch.no_grad():
         posterior = before.encode(images)
         sampled = posterior.log_prob(codes) - before.prior.distribution().log_prob(codes)
@@ -117,13 +117,13 @@ def test_the_same_seed_fits_the_same(trained: Path, fitted: dict[str, Path], tmp
 
 def test_the_test_split_is_never_seen(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    original = ImageData.evaluation_loader
+    original = DataModule.evaluation_loader
 
-    def watched(self: ImageData, name: str, shared: bool = True) -> object:
+    def watched(self: DataModule, name: str, shared: bool = True) -> object:
         seen.append(name)
         return original(self, name, shared)
 
-    monkeypatch.setattr(ImageData, "evaluation_loader", watched)
+    monkeypatch.setattr(DataModule, "evaluation_loader", watched)
     fit(trained, "mixture", f"output={tmp_path / 'out'}", "draws=3")
     assert seen == ["train", "train", "train", "validation"]
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["codes"] == 600

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.module import ImageData
+from infovae.data.examples import DataSet, Examples
+from infovae.data.module import DataModule
 from infovae.metrics.factor_metric import FactorMetric
 from infovae.metrics.metric import make_metric
 
@@ -16,11 +16,11 @@ HADAMARD = torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -
 """Turns four factors so that each has the same part in all four dimensions."""
 
 
-def data_with(factors: Tensor | None) -> ImageData:
+def data_with(factors: Tensor | None) -> DataModule:
     """A data set of which only the factors matter."""
     n = 2 if factors is None else len(factors)
-    part = LabelledImages(torch.zeros(n, 1, 1, 1, dtype=torch.uint8), torch.zeros(n, dtype=torch.int64), factors)
-    return ImageData(lambda: ImageSets(part, part), validation_size=0)
+    part = Examples(torch.zeros(n, 1, 1, 1, dtype=torch.uint8), torch.zeros(n, dtype=torch.int64), factors)
+    return DataModule(lambda: DataSet(part, part), validation_size=0)
 
 
 def measure(

@@ -10,7 +10,7 @@ from torch.distributions import Distribution, Independent, Normal
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from infovae.data.digits import digits
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.metrics import inception_fid
 from infovae.metrics.frechet_distance import frechet_distance
@@ -42,7 +42,7 @@ class Averages(nn.Module):
 def test_missing_weights_are_one_line_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(UserError, match=r"missing .*weights-inception-2015-12-05-6726825d.pth; accepted: pip") as line:
-        InceptionFID(Decoder(), ImageData(digits, validation_size=0))
+        InceptionFID(Decoder(), DataModule(digits, validation_size=0))
     assert "\n" not in str(line.value)
 
 
@@ -51,7 +51,7 @@ def test_it_is_the_frechet_distance_of_colour_images(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         inception_fid, "FrechetInceptionDistance", lambda *_, **__: FrechetInceptionDistance(Averages(), normalize=True)
     )
-    data, real = ImageData(digits, validation_size=0), digits().test.images / 255
+    data, real = DataModule(digits, validation_size=0), digits().test.x / 255
     metric = InceptionFID(Decoder(), data, samples=300)
     for images in real.split(70):
         metric.update(images)
@@ -82,11 +82,11 @@ def test_inception_is_asked_for_its_own_features_of_pixels_up_to_1(
 
     monkeypatch.setattr(inception_fid, "FrechetInceptionDistance", made)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    data = ImageData(digits, validation_size=0)
+    data = DataModule(digits, validation_size=0)
     metric = InceptionFID(Decoder(), data, samples=2, weights=str(weights))
     assert asked == [((2048,), {"normalize": True, "feature_extractor_weights_path": str(weights)})]
     assert not metric.of_any_split
-    for images in (digits().test.images[:3] / 255).split(1):
+    for images in (digits().test.x[:3] / 255).split(1):
         metric.update(images)
     assert metric.fid.real_features_num_samples == 2
     assert metric.compute()["inception_fid"].isfinite()

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from infovae.data.digits import digits
-from infovae.data.images import ImageSets
-from infovae.data.loader import ImageLoader
-from infovae.data.module import ImageData
+from infovae.data.examples import DataSet
+from infovae.data.loader import Loader
+from infovae.data.module import DataModule
 from infovae.evaluation.measure import Value, measure
 from infovae.metrics.generated_images import are_drawn
 from infovae.metrics.sample_quality import REPORTED, SampleQuality
@@ -58,7 +58,7 @@ def digit_images(part: str) -> Tensor:
 def quality(
     images: Tensor, classifiers: str, batch_size: int = 100, samples: int = 360, source: object = digits
 ) -> dict[str, Value]:
-    data = ImageData(source, batch_size, validation_size=0)  # type: ignore[arg-type]
+    data = DataModule(source, batch_size, validation_size=0)  # type: ignore[arg-type]
     factory = partial(SampleQuality, samples=samples, subset_size=100, classifiers=classifiers)
     measured = measure(Replayed(images), data, {"sample_quality": factory})
     return {name.removeprefix("test/"): value for name, value in measured.values.items()}
@@ -107,7 +107,7 @@ def test_broken_samples_are_nan_and_real_images_are_measured_still(classifiers: 
 
 
 def test_fewer_images_than_neighbours_are_one_line(classifiers: str, caplog: pytest.LogCaptureFixture) -> None:
-    data = ImageData(digits, validation_size=0)
+    data = DataModule(digits, validation_size=0)
     metric = SampleQuality(Replayed(digit_images("train")), data, samples=50, classifiers=classifiers)
     metric.update(digit_images("test")[:3])
     found = metric.compute()
@@ -121,7 +121,7 @@ def test_fewer_images_than_neighbours_are_one_line(classifiers: str, caplog: pyt
 def test_so_many_images_of_each_kind_are_used(
     classifiers: str, samples: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = ImageData(digits, 96, validation_size=0)
+    data = DataModule(digits, 96, validation_size=0)
     monkeypatch.setattr(data, "evaluation_loader", partial(loader_that_is_whole, data.evaluation_loader))
     metric = SampleQuality(Replayed(digit_images("train")), data, samples=samples, classifiers=classifiers)
     blocks = list(metric._training_images())
@@ -133,24 +133,24 @@ def test_so_many_images_of_each_kind_are_used(
     torch.testing.assert_close(torch.cat(metric.features), metric.classifier.embed(digit_images("test")[:samples]))
 
 
-def loader_that_is_whole(make: Callable[..., ImageLoader], name: str, shared: bool = True) -> ImageLoader:
+def loader_that_is_whole(make: Callable[..., Loader], name: str, shared: bool = True) -> Loader:
     """What each process would get, of which there is one here."""
     assert not shared
     return make(name, shared=shared)
 
 
 def test_the_smallest_numbers_are_accepted(classifiers: str) -> None:
-    data = ImageData(digits, validation_size=0)
+    data = DataModule(digits, validation_size=0)
     metric = SampleQuality(Replayed(digit_images("train")), data, 2, k=1, subset_size=2, classifiers=classifiers)
     assert (metric.samples, metric.k, metric.subset_size) == (2, 1, 2)
 
 
 def test_two_classes_are_enough(tmp_path: Path) -> None:
-    def halves() -> ImageSets:
-        train, test, _ = digits()
-        return ImageSets(train._replace(labels=train.labels % 2), test._replace(labels=test.labels % 2))
+    def halves() -> DataSet:
+        train, test, *_ = digits()
+        return DataSet(train._replace(labels=train.labels % 2), test._replace(labels=test.labels % 2))
 
-    data = ImageData(halves, validation_size=0)
+    data = DataModule(halves, validation_size=0)
     metric = SampleQuality(Replayed(digit_images("test")), data, classifiers=str(tmp_path))
     assert metric.reason is not None
     assert metric.reason.startswith("no classifier of this data set")
@@ -163,15 +163,15 @@ def test_a_missing_classifier_is_one_line_with_the_command(tmp_path: Path, caplo
     assert all(math.isnan(value) for value in found.values())  # type: ignore[arg-type]
     (line,) = caplog.messages
     assert line.endswith(f"infovae classifier data=digits folder={tmp_path}")
-    data = ImageData(digits, validation_size=0)
+    data = DataModule(digits, validation_size=0)
     metric = SampleQuality(Replayed(digit_images("test")), data, classifiers=str(tmp_path))
     assert line == f"sample_quality is nan: {metric.reason}"
 
 
 def test_a_set_without_classes_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def unlabelled() -> ImageSets:
-        train, test, _ = digits()
-        return ImageSets(train._replace(labels=0 * train.labels), test._replace(labels=0 * test.labels))
+    def unlabelled() -> DataSet:
+        train, test, *_ = digits()
+        return DataSet(train._replace(labels=0 * train.labels), test._replace(labels=0 * test.labels))
 
     with caplog.at_level(logging.WARNING):
         found = quality(digit_images("test"), str(tmp_path), source=unlabelled)
@@ -188,7 +188,7 @@ def test_a_set_without_classes_is_one_line(tmp_path: Path, caplog: pytest.LogCap
     ],
 )
 def test_numbers_that_can_not_be_are_refused(arguments: dict[str, int], message: str) -> None:
-    data = ImageData(digits, validation_size=0)
+    data = DataModule(digits, validation_size=0)
     with pytest.raises(ValueError, match=message):
         SampleQuality(Replayed(digit_images("test")), data, **arguments)  # type: ignore[arg-type]
 

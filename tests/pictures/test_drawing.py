@@ -11,7 +11,7 @@ from pictures.toy import Toy
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.evaluation.measure import draw as draw_evaluated
 from infovae.pictures.drawing import draw_pictures, first_batches
 from infovae.priors.standard_normal import StandardNormal
@@ -34,7 +34,7 @@ def test_pictures_move_neither_each_other_nor_the_stream(composed: Compose) -> N
         together = draw_pictures(pictures, model, first_batches(loader, pictures), CPU)
     assert torch.equal(torch.get_rng_state(), state)
     assert together.keys() == pictures.keys()
-    assert sum(len(batch.images) for batch in first_batches(loader, pictures)) == 5000
+    assert sum(len(batch.x) for batch in first_batches(loader, pictures)) == 5000
     for name in ("samples", "reconstructions", "latent_scatter"):
         chosen = {name: pictures[name]}
         batches = first_batches(loader, pictures)  # the same examples, and so the same noise
@@ -63,13 +63,13 @@ def test_the_test_split_is_read_once_and_drawn_alike_while_the_model_stays(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    original = ImageData.evaluation_loader
+    original = DataModule.evaluation_loader
 
-    def counted(self: ImageData, name: str, shared: bool = True) -> object:
+    def counted(self: DataModule, name: str, shared: bool = True) -> object:
         read.extend([] if shared else [name])
         return original(self, name, shared)
 
-    monkeypatch.setattr(ImageData, "evaluation_loader", counted)
+    monkeypatch.setattr(DataModule, "evaluation_loader", counted)
     cfg = composed(*SMALL, "optimizer.lr=0", "pictures=[samples,reconstructions]")
     trainer = pl.Trainer(
         max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,

@@ -12,6 +12,8 @@ from omegaconf import OmegaConf
 from pictures.toy import Toy, observed
 from torch import Tensor
 
+from infovae.data.examples import Inputs
+from infovae.data.values import Bytes
 from infovae.pictures.picture import Picture, Pixels
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.gaussian_mixture import GaussianMixture
@@ -59,7 +61,8 @@ def gaussian(n: int, d: int) -> tuple[Tensor, Tensor]:
 def vamp(d: int) -> Vamp:
     """Of an encoder that looks at one pixel a parameter."""
     prior, family = Vamp(d, components=5), DiagonalGaussian()
-    prior.attach(lambda images: family(images.flatten(1)[:, : 2 * d]), torch.randint(256, (20, 1, 4, 4)).byte())
+    images = Inputs(torch.randint(256, (20, 1, 4, 4)).byte(), Bytes())
+    prior.attach(lambda x: family(x.flatten(1)[:, : 2 * d]), images)
     return prior
 
 

@@ -76,7 +76,7 @@ def test_finite_keeps_whole_examples() -> None:
     seen = observed(mean, torch.ones(4, 2))
     kept = finite(seen)
     assert torch.equal(kept.codes.mean, mean[[0, 2]])
-    assert torch.equal(kept.images, seen.images[[0, 2]])
+    assert torch.equal(kept.x, seen.x[[0, 2]])
     assert kept.labels.tolist() == [0, 2]
 
 

@@ -4,8 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
 
 from infovae.priors.gaussian_mixture import GaussianMixture, grid, ring
+from infovae.priors.mixture import MixturePrior
 
 
 @settings(deadline=None, max_examples=30)
@@ -34,6 +37,20 @@ def test_the_stated_covariance(arrangement: str, components: int, between: float
     prior = GaussianMixture(4, arrangement=arrangement, components=components, radius=3.0, scale=0.4)
     expected = torch.tensor([between + 0.4**2] * 2 + [1.0, 1.0])
     torch.testing.assert_close(prior.distribution().variance, expected)
+
+
+def test_a_mixture_draws_from_components_of_any_kind_that_can_be_chosen_from() -> None:
+    class Components(Distribution):
+        mean = torch.zeros(3, 2)
+
+        def take(self, chosen: Tensor) -> Distribution:
+            return Independent(Normal(chosen[:, None].expand(-1, 2).float(), 0.01), 1)
+
+    class Mixture(MixturePrior):
+        def components(self) -> Distribution:
+            return Components(validate_args=False)
+
+    assert Mixture(2).sample(100).round().unique().tolist() == [0, 1, 2]
 
 
 def test_one_component_at_the_origin_is_a_gaussian() -> None:

@@ -10,6 +10,8 @@ from torch.distributions import Distribution, Independent, Normal
 
 from infovae.app.cli import CONF
 from infovae.config.build import build
+from infovae.data.examples import Inputs
+from infovae.data.values import Bytes
 from infovae.errors import UserError
 from infovae.priors.prior import Prior
 
@@ -28,7 +30,7 @@ def make(name: str, latent_dim: int) -> Prior:
         mean, raw = (images.flatten(1) @ weight.to(images.dtype)).chunk(2, dim=1)
         return Independent(Normal(mean, (raw / 2).exp()), 1)
 
-    prior.attach(encode, torch.randint(0, 256, (40, 1, 4, 4), dtype=torch.uint8))
+    prior.attach(encode, Inputs(torch.randint(0, 256, (40, 1, 4, 4), dtype=torch.uint8), Bytes()))
     return prior.double()
 
 

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from infovae.data.examples import Inputs
+from infovae.data.values import Bytes
 from infovae.priors.standard_normal import StandardNormal
 from infovae.priors.vamp import Vamp
 
@@ -12,7 +14,7 @@ IMAGES = torch.randint(0, 256, (30, 1, 4, 4), dtype=torch.uint8, generator=torch
 
 
 class Encoder:
-    """Pixels through a fixed matrix; counts what it is given."""
+    """Bytes through a fixed matrix; counts what it is given."""
 
     def __init__(self) -> None:
         self.weight = torch.randn(16, 6, generator=torch.Generator().manual_seed(1)).requires_grad_()
@@ -27,7 +29,7 @@ class Encoder:
 def attached(**arguments: object) -> tuple[Vamp, Encoder]:
     torch.manual_seed(0)
     prior, encoder = Vamp(3, **arguments), Encoder()
-    prior.attach(encoder, IMAGES)
+    prior.attach(encoder, Inputs(IMAGES, Bytes()))
     return prior, encoder
 
 
@@ -73,7 +75,7 @@ def test_the_mean_image_is_that_of_all_images() -> None:
     images = torch.randint(0, 256, (2500, 1, 4, 4), dtype=torch.uint8)
     prior = Vamp(3, components=5, start="noise")
     torch.manual_seed(7)
-    prior.attach(Encoder(), images)
+    prior.attach(Encoder(), Inputs(images, Bytes()))
     torch.manual_seed(7)
     expected = torch.logit(images.double().mean(dim=0) / 255) + torch.randn(5, 1, 4, 4)
     torch.testing.assert_close(prior.logits.double(), expected, rtol=0, atol=1e-5)

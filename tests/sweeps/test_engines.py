@@ -22,9 +22,9 @@ def need(module: str) -> None:
         pytest.skip(f"{module} is not installed")
 
 
-def run_two_jobs(command: Command, tmp_path: Path, *overrides: str) -> list[int]:
+def run_two_jobs(process: Command, tmp_path: Path, *overrides: str) -> list[int]:
     """Threads of each job."""
-    answer = command(
+    answer = process(
         "train", "-m", *SMALL, *PROBE, *overrides, "trainer.max_epochs=1", "seed=1,2", "hydra.sweep.dir=sweep",
         PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
     )  # fmt: skip
@@ -34,35 +34,36 @@ def run_two_jobs(command: Command, tmp_path: Path, *overrides: str) -> list[int]
     return [int((tmp_path / "sweep" / name / "threads").read_text()) for name in "01"]
 
 
-def test_joblib_divides_the_cores_among_its_jobs(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_joblib_divides_the_cores_among_its_jobs_which_stream(
+    process: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """joblib's processes hand down a way of starting others that torch's workers can't use (joblib/joblib#1104)."""
     need("hydra_plugins.hydra_joblib_launcher")
     import joblib
 
     monkeypatch.delenv("OMP_NUM_THREADS")  # the tests' own
-    threads = run_two_jobs(
-        command, tmp_path, "callbacks=checkpoint", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"
-    )
+    streamed = ["data.streaming=always", "data.workers=1", "metrics=[]", "trainer.limit_test_batches=1"]
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    threads = run_two_jobs(process, tmp_path, "callbacks=checkpoint", *streamed, *launcher)
     assert threads == [max(1, joblib.cpu_count() // 2)] * 2
 
 
 @pytest.mark.slow
 def test_submitit_starts_a_process_for_each_job(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    process: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need("hydra_plugins.hydra_submitit_launcher")
     monkeypatch.delenv("OMP_NUM_THREADS")
     launcher = ["hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=3", "hydra.sweeper.max_batch_size=1"]
-    assert run_two_jobs(command, tmp_path, "callbacks=checkpoint", *launcher) == [3, 3]
+    assert run_two_jobs(process, tmp_path, "callbacks=checkpoint", *launcher) == [3, 3]
 
 
 @pytest.mark.slow
-def test_ray_on_one_machine(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_on_one_machine(process: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("hydra_plugins.hydra_ray_launcher") is None:
         pytest.skip("ray is not installed")  # 400 MB that CI does without
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert run_two_jobs(command, tmp_path, "callbacks=checkpoint", "hydra/launcher=ray") == [1, 1]
+    assert run_two_jobs(process, tmp_path, "callbacks=checkpoint", "hydra/launcher=ray") == [1, 1]
 
 
 @pytest.mark.filterwarnings("ignore:\\s*'hydra/launcher")

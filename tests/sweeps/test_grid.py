@@ -20,8 +20,10 @@ from omegaconf import OmegaConf
 
 from infovae.errors import UserError
 from infovae.sweeps.jobs import Job, SweepRecord, adopted, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.overrides import for_swept_options
 from infovae.sweeps.report import report
 from infovae.sweeps.resume import resumed
+from infovae.sweeps.search_space import first_trial, shared_and_searched
 from infovae.training.run import train
 
 EPOCHS = 40
@@ -157,6 +159,30 @@ def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_
         resumed(["-m", "sweep.resume=nowhere"])
 
 
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        (["bound=elbo,iwae", "bound.samples=5"], "bound.samples=choice(5)"),
+        (["schedule@model.lambda_=linear,cosine", "+model.lambda_.steps=5"], "+model.lambda_.steps=choice(5)"),
+        (["divergence/kernel=gaussian,laplacian", "divergence.kernel.x='a,b'"], "divergence.kernel.x=choice('a,b')"),
+        (["data=a,b", "data.sizes=[1,2]"], "data.sizes=choice([1,2])"),
+        (["bound=elbo,iwae", "bound.samples=5,6"], "bound.samples=5,6"),
+        (["bound=elbo,iwae", "~bound.samples"], "~bound.samples"),
+        (["bound=elbo,iwae", "bounds=5"], "bounds=5"),
+        (["bound=iwae", "bound.samples=5"], "bound.samples=5"),
+    ],
+)
+def test_keys_of_swept_options_wait_for_their_option(given: list[str], held: str) -> None:
+    assert for_swept_options(given) == [given[0], held]
+
+
+def test_an_option_is_drawn_with_a_key_that_it_brings() -> None:
+    overrides = OverridesParser.create().parse_overrides(["scheduler=cosine,one_cycle", "scheduler.x=choice(5)"])
+    shared, space = shared_and_searched(overrides)
+    assert first_trial(shared, space) == ["scheduler.x=5", "scheduler=cosine"]
+    assert list(space) == ["scheduler"]
+
+
 def test_a_killed_sweep_goes_on_where_it_was(command: Command, composed: Compose, tmp_path: Path) -> None:
     """Three jobs: one finishes, one is impossible, one is killed in the middle of training."""
     settings = [*SMALL, "callbacks=checkpoint", "metrics=[]", *SHORT, f"trainer.max_epochs={EPOCHS}"]
@@ -178,7 +204,7 @@ def test_a_killed_sweep_goes_on_where_it_was(command: Command, composed: Compose
 
     answer = command("train", f"sweep.resume={sweep}")
     assert "(2 of 3 jobs to run)" in answer.stdout
-    assert re.findall(r"#(\d+) : .* model.lambda_=(\S+)", answer.stdout) == [("1", "0.5"), ("2", "3")]
+    assert re.findall(r"#(\d+) : model.lambda_=(\S+)$", answer.stdout, re.MULTILINE) == [("1", "0.5"), ("2", "3")]
     assert answer.returncode == 1
     listed, last = answer.stderr.splitlines()[-2:]
     assert listed.startswith("job 1 (model.lambda_=0.5): UserError: model.lambda_=0.5: with alpha=0 ")

@@ -33,7 +33,7 @@ def test_each_row_is_the_code_of_its_file(use: Use, squares_run: Path, squares: 
         str(path.relative_to(squares)) for path in squares.rglob("*.png")
     )
     sizes = {split: sum(row["split"] == split for row in rows) for split in ("train", "validation", "test")}
-    assert sizes == {split: len(part.images) for split, part in saved.data.splits.items()}
+    assert sizes == {split: len(part.x) for split, part in saved.data.splits.items()}
     for row in rows[::9]:
         assert row["class"] == row["example"][:4] == saved.data.class_names[int(row["label"])]
         posterior = saved.module.encode(prepared(saved, [squares / row["example"]]))
@@ -79,7 +79,7 @@ def test_an_image_of_ones_own_is_prepared_as_in_training(squares_run: Path, tmp_
     stretched = read_image(path, 8, 8, 3, "stretch")
     assert torch.equal(prepared(saved, [path])[0], (stretched / 255 >= 0.5).float())
     np.save(tmp_path / "own.npy", bytes_[None].numpy())
-    assert torch.equal(own_images.own_data(saved, tmp_path / "own.npy").splits["test"].images[0], bytes_)
+    assert torch.equal(own_images.own_data(saved, tmp_path / "own.npy").splits["test"].x[0], bytes_)
 
 
 def test_documented_preparation_without_this_package_is_the_same(
@@ -104,11 +104,7 @@ def test_documented_preparation_without_this_package_is_the_same(
 
 
 def test_documented_python_runs_as_written(
-    squares: Path,
-    squares_run: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    squares: Path, squares_run: Path, use: Use, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, place in (("RUN", squares_run), ("A.png", squares / "cats/01.png"), ("B.png", squares / "dogs/01.png")):
         (tmp_path / name).symlink_to(place)

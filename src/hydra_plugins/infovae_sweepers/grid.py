@@ -13,7 +13,7 @@ from infovae.runs.files import write_whole
 from infovae.runs.lock import claimed
 from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher
-from infovae.sweeps.jobs import Job, SweepRecord, adopted, number_jobs, outcome, recorded_jobs
+from infovae.sweeps.jobs import Job, SweepRecord, adopted, number_jobs, outcome, recorded_jobs, shared_overrides
 from infovae.sweeps.launch import launch
 from infovae.sweeps.report import report
 
@@ -64,7 +64,7 @@ class Grid(BasicSweeper):
         log.info("sweep folder: %s (%d of %d jobs to run)", sweep_dir, len(left), len(jobs))
         size = self.max_batch_size or max(1, len(left))
         for start in range(0, len(left), size):
-            launch(self.launcher, left[start : start + size])
+            launch(self.launcher, left[start : start + size], shared_overrides(jobs))
         report(jobs, sweep_dir)
 
 

@@ -1,6 +1,5 @@
 """Search with Optuna; each trial is a job."""
 
-import json
 import logging
 import math
 import time
@@ -19,6 +18,7 @@ from infovae.errors import UserError
 from infovae.runs.files import write_whole
 from infovae.runs.folder import leave_no_trace
 from infovae.runs.lock import claimed
+from infovae.sweeps.best import OVERRIDES, SWEEP, write_best
 from infovae.sweeps.check import check_jobs
 from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import Job, outcome
@@ -35,9 +35,6 @@ if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
     from infovae.sweeps.search_space import Space
 
 log = logging.getLogger(__name__)
-
-SWEEP, OVERRIDES = "sweep", "overrides"
-"""Attributes of a trial: the folder of its sweep, and the overrides of its job."""
 
 
 class OptunaStudy(Sweeper):
@@ -89,7 +86,7 @@ class OptunaStudy(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         try:
-            from infovae.sweeps.search_space import shared_and_searched
+            from infovae.sweeps.search_space import first_trial, shared_and_searched
         except ImportError as error:
             raise UserError(f"hydra/sweeper=optuna: not installed; {install('optuna')}") from error
 
@@ -101,7 +98,7 @@ class OptunaStudy(Sweeper):
                 "hydra/sweeper=optuna: nothing to search over; accepted: hparams_search=NAME, or sweeps as "
                 "'model.lambda_=tag(log,interval(1,1000))'"
             )
-        (cfg,) = check_jobs(self.hydra_context.config_loader, self.config, [shared])
+        (cfg,) = check_jobs(self.hydra_context.config_loader, self.config, [first_trial(shared, space)])
         if not cfg.get("metrics"):
             check_terms(self.objectives)
         sweep_dir, start = Path(self.config.hydra.sweep.dir), time.time()
@@ -153,11 +150,11 @@ class OptunaStudy(Sweeper):
                 left -= 1
             batch, jobs = jobs[: self.n_jobs], jobs[self.n_jobs :]
             self.validate_batch_is_legal([job.overrides for job in batch])
-            launch(self.launcher, batch)
+            launch(self.launcher, batch, shared)
             launched += batch
             for job in batch:
                 self._tell(study, job)
-        self._tell_best(study, sweep_dir)
+        write_best(study, self.objectives, sweep_dir)
         report(launched, sweep_dir)
 
     def _cut_off(self, study: "Study", sweep_dir: Path, resume: list[str]) -> list[Job]:
@@ -180,21 +177,6 @@ class OptunaStudy(Sweeper):
                 study.tell(number, values)
         elif ended.status == "failed":
             study.tell(number, state=TrialState.FAIL)
-
-    def _tell_best(self, study: "Study", sweep_dir: Path) -> None:
-        names = [f"|{entry.metric}|" if entry.absolute else entry.metric for entry in self.objectives]
-        best = [
-            {
-                "trial": trial.number,
-                "sweep": trial.user_attrs[SWEEP],
-                "params": trial.params,
-                "objectives": dict(zip(names, trial.values, strict=True)),
-            }
-            for trial in study.best_trials
-        ]
-        write_whole(sweep_dir / "best_trials.json", json.dumps(best, indent=2) + "\n", inside=sweep_dir)
-        for entry in best:
-            log.info("best: trial %d, %s, %s", entry["trial"], entry["params"], entry["objectives"])
 
 
 def _own(study: "Study", sweep_dir: Path, *states: str) -> list["FrozenTrial"]:

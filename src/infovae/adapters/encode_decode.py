@@ -27,7 +27,7 @@ class EncodeDecode(nn.Module):
 
     Args:
         model: the model to adapt; a torch module is put into evaluation mode.
-        image_shape: (c, h, w).
+        shape: (c, h, w).
         latent_dim: d.
         likelihood: the family of p(x|z), whose mean is the decoded image.
         scale: the standard deviation of a Gaussian pixel; pixels are in [0, 1].
@@ -36,7 +36,7 @@ class EncodeDecode(nn.Module):
     def __init__(
         self,
         model: EncoderDecoder,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         latent_dim: int,
         likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
         scale: float = 0.1,
@@ -53,7 +53,7 @@ class EncodeDecode(nn.Module):
         self.prior = StandardNormal(latent_dim)
         self.likelihood = likelihood
         self.scale = scale
-        self.image_shape = tuple(image_shape)
+        self.shape = tuple(shape)
         self.eval()
 
     def encode(self, images: Float[Tensor, "n c h w"]) -> Distribution:
@@ -71,7 +71,7 @@ class EncodeDecode(nn.Module):
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
         """Return p(x|z), whose mean is the image that the model decodes."""
-        pixels = self.model.decode(z).reshape(len(z), *self.image_shape)
+        pixels = self.model.decode(z).reshape(len(z), *self.shape)
         if self.likelihood == "bernoulli":
             pixel: Distribution = Bernoulli(probs=pixels.clamp(0, 1), validate_args=False)
         else:

@@ -23,8 +23,10 @@ from infovae.config.messages import OVERRIDES, explained, one_line
 from infovae.config.options import CONF
 from infovae.config.secrets import refuse_secrets
 from infovae.errors import INTERRUPTED, UserError
-from infovae.runs.folder import leave_no_trace
+from infovae.runs.folder import leads_out, leave_no_trace
+from infovae.sweeps.overrides import for_swept_options
 from infovae.sweeps.resume import resumed
+from infovae.terminal.command import does_several_runs
 from infovae.terminal.printable import printable, without_controls
 
 # The notice is about defaults of launchers that conf/hydra/launcher/ changes. Set here, in a module that the processes
@@ -72,10 +74,9 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         except OSError as error:
             if has_begun or error.filename is None:
                 raise
-            is_sweep = {"-m", "--multirun", "hydra.mode=MULTIRUN"}.intersection(sys.argv)
             raise UserError(
                 str(error.strerror),
-                key="hydra.sweep.dir" if is_sweep else "hydra.run.dir",
+                key="hydra.sweep.dir" if does_several_runs() else "hydra.run.dir",
                 value=error.filename,
                 accepted="a folder that can be made and written to",
             ) from error
@@ -97,7 +98,8 @@ def checked_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments as Hydra can read them: overrides together, before the flags.
 
     Raises:
-        UserError: a flag that Hydra doesn't know, a secret, a pickle, an empty folder, or a package without configs.
+        UserError: a flag that Hydra doesn't know, a secret, a pickle, an empty folder, a place outside the run folder,
+            or a package without configs.
     """
     if not CONF.is_dir():
         raise UserError("the configs are missing", key=str(CONF), accepted="pip install -e . in a clone, or a wheel")
@@ -115,10 +117,15 @@ def checked_arguments(arguments: Sequence[str]) -> list[str]:
         refuse_secrets(value, key)
         if key in ("hydra.run.dir", "hydra.sweep.dir") and value.strip("'\"") in ("", "null"):
             raise UserError("empty", key=key, value=value, accepted="a folder, such as runs/a")
+        if key.lstrip("+") == "hydra.output_subdir" and value != "null":
+            why = "Hydra would write there before the config is checked"
+            raise UserError(why, key=key, value=value, accepted="null; the run folder's .hydra/ holds the same files")
+        if key.lstrip("+") in ("name", "hydra.job.name") and leads_out(value.strip("'\"")):
+            raise UserError("leads out of the run folder", key=key, value=value, accepted="a name without ..")
     flags = list(arguments)
     for override in given.overrides:
         flags.remove(override)
-    return [*given.overrides, *flags]
+    return [*(for_swept_options(given.overrides) if does_several_runs() else given.overrides), *flags]
 
 
 def refusing(parser: argparse.ArgumentParser, accepted: str) -> argparse.ArgumentParser:

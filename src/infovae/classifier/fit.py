@@ -8,11 +8,11 @@ from torch.nn import functional
 
 from infovae.classifier.network import Classifier
 from infovae.data.loader import Batch
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.terminal.progress import progress
 
 
-def endless(data: ImageData) -> Iterator[Batch]:
+def endless(data: DataModule) -> Iterator[Batch]:
     """Yield training batches, epoch after epoch, each epoch in another order."""
     loader = data.train_dataloader()
     for epoch in itertools.count():
@@ -22,7 +22,7 @@ def endless(data: ImageData) -> Iterator[Batch]:
 
 def fit_classifier(
     classifier: Classifier,
-    data: ImageData,
+    data: DataModule,
     steps: int,
     learning_rate: float,
 ) -> None:
@@ -40,7 +40,7 @@ def fit_classifier(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
     classifier.train()
     for _, batch in zip(progress(range(steps), "training the classifier"), endless(data), strict=False):
-        images = batch.images.to(device, memory_format=torch.channels_last)
+        images = batch.x.to(device, memory_format=torch.channels_last)
         loss = functional.cross_entropy(classifier(images), batch.labels.to(device))
         optimizer.zero_grad()
         loss.backward()
@@ -55,7 +55,7 @@ def accuracy(classifier: Classifier, batches: Iterable[Batch]) -> float:
     device = next(classifier.parameters()).device
     right = count = 0
     for batch in batches:
-        chosen = classifier(batch.images.to(device)).argmax(dim=1).cpu()
+        chosen = classifier(batch.x.to(device)).argmax(dim=1).cpu()
         right += int((chosen == batch.labels.cpu()).sum())
         count += len(chosen)
     return right / count

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from infovae.classifier.network import Classifier
-from infovae.data.images import LabelledImages
+from infovae.data.examples import Examples
 from infovae.errors import UserError, reason_of
 from infovae.runs.checkpoints import check_seal, seal
 from infovae.runs.files import write_whole
@@ -34,14 +34,14 @@ class Judge(NamedTuple):
     path: Path
 
 
-def data_hash(test: LabelledImages) -> str:
+def data_hash(test: Examples) -> str:
     """Return the SHA-256 of a data set's test split: its shape, every byte of its images, and its labels.
 
     A run's training-set size, seed and binarisation don't change it; other preprocessing does.
     """
-    digest = hashlib.sha256(repr(tuple(test.images.shape)).encode())
-    for positions in torch.arange(len(test.images)).split(HASHED_AT_ONCE):
-        digest.update(test.images[positions].contiguous().numpy().tobytes())
+    digest = hashlib.sha256(repr(tuple(test.x.shape)).encode())
+    for positions in torch.arange(len(test.x)).split(HASHED_AT_ONCE):
+        digest.update(test.x[positions].contiguous().numpy().tobytes())
     digest.update(test.labels.numpy().astype("<i8").tobytes())
     return digest.hexdigest()
 

@@ -213,13 +213,13 @@ def _refuse_unread(
     """Refuse a key that nothing reads: it is not declared, no part in its place, and no value interpolates it."""
     for name, value in content.items():
         key = f"{parent}{name}"
-        if any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in read):
+        if any(f"{key}.".startswith(f"{other}.") for other in read):
             continue
-        if name not in declared:
+        if name not in declared and not any(other.startswith(f"{key}.") for other in read):
             raise unknown_key(key, value, declared, config)
         if isinstance(value, dict) and "_target_" not in value:
             nodes = {entry: None for entry in value if value[entry] is None or _holds_target(value[entry])}
-            inside = nodes if key in ANY else FIXED.get(key, declared[name])
+            inside = nodes if key in ANY else FIXED.get(key, declared.get(name))
             if key in ANY and value and not nodes:
                 raise names_nothing(f"{key}.{next(iter(value))}", next(iter(value.values())))
             if inside:

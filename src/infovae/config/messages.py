@@ -1,5 +1,6 @@
 """Turn whatever ends a command into one line that names the key and what would be accepted."""
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, Interpolation
 
 from infovae.config.options import CONF, choice, did_you_mean, is_group, options, unknown_key
 from infovae.errors import UserError
-from infovae.terminal.command import subcommand
+from infovae.terminal.command import does_several_runs, subcommand
 from infovae.terminal.printable import printable
 
 OVERRIDES = "KEY=VALUE, GROUP=OPTION, KEY=[VALUE,VALUE], +KEY=VALUE to add a key, ~KEY to take one away"
@@ -113,7 +114,9 @@ def _overrides() -> Iterator[Override]:
 def _given(key: str) -> Any:
     """Return the value that a key has on the command line; ``...`` if it isn't there."""
     words = [word.lstrip("+~").partition("=") for word in sys.argv[1:]]
-    return next((value for name, sign, value in words if name == key and sign), ...)
+    value = next((value for name, sign, value in words if name == key and sign), ...)
+    only = re.fullmatch(r"choice\((.*)\)", str(value))  # how a sweep holds a key of a swept option
+    return only[1] if only else value
 
 
 def _wrong_override() -> UserError | None:
@@ -122,13 +125,26 @@ def _wrong_override() -> UserError | None:
         key, value = override.key_or_group, override.value()
         line = str(override.input_line)
         if override.is_sweep_override():
+            if does_several_runs():
+                continue
             more = ", or -m for a run of each" if _sweeps() else ""
             return UserError(
                 "several values", key=line, accepted=f"one, a list as {key}=[{line.partition('=')[2]}]{more}"
             )
+        if places := _places_of(key) if override.package is None else []:
+            there = [f"{place}={line.partition('=')[2]}" for place in places]
+            return UserError("its place is missing", key=line, accepted=", ".join(there))
         if is_group(key.replace("/", ".")) and not override.is_delete() and not isinstance(value, str | list):
             return UserError("not an option", key=line, accepted=", ".join(options(key)))
     return None
+
+
+def _places_of(group: str) -> list[str]:
+    """Return the keys by which a group is chosen that has several places in the config, such as schedule@model.beta."""
+    path = CONF / f"{subcommand()}.yaml"
+    defaults = OmegaConf.load(path if path.is_file() else CONF / "config.yaml").defaults
+    keys = [str(key) for entry in defaults if isinstance(entry, DictConfig) for key in entry]
+    return [key for key in keys if key.startswith(f"{group}@")]
 
 
 def _already_there(error: ConfigCompositionException) -> UserError | None:

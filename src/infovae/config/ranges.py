@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from infovae.runs.folder import leads_out
+
 
 class Unsupported(NamedTuple):
     """In place of a type: an argument, or a class, that a run would ignore or trip over.
@@ -27,6 +29,13 @@ def _duration(value: str | dict[str, int]) -> str | dict[str, int]:
     return value
 
 
+def _inside(value: str) -> str:
+    if leads_out(value):
+        raise ValueError("Input should be a name, or a path below the folder, without ..")
+    return value
+
+
+Inside = Annotated[str, AfterValidator(_inside)] | None
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 OrUnlimited = Annotated[int, Field(ge=-1)]
@@ -76,6 +85,7 @@ CALLBACKS: Mapping[str, Any] = {
     **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),
     **dict.fromkeys(["patience", "refresh_rate"], NotNegative),
     "duration": Duration,
+    "filename": Inside,
     "max_depth": OrUnlimited,
     "min_delta": Annotated[float, Field(allow_inf_nan=False)],
     "mode": Literal["min", "max"],
@@ -85,6 +95,8 @@ CALLBACKS: Mapping[str, Any] = {
 RANGES: Mapping[str, Mapping[str, Any]] = {
     "pytorch_lightning.Trainer": TRAINER,
     "pytorch_lightning.callbacks.": CALLBACKS,
+    "pytorch_lightning.loggers.": dict.fromkeys(["name", "sub_dir"], Inside) | {"version": int | Inside},
+    "infovae.training.callbacks.best_checkpoint.BestCheckpoint": CALLBACKS,
     "infovae.training.callbacks.early_stopping.EarlyStopping": CALLBACKS,
     "torch.optim.": OPTIMIZER,
     "infovae.optimizers.": OPTIMIZER,

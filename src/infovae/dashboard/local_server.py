@@ -68,9 +68,16 @@ class LocalHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._checked(self.post)
 
+    def do_PUT(self) -> None:
+        self._checked(self.put)
+
     def get(self, url: SplitResult) -> None:
         """Answer a GET from a browser on this machine."""
         self.refuse(HTTPStatus.NOT_FOUND)
+
+    def put(self, url: SplitResult) -> None:
+        """Answer a PUT from a browser on this machine."""
+        self.refuse(HTTPStatus.NOT_IMPLEMENTED)
 
     def post(self, url: SplitResult) -> None:
         """Answer a POST from a browser on this machine."""

@@ -1,6 +1,7 @@
 """Build one HTML file with everything in it: libraries, style, scripts, runs, pictures."""
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -8,20 +9,30 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from infovae.metrics.meanings import FAMILIES, MEANINGS
+
 PACKAGE = files("infovae.dashboard")
 SCRIPTS = (
     "numbers.js",
     "describe.js",
+    "meanings.js",
     "groups.js",
     "state.js",
     "controls.js",
+    "marks.js",
     "table.js",
+    "csv.js",
     "plot.js",
+    "smooth.js",
     "curves.js",
     "against.js",
+    "spread.js",
     "parallel.js",
     "pareto.js",
+    "compare.js",
     "pictures.js",
+    "enlarged.js",
+    "notes.js",
     "details.js",
     "view.js",
     "main.js",
@@ -31,6 +42,8 @@ SCRIPTS = (
 
 def page(about: Mapping[str, Any], changes: str, pictures: Mapping[int, Mapping[str, str]]) -> tuple[str, str]:
     """Return the page, and the content security policy that it keeps.
+
+    Which way metrics are better goes into it, too.
 
     Args:
         about: of the page itself, with ``live``: whether there is a server to ask for more.
@@ -44,7 +57,8 @@ def page(about: Mapping[str, Any], changes: str, pictures: Mapping[int, Mapping[
     own_scripts = "\n".join((PACKAGE / "assets" / name).read_text(encoding="utf-8") for name in SCRIPTS)
     scripts = [*libraries, own_scripts]
     policy = content_security_policy(scripts)
-    blocks = [json_block("about", safe_json(about)), json_block("data", changes)]
+    meanings = [json_block("meanings", safe_json({"names": MEANINGS, "endings": FAMILIES}))]
+    blocks = [*meanings, json_block("about", safe_json(about)), packed_block("data", changes)]
     blocks += [json_block(f"pictures-{number}", safe_json(urls)) for number, urls in pictures.items() if urls]
     parts = {
         "policy": policy,
@@ -61,6 +75,12 @@ def page(about: Mapping[str, Any], changes: str, pictures: Mapping[int, Mapping[
 def json_block(name: str, text: str) -> str:
     """Return a script element that holds JSON and isn't run; nothing in :func:`safe_json`'s text can end it."""
     return f'<script type="application/json" id="{name}">{text}</script>'
+
+
+def packed_block(name: str, text: str) -> str:
+    """Return a script element that holds text, compressed, and isn't run: runs have most of their config in common."""
+    packed = base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
+    return f'<script type="text/plain" id="{name}">{packed}</script>'
 
 
 def safe_json(content: Any) -> str:

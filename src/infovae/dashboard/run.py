@@ -6,13 +6,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from infovae.dashboard import notes
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import PictureFile, find_pictures
 from infovae.dashboard.reading import UnreadableError, mapping, number, read_json, read_rows, read_yaml, strict
 from infovae.runs.flat import flat
 from infovae.schedules.label import weight_label
 
-FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml")
+FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml", notes.FILE)
 STATUSES = ("finished", "failed", "interrupted")
 MOST_KEYS = 5000
 """Of a config, and of metrics."""
@@ -40,6 +41,8 @@ class RunData:
     revision: str | None = None
     changed: bool = False
     touched: float = 0.0
+    notes: str = ""
+    tags: list[str] = field(default_factory=list)
 
 
 def read_run(folder: Path, curve_points: int, stalled_after: float) -> RunData:
@@ -81,6 +84,11 @@ def _fill(run: RunData, folder: Path, curve_points: int, stalled_after: float) -
     except UnreadableError as problem:
         run.problems.append(str(problem))
 
+    try:
+        found = notes.Notes.model_validate(_attempt(run, read_json, folder, notes.FILE) or {})
+        run.notes, run.tags = found.notes, found.tags
+    except ValueError:
+        run.problems.append(f"{notes.FILE}: not a text and a list of tags")
     summary = summary or {}
     run.metrics |= _scalars(run, summary.get("metrics"))
     run.metrics |= _scalars(run, {name: summary.get(name) for name in ("wall_seconds", "images_per_second")})
@@ -159,7 +167,7 @@ def _scalars(run: RunData, metrics: Any) -> dict[str, float | str | None]:
 def _thinned(columns: dict[str, list[float | None]], most: int) -> dict[str, list[float | None]]:
     """Return at most so many rows, evenly spaced, with the first and the last.
 
-    They have six digits, which is more than a plot shows.
+    They have five digits, as many as the page shows.
     """
     count = len(next(iter(columns.values()), []))
     kept = range(count) if count <= most else [round(step * (count - 1) / (most - 1)) for step in range(most)]
@@ -169,4 +177,4 @@ def _thinned(columns: dict[str, list[float | None]], most: int) -> dict[str, lis
 def _short(value: float | None) -> float | None:
     if value is None or value - value != 0:  # also infinities and NaN: a gap
         return None
-    return float(f"{value:.6g}")
+    return float(f"{value:.5g}")

@@ -1,17 +1,23 @@
 """Serve the page, its changes and the pictures of known runs over HTTP, and nothing else."""
 
+import ipaddress
 import re
+import secrets
 from http import HTTPStatus
+from pathlib import Path
 from typing import cast
 from urllib.parse import SplitResult, parse_qs, unquote
 
 from infovae.dashboard.folders import find_runs
 from infovae.dashboard.local_server import LocalHandler, LocalServer
+from infovae.dashboard.notes import write_notes
 from infovae.dashboard.page import page
 from infovae.dashboard.pictures import read_picture
 from infovae.dashboard.reading import UnreadableError
 from infovae.dashboard.watch import Watch
+from infovae.errors import UserError
 
+NOTES = re.compile(r"/notes/(?P<run>[0-9]{1,9})")
 PICTURE = re.compile(r"/figures/(?P<run>[0-9]{1,9})/(?P<file>[^/]+)")
 
 
@@ -27,7 +33,7 @@ class Server(LocalServer):
 
 
 class Handler(LocalHandler):
-    """Answer GET alone; refuse every path but three."""
+    """Answer GET of three paths, and PUT of a run's notes; refuse all else."""
 
     def get(self, url: SplitResult) -> None:
         picture = PICTURE.fullmatch(url.path)
@@ -43,6 +49,36 @@ class Handler(LocalHandler):
             self._picture(server.watch, int(picture["run"]), unquote(picture["file"]))
         else:
             self.refuse(HTTPStatus.NOT_FOUND)
+
+    def put(self, url: SplitResult) -> None:
+        """Write a run's notes, for a page on this machine that we served."""
+        watch, address = cast(Server, self.server).watch, NOTES.fullmatch(url.path)
+        run = watch.run(int(address["run"])) if address else None
+        length = self.headers.get("Content-Length", "")
+        self.close_connection = True  # what is refused is left unread
+        # A foreign page can send requests here, but it can't read the token.
+        is_local = ipaddress.ip_address(self.client_address[0]).is_loopback
+        if not is_local or not secrets.compare_digest(
+            self.headers.get("X-Token", "").encode(), watch.instance.encode()
+        ):
+            self.refuse(HTTPStatus.FORBIDDEN)
+        elif address is None or run is None:
+            self.refuse(HTTPStatus.NOT_FOUND)
+        elif not re.fullmatch(r"[0-9]{1,5}", length):
+            self.refuse(HTTPStatus.BAD_REQUEST)
+        else:
+            self._write_notes(watch, int(address["run"]), run.folder, self.rfile.read(int(length)))
+
+    def _write_notes(self, watch: Watch, number: int, folder: Path, content: bytes) -> None:
+        try:
+            write_notes(folder, content)
+        except ValueError:
+            self.refuse(HTTPStatus.BAD_REQUEST)
+        except (OSError, UserError):
+            self.refuse(HTTPStatus.CONFLICT)
+        else:
+            watch.look_again(number)
+            self.answer("application/json", b"{}")
 
     def _picture(self, watch: Watch, number: int, file: str) -> None:
         run = watch.run(number)

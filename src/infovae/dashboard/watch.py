@@ -115,6 +115,10 @@ class Watch:
         runs = ",".join(text for _, text in now)
         return f'{safe_json(told | {"gone": gone})[:-1]},"runs":[{runs}]}}'
 
+    def look_again(self, number: int) -> None:
+        """Read a run that this process has just written to."""
+        self._look_at(number, self.watched[number].folder)
+
     def run(self, number: int) -> Watched | None:
         """Return the run of that number, if it is there."""
         return self.watched.get(number)

@@ -8,9 +8,9 @@ import torch
 from torchvision.datasets import CelebA
 from torchvision.datasets.utils import check_integrity, extract_archive
 
+from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import read_middle
 from infovae.data.image_files import ImageFiles
-from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, is_held
 from infovae.data.torchvision_sets import read_sets
 from infovae.errors import ArgumentError
@@ -26,7 +26,7 @@ def celeba(
     crop: int = 140,
     streaming: Streaming = "auto",
     download: bool = True,
-) -> ImageSets:
+) -> DataSet:
     """Read CelebA from ``root/celeba``, in its own three splits of 162,770 + 19,867 + 19,962 faces.
 
     No person is in two splits. The images may be in their archive or unpacked.
@@ -58,12 +58,12 @@ def celeba(
     train, validation, test = read_sets("CelebA", root, folder, files, download, read)
     held = is_held("root", root, (len(train) + len(validation) + len(test)) * 3 * size**2, streaming)
 
-    def part(data: CelebA) -> LabelledImages:
+    def part(data: CelebA) -> Examples:
         faces = ImageFiles(folder / IMAGES, data.filename, partial(read_middle, crop=crop, size=size), (3, size, size))
         classes = None if label == "identity" else (f"not {label}", label)
-        return LabelledImages(_hold(faces, root) if held else faces, _labels(data, label), None, faces.names, classes)
+        return Examples(_hold(faces, root) if held else faces, _labels(data, label), None, faces.names, classes)
 
-    return ImageSets(part(train), part(test), part(validation))
+    return DataSet(part(train), part(test), part(validation))
 
 
 def _split(root: str, split: str, download: bool, fetch: bool) -> CelebA:

@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from infovae.data.images import ImageSets
+from infovae.data.examples import DataSet
 from infovae.data.torchvision_sets import labelled
 
 
-def digits() -> ImageSets:
+def digits() -> DataSet:
     """Return the 1,797 digits that come with scikit-learn, split into 1,437 + 360.
 
     Their values 0 to 16 are scaled to the bytes 0 to 255. The split is stratified by class and the same for all seeds.
@@ -18,4 +18,4 @@ def digits() -> ImageSets:
     train_images, test_images, train_labels, test_labels = train_test_split(
         images, bundled.target, test_size=360, random_state=0, stratify=bundled.target
     )
-    return ImageSets(labelled(train_images, train_labels), labelled(test_images, test_labels))
+    return DataSet(labelled(train_images, train_labels), labelled(test_images, test_labels))

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torchvision.datasets import EMNIST
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.torchvision_sets import labelled, raw_folder, read_two_splits
 
 
@@ -12,7 +12,7 @@ def emnist(
     root: str,
     split: Literal["byclass", "bymerge", "balanced", "letters", "digits", "mnist"] = "balanced",
     download: bool = True,
-) -> ImageSets:
+) -> DataSet:
     """Read EMNIST from ``root/EMNIST/raw``, as :func:`~infovae.data.torchvision_sets.read_sets` does.
 
     The files hold every image transposed, and torchvision leaves it so; here it stands upright. Labels count from 0
@@ -29,7 +29,7 @@ def emnist(
     files = [f"emnist-{split}-{part}-{kind}" for part in ("train", "test") for kind in kinds]
     first_label = 1 if split == "letters" else 0
 
-    def part(train: bool, download: bool) -> LabelledImages:
+    def part(train: bool, download: bool) -> Examples:
         data = EMNIST(root, split=split, train=train, download=download)
         return labelled(data.data.transpose(1, 2), data.targets - first_label, data.classes[first_label:])
 

@@ -2,10 +2,10 @@
 
 from torchvision.datasets import FashionMNIST
 
-from infovae.data.images import ImageSets
+from infovae.data.examples import DataSet
 from infovae.data.torchvision_sets import read_mnist_format
 
 
-def fashion_mnist(root: str, download: bool = True) -> ImageSets:
+def fashion_mnist(root: str, download: bool = True) -> DataSet:
     """Read Fashion-MNIST from ``root/FashionMNIST/raw``, as :func:`~infovae.data.torchvision_sets.read_sets` does."""
     return read_mnist_format(FashionMNIST, "Fashion-MNIST", root, download)

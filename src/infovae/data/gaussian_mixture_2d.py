@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.errors import ArgumentError
 
 CIRCLE = 0.3
@@ -15,7 +15,7 @@ CIRCLE = 0.3
 
 def gaussian_mixture_2d(
     size: int = 10_000, components: int = 8, scale: float = 0.02, test_size: int = 2000, seed: int = 1
-) -> ImageSets:
+) -> DataSet:
     """Return points as grey images of 1 x 2 pixels: the horizontal coordinate, then the vertical one.
 
     The mixture lies in the unit square, centred at (1/2, 1/2). Images are bytes, so coordinates are rounded to
@@ -39,13 +39,14 @@ def gaussian_mixture_2d(
         margin = f"{(0.5 - CIRCLE) / 4} (a quarter of the margin)"
         raise ArgumentError("scale", scale, f"numbers from {2 / 255:.4f} (two steps of a byte) to {margin}")
     generator = torch.Generator().manual_seed(seed)
-    return ImageSets(*(_sample(n, components, scale, generator) for n in (size, test_size)))
+    train, test = (_sample(n, components, scale, generator) for n in (size, test_size))
+    return DataSet(train, test)
 
 
-def _sample(n: int, components: int, scale: float, generator: torch.Generator) -> LabelledImages:
+def _sample(n: int, components: int, scale: float, generator: torch.Generator) -> Examples:
     labels = torch.randint(components, (n,), generator=generator)
     noise = torch.randn(n, 2, dtype=torch.float64, generator=generator)
-    return LabelledImages(quantise(means(components)[labels] + scale * noise).view(n, 1, 1, 2), labels)
+    return Examples(quantise(means(components)[labels] + scale * noise).view(n, 1, 1, 2), labels)
 
 
 def means(components: int) -> Float64[Tensor, "k 2"]:

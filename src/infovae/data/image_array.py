@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from infovae.data.stored_images import StoredImages
+from infovae.data.stored import StoredExamples
 from infovae.errors import ArgumentError
 
 IMAGES_AT_A_TIME = 1_000
 """How many images are checked at a time."""
 
 
-class ImageArray(StoredImages):
+class ImageArray(StoredExamples):
     """Some images of an array that is mapped into memory, so that the system loads only those that are indexed.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from infovae.data.stored_images import StoredImages
+from infovae.data.stored import StoredExamples
 from infovae.errors import reason_of
 
 FILES_AT_A_TIME = 10_000
@@ -19,20 +19,18 @@ FILES_AT_A_TIME = 10_000
 Reader = Callable[[Path], UInt8[Tensor, "c h w"]]
 
 
-class ImageFiles(StoredImages):
+class ImageFiles(StoredExamples):
     """Images in one file each.
 
     Args:
         folder: where the files are.
         names: paths of the files, relative to ``folder``.
         read: returns an image of the given shape; picklable, because worker processes call it.
-        image_shape: (channels, height, width).
+        shape: (channels, height, width).
     """
 
-    def __init__(
-        self, folder: Path, names: Sequence[str] | np.ndarray, read: Reader, image_shape: tuple[int, int, int]
-    ) -> None:
-        super().__init__(image_shape)
+    def __init__(self, folder: Path, names: Sequence[str] | np.ndarray, read: Reader, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
         self.folder = folder
         # An array, because forked workers would copy the pages of a list by merely reading it.
         self.names = np.asarray(names, dtype=np.str_)
@@ -42,10 +40,10 @@ class ImageFiles(StoredImages):
         return len(self.names)
 
     def take(self, positions: Int64[Tensor, " m"]) -> "ImageFiles":
-        return ImageFiles(self.folder, self.names[positions.cpu().numpy()], self.read, self.image_shape)
+        return ImageFiles(self.folder, self.names[positions.cpu().numpy()], self.read, self.example_shape)
 
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
-        images = torch.empty(len(positions), *self.image_shape, dtype=torch.uint8)
+        images = torch.empty(len(positions), *self.example_shape, dtype=torch.uint8)
         for place, position in enumerate(positions.tolist()):
             path = self.folder / self.names[position]
             try:

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import DEEP, Fit, Lossy, read_image
 from infovae.data.image_files import ImageFiles
-from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, is_held
 from infovae.data.splits import hold_out
 from infovae.errors import ArgumentError
@@ -42,7 +42,7 @@ def image_folder(
     test_fraction: float = 0.1,
     test_seed: int = 1,
     streaming: Streaming = "auto",
-) -> ImageSets:
+) -> DataSet:
     """Read every image in a folder and its subfolders, as bytes of one size.
 
     An image's class is the subfolder of ``root`` that it is in, at any depth; classes are numbered in the order of
@@ -82,7 +82,7 @@ def all_images(
     white: float | None = None,
     unreadable: Literal["skip", "refuse"] = "skip",
     streaming: Streaming = "auto",
-) -> LabelledImages:
+) -> Examples:
     """Return all images of a folder, in the order of their paths; arguments and errors as for :func:`image_folder`."""
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 1:
@@ -110,7 +110,7 @@ def all_images(
         )
     _warn(root, lossy, white)
     labels, classes = _classes(Path(root), paths)
-    data = LabelledImages(files if images is None else images, labels, None, files.names, classes)
+    data = Examples(files if images is None else images, labels, None, files.names, classes)
     if bad:
         data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
     return data

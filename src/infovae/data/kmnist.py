@@ -2,10 +2,10 @@
 
 from torchvision.datasets import KMNIST
 
-from infovae.data.images import ImageSets
+from infovae.data.examples import DataSet
 from infovae.data.torchvision_sets import read_mnist_format
 
 
-def kmnist(root: str, download: bool = True) -> ImageSets:
+def kmnist(root: str, download: bool = True) -> DataSet:
     """Read KMNIST from ``root/KMNIST/raw``, as :func:`~infovae.data.torchvision_sets.read_sets` does."""
     return read_mnist_format(KMNIST, "KMNIST", root, download)

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization, binarize
-from infovae.data.images import LabelledImages
+from infovae.data.examples import Examples
+from infovae.data.values import Bytes, Values
 from infovae.errors import ArgumentError
 
 
@@ -17,65 +18,87 @@ class Batch(NamedTuple):
     """A batch for a training step: this process's rows of a global batch (see :mod:`infovae.parallel`).
 
     Attributes:
-        images: pixels in [0, 1].
+        x: the examples, as the model sees them; see :mod:`infovae.data.values`. Pixels lie in [0, 1].
         labels: their classes.
         global_size: number of examples in the global batch; on one process, the number of rows.
         factors: known factors of variation, if there are any.
+        conditions: what encoder and decoder are given beside x and z, if anything.
     """
 
-    images: Float[Tensor, "n c h w"]
+    x: Float[Tensor, "n c *s"]
     labels: Int64[Tensor, " n"]
     global_size: int
     factors: Int64[Tensor, "n k"] | None = None
+    conditions: Float[Tensor, "n k"] | None = None
 
+    @property
+    def images(self) -> Float[Tensor, "n c h w"]:
+        """``x``, under its name in version 0.1."""
+        return self.x
 
-class LabelledPixels(NamedTuple):
-    """Images with pixels in [0, 1], their class labels and known factors of variation."""
-
-    images: Float[Tensor, "n c h w"]
-    labels: Int64[Tensor, " n"]
-    factors: Int64[Tensor, "n k"] | None
+    def rows(self, chosen: slice) -> "Batch":
+        """Return some of this process's rows, of the same global batch."""
+        x, labels, size, *rest = self
+        return Batch(x[chosen], labels[chosen], size, *(None if part is None else part[chosen] for part in rest))
 
 
 @runtime_checkable
-class ServedImages(Protocol):
-    """A labelled image set that is indexed by batches of positions."""
+class Served(Protocol):
+    """A data set that is indexed by batches of positions."""
 
     device: torch.device
     """Where batches are put."""
 
     def __len__(self) -> int: ...
 
-    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[LabelledPixels]:
+    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[Batch]:
         """Yield a batch for each tensor of positions, in order; positions are on the device."""
 
 
-class TensorImages:
-    """A labelled image set that is held on a device.
+class Held:
+    """A data set that is held on a device, as it is stored.
 
     Args:
-        data: images in memory.
+        data: examples in memory.
         device: where to hold them.
+        values: what their entries mean; None: bytes of images.
     """
 
-    def __init__(self, data: LabelledImages, device: torch.device) -> None:
-        assert isinstance(data.images, Tensor)
-        self.images: UInt8[Tensor, "n c h w"] = data.images.to(device)
-        self.labels: Int64[Tensor, " n"] = data.labels.to(device)
-        self.factors: Int64[Tensor, "n k"] | None = None if data.factors is None else data.factors.to(device)
+    def __init__(self, data: Examples, device: torch.device, values: Values | None = None) -> None:
+        assert isinstance(data.x, Tensor)
+        self.x: Shaped[Tensor, "n c *s"] = data.x.to(device)
+        self.values = values or Bytes()
+        self.aside = Aside(data, device)
         self.device = device
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.x)
 
-    def __getitem__(self, positions: Int64[Tensor, " n"]) -> LabelledPixels:
-        factors = None if self.factors is None else self.factors[positions]
-        # Copies whole rows, which is many times as fast as self.images[positions].
-        images = self.images.index_select(0, positions)
-        return LabelledPixels(images.float().div_(255), self.labels[positions], factors)
+    def __getitem__(self, positions: Int64[Tensor, " n"]) -> Batch:
+        # Copies whole rows, which is many times as fast as self.x[positions].
+        return self.aside.batch(self.values.to_model(self.x.index_select(0, positions)), positions)
 
-    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[LabelledPixels]:
+    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[Batch]:
         return map(self.__getitem__, chosen)
+
+
+class Aside:
+    """What goes with the examples of a data set, on a device: labels, factors and conditions.
+
+    Args:
+        data: the examples.
+        device: where to hold it.
+    """
+
+    def __init__(self, data: Examples, device: torch.device) -> None:
+        self.labels: Int64[Tensor, " n"] = data.labels.to(device)
+        self.factors = None if data.factors is None else data.factors.to(device)
+        self.conditions = None if data.conditions is None else data.conditions.to(device)
+
+    def batch(self, x: Float[Tensor, "n c *s"], positions: Int64[Tensor, " n"]) -> Batch:
+        """Return the examples at these positions as a batch."""
+        factors, conditions = (None if part is None else part[positions] for part in (self.factors, self.conditions))
+        return Batch(x, self.labels[positions], len(positions), factors, conditions)
 
 
 class EpochOrder:
@@ -127,7 +150,7 @@ class StoredOrder(EpochOrder):
         return torch.arange(self.most)
 
 
-class ImageLoader:
+class Loader:
     """Serves a data set in batches, with no work for each item.
 
     Training drops the last, smaller batch if there is a full one, because a divergence estimated from a few codes is
@@ -137,10 +160,10 @@ class ImageLoader:
     therefore have equally many batches, and some of them have a row less in a batch that doesn't divide evenly.
 
     Args:
-        dataset: the images.
+        dataset: the examples.
         sampler: the order of an epoch.
         batch_size: of the global batch.
-        binarization: of the pixels.
+        binarization: of pixels.
         drop_last: true for training.
         rank: of this process.
         world_size: number of processes that share each batch.
@@ -151,7 +174,7 @@ class ImageLoader:
 
     def __init__(
         self,
-        dataset: ServedImages,
+        dataset: Served,
         sampler: EpochOrder,
         batch_size: int,
         binarization: Binarization,
@@ -202,13 +225,11 @@ class ImageLoader:
         # Random numbers are drawn for the global batch, so that they don't depend on the number of processes.
         random = self.binarization == "stochastic" or self.augmentation is not None
         chosen = whole if random else [batch[own] for batch in whole]
-        for batch, (images, labels, factors) in zip(whole, self.dataset.batches(chosen), strict=True):
-            if self.augmentation is not None:
-                images = self.augmentation(images, generator)
-            images = binarize(images, self.binarization, generator)
-            if random:
-                images, labels, factors = images[own], labels[own], None if factors is None else factors[own]
-            yield Batch(images, labels, len(batch), factors)
+        for positions, batch in zip(whole, self.dataset.batches(chosen), strict=True):
+            x = batch.x if self.augmentation is None else self.augmentation(batch.x, generator)
+            x = binarize(x, self.binarization, generator)
+            batch = batch._replace(x=x, global_size=len(positions))
+            yield batch.rows(own) if random else batch
 
     def positions_of(self, batch_index: int) -> Int64[Tensor, " n"]:
         """Return the positions in the set of this process's rows of a batch of the current epoch."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torchvision.datasets import MNIST
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.torchvision_sets import fetching, raw_folder
 from infovae.errors import ArgumentError
 
@@ -22,7 +22,7 @@ SHA256 = {
 """Checksums of the unpacked files, so that the compression of an archive doesn't matter."""
 
 
-def mnist(root: str, download: bool = True) -> ImageSets:
+def mnist(root: str, download: bool = True) -> DataSet:
     """Read MNIST through torchvision.
 
     Looks for the four unpacked files in ``root/MNIST/raw``, where torchvision puts them, then for their archives in
@@ -40,7 +40,7 @@ def mnist(root: str, download: bool = True) -> ImageSets:
         with fetching(root, raw, "MNIST", download):
             if bad := _bad_files(root, raw):
                 _download(root, raw, bad, download)
-    return ImageSets(_read(root, train=True), _read(root, train=False))
+    return DataSet(_read(root, train=True), _read(root, train=False))
 
 
 def _bad_files(root: str, raw: Path) -> list[str]:
@@ -48,9 +48,9 @@ def _bad_files(root: str, raw: Path) -> list[str]:
     return [name for name in SHA256 if not _is_sound(raw / name) and not _unpack(root, raw, name)]
 
 
-def _read(root: str, train: bool) -> LabelledImages:
+def _read(root: str, train: bool) -> Examples:
     data = MNIST(root, train=train)
-    return LabelledImages(data.data.unsqueeze(1), data.targets.to(torch.int64))
+    return Examples(data.data.unsqueeze(1), data.targets.to(torch.int64))
 
 
 def _is_sound(path: Path) -> bool:

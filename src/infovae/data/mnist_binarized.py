@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 from torchvision.datasets.utils import download_url
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.torchvision_sets import labelled, read_sets
 
 ADDRESS = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist"
 SIZES = {"train": 50_000, "test": 10_000, "valid": 10_000}
-"""Images of each split, in the order of :class:`infovae.data.images.ImageSets`."""
+"""Images of each split, in the order of :class:`infovae.data.examples.DataSet`."""
 
 
-def mnist_binarized(root: str, download: bool = True) -> ImageSets:
+def mnist_binarized(root: str, download: bool = True) -> DataSet:
     """Read the set from ``root/binarized_mnist``, as :func:`~infovae.data.torchvision_sets.read_sets` does.
 
     Each pixel was drawn once, with its grey level as the probability of white (Salakhutdinov, Murray 2008). Published
@@ -22,16 +22,17 @@ def mnist_binarized(root: str, download: bool = True) -> ImageSets:
     folder = Path(root) / "binarized_mnist"
     files = {split: f"binarized_mnist_{split}.amat" for split in SIZES}
 
-    def read(fetch: bool) -> ImageSets:
+    def read(fetch: bool) -> DataSet:
         for file in files.values():
             if fetch and download and not (folder / file).exists():
                 download_url(f"{ADDRESS}/{file}", folder)
-        return ImageSets(*(_part(folder / files[split], size) for split, size in SIZES.items()))
+        train, test, validation = (_part(folder / files[split], size) for split, size in SIZES.items())
+        return DataSet(train, test, validation)
 
     return read_sets("binarized MNIST", root, folder, list(files.values()), download, read)
 
 
-def _part(path: Path, size: int) -> LabelledImages:
+def _part(path: Path, size: int) -> Examples:
     """Return the images of a file with a line of 784 zeros and ones for each.
 
     Raises:

@@ -3,12 +3,12 @@
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.mnist import mnist
 from infovae.errors import ArgumentError
 
 
-def mnist_pooled(root: str, factor: int = 2, download: bool = True) -> ImageSets:
+def mnist_pooled(root: str, factor: int = 2, download: bool = True) -> DataSet:
     """Return MNIST at 28 / factor by 28 / factor pixels, rounded to bytes.
 
     Args:
@@ -21,10 +21,10 @@ def mnist_pooled(root: str, factor: int = 2, download: bool = True) -> ImageSets
     """
     if factor < 1 or 28 % factor:
         raise ArgumentError("factor", factor, "1, 2, 4, 7, 14 and 28")
-    train, test, _ = mnist(root, download)
-    return ImageSets(_pooled(train, factor), _pooled(test, factor))
+    digits = mnist(root, download)
+    return DataSet(_pooled(digits.train, factor), _pooled(digits.test, factor))
 
 
-def _pooled(part: LabelledImages, factor: int) -> LabelledImages:
-    assert isinstance(part.images, Tensor)
-    return part._replace(images=avg_pool2d(part.images.float(), factor).round().byte())
+def _pooled(part: Examples, factor: int) -> Examples:
+    assert isinstance(part.x, Tensor)
+    return part._replace(x=avg_pool2d(part.x.float(), factor).round().byte())

@@ -1,4 +1,4 @@
-"""Any image set as a LightningDataModule."""
+"""Any data set as a LightningDataModule."""
 
 import functools
 import hashlib
@@ -14,18 +14,19 @@ from torch import Tensor
 
 from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization
-from infovae.data.images import ImageSets, LabelledImages
-from infovae.data.loader import Batch, EpochOrder, ImageLoader, ServedImages, StoredOrder, TensorImages
+from infovae.data.description import Description
+from infovae.data.examples import DataSet, Examples, Inputs
+from infovae.data.loader import Aside, Batch, EpochOrder, Held, Loader, Served, StoredOrder
 from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
 from infovae.data.splits import balanced_subset, random_cut
-from infovae.data.streamed import StreamedImages
+from infovae.data.streamed import Streamed
 from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
 
 
-class ImageData(pl.LightningDataModule):
-    """Splits an image set by seed and serves it, from the training device if it fits there.
+class DataModule(pl.LightningDataModule):
+    """Splits a data set by seed and serves it, from the training device if it fits there.
 
     The constructor reads the set. Labels that aren't 0 to k - 1 are numbered so, in their order; ``classes`` holds the
     original label of each number, and ``class_names`` its name.
@@ -41,8 +42,9 @@ class ImageData(pl.LightningDataModule):
             the set's own validation split.
         measured_train_size: number of training examples, drawn once, that measure q(z) at each epoch's end; None:
             all.
-        binarization: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for evaluation).
-        augmentation: of training images, anew each time one is served; evaluation never augments.
+        binarization: of pixels: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for
+            evaluation).
+        augmentation: of training examples, anew each time one is served; evaluation never augments.
         seed: of the split, the subset, the order of batches, the binarization and the augmentation.
         streaming: whether worker processes stream the set: ``always``, ``never``, or by its size. The batches and
             their order don't depend on it.
@@ -57,7 +59,7 @@ class ImageData(pl.LightningDataModule):
 
     def __init__(
         self,
-        source: Callable[..., ImageSets],
+        source: Callable[..., DataSet],
         batch_size: int = 128,
         train_size: int | None = None,
         steps_per_epoch: int | None = None,
@@ -81,14 +83,16 @@ class ImageData(pl.LightningDataModule):
         places = {name: _place(name, place) for name, place in (("root", root), ("path", path)) if place is not None}
         self.source = functools.partial(source, **places)
         sets, self.classes = _numbered(_read(self.source, places))
+        _check_pixels(sets, binarization, augmentation)
         self.class_names = sets.train.classes or tuple(map(str, self.classes.tolist()))
         generator = torch.Generator().manual_seed(seed)
-        held_out = _held_out(validation_size, len(sets.train.images), sets.validation is not None)
-        fit, rest = random_cut(len(sets.train.images), held_out, generator)
+        held_out = _held_out(validation_size, len(sets.train.x), sets.validation is not None)
+        fit, rest = random_cut(len(sets.train.x), held_out, generator)
         if train_size is not None:
             fit = fit[balanced_subset(sets.train.labels[fit], train_size, generator)]
         own = sets.validation if validation_size is None else None
         self.splits = {"train": sets.train.take(fit), "validation": own or sets.train.take(rest), "test": sets.test}
+        self.values = sets.values.fitted(self.splits["train"].x)
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch
         self.measured_train_size = measured_train_size
@@ -98,52 +102,65 @@ class ImageData(pl.LightningDataModule):
         self.streaming = streaming
         self.workers = min(8, os.cpu_count() or 1) if workers is None else workers
         self.prefetch = prefetch
-        self._served: dict[str, ServedImages] = {}
+        self._served: dict[str, Served] = {}
 
     def __str__(self) -> str:
         """Return the shape and the sizes of the splits; Lightning's own method looks for torch's loaders."""
-        sizes = ", ".join(f"{name} {len(part.images)}" for name, part in self.splits.items())
-        return f"images of {'x'.join(map(str, self.image_shape))}: {sizes}"
+        sizes = ", ".join(f"{name} {len(part.x)}" for name, part in self.splits.items())
+        shape = "x".join(map(str, self.shape))
+        is_image = self.values.range == "unit" and len(self.shape) == 3
+        return f"images of {shape}: {sizes}" if is_image else f"examples of {shape}, {self.values.name}: {sizes}"
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)."""
-        channels, height, width = self.splits["train"].images.shape[1:]
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """(c, *s) of an example: (channels, height, width) of an image, (columns,) of a row of a table."""
+        return tuple(self.splits["train"].x.shape[1:])
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """``shape``, under its name in version 0.1."""
+        return self.shape
+
+    def inputs(self, name: str) -> Inputs:
+        """Return the examples of a split as the model sees them, read by indexing."""
+        return Inputs(self.splits[name].x, self.values)
 
     @property
     def evaluation_splits(self) -> tuple[str, ...]:
         """The splits that validation goes through, in order."""
-        return tuple(name for name in ("validation", "test") if len(self.splits[name].images))
+        return tuple(name for name in ("validation", "test") if len(self.splits[name].x))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a model is built from, for Lightning to keep in each checkpoint: it then needs no images."""
-        return {
-            "image_shape": list(self.image_shape),
-            "evaluation_splits": list(self.evaluation_splits),
-            "fingerprint": self.fingerprint,
-        }
+        """Return what a model is built from, for Lightning to keep in each checkpoint: it then needs no data."""
+        return self.description.state() | {"fingerprint": self.fingerprint}
 
-    @functools.cached_property  # streamed images are read from files, and every checkpoint holds it
+    @property
+    def description(self) -> Description:
+        """What a model is built from."""
+        conditions = self.splits["train"].conditions
+        columns = 0 if conditions is None else conditions.shape[1]
+        return Description(self.shape, self.evaluation_splits, self.values, len(self.classes), columns)
+
+    @functools.cached_property  # streamed examples are read from files, and every checkpoint holds it
     def fingerprint(self) -> str:
-        """A digest of the training split's size, and of 500 of its images with their labels."""
-        images, labels = self.splits["train"][:2]
-        chosen = torch.linspace(0, len(images) - 1, min(500, len(images))).long()
-        digest = hashlib.sha256(f"{len(images)} {self.image_shape}".encode())
-        for part in (images[chosen], labels[chosen]):
+        """A digest of the training split's size, and of 500 of its examples with their labels."""
+        x, labels = self.splits["train"][:2]
+        chosen = torch.linspace(0, len(x) - 1, min(500, len(x))).long()
+        digest = hashlib.sha256(f"{len(x)} {self.shape}".encode())
+        for part in (x[chosen], labels[chosen]):
             digest.update(part.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def train_dataloader(self) -> ImageLoader:
+    def train_dataloader(self) -> Loader:
         return self._loader("train", training=True)
 
-    def val_dataloader(self) -> list[ImageLoader]:
+    def val_dataloader(self) -> list[Loader]:
         return [self.evaluation_loader(name) for name in self.evaluation_splits]
 
-    def test_dataloader(self) -> ImageLoader:
+    def test_dataloader(self) -> Loader:
         return self.evaluation_loader("test")
 
-    def evaluation_loader(self, name: str, shared: bool = True, stored_order: bool = False) -> ImageLoader:
+    def evaluation_loader(self, name: str, shared: bool = True, stored_order: bool = False) -> Loader:
         """Return a loader of a split, in an order that never changes.
 
         Args:
@@ -164,23 +181,23 @@ class ImageData(pl.LightningDataModule):
                 "batch_size", self.batch_size, f"multiples of {world_size}",
                 f"it is over all {world_size} devices together",
             )  # fmt: skip
-        train_size = len(self.splits["train"].images)
+        train_size = len(self.splits["train"].x)
         if train_size < self.batch_size and train_size % world_size:
             raise ArgumentError(
                 "train_size", train_size, f"multiples of {world_size}, or at least batch_size={self.batch_size}",
                 f"it makes one batch, which {world_size} devices can't share evenly",
             )  # fmt: skip
 
-    def measured_train_loader(self) -> ImageLoader:
+    def measured_train_loader(self) -> Loader:
         """Return a loader of the training examples that measure q(z), in an order that never changes."""
         return self._loader("train", training=False, most=self.measured_train_size)
 
     def first_batch(self, name: str, device: torch.device) -> Batch:
         """Return the first examples of a split, as they are stored, as one batch."""
-        images, labels, factors = self.splits[name][:3]
-        chosen = torch.arange(min(self.batch_size, len(images)))
-        known = None if factors is None else factors[chosen].to(device)
-        return Batch(images[chosen].to(device).float().div_(255), labels[chosen].to(device), len(chosen), known)
+        split = self.splits[name]
+        chosen = torch.arange(min(self.batch_size, len(split.x)))
+        x = self.values.to_model(split.x[chosen].to(device))
+        return Aside(split.take(chosen), device).batch(x, torch.arange(len(chosen), device=device))
 
     def _loader(
         self,
@@ -189,14 +206,14 @@ class ImageData(pl.LightningDataModule):
         shared: bool = True,
         most: int | None = None,
         order: type[EpochOrder] = EpochOrder,
-    ) -> ImageLoader:
+    ) -> Loader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
         if not self._served:
             self._served = self._serve(device)
         dataset = self._served[name]
-        return ImageLoader(
+        return Loader(
             dataset,
             order(len(dataset), self.seed, shuffle=training, most=most),
             self.batch_size,
@@ -208,25 +225,30 @@ class ImageData(pl.LightningDataModule):
             steps=self.steps_per_epoch if training else None,
         )
 
-    def _serve(self, device: torch.device) -> dict[str, ServedImages]:
+    def _serve(self, device: torch.device) -> dict[str, Served]:
         """Hold all splits on the device, or stream all of them; log which."""
-        size = sum(part.images.nbytes for part in self.splits.values())
-        in_files = not all(isinstance(part.images, Tensor) for part in self.splits.values())
+        size = sum(part.x.nbytes for part in self.splits.values())
+        in_files = not all(isinstance(part.x, Tensor) for part in self.splits.values())
         why = f"{gibibytes(size)}, {gibibytes(free_memory())} free, streaming={self.streaming}"
         if in_files or self.streaming == "always" or (self.streaming == "auto" and not fits_on(device, size)):
             place = "files" if in_files else "memory"
             log.info("the data set is streamed from %s by %d workers (%s)", place, self.workers, why)
             return {
-                name: StreamedImages(part, device, self.workers, self.prefetch) for name, part in self.splits.items()
+                name: Streamed(part, device, self.workers, self.prefetch, self.values)
+                for name, part in self.splits.items()
             }
         log.info("the data set is held on %s (%s)", device, why)
-        return {name: TensorImages(part, device) for name, part in self.splits.items()}
+        return {name: Held(part, device, self.values) for name, part in self.splits.items()}
 
 
-def image_data(trainer: pl.Trainer) -> ImageData:
+ImageData = DataModule
+"""The name of version 0.1, which the configs of its runs hold."""
+
+
+def data_module_of(trainer: pl.Trainer) -> DataModule:
     """Return the data module of a trainer."""
     data = getattr(trainer, "datamodule", None)
-    assert isinstance(data, ImageData)
+    assert isinstance(data, DataModule)
     return data
 
 
@@ -242,7 +264,7 @@ def _place(name: str, place: str) -> str:
     return os.path.expanduser(place)
 
 
-def _read(source: Callable[[], ImageSets], ours: Container[str]) -> ImageSets:
+def _read(source: Callable[[], DataSet], ours: Container[str]) -> DataSet:
     """Call a source; if it refuses an argument that isn't one of ours too, say that the argument is the source's.
 
     Raises:
@@ -256,22 +278,37 @@ def _read(source: Callable[[], ImageSets], ours: Container[str]) -> ImageSets:
         raise ArgumentError(f"source.{error.argument}", error.value, error.accepted, error.why) from error
 
 
-def _numbered(sets: ImageSets) -> tuple[ImageSets, Int64[Tensor, " k"]]:
+def _numbered(sets: DataSet) -> tuple[DataSet, Int64[Tensor, " k"]]:
     """Return the sets with classes numbered from 0, and the original label of each number.
 
     Some measurements allocate an entry for every number up to the largest label, which may be as large as 10^12.
     """
-    there = [part.named() for part in sets if part is not None]
-    classes = torch.cat([part.labels for part in there]).unique()
+    there = {name: part.named() for name, part in sets.splits().items()}
+    classes = torch.cat([part.labels for part in there.values()]).unique()
     if torch.equal(classes, torch.arange(len(classes))):
-        return ImageSets(*there), classes
+        return DataSet(**there, values=sets.values), classes
     log.info("labels from %d to %d are numbered 0 to %d", classes[0], classes[-1], len(classes) - 1)
 
-    def numbered(part: LabelledImages) -> LabelledImages:
+    def numbered(part: Examples) -> Examples:
         names = part.classes and tuple(part.classes[label] for label in classes.tolist())
         return part._replace(labels=torch.searchsorted(classes, part.labels), classes=names)
 
-    return ImageSets(*map(numbered, there)), classes
+    return DataSet(**{name: numbered(part) for name, part in there.items()}, values=sets.values), classes
+
+
+def _check_pixels(sets: DataSet, binarization: Binarization, augmentation: Augmentation | None) -> None:
+    """Refuse to make black and white, or to bend, what isn't images.
+
+    Raises:
+        ArgumentError: names what is asked for.
+    """
+    if sets.values.range == "unit" and sets.train.x.ndim == 4:
+        return
+    why = f"these data are {sets.values.name}, of shape {'x'.join(map(str, sets.train.x.shape[1:]))}"
+    if binarization != "none":
+        raise ArgumentError("binarization", binarization, "none, or images", why)
+    if augmentation is not None:
+        raise ArgumentError("augmentation", type(augmentation).__name__, "data/augmentation=none, or images", why)
 
 
 def _held_out(validation_size: int | float | None, n: int, has_own: bool) -> int:

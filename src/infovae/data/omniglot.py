@@ -8,11 +8,11 @@ from PIL import Image
 from torchvision.datasets import DatasetFolder, Omniglot
 from torchvision.datasets.utils import check_integrity, extract_archive
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.torchvision_sets import labelled, read_sets
 
 
-def omniglot(root: str, download: bool = True) -> ImageSets:
+def omniglot(root: str, download: bool = True) -> DataSet:
     """Read Omniglot from ``root/omniglot-py``, as :func:`~infovae.data.torchvision_sets.read_sets` does.
 
     The 19,280 background images are the train split, the 13,180 evaluation images the test split. A label is one
@@ -21,16 +21,16 @@ def omniglot(root: str, download: bool = True) -> ImageSets:
     """
     files = ["images_background.zip", "images_evaluation.zip"]
 
-    def read(fetch: bool) -> ImageSets:
+    def read(fetch: bool) -> DataSet:
         background, evaluation = (_part(root, part, download, fetch) for part in (True, False))
         classes = (background.classes or ()) + (evaluation.classes or ())
         labels = evaluation.labels + int(background.labels.max()) + 1
-        return ImageSets(background._replace(classes=classes), evaluation._replace(labels=labels, classes=classes))
+        return DataSet(background._replace(classes=classes), evaluation._replace(labels=labels, classes=classes))
 
     return read_sets("Omniglot", root, Path(root) / Omniglot.folder, files, download, read)
 
 
-def _part(root: str, background: bool, download: bool, fetch: bool) -> LabelledImages:
+def _part(root: str, background: bool, download: bool, fetch: bool) -> Examples:
     folder = Path(root) / Omniglot.folder / ("images_background" if background else "images_evaluation")
     archive = folder.with_suffix(".zip")
     # torchvision unpacks only what it has just downloaded.

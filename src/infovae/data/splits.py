@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.errors import ArgumentError
 
 
@@ -29,10 +29,10 @@ def fixed_cut(n: int, fraction: float, seed: int) -> tuple[Int64[Tensor, " a"], 
     return random_cut(n, held_out, torch.Generator().manual_seed(seed))
 
 
-def hold_out(data: LabelledImages, fraction: float, seed: int) -> ImageSets:
+def hold_out(data: Examples, fraction: float, seed: int) -> DataSet:
     """Cut a random test split off; see :func:`fixed_cut`."""
-    train, test = (data.named().take(chosen) for chosen in fixed_cut(len(data.images), fraction, seed))
-    return ImageSets(train, test)
+    train, test = (data.named().take(chosen) for chosen in fixed_cut(len(data.x), fraction, seed))
+    return DataSet(train, test)
 
 
 def balanced_subset(labels: Int64[Tensor, " n"], size: int, generator: torch.Generator) -> Int64[Tensor, " size"]:

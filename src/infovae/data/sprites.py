@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.memory import check_fits
 from infovae.data.splits import fixed_cut
 from infovae.errors import ArgumentError
@@ -101,7 +101,7 @@ def sprites(
     size: int = 64,
     test_fraction: float = 0.1,
     test_seed: int = 1,
-) -> ImageSets:
+) -> DataSet:
     """Return every combination of the factors once; the label is the shape.
 
     ``fixed_cut(grid.shape * ... * grid.y, test_fraction, test_seed)`` returns the index of each train and test image,
@@ -133,10 +133,10 @@ def sprites(
     check_fits("size", size, n * size * size, f", so a grid smaller than {' x '.join(map(str, grid))}")
     log.info("drawing %d sprites of %d x %d pixels; smaller rotations, xs and ys make fewer", n, size, size)
     train, test = (_images(index, grid, size) for index in fixed_cut(n, test_fraction, test_seed))
-    return ImageSets(train, test)
+    return DataSet(train, test)
 
 
-def _images(index: Int64[Tensor, " n"], grid: FactorGrid, size: int) -> LabelledImages:
+def _images(index: Int64[Tensor, " n"], grid: FactorGrid, size: int) -> Examples:
     images = [render(factor_values(chunk, grid), size) for chunk in progress(index.split(CHUNK), "drawing sprites")]
     values = factors(index, grid)
-    return LabelledImages(torch.cat(images), values[:, 0], values, index.numpy(), SHAPES[: grid.shape])
+    return Examples(torch.cat(images), values[:, 0], values, index.numpy(), SHAPES[: grid.shape])

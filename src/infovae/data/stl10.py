@@ -6,13 +6,13 @@ from typing import Literal
 import numpy as np
 from torchvision.datasets import STL10
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.torchvision_sets import labelled, read_two_splits
 
 
 def stl10(
     root: str, train: Literal["train", "unlabeled", "train+unlabeled"] = "train", download: bool = True
-) -> ImageSets:
+) -> DataSet:
     """Read STL-10 from ``root/stl10_binary``, as :func:`~infovae.data.torchvision_sets.read_sets` does.
 
     Args:
@@ -23,7 +23,7 @@ def stl10(
     """
     files = [file for file, _ in STL10.train_list + STL10.test_list]
 
-    def part(is_train: bool, download: bool) -> LabelledImages:
+    def part(is_train: bool, download: bool) -> Examples:
         data = STL10(root, split=train if is_train else "test", download=download)
         labels = data.labels.astype(np.int64)
         return labelled(data.data, np.where(labels < 0, 10, labels), [*data.classes, "unlabelled"])

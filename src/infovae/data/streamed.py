@@ -1,48 +1,52 @@
-"""Images that worker processes read ahead of training, for sets that don't fit in memory or on the device."""
+"""Examples that worker processes read ahead of training, for sets that don't fit in memory or on the device."""
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from infovae.data.images import LabelledImages
-from infovae.data.loader import LabelledPixels
-from infovae.data.stored_images import StoredImages
+from infovae.data.examples import Examples
+from infovae.data.loader import Aside, Batch
+from infovae.data.stored import StoredExamples
+from infovae.data.values import Bytes, Values
 from infovae.errors import UserError
 
 
-class StreamedImages:
-    """A labelled image set whose labels alone are on the device; replaces :class:`infovae.data.loader.TensorImages`.
+class Streamed:
+    """A data set of which all but the examples is on the device; replaces :class:`infovae.data.loader.Held`.
 
     Args:
-        data: images in files, or in memory.
+        data: examples in files, or in memory.
         device: where batches are put.
         workers: number of processes that read; with 0, training waits for each batch.
         prefetch: number of batches that each of them reads ahead.
+        values: what their entries mean; None: bytes of images.
     """
 
-    def __init__(self, data: LabelledImages, device: torch.device, workers: int, prefetch: int) -> None:
-        self.images = data.images
-        self.labels: Int64[Tensor, " n"] = data.labels.to(device)
-        self.factors: Int64[Tensor, "n k"] | None = None if data.factors is None else data.factors.to(device)
+    def __init__(
+        self, data: Examples, device: torch.device, workers: int, prefetch: int, values: Values | None = None
+    ) -> None:
+        self.x = data.x
+        self.values = values or Bytes()
+        self.aside = Aside(data, device)
         self.device = device
         self.workers = workers
         self.prefetch = prefetch
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.x)
 
-    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[LabelledPixels]:
+    def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[Batch]:
         """Yield a batch for each tensor of positions, in order.
 
         Raises:
             UserError: a file can no longer be read.
         """
         loader = DataLoader(
-            _Reader(self.images),
+            _Reader(self.x),
             sampler=[positions.cpu() for positions in chosen],
             batch_size=None,
             num_workers=self.workers,
@@ -52,12 +56,10 @@ class StreamedImages:
             # Seeds the workers, which draw nothing. Without it, torch would draw from the program's own random stream.
             generator=torch.Generator(),
         )
-        for positions, images in zip(chosen, loader, strict=True):
-            if isinstance(images, str):
-                raise UserError(f"{images}; accepted: files that stay whole while a run reads them")
-            pixels = images.to(self.device, non_blocking=True).float().div_(255)
-            factors = None if self.factors is None else self.factors[positions]
-            yield LabelledPixels(pixels, self.labels[positions], factors)
+        for positions, stored in zip(chosen, loader, strict=True):
+            if isinstance(stored, str):
+                raise UserError(f"{stored}; accepted: files that stay whole while a run reads them")
+            yield self.aside.batch(self.values.to_model(stored.to(self.device, non_blocking=True)), positions)
 
 
 def _start_method() -> str | None:
@@ -69,14 +71,14 @@ def _start_method() -> str | None:
     return "fork" if multiprocessing.get_start_method(allow_none=True) == "loky" else None
 
 
-class _Reader(Dataset[UInt8[Tensor, "n c h w"] | str]):
+class _Reader(Dataset[Shaped[Tensor, "n c *s"] | str]):
     """Reads a batch. An error is returned as text, because a raised one loses its message between processes."""
 
-    def __init__(self, images: UInt8[Tensor, "n c h w"] | StoredImages) -> None:
-        self.images = images
+    def __init__(self, x: Shaped[Tensor, "n c *s"] | StoredExamples) -> None:
+        self.x = x
 
-    def __getitem__(self, positions: Int64[Tensor, " n"]) -> UInt8[Tensor, "n c h w"] | str:
+    def __getitem__(self, positions: Int64[Tensor, " n"]) -> Shaped[Tensor, "n c *s"] | str:
         try:
-            return self.images[positions]
+            return self.x[positions]
         except OSError as error:
             return str(error)

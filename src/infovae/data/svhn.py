@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from torchvision.datasets import SVHN
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.torchvision_sets import labelled, read_two_splits
 
 
-def svhn(root: str, extra: bool = False, download: bool = True) -> ImageSets:
+def svhn(root: str, extra: bool = False, download: bool = True) -> DataSet:
     """Read SVHN's cropped digits from ``root/svhn``, as :func:`~infovae.data.torchvision_sets.read_sets` does.
 
     The files call the digit 0 class 10; here, as in torchvision, it is class 0.
@@ -22,7 +22,7 @@ def svhn(root: str, extra: bool = False, download: bool = True) -> ImageSets:
     folder = Path(root) / "svhn"
     trained = ("train", "extra") if extra else ("train",)
 
-    def part(train: bool, download: bool) -> LabelledImages:
+    def part(train: bool, download: bool) -> Examples:
         read = [SVHN(folder, split=name, download=download) for name in (trained if train else ("test",))]
         return labelled(np.concatenate([data.data for data in read]), np.concatenate([data.labels for data in read]))
 

@@ -10,8 +10,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from infovae.data.array_file import read_arrays, size_of
+from infovae.data.examples import DataSet, Examples
 from infovae.data.image_array import ImageArray, brightest, to_bytes
-from infovae.data.images import ImageSets, LabelledImages
 from infovae.data.memory import Streaming, check_fits, is_held
 from infovae.data.splits import hold_out
 from infovae.errors import ArgumentError
@@ -28,7 +28,7 @@ def tensor(
     test_fraction: float = 0.1,
     test_seed: int = 1,
     streaming: Streaming = "auto",
-) -> ImageSets:
+) -> DataSet:
     """Read images from an ``.npy``, ``.npz`` or ``.pt`` file; nothing in the file is executed.
 
     The file holds an array of images, of shape (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1 or 3. Its values are
@@ -55,7 +55,7 @@ def tensor(
 
 def all_arrays(
     path: str, layout: Layout = "auto", white: float | None = None, streaming: Streaming = "auto"
-) -> LabelledImages:
+) -> Examples:
     """Return all images of a file, in its order; arguments and errors as for :func:`tensor`."""
     if white is not None and not 0 < white < float("inf"):
         raise ArgumentError("white", white, "numbers above 0")
@@ -82,7 +82,7 @@ def all_arrays(
         raise ArgumentError("path", path, error.accepted, f"its {error.argument} have {error.why}") from error
     if white is None:
         _warn_if_dark(path, stored, highest)
-    return LabelledImages(images, labels)
+    return Examples(images, labels)
 
 
 def channels_first(images: Tensor, layout: Layout) -> Tensor:

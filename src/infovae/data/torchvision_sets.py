@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.datasets import MNIST
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.errors import ArgumentError, reason_of
 from infovae.runs.lock import no_empty_folders, one_at_a_time
 
@@ -22,7 +22,7 @@ TORCHVISIONS_ADVICE = "You can use download=True to download it"
 """We give this advice ourselves, where it applies."""
 
 
-def labelled(images: Array, labels: Array | Sequence[int], classes: Sequence[str] | None = None) -> LabelledImages:
+def labelled(images: Array, labels: Array | Sequence[int], classes: Sequence[str] | None = None) -> Examples:
     """Return the bytes of a torchvision data set, with a channel axis.
 
     Args:
@@ -38,7 +38,7 @@ def labelled(images: Array, labels: Array | Sequence[int], classes: Sequence[str
     if not len(pixels) or len(pixels) != len(numbers):
         raise ValueError(f"{len(pixels)} images and {len(numbers)} labels")
     names = None if classes is None else tuple(classes)
-    return LabelledImages(pixels.unsqueeze(1) if pixels.ndim == 3 else pixels, numbers, classes=names)
+    return Examples(pixels.unsqueeze(1) if pixels.ndim == 3 else pixels, numbers, classes=names)
 
 
 def read_sets(
@@ -69,25 +69,25 @@ def read_two_splits(
     folder: Path,
     files: Sequence[str],
     download: bool,
-    part: Callable[[bool, bool], LabelledImages],
-) -> ImageSets:
+    part: Callable[[bool, bool], Examples],
+) -> DataSet:
     """Read a set that has a train and a test split.
 
     ``part(train, download)`` reads one of them; for the rest, see :func:`read_sets`.
     """
 
-    def read(fetch: bool) -> ImageSets:
-        return ImageSets(part(True, download and fetch), part(False, download and fetch))
+    def read(fetch: bool) -> DataSet:
+        return DataSet(part(True, download and fetch), part(False, download and fetch))
 
     return read_sets(name, root, folder, files, download, read)
 
 
-def read_mnist_format(dataset: type[MNIST], name: str, root: str, download: bool) -> ImageSets:
+def read_mnist_format(dataset: type[MNIST], name: str, root: str, download: bool) -> DataSet:
     """Read a set that is distributed as MNIST's four files; arguments and errors are those of :func:`read_sets`."""
     kinds = ("images-idx3-ubyte", "labels-idx1-ubyte")
     files = [f"{part}-{kind}" for part in ("train", "t10k") for kind in kinds]
 
-    def part(train: bool, download: bool) -> LabelledImages:
+    def part(train: bool, download: bool) -> Examples:
         data = dataset(root, train=train, download=download)
         return labelled(data.data, data.targets, data.classes)
 

@@ -2,11 +2,11 @@
 
 import torch
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.errors import ArgumentError
 
 
-def two_points(size: int = 1000) -> ImageSets:
+def two_points(size: int = 1000) -> DataSet:
     """Return two images of one pixel, black for x = -1 and white for x = 1, each half of the set.
 
     Pixels lie in [0, 1], so the pixel is (x + 1) / 2, and a likelihood's scale is half of that for x. The label is
@@ -21,5 +21,5 @@ def two_points(size: int = 1000) -> ImageSets:
     if size < 2 or size % 2:
         raise ArgumentError("size", size, "even numbers of at least 2")
     labels = torch.arange(size) % 2
-    points = LabelledImages((labels * 255).to(torch.uint8).view(size, 1, 1, 1), labels)
-    return ImageSets(points, points)
+    points = Examples((labels * 255).to(torch.uint8).view(size, 1, 1, 1), labels)
+    return DataSet(points, points)

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from torchvision.datasets import USPS
 
-from infovae.data.images import ImageSets, LabelledImages
+from infovae.data.examples import DataSet, Examples
 from infovae.data.torchvision_sets import labelled, read_two_splits
 
 
-def usps(root: str, download: bool = True) -> ImageSets:
+def usps(root: str, download: bool = True) -> DataSet:
     """Read USPS from ``root/usps``, as :func:`~infovae.data.torchvision_sets.read_sets` does."""
     folder = Path(root) / "usps"
 
-    def part(train: bool, download: bool) -> LabelledImages:
+    def part(train: bool, download: bool) -> Examples:
         data = USPS(folder, train=train, download=download)
         return labelled(data.data, data.targets)
 

@@ -33,6 +33,7 @@ class DIP(Divergence):
 
     compiles = True
     needs = frozenset()
+    is_strict = False
 
     def __init__(self, covariance: Literal["mean", "aggregate"] = "aggregate", diagonal_weight: float = 1.0) -> None:
         super().__init__()

@@ -26,6 +26,7 @@ class TotalCorrelation(Divergence):
 
     compiles = True
     needs = frozenset()
+    is_strict = False
     needs_posterior_density = True
     needs_gaussian_posterior = True
 

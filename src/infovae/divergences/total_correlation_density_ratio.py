@@ -17,6 +17,7 @@ class TotalCorrelationDensityRatio(DensityRatioKL):
     """
 
     needs = frozenset()
+    is_strict = False
 
     def reference(self, z_q: Float[Tensor, "n d"], prior: Prior) -> Float[Tensor, "n d"]:
         return shuffled(z_q)

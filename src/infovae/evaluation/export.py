@@ -146,7 +146,7 @@ def parts(saved: SavedRun) -> dict[str, Part]:
     fixed = not isinstance(module.decoder, AutoregressiveDecoder)
     half = max(BATCH_SIZES) // 2
     with isolated_stream(torch.device("cpu")):
-        noise, z = torch.rand(half, *saved.image_shape), torch.randn(half, module.prior.latent_dim)
+        noise, z = torch.rand(half, *saved.shape), torch.randn(half, module.prior.latent_dim)
         samples = module.decode(module.prior.sample(half)).mean if fixed else torch.rand_like(noise)
     pixels = torch.cat([samples.nan_to_num().clamp(0, 1), noise])
     chosen = {"encoder": Part(EncoderProgram(module).eval(), "images", ("mean", "variance"), pixels)}

@@ -86,7 +86,7 @@ def fit_prior(cfg: DictConfig) -> None:
     output = Path(cfg.output or saved.folder / FITTED / name)
     _check_output(output, saved.folder if cfg.output is None else output)
     derived = _with_prior(saved, cfg, name, output)
-    if not len(saved.data.splits["validation"].images):
+    if not len(saved.data.splits["validation"].x):
         why = "the run held out no validation images, by which the fit is chosen"
         raise UserError(why, key="run", value=cfg.run, accepted="+override.data.validation_size=NUMBER")
 
@@ -167,7 +167,7 @@ def _with_prior(saved: SavedRun, cfg: DictConfig, name: str, output: Path) -> Di
     derived.run_dir = str(output)
     with torch.random.fork_rng():
         build(cfg.fitted_prior, "fitted_prior", latent_dim=saved.cfg.latent_dim)
-        build_bare_module(derived, saved.image_shape, saved.module.splits)
+        build_bare_module(derived, saved.description)
     return derived
 
 
@@ -181,7 +181,7 @@ def _check_output(output: Path, inside: Path) -> None:
 
 def _write(output: Path, saved: SavedRun, derived: DictConfig, summary: dict[str, Any]) -> None:
     """Write the derived run; ``config.yaml``, which makes a folder a run, comes last."""
-    content = {"state_dict": saved.module.cpu().state_dict(), "ImageData": saved.data.state_dict()}
+    content = {"state_dict": saved.module.cpu().state_dict(), "DataModule": saved.data.state_dict()}
     with disk_errors(f"output={output}"):
         checkpoint = output / "checkpoints" / "last.ckpt"
         WholeCheckpoints(output).save_checkpoint(content, checkpoint)

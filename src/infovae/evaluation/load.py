@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64
 from omegaconf import DictConfig
 from torch import Tensor
 
 from infovae.config.check import check_nodes
-from infovae.data.module import ImageData
+from infovae.data.description import Description, description_in
+from infovae.data.examples import Inputs
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.evaluation.hub import PREFIX, fetched
 from infovae.evaluation.run_config import read_config
@@ -33,17 +35,27 @@ class SavedRun:
         checkpoint: the file that holds the weights.
         cfg: its config.
         module: with the trained weights.
-        image_shape: (channels, height, width) of the images it was trained on.
+        description: what the model was told of its data.
     """
 
     folder: Path
     checkpoint: Path
     cfg: DictConfig
     module: InfoVAE
-    image_shape: tuple[int, int, int]
+    description: Description
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(c, *s) of an example."""
+        return self.description.shape
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """``shape``, under its name in version 0.1."""
+        return self.shape
 
     @cached_property
-    def data(self) -> ImageData:
+    def data(self) -> DataModule:
         """The run's images, split as they were in training; read at first use.
 
         Raises:
@@ -89,19 +101,19 @@ def load(
         check_trusted(cfg, folder)
     check_nodes({name: node for name, node in parts_of(cfg).items() if name != "data"})
     data = None
-    described = _described(content)
+    described = description_in(content)
     if described is None:
         data = _read_data(cfg, path)
-        described = data.image_shape, data.evaluation_splits
-    shape, splits = described
+        described = data.description
     with torch.random.fork_rng():
-        module = build_bare_module(cfg, shape, splits)
-        saved = SavedRun(folder, path, cfg, module, shape)
+        module = build_bare_module(cfg, described)
+        saved = SavedRun(folder, path, cfg, module, described)
         if data:
             saved.__dict__["data"] = data  # of the cached property: don't read them twice
-        # A prior of this package replaces what it takes from images by its weights.
+        # A prior of this package replaces what it takes from the examples by its weights.
         own = is_own_part(cfg.prior.get("_target_"), PARTS["prior"])
-        module.attach_prior(torch.zeros(1, *shape, dtype=torch.uint8) if own else TrainingImages(saved))
+        nothing = Inputs(torch.zeros(1, *described.shape, dtype=torch.uint8), described.values)
+        module.attach_prior(nothing if own else TrainingSplit(saved))
     chosen = _chosen(content, weights, path)
     if path.name == SAFETENSORS:  # has no place for the state of a critic's optimiser
         chosen |= {name: value for name, value in module.state_dict().items() if name.endswith("_extra_state")}
@@ -111,16 +123,25 @@ def load(
 
 
 @dataclass(frozen=True)
-class TrainingImages:
-    """The training images of a run, read when a prior from another package first asks for them."""
+class TrainingSplit:
+    """The training examples of a run, read when a prior from another package first asks for them."""
 
     saved: SavedRun
 
-    def __len__(self) -> int:
-        return len(self.saved.data.splits["train"].images)
+    @property
+    def range(self) -> str:
+        """Where the numbers lie: see :class:`infovae.data.values.Values`."""
+        return self.saved.description.values.range
 
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
-        return self.saved.data.splits["train"].images[positions]
+    def __len__(self) -> int:
+        return len(self.saved.data.inputs("train"))
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Float[Tensor, "m c *s"]:
+        return self.saved.data.inputs("train")[positions]
+
+    def mean(self) -> Float[Tensor, "c *s"]:
+        """Return the mean example."""
+        return self.saved.data.inputs("train").mean()
 
 
 def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) -> dict[str, Any]:
@@ -137,17 +158,7 @@ def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) 
     return chosen
 
 
-def _described(checkpoint: Mapping[str, Any]) -> tuple[tuple[int, int, int], tuple[str, ...]] | None:
-    """Return the shape of a run's images and its evaluation splits; None if the checkpoint doesn't tell them."""
-    match checkpoint.get("ImageData"):
-        case {"image_shape": [int(channels), int(height), int(width)], "evaluation_splits": [*splits]} if min(
-            channels, height, width
-        ) > 0 and all(split in ("validation", "test") for split in splits):
-            return (channels, height, width), tuple(splits)
-    return None
-
-
-def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> ImageData:
+def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> DataModule:
     """Return the images of a run, which may have been made in another folder.
 
     Args:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import torch
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.metrics.metric import Metric, make_metric
 from infovae.model import Model, Observed
 from infovae.pictures import drawing
 from infovae.pictures.picture import Picture, Pixels
 from infovae.streams import isolated_stream
-from infovae.terminal.progress import progress
+from infovae.terminal.progress import progress, shows_bars
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +28,24 @@ class Measured(NamedTuple):
         values: by ``split/name``; vectors as lists.
         reasons: why numbers of a metric are nan, by the metric's name, if that is known.
         seconds: the time that each metric took on all splits, by its name.
+        left: names of the metrics that are yet to be measured.
     """
 
     values: dict[str, Value]
     reasons: dict[str, str]
     seconds: dict[str, float]
+    left: list[str]
 
 
 @torch.no_grad()
 def measure(
     model: Model,
-    data: ImageData,
+    data: DataModule,
     metrics: Mapping[str, Callable[..., Metric]],
     split: str = "test",
     seed: int = 0,
     device: torch.device | str = "cpu",
+    keep: Callable[[Measured], None] = lambda measured: None,
 ) -> Measured:
     """Measure a model on a split; metrics that make sense on any split are measured on the training split, too.
 
@@ -56,6 +59,7 @@ def measure(
         split: ``train``, ``validation`` or ``test``.
         seed: of all random draws.
         device: the model's device.
+        keep: called after each metric with all that was measured until then; metrics that take little come first.
     """
     values: dict[str, Value] = {}
     reasons: dict[str, str] = {}
@@ -70,13 +74,11 @@ def measure(
     def make(key: str) -> Metric:
         return make_metric(key, metrics[key], prior=model.prior, model=model, data=data).to(device)
 
-    def compute(name: str, made: Mapping[str, Metric]) -> None:
-        for key, metric in made.items():
-            log.info("measuring %s on the %s split", key, name)
-            with timed(key), isolated_stream(torch.device(device), seed):
-                values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
-            if metric.reason is not None:
-                reasons[key] = metric.reason
+    def compute(key: str, name: str, metric: Metric) -> None:
+        with timed(key), isolated_stream(torch.device(device), seed):
+            values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
+        if metric.reason is not None:
+            reasons[key] = metric.reason
 
     measured = {key: make(key) for key in metrics}
     trained_on = {key: make(key) for key, metric in measured.items() if metric.of_any_split and split != "train"}
@@ -93,15 +95,23 @@ def measure(
         for key, metric in measured.items():
             with timed(key):
                 metric.observe(observed)
-    compute(split, measured)
-    compute("train", trained_on)
-    return Measured(values, reasons, seconds)
+    left = sorted(metrics, key=lambda key: measured[key].effort)
+    total = sum(metric.effort for metric in measured.values())
+    for key in progress(list(left), lambda key: f"measuring {key}", total, lambda key: measured[key].effort):
+        if not shows_bars():
+            log.info("measuring %s; %d left, about %.0f s", key, len(left), sum(measured[one].effort for one in left))
+        compute(key, split, measured[key])
+        if key in trained_on:
+            compute(key, "train", trained_on[key])
+        left.remove(key)
+        keep(Measured(values, reasons, seconds, left))
+    return Measured(values, reasons, seconds, left)
 
 
 @torch.no_grad()
 def draw(
     model: Model,
-    data: ImageData | None,
+    data: DataModule | None,
     pictures: Mapping[str, Picture],
     split: str = "test",
     seed: int = 0,
@@ -116,7 +126,7 @@ def draw(
 
 
 def observe(
-    model: Model, data: ImageData, split: str, seed: int, device: torch.device | str = "cpu"
+    model: Model, data: DataModule, split: str, seed: int, device: torch.device | str = "cpu"
 ) -> Iterator[Observed]:
     """Yield a split as the model sees it, batch by batch, with the same random codes each time."""
     loader = data.evaluation_loader(split)
@@ -125,6 +135,6 @@ def observe(
     noise = torch.randn(n, model.prior.latent_dim, generator=generator)
     start = 0
     for batch in progress(loader, f"encoding the {split} split"):
-        stop = start + len(batch.images)
+        stop = start + len(batch.x)
         yield drawing.observe_batch(model, batch, noise[start:stop], n, device)
         start = stop

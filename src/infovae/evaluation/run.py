@@ -1,5 +1,6 @@
 """The `evaluate` command: measure and draw trained models, and record the results."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -7,12 +8,12 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from infovae.config.check import check
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.evaluation.load import Weights
 from infovae.evaluation.measure import Measured, draw, measure
 from infovae.evaluation.subjects import Subject, check_subjects, run_folders, subjects
-from infovae.evaluation.table import print_measured
+from infovae.metrics.table import print_measured
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.picture import Pixels
 from infovae.runs.disk import disk_errors
@@ -55,10 +56,12 @@ def evaluate(cfg: DictConfig) -> None:
     for subject in subjects(cfg, run_folders(cfg)):
         if isinstance(subject.model, torch.nn.Module):
             subject.model.to(device)
-        measured = Measured({}, {}, {})
+        keep = partial(_record, subject, cfg, device)
+        measured = Measured({}, {}, {}, [])
         if metrics:
-            measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device)
-        _record(subject, measured, cfg, device)
+            measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device, keep)
+        keep(measured)
+        _print(subject, measured)
         drawn = {}
         if pictures:
             images = _images(subject, cfg) if any(picture.examples for picture in pictures.values()) else None
@@ -68,16 +71,16 @@ def evaluate(cfg: DictConfig) -> None:
             wandb.log_evaluation(subject.results.folder, measured.values, drawn, subject.cfg)
 
 
-def _images(subject: Subject, cfg: DictConfig) -> ImageData:
+def _images(subject: Subject, cfg: DictConfig) -> DataModule:
     data = subject.data()
-    if not len(data.splits[cfg.split].images):
+    if not len(data.splits[cfg.split].x):
         raise UserError(f"split={cfg.split}: {subject.name} has none; accepted: train and test")
     data.batch_size = cfg.batch_size
     return data
 
 
-def _record(subject: Subject, measured: Measured, cfg: DictConfig, device: torch.device) -> None:
-    """Write and print what was measured, with all that the numbers depend on."""
+def _record(subject: Subject, cfg: DictConfig, device: torch.device, measured: Measured) -> None:
+    """Write what was measured until now, with all that the numbers depend on."""
     folder, inside = subject.results
     path = folder / "evaluation.json"
     record = {
@@ -91,14 +94,18 @@ def _record(subject: Subject, measured: Measured, cfg: DictConfig, device: torch
         "device": str(device),
         "metrics": measured.values,
         "seconds": measured.seconds,
+        "not_yet_measured": measured.left,
     }
     with disk_errors(f"results in {folder}"):
         refuse_links(path.parent, inside)
         write_record(path, record)
-    print_measured(subject.name, measured)
+
+
+def _print(subject: Subject, measured: Measured) -> None:
+    print_measured(subject.name, measured.values)
     for metric, reason in measured.reasons.items():
         print(f"nan: {metric}: {reason}")
-    print(f"results: {path}")
+    print(f"results: {subject.results.folder / 'evaluation.json'}")
 
 
 def _save(subject: Subject, drawn: dict[str, Pixels]) -> None:

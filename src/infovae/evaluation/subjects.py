@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from infovae.config.build import build
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.evaluation.load import load
 from infovae.evaluation.run_config import read_config
@@ -50,7 +50,7 @@ class Subject(NamedTuple):
 
     name: str
     model: Model
-    data: Callable[[], ImageData]
+    data: Callable[[], DataModule]
     results: Results
     checkpoint: Path | None
     cfg: DictConfig | None
@@ -111,7 +111,7 @@ def subjects(cfg: DictConfig, folders: list[Path]) -> Iterator[Subject]:
     """Yield the models that the config names, each built when its turn comes."""
     if cfg.get("adapter") is not None:
         data = build_data(cfg)
-        model = build(cfg.adapter, "adapter", image_shape=data.image_shape)
+        model = build(cfg.adapter, "adapter", shape=data.shape)
         results = _results(cfg, Path(cfg.output))
         yield Subject(cfg.adapter.model["_target_"], model, lambda: data, results, None, None)
         return

@@ -17,12 +17,13 @@ PARTS = {
     "divergence": ("infovae.divergences", "torch.optim"),
     "optimizer": ("torch.optim", "infovae.optimizers"),
     "model": ("infovae.objective", "infovae.schedules"),
+    "condition": ("infovae.conditions",),
     "bound": ("infovae.bounds",),
     "module": ("infovae.module",),
 }
 """The parts of a model, and the packages that an untrusted config may take each from."""
 
-OPTIONAL = {"bound", "module"}
+OPTIONAL = {"bound", "condition", "module"}
 """Parts that a run may lack."""
 
 

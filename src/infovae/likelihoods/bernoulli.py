@@ -19,6 +19,8 @@ class Bernoulli(Likelihood):
     cross-entropy, not a log-density. Binarise the data if that matters.
     """
 
+    of = "pixels"
+
     def forward(self, parameters: Float[Tensor, "n c *s"]) -> Distribution:
         return independent(FastBernoulli(logits=parameters, validate_args=False))
 

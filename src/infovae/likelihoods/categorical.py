@@ -59,6 +59,8 @@ class Categorical(Likelihood):
         levels: the number of levels from black to white: 256 for 8-bit images, 2 for binary ones.
     """
 
+    of = "pixels"
+
     def __init__(self, levels: int = 256) -> None:
         super().__init__()
         if levels < 2:

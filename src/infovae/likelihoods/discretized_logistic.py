@@ -70,6 +70,8 @@ class DiscretizedLogistic(Likelihood):
         min_log_scale: the smallest log of the logistic's scale, for pixels in [0, 1].
     """
 
+    of = "pixels"
+
     parameters_per_channel = 2
 
     def __init__(self, min_log_scale: float = -7.0) -> None:

@@ -14,8 +14,8 @@ class Likelihood(nn.Module, ABC):
     An example has shape (c, *s): c channels, and 0 to 3 spatial dimensions.
     """
 
-    of: ClassVar[Literal["numbers", "counts", "tokens"]] = "numbers"
-    """What an entry of the data must be. Pixels in [0, 1] are numbers; counts and tokens are 0, 1, 2, ..."""
+    of: ClassVar[Literal["numbers", "pixels", "counts", "tokens"]] = "numbers"
+    """What an entry of the data must be: any number, one in [0, 1], a count 0, 1, 2, ..., or a token 0, 1, 2, ..."""
 
     parameters_per_channel: int = 1
     """How many numbers the decoder outputs for each entry of each channel."""

@@ -19,7 +19,7 @@ from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.hamiltonian import GeometricPath, hamiltonian_transition
 from infovae.metrics.log_weights import LogLikelihood, concatenate, log_mean_weight, summarise
-from infovae.metrics.metric import ImageMetric
+from infovae.metrics.metric import ExampleMetric
 from infovae.model import Model
 
 ADAPTATION_RATE = 0.1
@@ -145,7 +145,7 @@ def backward_log_likelihood(
     return inverse._replace(value=-inverse.value), (acceptance_sum / len(step_sizes)).mean(dim=0)
 
 
-class AnnealedImportance(ImageMetric):
+class AnnealedImportance(ExampleMetric):
     """log p(x) of the first images of a split by annealed importance sampling, and how far off it may be.
 
     ``annealed_log_likelihood`` and its companions (:func:`log_weights.summarise`) are a lower bound for the split's
@@ -190,15 +190,15 @@ class AnnealedImportance(ImageMetric):
 
     def compute(self) -> dict[str, Tensor]:
         real, lower, upper, acceptance = [], [], [], []
-        for images in self.affordable(self.chunk, "annealed importance sampling"):
+        for images, model in self.affordable(self.chunk, "annealed importance sampling"):
             n = len(images)
             z = self.model.prior.sample(n)
-            simulated = self.model.decode(z).sample()
-            path = self._path(torch.cat([images, simulated]))
+            simulated = model.decode(z).sample()
+            path = self._path(model, torch.cat([images, simulated]))
             step_sizes = adapt_step_sizes(path, self.schedule, self.chains, self.leapfrog_steps, self.target_acceptance)
             forward, accepted = forward_log_likelihood(path, self.schedule, step_sizes, self.leapfrog_steps)
             backward, _ = backward_log_likelihood(
-                self._path(simulated), z, self.schedule, step_sizes[:, :, n:], self.leapfrog_steps
+                self._path(model, simulated), z, self.schedule, step_sizes[:, :, n:], self.leapfrog_steps
             )
             real.append(LogLikelihood(*(part[:n] for part in forward)))
             lower.append(forward.value[n:])
@@ -213,6 +213,6 @@ class AnnealedImportance(ImageMetric):
             measured |= {f"simulated_{name}": value, f"simulated_{name}_standard_error": error}
         return measured
 
-    def _path(self, images: Float[Tensor, "n c h w"]) -> GeometricPath:
-        proposal = self.model.encode(images) if self.start == "posterior" else None
-        return GeometricPath(images, self.model.decode, self.model.prior.distribution(), proposal)
+    def _path(self, model: Model, x: Float[Tensor, "n c *s"]) -> GeometricPath:
+        proposal = model.encode(x) if self.start == "posterior" else None
+        return GeometricPath(x, model.decode, model.prior.distribution(), proposal)

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import require_at_least
 from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.fixed_factor import drawn_factors, fixable
@@ -53,7 +53,7 @@ class BetaVAEScore(FactorMetric):
     names = ("beta_vae_score",)
 
     def __init__(
-        self, data: ImageData, examples: int = 60000, pairs: int = 64, learned: int = 10000, judged: int = 5000
+        self, data: DataModule, examples: int = 60000, pairs: int = 64, learned: int = 10000, judged: int = 5000
     ) -> None:
         super().__init__(data, examples)
         require_at_least(1, pairs=pairs, learned=learned, judged=judged)

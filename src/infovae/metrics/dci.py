@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.factor_metric import FactorMetric, thirds, varying
 from infovae.terminal.progress import progress
@@ -74,7 +74,7 @@ class DCI(FactorMetric):
 
     names = ("dci_disentanglement", "dci_completeness", "dci_error")
 
-    def __init__(self, data: ImageData, examples: int = 10000, trees: int = 30, smallest_leaf: float = 0.01) -> None:
+    def __init__(self, data: DataModule, examples: int = 10000, trees: int = 30, smallest_leaf: float = 0.01) -> None:
         super().__init__(data, examples)
         require_at_least(1, trees=trees)
         if not 0 < smallest_leaf <= 0.5:

@@ -8,7 +8,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError, require_at_least
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
@@ -33,9 +33,9 @@ class FactorMetric(Metric):
     mean: list[Tensor]
     factors: list[Tensor]
 
-    def __init__(self, data: ImageData, examples: int) -> None:
+    def __init__(self, data: DataModule, examples: int) -> None:
         super().__init__()
-        if any(part.factors is None for part in data.splits.values() if len(part.images)):
+        if any(part.factors is None for part in data.splits.values() if len(part.x)):
             raise UserError(
                 f"metrics: {type(self).__name__} needs known factors of variation, and this data set has none; "
                 "accepted: one that has, such as data=sprites"

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.fixed_factor import drawn_factors, fixable
@@ -64,7 +64,7 @@ class FactorVAEScore(FactorMetric):
 
     def __init__(
         self,
-        data: ImageData,
+        data: DataModule,
         examples: int = 60000,
         group: int = 64,
         learned: int = 10000,

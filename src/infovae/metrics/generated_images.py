@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from infovae.data.binarization import Binarization
-from infovae.model import Model
+from infovae.data.module import DataModule
+from infovae.model import Model, conditions_of, given
 from infovae.terminal.progress import progress
 
 PixelKind = Literal["auto", "mean", "drawn"]
@@ -22,16 +24,26 @@ def are_drawn(pixels: PixelKind, binarization: Binarization) -> bool:
     return pixels == "drawn" or (pixels == "auto" and binarization != "none")
 
 
-def generated_images(model: Model, count: int, drawn: bool) -> Iterator[Float[Tensor, "n c h w"]]:
+def training_conditions(model: Model, data: DataModule, count: int) -> Float[Tensor, "n k"] | None:
+    """Return the conditions of the first training examples, again and again; None if the model has no condition."""
+    train, chosen = data.splits["train"], torch.arange(count) % len(data.splits["train"].x)
+    return conditions_of(model, train.labels[chosen], None if train.conditions is None else train.conditions[chosen])
+
+
+def generated_images(
+    model: Model, count: int, drawn: bool, conditions: Float[Tensor, "n k"] | None = None
+) -> Iterator[Float[Tensor, "n c h w"]]:
     """Yield decoded draws z ~ p(z), block by block, with pixels cut to [0, 1].
 
     Args:
         model: the model to decode with.
         count: how many images.
         drawn: whether pixels are drawn from p(x|z), rather than being its mean.
+        conditions: of each image, for a conditional model.
     """
-    blocks = model.prior.sample(count).split(DECODED_AT_ONCE)
-    for z in progress(blocks, "decoding prior draws"):
-        decoded = model.decode(z)
+    z = model.prior.sample(count)
+    for block in progress(torch.arange(count).split(DECODED_AT_ONCE), "decoding prior draws"):
+        own = None if conditions is None else conditions[block].to(z)
+        decoded = given(model, own).decode(z[block])
         pixels: Tensor = decoded.sample() if drawn else decoded.mean
         yield pixels.clamp(0, 1)

@@ -12,7 +12,7 @@ from infovae.metrics.log_weights import Decode
 
 
 class State(NamedTuple):
-    """The positions of c chains for each of n images, with the densities and gradients there.
+    """The positions of c chains for each of n examples, with the densities and gradients there.
 
     Attributes:
         z: positions.
@@ -42,30 +42,30 @@ class GeometricPath:
     """The densities start(z)^(1 - beta) (p(z) p(x|z))^beta, from one that can be sampled to p(z, x).
 
     Attributes:
-        images: x.
+        x: the examples.
         decode: gives p(x|z).
         prior: p(z) with event shape (d,).
         proposal: the start of the path, with batch shape () or (n,); the prior if None.
     """
 
-    images: Float[Tensor, "n *image"]
+    x: Float[Tensor, "n c *s"]
     decode: Decode
     prior: Distribution
     proposal: Distribution | None = None
 
     def sample_start(self, chains: int) -> Float[Tensor, "c n d"]:
-        """Return draws from the start, independent over chains and images."""
+        """Return draws from the start, independent over chains and examples."""
         if self.proposal is not None and self.proposal.batch_shape:
             return self.proposal.sample(torch.Size((chains,)))
-        return (self.proposal or self.prior).sample(torch.Size((chains, len(self.images))))
+        return (self.proposal or self.prior).sample(torch.Size((chains, len(self.x))))
 
     def at(self, z: Float[Tensor, "c n d"]) -> State:
         """Return the densities and gradients at z."""
         # Lightning evaluates in inference mode, which would switch autograd off here too.
         with torch.inference_mode(False), torch.enable_grad():
             z = z.detach().clone().requires_grad_()
-            images = self.images.clone().expand(len(z), *self.images.shape).flatten(0, 1)
-            log_ratio = self.decode(z.flatten(0, 1)).log_prob(images).reshape(z.shape[:2])
+            x = self.x.clone().expand(len(z), *self.x.shape).flatten(0, 1)
+            log_ratio = self.decode(z.flatten(0, 1)).log_prob(x).reshape(z.shape[:2])
             log_start = self.prior.log_prob(z)
             if self.proposal is not None:
                 log_prior, log_start = log_start, self.proposal.log_prob(z)

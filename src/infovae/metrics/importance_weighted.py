@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from infovae.errors import require_at_least
 from infovae.metrics.log_weights import Decode, LogLikelihood, concatenate, log_mean_weight, summarise
-from infovae.metrics.metric import ImageMetric
+from infovae.metrics.metric import ExampleMetric
 from infovae.metrics.pareto import pareto_k, pareto_threshold
 from infovae.model import Model
 
@@ -72,7 +72,7 @@ def importance_weighted_log_likelihood(
     return log_mean_weight(log_importance_weights(images, decode, prior, proposal, samples, chunk))
 
 
-class ImportanceWeighted(ImageMetric):
+class ImportanceWeighted(ExampleMetric):
     """The importance-weighted bound on log p(x) of the first images of a split: see :func:`log_weights.summarise`.
 
     ``..._pareto_k`` is the average k-hat of the images' weights (:func:`pareto.pareto_k`), ``..._unreliable`` the share
@@ -103,10 +103,10 @@ class ImportanceWeighted(ImageMetric):
     def compute(self) -> dict[str, Tensor]:
         prior, parts, tails = self.model.prior.distribution(), [], []
         # One image at a time: the draws then depend on nothing but their order.
-        for image in self.affordable(1, "importance weights"):
-            posterior = self.model.encode(image)
+        for image, model in self.affordable(1, "importance weights"):
+            posterior = model.encode(image)
             if (posterior.variance > 0).all():
-                weights = log_importance_weights(image, self.model.decode, prior, posterior, self.samples, self.chunk)
+                weights = log_importance_weights(image, model.decode, prior, posterior, self.samples, self.chunk)
                 parts.append(log_mean_weight(weights))
                 tails.append(pareto_k(weights))
                 continue

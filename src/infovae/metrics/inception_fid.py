@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError, require_at_least
-from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images
+from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images, training_conditions
 from infovae.metrics.metric import Metric
 from infovae.model import Model, Observed
 
@@ -71,7 +71,7 @@ class InceptionFID(Metric):
     def __init__(
         self,
         model: Model,
-        data: ImageData,
+        data: DataModule,
         samples: int = 10000,
         pixels: PixelKind = "auto",
         weights: str | None = None,
@@ -81,11 +81,12 @@ class InceptionFID(Metric):
         path = weights_file(weights)
         self.fid = FrechetInceptionDistance(FEATURES, normalize=True, feature_extractor_weights_path=str(path))
         self.model = model
+        self.data = data
         self.samples = samples
         self.drawn = are_drawn(pixels, data.binarization)
 
     def observe(self, observed: Observed) -> None:
-        self.update(observed.images)
+        self.update(observed.x)
 
     def update(self, images: Float[Tensor, "n c h w"]) -> None:
         """Take in real images."""
@@ -97,7 +98,9 @@ class InceptionFID(Metric):
         if self.fid.real_features_num_samples < 2:
             self.reason = "FID needs at least two real images"
             return {"inception_fid": torch.tensor(torch.nan)}
-        for images in generated_images(self.model, self.samples, self.drawn):
+        for images in generated_images(
+            self.model, self.samples, self.drawn, training_conditions(self.model, self.data, self.samples)
+        ):
             self.fid.update(as_colour(images), real=False)
         return {"inception_fid": self.fid.compute()}
 

@@ -41,17 +41,19 @@ class InferenceGap(Metric):
         super().__init__()
         if model.prior.latent_dim != 1:
             raise ArgumentError("latent_dim", model.prior.latent_dim, "latent_dim=1", "quadrature is over a line")
+        if getattr(model, "condition", None) is not None:
+            raise ArgumentError("condition", "a condition", "condition=none", "p(x) would be another under each one")
         require_at_least(100, nodes=nodes)
         self.add_state("seen", [], dist_reduce_fx="cat")
         self.model = model
         self.nodes = nodes
 
     def observe(self, observed: Observed) -> None:
-        self.update(observed.images)
+        self.update(observed.x)
 
-    def update(self, images: Tensor) -> None:
-        """Take in a batch of images."""
-        self.seen.append(images)
+    def update(self, x: Tensor) -> None:
+        """Take in a batch of examples."""
+        self.seen.append(x)
 
     def compute(self) -> dict[str, Tensor]:
         images, counts = torch.cat(list(self.seen)).unique(dim=0, return_counts=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.errors import ArgumentError, UserError, reason_of, require_at_least
-from infovae.model import Model, Observed
+from infovae.model import Model, Observed, given
 from infovae.priors.prior import Prior
 from infovae.terminal.progress import progress
 
@@ -26,7 +26,7 @@ class Metric(torchmetrics.Metric, ABC):
     Every process therefore measures everything, and nothing is left to reduce.
 
     A constructor names the parts that it needs: ``prior`` is p(z), ``model`` the :class:`infovae.model.Model`, ``data``
-    the :class:`infovae.data.module.ImageData`. The config sets all other arguments.
+    the :class:`infovae.data.module.DataModule`. The config sets all other arguments.
     """
 
     full_state_update = False
@@ -36,6 +36,9 @@ class Metric(torchmetrics.Metric, ABC):
 
     compares_with_training: ClassVar[bool] = False
     """Whether the metric must also see the training split (``observe_training``). Evaluation alone can do that."""
+
+    effort: float = 1
+    """About how many seconds it takes on 10,000 digits. Evaluation begins with what takes least."""
 
     reason: str | None = None
     """Why a number is nan, where the metric knows."""
@@ -87,17 +90,18 @@ class CodeMetric(Metric):
         """Take in the codes of one batch."""
 
 
-class ImageMetric(Metric):
-    """Measure the model on the first images of a split. Such metrics are costly and skip the training split.
+class ExampleMetric(Metric):
+    """Measure the model on the first examples of a split. Such metrics are costly and skip the training split.
 
     Args:
         model: the model to measure.
-        images: how many images to measure, at most; None measures as many as ``seconds`` allow.
-        seconds: the time limit where ``images`` is None. At least two images are measured.
+        images: how many examples to measure, at most; None measures as many as ``seconds`` allow.
+        seconds: the time limit where ``images`` is None. At least two examples are measured.
     """
 
     of_any_split = False
     first: list[Tensor]
+    conditions: list[Tensor]
 
     def __init__(self, model: Model, images: int | None, seconds: float) -> None:
         super().__init__()
@@ -106,27 +110,35 @@ class ImageMetric(Metric):
         if not seconds > 0:
             raise ArgumentError("seconds", seconds, "values above 0", "no time to measure")
         self.add_state("first", [], dist_reduce_fx="cat")
+        self.add_state("conditions", [], dist_reduce_fx="cat")
         self.model = model
         self.images = images
         self.seconds = seconds
+        self.effort = seconds
 
     def observe(self, observed: Observed) -> None:
-        self.update(observed.images)
+        self.update(observed.x, observed.conditions)
 
-    def update(self, images: Float[Tensor, "n c h w"]) -> None:
-        """Take in a batch of images, pixels in [0, 1]."""
-        missing = len(images) if self.images is None else self.images - sum(map(len, self.first))
+    def update(self, x: Float[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None = None) -> None:
+        """Take in a batch of examples, and what the model is conditioned on."""
+        missing = len(x) if self.images is None else self.images - sum(map(len, self.first))
         if missing > 0:
-            self.first.append(images[:missing])
+            self.first.append(x[:missing])
+            if conditions is not None:
+                self.conditions.append(conditions[:missing])
 
-    def affordable(self, block: int, title: str) -> Iterator[Float[Tensor, "b c h w"]]:
-        """Yield the images, ``block`` at a time: all of a fixed number, else as many as the time limit allows."""
+    def affordable(self, block: int, title: str) -> Iterator[tuple[Float[Tensor, "b c *s"], Model]]:
+        """Yield the examples, ``block`` at a time: all of a fixed number, else as many as the time limit allows.
+
+        The model comes with them, under their conditions.
+        """
         end, done = perf_counter() + self.seconds, 0
-        for images in progress(torch.cat(list(self.first)).split(block), title):
+        conditions = torch.cat(list(self.conditions)).split(block) if self.conditions else None
+        for number, x in enumerate(progress(torch.cat(list(self.first)).split(block), title)):
             if self.images is None and done >= 2 and perf_counter() > end:
                 return
-            yield images
-            done += len(images)
+            yield x, given(self.model, None if conditions is None else conditions[number])
+            done += len(x)
 
 
 def make_metric(name: str, factory: Callable[..., Metric], **available: Any) -> Metric:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import require_at_least
 from infovae.metrics.factor_metric import FactorMetric, gap
 
@@ -60,7 +60,7 @@ class MIG(FactorMetric):
 
     names = ("mig",)
 
-    def __init__(self, data: ImageData, examples: int = 60000, bins: int = 20) -> None:
+    def __init__(self, data: DataModule, examples: int = 60000, bins: int = 20) -> None:
         super().__init__(data, examples)
         require_at_least(2, bins=bins)
         self.bins = bins

@@ -1,12 +1,13 @@
 """The ELBO with its two terms, and the squared error of reconstructions."""
 
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.log_weights import bits_per_dimension
 from infovae.metrics.metric import Metric
-from infovae.model import Model, Observed
+from infovae.model import Model, Observed, given
 from infovae.objective import rate
 
 
@@ -39,14 +40,14 @@ class Reconstruction(Metric):
 
     def update(self, observed: Observed) -> None:
         """Take in a batch."""
-        images, codes = observed.images, observed.codes
-        likelihood = self.model.decode(codes.z)
-        from_mean = self.model.decode(codes.mean).mean
-        self.dimensions = images[0].numel()
-        self.reconstruction.append(-likelihood.log_prob(images).double())
-        self.rate.append(rate(self.model.encode(images), self.model.prior.distribution(), codes.z).double())
-        self.squared_error.append((likelihood.mean - images).square().flatten(1).sum(dim=1).double())
-        self.squared_error_of_mean_code.append((from_mean - images).square().flatten(1).sum(dim=1).double())
+        x, codes, model = observed.x, observed.codes, given(self.model, observed.conditions)
+        likelihood = model.decode(codes.z)
+        from_mean = model.decode(codes.mean).mean
+        self.dimensions = x[0].numel()
+        self.reconstruction.append(-likelihood.log_prob(x).double())
+        self.rate.append(rate(model.encode(x), model.prior.distribution(), codes.z).double())
+        self.squared_error.append(_squared_error(likelihood.mean, x))
+        self.squared_error_of_mean_code.append(_squared_error(from_mean, x))
 
     def compute(self) -> dict[str, Tensor]:
         terms = {
@@ -59,3 +60,8 @@ class Reconstruction(Metric):
             measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
         measured["elbo_bits_per_dimension"] = bits_per_dimension(measured["elbo"], self.dimensions)
         return measured
+
+
+def _squared_error(mean: Float[Tensor, "n c *s"], x: Float[Tensor, "n c *s"]) -> Float64[Tensor, " n"]:
+    """Return the squared error of each example; a missing entry, NaN, has none."""
+    return torch.where(x.isnan(), 0.0, mean - x).square().flatten(1).sum(dim=1).double()

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from infovae.classifier.command import training_command
 from infovae.classifier.store import Judge, data_hash, load_classifier
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.class_mismatch import class_histogram, class_mismatch
 from infovae.metrics.frechet_distance import frechet_distance
-from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images
+from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images, training_conditions
 from infovae.metrics.kernel_distance import kernel_distance
 from infovae.metrics.metric import Metric
 from infovae.metrics.precision_recall_density_coverage import Overlap, precision_recall_density_coverage
@@ -69,7 +69,7 @@ class SampleQuality(Metric):
     def __init__(
         self,
         model: Model,
-        data: ImageData,
+        data: DataModule,
         samples: int = 10000,
         pixels: PixelKind = "auto",
         k: int = 5,
@@ -93,7 +93,7 @@ class SampleQuality(Metric):
         self.classifier = None if self.judge is None else self.judge.classifier
 
     def observe(self, observed: Observed) -> None:
-        self.update(observed.images)
+        self.update(observed.x)
 
     def update(self, images: Float[Tensor, "n c h w"]) -> None:
         """Take in real images."""
@@ -105,7 +105,11 @@ class SampleQuality(Metric):
         if self.judge is None:
             return dict.fromkeys(REPORTED, torch.tensor(torch.nan))
         real = torch.cat(list(self.features))
-        generated = self._embed(generated_images(self.model, self.samples, self.drawn))
+        generated = self._embed(
+            generated_images(
+                self.model, self.samples, self.drawn, training_conditions(self.model, self.data, self.samples)
+            )
+        )
         training = self._embed(self._training_images())
         measured = {"classifier_accuracy": torch.tensor(self.judge.accuracy)}
         measured |= self._mismatch(generated) | self._distances(generated, real)
@@ -145,8 +149,8 @@ class SampleQuality(Metric):
     def _training_images(self) -> Iterator[Tensor]:
         missing = self.samples
         for batch in self.data.evaluation_loader("train", shared=False):
-            yield batch.images[:missing]
-            missing -= len(batch.images)
+            yield batch.x[:missing]
+            missing -= len(batch.x)
             if missing <= 0:
                 return
 
@@ -160,7 +164,7 @@ class SampleQuality(Metric):
         return self.classifier.classes
 
 
-def _find(data: ImageData, folder: str) -> tuple[Judge | None, str | None]:
+def _find(data: DataModule, folder: str) -> tuple[Judge | None, str | None]:
     """Return the data set's classifier, or None and the reason, with the command that trains one."""
     if len(data.splits["test"].labels.unique()) < 2:
         return None, _warned("the images of this data set all have one label")

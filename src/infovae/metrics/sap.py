@@ -9,7 +9,7 @@ from sklearn.multiclass import OneVsOneClassifier
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
 from infovae.metrics.factor_metric import FactorMetric, gap, thirds, varying
 from infovae.terminal.progress import progress
@@ -86,7 +86,7 @@ class SAP(FactorMetric):
 
     names = ("sap",)
 
-    def __init__(self, data: ImageData, examples: int = 10000, categorical: Sequence[int] = (0,)) -> None:
+    def __init__(self, data: DataModule, examples: int = 10000, categorical: Sequence[int] = (0,)) -> None:
         super().__init__(data, examples)
         if any(position < 0 for position in categorical):
             raise ArgumentError("categorical", list(categorical), "positions of factors, from 0", "a position below 0")

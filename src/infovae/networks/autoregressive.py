@@ -17,7 +17,7 @@ from infovae.streams import isolated_stream
 class AutoregressiveDecoder(Decoder):
     """A decoder that predicts each pixel from those before it: row by row, and within a pixel channel by channel."""
 
-    image_shape: tuple[int, int, int]
+    shape: tuple[int, int, int]
 
     @abstractmethod
     def forward(self, images: Float[Tensor, "n c h w"], z: Float[Tensor, "n d"]) -> Float[Tensor, "n k h w"]:
@@ -54,7 +54,7 @@ class Autoregressive(Distribution):
         self.decoder = decoder
         self.z = z
         self.likelihood = likelihood
-        super().__init__(torch.Size(z.shape[:1]), torch.Size(decoder.image_shape), validate_args=False)
+        super().__init__(torch.Size(z.shape[:1]), torch.Size(decoder.shape), validate_args=False)
 
     @property
     def mean(self) -> Tensor:

@@ -28,12 +28,12 @@ class ConvEncoder(nn.Module):
     """Halve each side of a signal, an image or a volume once for each entry of ``channels``."""
 
     def __init__(
-        self, image_shape: Sequence[int], outputs: int, channels: Sequence[int] = (64, 128), hidden: int = 1024
+        self, shape: Sequence[int], outputs: int, channels: Sequence[int] = (64, 128), hidden: int = 1024
     ) -> None:
         super().__init__()
         _check(channels, hidden)
-        convolution = CONVOLUTIONS[check_spatial(image_shape)]
-        image_channels, *sides = image_shape
+        convolution = CONVOLUTIONS[check_spatial(shape)]
+        image_channels, *sides = shape
         shrink = 2 ** len(channels)
         if min(sides) < shrink:
             size = "x".join(map(str, sides))
@@ -66,15 +66,15 @@ class ConvDecoder(Decoder):
     def __init__(
         self,
         latent_dim: int,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         parameters_per_channel: int,
         channels: Sequence[int] = (64, 128),
         hidden: int = 1024,
     ) -> None:
         super().__init__()
         _check(channels, hidden)
-        transposed = TRANSPOSED[check_spatial(image_shape)]
-        output_channels, *self.sides = parameter_shape(image_shape, parameters_per_channel)
+        transposed = TRANSPOSED[check_spatial(shape)]
+        output_channels, *self.sides = parameter_shape(shape, parameters_per_channel)
         grow = 2 ** len(channels)
         start = (channels[-1], *(math.ceil(side / grow) for side in self.sides))
         layers: list[nn.Module] = []

@@ -23,7 +23,7 @@ class Decoder(nn.Module, ABC):
         return likelihood(self(z))
 
 
-def parameter_shape(image_shape: Sequence[int], parameters_per_channel: int) -> tuple[int, ...]:
+def parameter_shape(shape: Sequence[int], parameters_per_channel: int) -> tuple[int, ...]:
     """Return the shape (k, *s) of the likelihood's parameters; number j belongs to channel j mod c of the example."""
-    channels, *spatial = image_shape
+    channels, *spatial = shape
     return parameters_per_channel * channels, *spatial

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,23 +11,30 @@ from torch import Tensor, nn
 from infovae.errors import ArgumentError
 from infovae.networks.decoder import Decoder, parameter_shape
 
+Activation = Literal["relu", "tanh"]
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
-def perceptron(sizes: Sequence[int]) -> nn.Sequential:
-    """Return linear layers of the given sizes with ReLU between them."""
+
+def perceptron(sizes: Sequence[int], activation: Activation = "relu") -> nn.Sequential:
+    """Return linear layers of the given sizes with an activation between them."""
     if min(sizes) < 1:
         raise ArgumentError("hidden", list(sizes[1:-1]), "lists of whole numbers of at least 1")
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        layers += [nn.Linear(inputs, outputs), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])
 
 
 class MLPEncoder(nn.Module):
     """Flatten an example of any shape, and map [0, 1], the range of pixels, to [-1, 1], which trains faster."""
 
-    def __init__(self, image_shape: Sequence[int], outputs: int, hidden: Sequence[int]) -> None:
+    flattens = True
+
+    def __init__(
+        self, shape: Sequence[int], outputs: int, hidden: Sequence[int], activation: Activation = "relu"
+    ) -> None:
         super().__init__()
-        self.layers = perceptron([math.prod(image_shape), *hidden, outputs])
+        self.layers = perceptron([math.prod(shape), *hidden, outputs], activation)
 
     def forward(self, images: Float[Tensor, "n *s"]) -> Float[Tensor, "n k"]:
         parameters: Tensor = self.layers(2 * images.flatten(1) - 1)
@@ -37,11 +45,16 @@ class MLPDecoder(Decoder):
     """Mirror the encoder."""
 
     def __init__(
-        self, latent_dim: int, image_shape: Sequence[int], parameters_per_channel: int, hidden: Sequence[int]
+        self,
+        latent_dim: int,
+        shape: Sequence[int],
+        parameters_per_channel: int,
+        hidden: Sequence[int],
+        activation: Activation = "relu",
     ) -> None:
         super().__init__()
-        self.output_shape = parameter_shape(image_shape, parameters_per_channel)
-        self.layers = perceptron([latent_dim, *hidden, math.prod(self.output_shape)])
+        self.output_shape = parameter_shape(shape, parameters_per_channel)
+        self.layers = perceptron([latent_dim, *hidden, math.prod(self.output_shape)], activation)
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n *s"]:
         parameters: Tensor = self.layers(z)

@@ -29,7 +29,7 @@ class PixelCNNDecoder(AutoregressiveDecoder):
 
     Args:
         latent_dim: d.
-        image_shape: (c, h, w).
+        shape: (c, h, w).
         parameters_per_channel: the likelihood's number of parameters per pixel and channel.
         depth: the number of layers.
         width: the number of features of each of the two stacks, shared out over the image's channels.
@@ -41,7 +41,7 @@ class PixelCNNDecoder(AutoregressiveDecoder):
     def __init__(
         self,
         latent_dim: int,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         parameters_per_channel: int,
         depth: int = 5,
         width: int = 32,
@@ -49,8 +49,8 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         context_channels: int = 0,
     ) -> None:
         super().__init__()
-        check_spatial(image_shape, 2, 2)
-        channels, height, columns = image_shape
+        check_spatial(shape, 2, 2)
+        channels, height, columns = shape
         if depth < 1:
             raise ArgumentError("depth", depth, "whole numbers of at least 1")
         if width < channels:
@@ -59,7 +59,7 @@ class PixelCNNDecoder(AutoregressiveDecoder):
             raise ArgumentError("kernel_size", kernel_size, "odd numbers of at least 3")
         if context_channels < 0:
             raise ArgumentError("context_channels", context_channels, "whole numbers of at least 0")
-        self.image_shape = (channels, height, columns)
+        self.shape = (channels, height, columns)
         context_shape = (context_channels, height, columns) if context_channels else (latent_dim, 1, 1)
         self.context = nn.Sequential(
             nn.Linear(latent_dim, math.prod(context_shape)) if context_channels else nn.Identity(),
@@ -71,7 +71,7 @@ class PixelCNNDecoder(AutoregressiveDecoder):
             [GatedLayer(image, features, context_shape[0], reach, "A")]
             + [GatedLayer(features, features, context_shape[0], reach, "B") for _ in range(depth - 1)]
         )
-        parameters = torch.arange(parameter_shape(image_shape, parameters_per_channel)[0]) % channels
+        parameters = torch.arange(parameter_shape(shape, parameters_per_channel)[0]) % channels
         self.head = nn.Sequential(
             nn.ReLU(),
             MaskedConv2d(features, features, 0, "B"),
@@ -94,7 +94,7 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         The vertical stack runs once for each row, on the few rows of each layer that it sees. The horizontal stack runs
         once for each pixel and channel, on the features of the pixels to the left.
         """
-        channels, height, width = self.image_shape
+        channels, height, width = self.shape
         layers, conditions = self._layers(), self._conditions(z)
         windows = [z.new_zeros(len(z), layer.inputs, layer.rows, width) for layer in layers]
         # The border above the image is grey: 0 after scaling.
@@ -112,7 +112,7 @@ class PixelCNNDecoder(AutoregressiveDecoder):
 
     def _generate_row(self, from_above: list[Tensor], draw: Callable[[Tensor], Tensor]) -> Float[Tensor, "n c 1 w"]:
         """Draw a row, given the vertical stack's input to the horizontal one in each layer."""
-        channels, _, width = self.image_shape
+        channels, _, width = self.shape
         layers = self._layers()
         row = from_above[0].new_zeros(len(from_above[0]), channels, 1, width)
         features = [layer.pad_columns(row.new_zeros(len(row), layer.inputs, 1, width)) for layer in layers]
@@ -133,4 +133,4 @@ class PixelCNNDecoder(AutoregressiveDecoder):
     def _conditions(self, z: Float[Tensor, "n d"]) -> list[Tensor]:
         """Return the term that each layer adds to its gates, (n, e, h, w)."""
         context = self.context(z)
-        return [layer.condition(context).expand(-1, -1, *self.image_shape[1:]) for layer in self._layers()]
+        return [layer.condition(context).expand(-1, -1, *self.shape[1:]) for layer in self._layers()]

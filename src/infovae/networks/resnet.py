@@ -22,19 +22,19 @@ class ResnetEncoder(nn.Module):
     """Residual blocks at every resolution, from the example's own down to sides of at most 8.
 
     Args:
-        image_shape: (c, *s), with 1 to 3 spatial dimensions.
+        shape: (c, *s), with 1 to 3 spatial dimensions.
         outputs: k.
         widths: channels at each resolution; further resolutions repeat the last number.
         blocks: the number of blocks at each resolution.
     """
 
     def __init__(
-        self, image_shape: Sequence[int], outputs: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 1
+        self, shape: Sequence[int], outputs: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 1
     ) -> None:
         super().__init__()
-        dimensions = check_spatial(image_shape)
+        dimensions = check_spatial(shape)
         convolution = CONVOLUTIONS[dimensions]
-        channels, *sides = image_shape
+        channels, *sides = shape
         stages = _stages(sides, widths, blocks)
         before = stages[0][0]
         layers: list[nn.Module] = [convolution(channels, before, 3, padding=1)]
@@ -60,7 +60,7 @@ class ResnetDecoder(Decoder):
 
     Args:
         latent_dim: d.
-        image_shape: (c, *s), with 1 to 3 spatial dimensions.
+        shape: (c, *s), with 1 to 3 spatial dimensions.
         parameters_per_channel: the likelihood's number of parameters per entry.
         widths: channels at each resolution, from the example's own down, as in the encoder.
         blocks: the number of blocks at each resolution.
@@ -69,15 +69,15 @@ class ResnetDecoder(Decoder):
     def __init__(
         self,
         latent_dim: int,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         parameters_per_channel: int,
         widths: Sequence[int] = (32, 64, 128),
         blocks: int = 1,
     ) -> None:
         super().__init__()
-        dimensions = check_spatial(image_shape)
+        dimensions = check_spatial(shape)
         convolution = CONVOLUTIONS[dimensions]
-        channels, *sides = parameter_shape(image_shape, parameters_per_channel)
+        channels, *sides = parameter_shape(shape, parameters_per_channel)
         stages = _stages(sides, widths, blocks)[::-1]
         before, coarsest = stages[0]
         layers: list[nn.Module] = [

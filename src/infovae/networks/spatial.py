@@ -20,5 +20,5 @@ def check_spatial(shape: Sequence[int], least: int = 1, most: int = 3) -> int:
     if not least <= dimensions <= most:
         suited = "1 spatial dimension" if most == 1 else f"{least} to {most} spatial dimensions"
         suited = f"{most} spatial dimensions" if least == most > 1 else suited
-        raise ArgumentError("image_shape", list(shape), f"examples of {suited}, or network=mlp for any shape")
+        raise ArgumentError("shape", list(shape), f"examples of {suited}, or network=mlp for any shape")
     return dimensions

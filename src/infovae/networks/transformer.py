@@ -15,7 +15,7 @@ class TransformerEncoder(nn.Module):
     """Attend over all positions, and read the code off their average.
 
     Args:
-        image_shape: (c, length).
+        shape: (c, length).
         outputs: k.
         width: features of each position.
         depth: the number of layers.
@@ -28,7 +28,7 @@ class TransformerEncoder(nn.Module):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         outputs: int,
         width: int = 64,
         depth: int = 2,
@@ -36,7 +36,7 @@ class TransformerEncoder(nn.Module):
         vocabulary: int | None = None,
     ) -> None:
         super().__init__()
-        channels, length = _check(image_shape, width, depth, heads)
+        channels, length = _check(shape, width, depth, heads)
         if vocabulary is not None and channels != 1:
             raise ArgumentError("vocabulary", vocabulary, "null", f"tokens have 1 channel, and these data {channels}")
         self.is_tokens = vocabulary is not None
@@ -56,7 +56,7 @@ class TransformerDecoder(Decoder):
 
     Args:
         latent_dim: d.
-        image_shape: (c, length).
+        shape: (c, length).
         parameters_per_channel: the likelihood's number of parameters per entry.
         width: features of each position.
         depth: the number of layers.
@@ -69,15 +69,15 @@ class TransformerDecoder(Decoder):
     def __init__(
         self,
         latent_dim: int,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         parameters_per_channel: int,
         width: int = 64,
         depth: int = 2,
         heads: int = 4,
     ) -> None:
         super().__init__()
-        _, length = _check(image_shape, width, depth, heads)
-        channels, *_ = parameter_shape(image_shape, parameters_per_channel)
+        _, length = _check(shape, width, depth, heads)
+        channels, *_ = parameter_shape(shape, parameters_per_channel)
         self.embed = nn.Linear(latent_dim, width)
         self.positions = nn.Parameter(torch.randn(length, width))
         self.layers = _layers(width, depth, heads)

@@ -10,20 +10,20 @@ from PIL import Image
 from torch import Tensor
 
 from infovae.codes import Codes, joined
-from infovae.data.loader import Batch, ImageLoader
-from infovae.model import Model, Observed, sample_codes
+from infovae.data.loader import Batch, Loader
+from infovae.model import Model, Observed, conditions_of, given, sample_codes
 from infovae.pictures.picture import Picture, Pixels
 from infovae.runs.files import write_whole
 from infovae.streams import EVALUATION_SEED, isolated_stream
 
 
-def first_batches(loader: ImageLoader, pictures: Mapping[str, Picture]) -> list[Batch]:
+def first_batches(loader: Loader, pictures: Mapping[str, Picture]) -> list[Batch]:
     """Return the first batches of a split: enough for the examples that the pictures want, and at least one."""
     wanted = max((picture.examples for picture in pictures.values()), default=0)
     batches: list[Batch] = []
     for batch in loader:
         batches.append(batch)
-        if sum(len(taken.images) for taken in batches) >= wanted:
+        if sum(len(taken.x) for taken in batches) >= wanted:
             break
     return batches
 
@@ -51,7 +51,8 @@ def draw_pictures(
     drawn: dict[str, Pixels] = {}
     for name, picture in pictures.items():
         with isolated_stream(device, seed):
-            pixels = picture.draw(model, observed.take(slice(picture.examples)))
+            seen = observed.take(slice(picture.examples))
+            pixels = picture.draw(given(model, seen.conditions), seen)
         if pixels is not None:
             drawn[name] = pixels
     return drawn
@@ -68,9 +69,11 @@ def observe_batch(
     model: Model, batch: Batch, noise: Float[Tensor, "n d"], dataset_size: int, device: torch.device | str
 ) -> Observed:
     """Return a batch as a model sees it; noise and dataset_size as for :func:`infovae.model.sample_codes`."""
-    images = batch.images.to(device)
+    x, labels = batch.x.to(device), batch.labels.to(device)
     factors = None if batch.factors is None else batch.factors.to(device)
-    return Observed(images, batch.labels.to(device), sample_codes(model, images, noise, dataset_size), factors)
+    columns = None if batch.conditions is None else batch.conditions.to(device)
+    conditions = conditions_of(model, labels, columns)
+    return Observed(x, labels, sample_codes(given(model, conditions), x, noise, dataset_size), factors, conditions)
 
 
 def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Observed:
@@ -78,13 +81,15 @@ def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Ob
     if not batches:
         nothing = torch.empty(0, model.prior.latent_dim, device=device)
         return Observed(nothing, nothing[:, 0].long(), Codes(nothing, nothing, nothing, 0))
-    sizes = [len(batch.images) for batch in batches]
+    sizes = [len(batch.x) for batch in batches]
     noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
     parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]
     factors = [part.factors for part in parts if part.factors is not None]
+    conditions = [part.conditions for part in parts if part.conditions is not None]
     return Observed(
-        images=torch.cat([part.images for part in parts]),
+        x=torch.cat([part.x for part in parts]),
         labels=torch.cat([part.labels for part in parts]),
         codes=joined([part.codes for part in parts]),
         factors=torch.cat(factors) if factors else None,
+        conditions=torch.cat(conditions) if conditions else None,
     )

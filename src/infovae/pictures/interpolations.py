@@ -67,7 +67,7 @@ class Interpolations(Picture):
         self.steps = steps
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        images, _, codes, _ = finite(observed)
+        images, _, codes, *_ = finite(observed)
         pairs = len(images) // 2
         if not pairs:
             return None

@@ -22,9 +22,9 @@ class Reconstructions(Picture):
         self.pairs = pairs
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        if not len(observed.images):
+        if not len(observed.x):
             return None
         reconstructions = model.decode(observed.codes.z).mean
-        images = torch.stack([observed.images.to(reconstructions), reconstructions], dim=1).flatten(0, 1)
-        pairs = min(self.pairs, len(observed.images))
+        images = torch.stack([observed.x.to(reconstructions), reconstructions], dim=1).flatten(0, 1)
+        pairs = min(self.pairs, len(observed.x))
         return labelled_grid(images, 2 * pairs, column_labels=["$x$", r"$\hat{x}$"] * pairs)

@@ -1,13 +1,15 @@
 """Draw a grid of decoded prior draws."""
 
 from infovae.errors import require_at_least
-from infovae.model import Model, Observed
+from infovae.model import Model, Observed, given
 from infovae.pictures.canvas import image_grid
 from infovae.pictures.picture import Picture, Pixels
 
 
 class Samples(Picture):
     """E[x|z] for draws z ~ p(z), the same each time, so that epochs compare.
+
+    A model that is conditioned on labels draws a row for each class.
 
     Args:
         rows: of the square grid.
@@ -19,4 +21,7 @@ class Samples(Picture):
         self.rows = rows
 
     def draw(self, model: Model, observed: Observed) -> Pixels:
-        return image_grid(model.decode(model.prior.sample(self.rows**2)).mean, self.rows)
+        condition = getattr(model, "condition", None)
+        conditions = None if condition is None else condition.spread(self.rows, self.rows)
+        z = model.prior.sample(self.rows**2)
+        return image_grid(given(model, None if conditions is None else conditions.to(z)).decode(z).mean, self.rows)

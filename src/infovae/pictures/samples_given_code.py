@@ -28,6 +28,6 @@ class SamplesGivenCode(Picture):
         if not known.any():
             return None
         samples = model.decode(observed.codes.z[known]).sample(torch.Size((self.samples,)))
-        rows = torch.cat([observed.images[known].to(samples)[None], samples]).transpose(0, 1)
+        rows = torch.cat([observed.x[known].to(samples)[None], samples]).transpose(0, 1)
         labels = ["$x$", *[""] * self.samples]
         return labelled_grid(rows.flatten(0, 1), 1 + self.samples, "draws from p(x|z), one z a row", (), labels)

@@ -5,23 +5,30 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from infovae.errors import ArgumentError
 
 Encode = Callable[[Tensor], Distribution]
-"""A function from images in [0, 1], (n, c, h, w), to q(z|x)."""
+"""A function from examples, (n, c, *s), to q(z|x)."""
 
 
 @runtime_checkable
-class Images(Protocol):
-    """Images as bytes: a tensor, or files that are read by indexing."""
+class TrainingInputs(Protocol):
+    """The training examples as the model sees them, read by indexing."""
+
+    @property
+    def range(self) -> str:
+        """Where their numbers lie: ``unit`` for [0, 1], ``real``, ``positive``, or ``tokens``."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]: ...
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Float[Tensor, "m c *s"]: ...
+
+    def mean(self) -> Float[Tensor, "c *s"]:
+        """Return the mean example."""
 
 
 class Prior(nn.Module, ABC):
@@ -42,12 +49,12 @@ class Prior(nn.Module, ABC):
             raise ArgumentError("latent_dim", latent_dim, "whole numbers of at least 1")
         self.latent_dim = latent_dim
 
-    def attach(self, encode: Encode, images: Images) -> None:
+    def attach(self, encode: Encode, inputs: TrainingInputs) -> None:
         """Give the encoder to a prior that is built from it; the model calls this once, before its optimiser exists.
 
         Args:
             encode: returns q(z|x), with gradient.
-            images: the training split.
+            inputs: the training split.
         """
 
     @abstractmethod

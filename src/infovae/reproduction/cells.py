@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -127,4 +128,6 @@ def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -
     # overrides of an earlier one belong to other cells.
     record = OmegaConf.to_yaml({"hydra": {"overrides": {"hydra": [], "task": []}}})
     write_whole(folder / "multirun.yaml", record, inside=folder)
+    if sys.stderr.isatty() and not launcher:  # of several cells at a time, bars would run into each other
+        overrides = laid_over(overrides, ["trainer.enable_progress_bar=true"])
     run_script("train", "-m", *overrides, *launcher, f"sweep.resume={folder}")

@@ -50,27 +50,28 @@ class Method(NamedTuple):
     def __str__(self) -> str:
         if self.divergence == "–":
             return self.objective
-        return f"{self.divergence}, λ{self.objective.partition('λ')[2].rstrip(')')}"
+        return f"{self.divergence}, λ{self.objective.partition('λ')[2].partition(')')[0]}"
 
 
 class Comparison(Figure):
-    """Draw validation MMD over training time, and tabulate numbers of the final weights."""
+    """Draw validation MMD over training time, and tabulate those numbers of the final weights that were measured."""
 
     title = "Divergences side by side, with the ELBO and the β-VAE"
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
         numbers = {cell.folder: _numbers(cell) for cell in cells}
         groups = grouped(cells, arm_of)
+        columns = {key: title for key, title in COLUMNS.items() if all(key in values for values in numbers.values())}
         found = {
-            arm: {key: estimate([numbers[cell.folder][key] for cell in group]) for key in COLUMNS}
+            arm: {key: estimate([numbers[cell.folder][key] for cell in group]) for key in columns}
             for arm, group in groups.items()
         }
         courses = {arm: [_course(cell) for cell in group] for arm, group in groups.items()}
-        header = ["objective", "divergence", *COLUMNS.values()]
+        header = ["objective", "divergence", *columns.values()]
         table = markdown(header, [[*arm, *values.values()] for arm, values in found.items()])
         real = estimate([values["test/real_class_mismatch"] for values in numbers.values()]).mean
         note = f"± is the standard error over seeds. Test digits in place of samples have class mismatch {real:.5f}."
-        shown = {folder: {key: values[key] for key in COLUMNS} for folder, values in numbers.items()}
+        shown = {folder: {key: values[key] for key in columns} for folder, values in numbers.items()}
         rows: list[Row] = [_labels(cell) | shown[cell.folder] for cell in cells]
         rows += [_labels(cell) | point for cell in cells for point in _course(cell)]
         return Findings(_drawn(found, courses), rows, f"{note}\n\n{table}")
@@ -109,7 +110,10 @@ def _drawn(found: dict[Method, dict[str, Estimate]], courses: dict[Method, list[
     with style():
         canvas = Canvas(figsize=(11, 6))
         panels = canvas.subplots(2, 3)
-        for position, (key, axes) in enumerate(zip(SHOWN, panels.flat[:-1], strict=True)):
+        shown = [key for key in SHOWN if key in next(iter(found.values()))]
+        for axes in panels.flat[len(shown) : -1]:
+            axes.set_axis_off()
+        for position, (key, axes) in enumerate(zip(shown, panels.flat, strict=False)):
             for height, (arm, values) in enumerate(found.items()):
                 mean, error = values[key]
                 axes.errorbar(mean, -height, xerr=np.nan_to_num(error), color=colours[str(arm)], marker=".", capsize=2)

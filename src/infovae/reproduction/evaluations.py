@@ -15,7 +15,9 @@ def evaluations(cell: Cell) -> dict[str, float]:
 
 def evaluated(cells: Iterable[Cell], overrides: Sequence[str]) -> list[Cell]:
     """Return the cells that `infovae evaluate` has measured with these overrides."""
-    return [cell for cell in cells if set(overrides) <= set(_record(cell).get("command", ()))]
+    records = {cell: _record(cell) for cell in cells}
+    complete = [cell for cell, record in records.items() if not record.get("not_yet_measured")]
+    return [cell for cell in complete if set(overrides) <= set(records[cell].get("command", ()))]
 
 
 def evaluate_cells(cells: Sequence[Cell], overrides: Sequence[str], classifier: str | None) -> None:

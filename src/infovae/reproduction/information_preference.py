@@ -58,7 +58,7 @@ class Arm:
         """Return the arm that these cells make up."""
         run = cells[0].load()
         drawn = draw(run.module, run.data, {"samples": SamplesGivenCode(rows=ROWS, samples=SAMPLES)})
-        return cls(cells, math.prod(run.data.image_shape), drawn["samples"])
+        return cls(cells, math.prod(run.data.shape), drawn["samples"])
 
     def bits(self, measurements: dict[str, float]) -> float:
         """Return an upper bound on the bits per pixel and channel of a test image, from the ELBO."""

@@ -1,13 +1,19 @@
 """Run subcommands of ``infovae`` as a user does."""
 
+import os
+import shlex
 import subprocess
 import sys
 
 from hydra.core.hydra_config import HydraConfig
 
+from infovae.terminal.command import STARTED_BY, typed
+
 
 def run_script(name: str, *arguments: str) -> None:
     """Run a subcommand to its end. Its exit status is ignored: callers read the folders that it leaves.
+
+    Where it says how to go on, it names the command that runs it.
 
     It finds the same configs as the command that runs it: ``--config-dir`` and ``hydra.searchpath`` are handed on.
     """
@@ -19,4 +25,5 @@ def run_script(name: str, *arguments: str) -> None:
         folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
         flags = [f"--config-dir={folder}" for folder in folders]
         searched = [entry for entry in hydra.overrides.hydra if entry.startswith("hydra.searchpath=")]
-    subprocess.run([*command, *flags, *arguments, *searched], check=False)
+    environment = os.environ | {STARTED_BY: shlex.join(typed())}
+    subprocess.run([*command, *flags, *arguments, *searched], env=environment, check=False)

@@ -35,6 +35,10 @@ MORE_TRAINING = (
 """Keys of what can stop a run before its last epoch."""
 
 
+RENAMED = {"infovae.data.module.ImageData": "infovae.data.module.DataModule"}
+"""Names of version 0.1, and what they are called now."""
+
+
 class Change(NamedTuple):
     """A key whose value differs; None where a config doesn't have it."""
 
@@ -140,4 +144,6 @@ def _shared(config: Mapping[str, Any], measured: Iterable[set[str]]) -> dict[str
 
 
 def _moved(value: Any, before: str, now: str) -> Any:
-    return value.replace(before, now, 1) if isinstance(value, str) and value.startswith(before) else value
+    if isinstance(value, str) and value.startswith(before):
+        return value.replace(before, now, 1)
+    return RENAMED.get(value, value) if isinstance(value, str) else value

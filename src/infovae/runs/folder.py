@@ -59,6 +59,11 @@ def check_writable(folder: Path, key: str) -> None:
         raise UserError(f"{place} can't be written to", key=key, value=folder, accepted="a folder that can") from error
 
 
+def leads_out(name: str) -> bool:
+    """Return whether the name of a file or folder inside another leads out of that."""
+    return Path(name).is_absolute() or ".." in Path(name).parts
+
+
 def leave_no_trace(run_dir: Path, since: float) -> None:
     """Remove an empty folder that Hydra made for a run, and the empty folders above it, up to the working directory.
 

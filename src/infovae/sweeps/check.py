@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, open_dict, read_write
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
+from infovae.errors import UserError
+from infovae.sweeps.overrides import place_of
 
 
 def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequence[str]]) -> list[DictConfig]:
@@ -18,15 +25,21 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
 
     Raises:
         HydraException: one can't be composed.
-        UserError: one is refused by :func:`infovae.config.check.check`.
+        UserError: one is refused by :func:`infovae.config.check.check`, or its option of a group lacks a given key.
     """
     from infovae.config.check import check  # here: Hydra imports every sweeper, and so this module, for --help too
 
+    parser = OverridesParser.create()
     singleton = HydraConfig.instance()
     before, checked = singleton.cfg, []
     try:
         for overrides in batch:
-            cfg = loader.load_sweep_config(config, list(overrides))
+            try:
+                cfg = loader.load_sweep_config(config, list(overrides))
+            except ConfigCompositionException as error:
+                if isinstance(error.__cause__, ConfigAttributeError | ConfigKeyError):
+                    _refuse_lacking(str(error.__cause__.full_key), parser.parse_overrides(list(overrides)))
+                raise
             with read_write(cfg), open_dict(cfg):
                 cfg.hydra.runtime.output_dir = config.hydra.sweep.dir
                 cfg.hydra.job.id, cfg.hydra.job.num = "unknown", 0
@@ -37,3 +50,12 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
     finally:
         singleton.cfg = before
     return checked
+
+
+def _refuse_lacking(key: str, overrides: Sequence[Override]) -> None:
+    """Refuse a key that a job sets and that its option of the group in that place doesn't have."""
+    for option in overrides:
+        if key.startswith(f"{place_of(option)}."):
+            given = next((str(entry.value()) for entry in overrides if entry.key_or_group == key), ...)
+            accepted = "keys that all options of the sweep have"
+            raise UserError(f"{option.input_line} has no such key", key=key, value=given, accepted=accepted)

@@ -11,7 +11,7 @@ from infovae.runs.safe_yaml import safe_yaml
 
 log = logging.getLogger(__name__)
 
-NOT_OF_THE_JOB = ("sweep.resume=", "sweep.trial=", "resume=")
+NOT_OF_THE_JOB = ("sweep.resume=", "sweep.trial=", "resume=", "trainer.enable_progress_bar=")
 """Overrides that say how a job runs, not which job it is."""
 
 
@@ -124,7 +124,12 @@ def adopted(record: SweepRecord, combinations: Sequence[Sequence[str]]) -> Sweep
     return SweepRecord(jobs, record.unreadable)
 
 
+def shared_overrides(jobs: Sequence[Job]) -> set[str]:
+    """Return the overrides that all jobs have; none for a single job."""
+    return set.intersection(*(set(job.identity) for job in jobs)) if len(jobs) > 1 else set()
+
+
 def told_apart(jobs: Sequence[Job]) -> dict[Job, list[str]]:
     """Return for each job the overrides that not all jobs have; all of them for a single job."""
-    shared = set.intersection(*(set(job.identity) for job in jobs)) if len(jobs) > 1 else set()
+    shared = shared_overrides(jobs)
     return {job: [entry for entry in job.identity if entry not in shared] for job in jobs}

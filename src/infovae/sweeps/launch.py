@@ -2,15 +2,16 @@
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
 
-from infovae.sweeps.jobs import Job
-from infovae.sweeps.overrides import quoted
+from infovae.sweeps.jobs import NOT_OF_THE_JOB, Job
+from infovae.sweeps.overrides import key_of
 from infovae.sweeps.report import report_interruption
+from infovae.terminal.command import quoted
 from infovae.terminal.printable import printable
 
 log = logging.getLogger(__name__)
@@ -19,15 +20,22 @@ LISTED = re.compile(r"^\t#(\d+) : ")
 """How engines list a job: by its place among the jobs that they were given."""
 
 
-def launch(launcher: Launcher, jobs: Sequence[Job]) -> None:
+def launch(launcher: Launcher, jobs: Sequence[Job], shared: Collection[str] = ()) -> None:
     """Run jobs, at least one, each in its folder, which says afterwards how it ended.
 
     A job that fails leaves the others alone. If the engine itself gives up, as when a process was killed, its
     unfinished jobs stay unfinished. If the user ends a job or the engine, the sweep ends and says how to resume it.
+
+    Args:
+        launcher: the engine.
+        jobs: those to run.
+        shared: overrides that all jobs of the sweep have: they are left out where a job is named or listed.
     """
-    overrides = [[*job.overrides, f"hydra.sweep.subdir={quoted(job.folder.name)}"] for job in jobs]
+    unnamed = ",".join(sorted({quoted(key_of(entry).partition("@")[0]) for entry in (*NOT_OF_THE_JOB, *shared)}))
+    naming = f"hydra.job.config.override_dirname.exclude_keys=[{unnamed}]"
+    overrides = [[*job.overrides, f"hydra.sweep.subdir={quoted(job.folder.name)}", naming] for job in jobs]
     try:
-        with _listed_by_folder(jobs):
+        with _listed_by_folder(jobs, shared):
             launcher.launch(overrides, initial_job_idx=0)
     except (KeyboardInterrupt, SystemExit):  # the latter of a job in this very process
         report_interruption(jobs[0].folder.parent)
@@ -37,8 +45,10 @@ def launch(launcher: Launcher, jobs: Sequence[Job]) -> None:
 
 
 @contextmanager
-def _listed_by_folder(jobs: Sequence[Job]) -> Iterator[None]:
-    """Let an engine list jobs by their folders: in a resumed sweep, or in batches, the first isn't job 0.
+def _listed_by_folder(jobs: Sequence[Job], shared: Collection[str]) -> Iterator[None]:
+    """Let an engine list jobs by their folders and their own overrides.
+
+    In a resumed sweep, or in batches, the first isn't job 0.
 
     The log records themselves are changed, because engines set up handlers anew before they list.
     """
@@ -48,7 +58,8 @@ def _listed_by_folder(jobs: Sequence[Job]) -> Iterator[None]:
         record = make(*args, **kwargs)
         listed = LISTED.match(str(record.msg)) if record.name.startswith("hydra") else None
         if listed:
-            record.msg = f"\t#{jobs[int(listed[1])].folder.name} : {record.msg[listed.end() :]}"
+            job = jobs[int(listed[1])]
+            record.msg = f"\t#{job.folder.name} : {' '.join(entry for entry in job.identity if entry not in shared)}"
         return record
 
     logging.setLogRecordFactory(made)

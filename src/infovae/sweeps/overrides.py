@@ -1,18 +1,17 @@
 """Handle overrides as text, key by key."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
 
 
 def not_overridden(overrides: Iterable[str], by: Iterable[str]) -> list[str]:
     """Return the overrides whose key none of the others has."""
-    keys = {_key(entry) for entry in by}
-    return [entry for entry in overrides if _key(entry) not in keys]
-
-
-def quoted(value: str) -> str:
-    """Return text as an override can hold it, whatever its characters."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + match[2].replace("'", "\\'"), value) + "'"
+    keys = {key_of(entry) for entry in by}
+    return [entry for entry in overrides if key_of(entry) not in keys]
 
 
 def unquoted(value: str) -> str:
@@ -22,5 +21,33 @@ def unquoted(value: str) -> str:
     return re.sub(rf"(\\+)(?={value[0]}|$)", lambda match: match[1][::2][: len(match[1]) // 2], value[1:-1])
 
 
-def _key(override: str) -> str:
+def for_swept_options(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a sweep with the keys of swept options as ``choice(VALUE)``, a sweep of one value.
+
+    Hydra composes the sweep's own config without what is swept, and would miss the keys that only an option brings.
+    """
+    parsed = {argument: _parsed(argument) for argument in arguments}
+    swept = tuple(f"{place_of(override)}." for override in parsed.values() if override and override.is_sweep_override())
+    held = []
+    for argument, override in parsed.items():
+        chosen = "{0}=choice({2})".format(*argument.partition("="))
+        waits = override and not (override.is_sweep_override() or override.is_delete()) and _parsed(chosen)
+        held.append(chosen if waits and override and place_of(override).startswith(swept) else argument)
+    return held
+
+
+def place_of(override: Override) -> str:
+    """Return the key at which an override changes the config: the package of a group's option."""
+    return (override.package or override.key_or_group).replace("/", ".")
+
+
+def _parsed(argument: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(argument)
+    except OverrideParseException:  # Hydra refuses it in its turn; or a flag
+        return None
+
+
+def key_of(override: str) -> str:
+    """Return the key that an override sets, without the signs before it."""
     return override.partition("=")[0].lstrip("+~")

@@ -1,17 +1,19 @@
 """Report how a sweep ended."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from infovae.errors import UserError
+from infovae.sweeps.groups import print_groups
 from infovae.sweeps.jobs import Job, outcome, told_apart
-from infovae.terminal.command import shell_line
+from infovae.terminal.command import STARTED_BY, override, shell_line, subcommand
 from infovae.terminal.printable import printable
 
 
 def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
-    """List the jobs that didn't finish, each with its own overrides and its error.
+    """Print what the finished jobs measured, and list the others, each with its own overrides and its error.
 
     Raises:
         UserError: there are such jobs.
@@ -19,6 +21,9 @@ def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
     outcomes = {job: outcome(job.folder) for job in jobs}
     unfinished = {job: ended for job, ended in outcomes.items() if not ended.finished}
     own = told_apart(jobs)
+    print_groups({job: ended.metrics for job, ended in outcomes.items() if ended.finished}, own)
+    if STARTED_BY not in os.environ and len(unfinished) < len(jobs):
+        print(f"compare: {shell_line('dashboard', override('runs', sweep_dir))}")
     for job, ended in unfinished.items():
         print(f"job {job.folder.name} ({' '.join(own[job])}): {printable(str(ended))}", file=sys.stderr)
     if unfinished:
@@ -31,4 +36,4 @@ def report_interruption(sweep_dir: Path) -> None:
 
 
 def _resuming(sweep_dir: Path) -> str:
-    return shell_line("-m", f"sweep.resume={sweep_dir}")
+    return os.environ.get(STARTED_BY) or shell_line(subcommand(), "-m", f"sweep.resume={sweep_dir}")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from infovae.errors import UserError
 from infovae.runs.safe_yaml import safe_yaml
-from infovae.sweeps.overrides import not_overridden, quoted, unquoted
+from infovae.sweeps.overrides import not_overridden, unquoted
+from infovae.terminal.command import quoted
 
 KEY = "sweep.resume="
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from infovae.errors import UserError
@@ -24,11 +24,20 @@ def shared_and_searched(overrides: Iterable[Override]) -> tuple[list[str], Space
         key = override.get_key_element()
         shared.pop(key, None)
         space.pop(key, None)
-        if override.is_sweep_override():
+        sweep = override.value()
+        if isinstance(sweep, ChoiceSweep) and len(sweep.list) == 1:
+            shared[key] = f"{key}={next(override.sweep_string_iterator())}"
+        elif override.is_sweep_override():
             space[key] = _distribution(key, override)
         else:
             shared[key] = override.input_line or ""
     return list(shared.values()), space
+
+
+def first_trial(shared: Iterable[str], space: Space) -> list[str]:
+    """Return overrides of a possible trial, with the first of each key's choices: one option of each searched group."""
+    chosen = {key: kind.choices[0] for key, kind in space.items() if isinstance(kind, CategoricalDistribution)}
+    return [*shared, *(f"{key}={choice}" for key, choice in chosen.items())]
 
 
 def _distribution(key: str, override: Override) -> BaseDistribution:

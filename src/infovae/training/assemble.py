@@ -1,7 +1,9 @@
 """From a config to the objects it names."""
 
+import inspect
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,16 @@ from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
+from infovae.conditions.condition import Condition
 from infovae.config.build import build
 from infovae.config.check import check_nodes
-from infovae.data.module import ImageData
+from infovae.config.signatures import located
+from infovae.data.description import Description
+from infovae.data.module import DataModule
+from infovae.data.values import Values
 from infovae.errors import ArgumentError, UserError, reason_of
+from infovae.likelihoods.likelihood import Likelihood
+from infovae.likelihoods.observed_entries import ObservedEntries
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, may_train_longer
@@ -35,25 +43,21 @@ from infovae.training.callbacks.throughput import Throughput
 from infovae.training.preemption import cluster_plugins
 
 
-def build_data(cfg: DictConfig) -> ImageData:
-    """Return the data module, with its images read."""
-    data: ImageData = build(cfg.data, "data")
+def build_data(cfg: DictConfig) -> DataModule:
+    """Return the data module, with its examples read."""
+    data: DataModule = build(cfg.data, "data")
     return data
 
 
-def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
-    """Return the model for images of the data's shape, ready to train; the prior has seen the training images.
+def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
+    """Return the model for examples of the data's shape, ready to train; the prior has seen the training split.
 
     Raises:
         UserError: see :func:`build_bare_module`, nothing learns, or the optimiser doesn't take a setting of
             ``parameter_groups``.
     """
-    module = build_bare_module(cfg, data.image_shape, data.evaluation_splits)
-    if module.likelihood.of != "numbers":
-        why = f"it is of {module.likelihood.of}, and these data are pixels in [0, 1]"
-        accepted = "likelihood=bernoulli, gaussian or another of numbers"
-        raise UserError(why, key="likelihood", value=type(module.likelihood).__name__, accepted=accepted)
-    module.attach_prior(data.splits["train"].images)
+    module = build_bare_module(cfg, data.description)
+    module.attach_prior(data.inputs("train"))
     groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
     for name in [name for name, own in groups.items() if "params" in own]:
         why, accepted = "the parameters are those of the part", "a setting of the optimiser, such as lr"
@@ -62,38 +66,42 @@ def build_module(cfg: DictConfig, data: ImageData) -> InfoVAE:
     check_nodes({f"parameter_groups.{name}": own | target for name, own in groups.items()})
     module.parameter_groups = groups
     frozen = cfg.get("freeze") or []
+    for name in set(groups).intersection(frozen):
+        why = f"freeze=[{','.join(frozen)}] keeps it as it is, so the optimiser never sees it"
+        raise UserError(
+            why, key=f"parameter_groups.{name}", accepted="settings of a part that learns, or another freeze"
+        )
     module.freeze_parts(frozen)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise UserError("nothing learns", key="freeze", value=f"[{','.join(frozen)}]", accepted="one of them")
     return module
 
 
-def build_bare_module(
-    cfg: DictConfig, image_shape: tuple[int, int, int], evaluation_splits: tuple[str, ...]
-) -> InfoVAE:
-    """Return the model for images of a shape, before its prior has seen any.
+def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
+    """Return the model for data of a description, before its prior has seen any.
 
     Args:
         cfg: the config of a run.
-        image_shape: (channels, height, width).
-        evaluation_splits: the splits that validation goes through, in order.
+        data: what the model needs to know of its data.
 
     Raises:
         UserError: a part refuses its settings, or parts don't go together.
     """
     # Parts draw their weights from one random stream, so the order in which they are built belongs to a seed.
-    posterior, likelihood = build(cfg.posterior, "posterior"), build(cfg.likelihood, "likelihood")
-    encoder = build(
+    posterior, likelihood = build(cfg.posterior, "posterior"), build_likelihood(cfg, data.values)
+    condition = build_condition(cfg, data)
+    features = 0 if condition is None else condition.width
+    encoder = _build_network(
         cfg.network.encoder,
         "network.encoder",
-        image_shape=image_shape,
+        shape=_shape_with(features, data.shape, cfg.network.encoder),
         outputs=posterior.parameters_per_dimension * cfg.latent_dim,
     )
-    decoder = build(
+    decoder = _build_network(
         cfg.network.decoder,
         "network.decoder",
-        latent_dim=cfg.latent_dim,
-        image_shape=image_shape,
+        latent_dim=cfg.latent_dim + features,
+        shape=data.shape,
         parameters_per_channel=likelihood.parameters_per_channel,
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
@@ -111,13 +119,64 @@ def build_bare_module(
             likelihood=likelihood,
             objective=build(cfg.model, "model"),
             bound=build(cfg.bound, "bound") if cfg.get("bound") else None,
-            splits=evaluation_splits,
+            splits=data.evaluation_splits,
+            condition=condition,
+            encoder_input=data.values.encoder_input,
             **parts,
         )
     except ArgumentError as error:
         key = error.argument.replace("objective.", "model.", 1)  # the config's name for it
         raise UserError(error.why, key=key, value=error.value, accepted=error.accepted) from error
     return module
+
+
+def build_likelihood(cfg: DictConfig, values: Values) -> Likelihood:
+    """Return the likelihood; one that leaves missing entries out, where the data have any.
+
+    Raises:
+        UserError: it isn't one of such values.
+    """
+    named = _arguments_of(cfg.likelihood, "likelihood")
+    likelihood: Likelihood = build(cfg.likelihood, "likelihood", **({"values": values} if "values" in named else {}))
+    if likelihood.of not in values.suits:
+        why = f"it is of {likelihood.of}, and these data are {values.name}"
+        raise UserError(why, key="likelihood", value=type(likelihood).__name__, accepted=values.likelihoods)
+    return ObservedEntries(likelihood) if values.has_missing else likelihood
+
+
+def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
+    """Return what encoder and decoder are told; None if nothing."""
+    if not cfg.get("condition"):
+        return None
+    named = _arguments_of(cfg.condition, "condition")
+    available = {"classes": data.classes, "columns": data.condition_columns}
+    condition: Condition = build(
+        cfg.condition, "condition", **{name: size for name, size in available.items() if name in named}
+    )
+    return condition
+
+
+def _arguments_of(node: DictConfig, key: str) -> Container[str]:
+    """Return the names of the arguments of what a node names; none if it names nothing, which building refuses."""
+    target = node.get("_target_")
+    return inspect.signature(located(target, key)).parameters if target else ()
+
+
+def _build_network(node: DictConfig, key: str, shape: tuple[int, ...], **arguments: Any) -> Any:
+    """Return a network; those written for version 0.1 call the shape of an example ``image_shape``."""
+    named = _arguments_of(node, key)
+    name = "image_shape" if "image_shape" in named and "shape" not in named else "shape"
+    return build(node, key, **{name: shape}, **arguments)
+
+
+def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> tuple[int, ...]:
+    """Return the shape of what an encoder sees: x, and beside it the features of the condition."""
+    if not features:
+        return shape
+    target = encoder.get("_target_")
+    if target and getattr(located(target, "network.encoder"), "flattens", False):
+        return (math.prod(shape) + features,)
+    return (shape[0] + features, *shape[1:])
 
 
 def build_chosen(cfg: DictConfig, group: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What can be known to be wrong with a run before anything is written or trained."""
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from pytorch_lightning.callbacks import (
     ThroughputMonitor,
 )
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.module import InfoVAE
 from infovae.runs.changes import ChangedError
@@ -26,6 +27,8 @@ from infovae.training.callbacks.kept_weights import KeepsWeights
 from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.callbacks.measured_weights import averages
 from infovae.training.job import divergence_name, in_sweep
+
+log = logging.getLogger(__name__)
 
 TO_LOGGERS = (DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor)
 """Callbacks that write to loggers alone."""
@@ -113,21 +116,31 @@ def check_transfer(cfg: DictConfig) -> None:
         raise UserError("no run to take them from", key="init_parts", value=shown, accepted="init_from=RUN beside it")
 
 
-def check_batch(module: InfoVAE, data: ImageData) -> None:
+def check_batch(module: InfoVAE, data: DataModule) -> None:
     """Refuse batches too small for the divergence, if it is part of the loss.
 
     Raises:
         UserError: they are.
     """
     # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
-    size, needed = min(data.batch_size, len(data.splits["train"].images)), module.divergence.minimum_batch
+    size, needed = min(data.batch_size, len(data.splits["train"].x)), module.divergence.minimum_batch
     if module.objective.weighs_divergence and size < needed:
         why = f"batches of {size} are too small for divergence {divergence_name(module.divergence)}"
         accepted = f"batches and a train_size of at least {needed}"
         raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
 
 
-def check_schedules(module: InfoVAE, trainer: pl.Trainer, data: ImageData) -> None:
+def tell_short_epochs(data: DataModule) -> None:
+    """Warn if an epoch has one step: whatever counts epochs, such as ``trainer.max_epochs``, then counts steps."""
+    size = len(data.splits["train"].x)
+    if data.steps_per_epoch is None and size < 2 * data.batch_size:
+        log.warning(
+            "an epoch is one step: %d training images, and data.batch_size=%d; a smaller data.batch_size makes more, "
+            "and data.steps_per_epoch=100 makes it 100 steps", size, data.batch_size,
+        )  # fmt: skip
+
+
+def check_schedules(module: InfoVAE, trainer: pl.Trainer, data: DataModule) -> None:
     """Refuse schedules that outlast the run: its weights would never be those by which it is validated.
 
     Raises:
@@ -142,11 +155,11 @@ def check_schedules(module: InfoVAE, trainer: pl.Trainer, data: ImageData) -> No
             )  # fmt: skip
 
 
-def _steps(trainer: pl.Trainer, data: ImageData) -> float:
+def _steps(trainer: pl.Trainer, data: DataModule) -> float:
     """Return how many steps the optimiser takes at most; infinity if only time limits them."""
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return math.inf
-    limit, size = trainer.limit_train_batches, len(data.splits["train"].images)
+    limit, size = trainer.limit_train_batches, len(data.splits["train"].x)
     batches = data.steps_per_epoch or max(1, size // data.batch_size)
     batches = int(limit * batches) if isinstance(limit, float) else min(limit, batches)
     epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
@@ -154,14 +167,14 @@ def _steps(trainer: pl.Trainer, data: ImageData) -> float:
     return min(most, epochs * -(-batches // trainer.accumulate_grad_batches))
 
 
-def check_limits(trainer: pl.Trainer, data: ImageData) -> None:
+def check_limits(trainer: pl.Trainer, data: DataModule) -> None:
     """Refuse a share of a split's batches that comes to none.
 
     Raises:
         UserError: names the limit.
     """
     for split, limit in (("train", "train"), ("validation", "val"), ("test", "test")):
-        share, size = getattr(trainer, f"limit_{limit}_batches"), len(data.splits[split].images)
+        share, size = getattr(trainer, f"limit_{limit}_batches"), len(data.splits[split].x)
         batches = -(-size // data.batch_size)
         if isinstance(share, float) and 0 < share < 1 and size and int(share * batches) == 0:
             raise UserError(
@@ -182,7 +195,7 @@ def check_length(trainer: pl.Trainer) -> None:
         raise UserError(why, key="scheduler", accepted="trainer.max_epochs=N, or scheduler=exponential or plateau")
 
 
-def check_same_images(data: ImageData, checkpoint: Mapping[str, Any]) -> None:
+def check_same_images(data: DataModule, checkpoint: Mapping[str, Any]) -> None:
     """Refuse to go on with other training images than those of a checkpoint, wherever they lie.
 
     Raises:
@@ -206,7 +219,7 @@ def check_least_length(trainer_cfg: DictConfig) -> None:
             raise UserError(why, key=f"trainer.min_{unit}", value=least, accepted=f"null, and numbers up to {most}")
 
 
-def check_processes(trainer: pl.Trainer, data: ImageData) -> None:
+def check_processes(trainer: pl.Trainer, data: DataModule) -> None:
     """Refuse several processes in a sweep, and a batch that they can't share evenly.
 
     Raises:

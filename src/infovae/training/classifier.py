@@ -16,7 +16,7 @@ from infovae.classifier.store import data_hash, load_classifier, save_classifier
 from infovae.config.build import build
 from infovae.config.check import check
 from infovae.data.binarization import Binarization
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.runs.folder import check_writable, write_record
 from infovae.training.assemble import build_data
@@ -57,7 +57,7 @@ def train_classifier(cfg: DictConfig) -> None:
         cfg.classifier, "classifier", image_shape=data.image_shape, classes=_classes(cfg, data)
     ).to(device)
     start = perf_counter()
-    log.info("training on %d images for %d steps", len(data.splits["train"].images), cfg.steps)
+    log.info("training on %d images for %d steps", len(data.splits["train"].x), cfg.steps)
     fit_classifier(classifier, data, cfg.steps, cfg.learning_rate)
     seconds = perf_counter() - start
     right = _accuracies(classifier, data)
@@ -68,7 +68,7 @@ def train_classifier(cfg: DictConfig) -> None:
         "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "test_accuracy": right["none"],
         "test_accuracy_binarized": {how: right[how] for how in right if how != "none"},
-        "training_images": len(data.splits["train"].images),
+        "training_images": len(data.splits["train"].x),
         "classes": classifier.classes,
         "image_shape": list(data.image_shape),
         "seconds": seconds,
@@ -88,7 +88,7 @@ def _check_whole(cfg: DictConfig) -> None:
             )
 
 
-def _classes(cfg: DictConfig, data: ImageData) -> int:
+def _classes(cfg: DictConfig, data: DataModule) -> int:
     train, test = data.splits["train"].labels, data.splits["test"].labels
     if len(train.unique()) < 2:
         raise UserError(
@@ -99,7 +99,7 @@ def _classes(cfg: DictConfig, data: ImageData) -> int:
     return 1 + int(torch.cat([train, test]).max())
 
 
-def _accuracies(classifier: Classifier, data: ImageData) -> dict[Binarization, float]:
+def _accuracies(classifier: Classifier, data: DataModule) -> dict[Binarization, float]:
     """Return the accuracy on test images in grey, and binarised in each way."""
     found: dict[Binarization, float] = {}
     for how in get_args(Binarization):

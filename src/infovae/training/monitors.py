@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from infovae.config.signatures import OURS
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.metrics.objective_terms import TERM_NAMES
 from infovae.module import InfoVAE
@@ -34,7 +34,7 @@ class Monitored(NamedTuple):
     key: str
 
 
-def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: ImageData) -> None:
+def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: DataModule) -> None:
     """Refuse what would wait for a metric that is never measured, or not measured yet.
 
     Raises:
@@ -67,7 +67,7 @@ def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[Monitored]:
         yield Monitored(objective["metric"], "the search", "hydra.sweeper.objectives")
 
 
-def _check_split(watched: Monitored, trainer: pl.Trainer, data: ImageData) -> None:
+def _check_split(watched: Monitored, trainer: pl.Trainer, data: DataModule) -> None:
     column, watcher, key = watched
     split, instead = column.partition("/")[0], "train/loss" if key == LearningRate.monitor_key else "null"
     if split not in SPLITS:
@@ -81,7 +81,7 @@ def _check_split(watched: Monitored, trainer: pl.Trainer, data: ImageData) -> No
         raise UserError(f"{watcher} watches {column}", key="trainer.limit_val_batches", value=0, accepted=accepted)
 
 
-def _check_name(watched: Monitored, callbacks: Sequence[pl.Callback], module: InfoVAE, data: ImageData) -> None:
+def _check_name(watched: Monitored, callbacks: Sequence[pl.Callback], module: InfoVAE, data: DataModule) -> None:
     """Refuse a column that no callback logs, unless there are callbacks of other people's."""
     split = watched.column.partition("/")[0]
     columns = {f"{split}/{name}" for name in TERM_NAMES}

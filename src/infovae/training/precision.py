@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from infovae.data.loader import Batch
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.streams import isolated_stream
@@ -79,7 +79,7 @@ def chosen_before(config: dict[str, Any]) -> Computation | None:
     return Computation(precision, compiled)
 
 
-def choose(cfg: DictConfig, data: ImageData) -> Computation:
+def choose(cfg: DictConfig, data: DataModule) -> Computation:
     """Return the fastest computation by a few timed steps of this model on this data.
 
     Random streams and the model that is to be trained stay as they are. One line of the log gives the timings.
@@ -114,14 +114,14 @@ def choose(cfg: DictConfig, data: ImageData) -> Computation:
     return fastest
 
 
-def time_steps(cfg: DictConfig, data: ImageData, device: torch.device, precision: str, compiled: bool) -> Timing:
+def time_steps(cfg: DictConfig, data: DataModule, device: torch.device, precision: str, compiled: bool) -> Timing:
     """Time steps of a new model on a batch of the training data."""
     with isolated_stream(device):
         module = build_module(cfg, data).to(device).train()
         if compiled:
             module.compile_training()
         optimizer = module.make_optimizer()
-        batch, n = data.first_batch("train", device), len(data.splits["train"].images)
+        batch, n = data.first_batch("train", device), len(data.splits["train"].x)
         seconds: list[float] = []
         while len(seconds) < 4 or (len(seconds) <= STEPS and sum(seconds[1:]) < SECONDS):
             start = perf_counter()
@@ -134,7 +134,7 @@ def time_steps(cfg: DictConfig, data: ImageData, device: torch.device, precision
 
 
 def _step(module: InfoVAE, optimizer: torch.optim.Optimizer, batch: Batch, n: int, precision: str) -> None:
-    with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+    with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
         loss = module.step(batch, n)
     optimizer.zero_grad()
     loss.backward()
@@ -148,9 +148,9 @@ def _precisions(cfg: DictConfig) -> list[str]:
     return list(PRECISIONS[:1] if cfg.trainer.get("gradient_clip_val") and cfg.optimizer.get("fused") else PRECISIONS)
 
 
-def _steps(cfg: DictConfig, data: ImageData) -> float:
+def _steps(cfg: DictConfig, data: DataModule) -> float:
     """Return how many steps the run is to take."""
-    in_epoch = data.steps_per_epoch or max(1, len(data.splits["train"].images) // data.batch_size)
+    in_epoch = data.steps_per_epoch or max(1, len(data.splits["train"].x) // data.batch_size)
     epochs, most = cfg.trainer.get("max_epochs"), cfg.trainer.get("max_steps", -1)
     by_epochs = math.inf if epochs in (None, -1) else epochs * in_epoch
     return max(1, min(by_epochs, math.inf if most == -1 else most))

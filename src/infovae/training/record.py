@@ -9,15 +9,16 @@ from time import perf_counter
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
-from rich.table import Table
 
 from infovae.errors import INTERRUPTED, TERMINATED
+from infovae.metrics.objective_terms import TERM_NAMES
+from infovae.metrics.table import print_measured
 from infovae.parallel import is_first_process
 from infovae.runs.changes import ChangedError
 from infovae.runs.disk import as_one_line
 from infovae.runs.final_position import final_position
 from infovae.runs.folder import begin, write_record
-from infovae.terminal.tables import print_table
+from infovae.terminal.command import override, shell_line
 from infovae.training.callbacks.kept_weights import kept_epoch
 from infovae.training.callbacks.metrics_file import MetricsFile
 from infovae.training.job import in_sweep, place_of
@@ -91,17 +92,17 @@ class Record:
             self._print()
 
     def _print(self) -> None:
+        job = f"job {self.run_dir.name}: " if in_sweep() else ""
         if self.metrics:
-            table = Table("metric (losses in nats per example)", "test")
-            for name, value in self.metrics.items():
-                if name.startswith("test/"):
-                    table.add_row(name.removeprefix("test/"), f"{value:.4g}")
-            print_table(self.name, table)
-        print(f"{self.status} after {perf_counter() - self._start:.0f} s")
+            names = [*(f"test/{name}" for name in TERM_NAMES), *self.metrics]
+            tested = {name: self.metrics[name] for name in names if name.startswith("test/") and name in self.metrics}
+            print_measured(f"{job}{self.name}", tested)
         # Printed plainly: a path must survive copying, whatever the terminal's width.
-        print(f"run folder: {self.run_dir}")
-        for picture in sorted((self.run_dir / "figures").glob("*[!0-9].png")):
-            print(f"picture:    {picture}")
+        lines = [f"{job}{self.status} after {perf_counter() - self._start:.0f} s", f"run folder: {self.run_dir}"]
+        lines += [f"picture:    {picture}" for picture in sorted((self.run_dir / "figures").glob("*[!0-9].png"))]
+        if self.status == "finished" and not in_sweep():
+            lines += ["next:", *(f"  {line}" for line in next_steps(self.run_dir))]
+        print("\n".join(lines))  # at once: jobs of a sweep share the terminal
 
 
 @contextmanager
@@ -134,6 +135,15 @@ def recorded(cfg: DictConfig, notice: Notice) -> Iterator[Record]:
         raise line from problem
     finally:
         record.close()
+
+
+def next_steps(run_dir: Path) -> list[str]:
+    """Return the commands that most users type after a training."""
+    return [
+        f"{shell_line('evaluate', override('run', run_dir))}  # measure the code and the samples",
+        f"{shell_line('dashboard', override('runs', run_dir.parent))}  # compare it with its neighbours in a browser",
+        f"{shell_line('export', override('run', run_dir))}  # programs that run without this package",
+    ]
 
 
 def rows_of(trainer: pl.Trainer | None) -> list[dict[str, float]]:

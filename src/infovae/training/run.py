@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.config.check import check
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, changes, config_of, refuse_changes, refuse_without_training
@@ -19,6 +19,7 @@ from infovae.runs.files import refuse_unfit
 from infovae.runs.folder import write_record
 from infovae.runs.lock import claimed
 from infovae.schedules.label import weight_label
+from infovae.terminal.lines import name_lines
 from infovae.training.assemble import (
     build_data,
     build_loggers,
@@ -42,6 +43,7 @@ from infovae.training.checks import (
     check_schedules,
     check_transfer,
     checkpoint_files,
+    tell_short_epochs,
 )
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
@@ -81,7 +83,7 @@ class Run(NamedTuple):
     """
 
     cfg: DictConfig
-    data: ImageData
+    data: DataModule
     module: InfoVAE
     trainer: pl.Trainer
     origin: Origin | None
@@ -103,6 +105,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
         SystemExit: the run was interrupted; what was logged is kept.
     """
     quieten()
+    if in_sweep():
+        name_lines(f"job {Path(cfg.run_dir).name}")
     remember_missing_gpu()
     keep_freed_memory()
     with termination_notice() as notice:
@@ -202,8 +206,15 @@ def fit(run: Run, record: Record) -> None:
         fit, weights.divergence, divergence_name(run.module.divergence),
         "" if objective.weighs_divergence else ", which is measured, not optimised",
     )  # fmt: skip
+    if objective.weighs_divergence and not objective.weighs_rate and not run.module.divergence.is_strict:
+        log.warning(
+            "%s is also 0 for other q(z) than the prior, and alpha=1 leaves out the rate that its paper weighs beside "
+            "it: nothing holds q(z) at the prior. model.alpha=0 puts the rate back",
+            divergence_name(run.module.divergence),
+        )
     for name in objective.moving:
         log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
+    tell_short_epochs(run.data)
     trainer.loggers = build_loggers(cfg)
     record.begin(cfg)
     if run.origin is not None and is_first_process():

@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.runs.changes import config_of
@@ -40,7 +40,7 @@ class Origin(NamedTuple):
     new: list[str]
 
 
-def start_from(module: InfoVAE, cfg: DictConfig, data: ImageData) -> Origin:
+def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
     """Put the weights of ``init_from`` into a new model, and return where they come from.
 
     A model with another ``latent_dim`` is filled too: the weights whose shape depends on it start anew.
@@ -55,6 +55,10 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: ImageData) -> Origin:
     """
     given = Path(cfg.init_from)
     path = given / "checkpoints" / LAST if given.is_dir() else given
+    if not path.is_file():
+        why = f"it has no {path.relative_to(given)}" if given.is_dir() else "no such folder or file"
+        accepted = "a run folder, as outputs/DATE/TIME-NAME, or one of its checkpoints"
+        raise UserError(why, key="init_from", value=given, accepted=accepted)
     checkpoint = read_checkpoint(path, f"init_from={given}")
     latent_dim = (config_of(checkpoint, path) or {}).get("latent_dim", cfg.latent_dim)
     parts = list(PARTS) if cfg.init_parts is None else list(dict.fromkeys(cfg.init_parts))
@@ -76,7 +80,7 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: ImageData) -> Origin:
     return Origin(str(path.absolute()), digest, epoch, parts, new)
 
 
-def _similar(cfg: DictConfig, data: ImageData, latent_dim: int) -> nn.Module:
+def _similar(cfg: DictConfig, data: DataModule, latent_dim: int) -> nn.Module:
     """Return a model that differs from the configured one in the size of its codes alone."""
     other = cfg.copy()
     other.latent_dim = latent_dim

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
 from infovae.pictures.canvas import CLASS_COLOURS
@@ -37,7 +37,7 @@ class Explored:
         seed: of that choice, and of the draws.
     """
 
-    def __init__(self, saved: SavedRun, data: ImageData | None, splits: Sequence[str], points: int, seed: int) -> None:
+    def __init__(self, saved: SavedRun, data: DataModule | None, splits: Sequence[str], points: int, seed: int) -> None:
         self.saved, self.data, self.seed = saved, data, seed
         self._lock = threading.Lock()
         self.batches = [] if data is None else _chosen(saved, data, splits, points, seed)
@@ -57,7 +57,7 @@ class Explored:
         return {
             "name": str(self.saved.cfg.get("name") or self.saved.folder.name),
             "folder": str(self.saved.folder),
-            "shape": list(self.saved.image_shape),
+            "shape": list(self.saved.shape),
             "codes": _rounded(codes),
             "labels": labels,
             "classes": classes,
@@ -120,13 +120,13 @@ class Explored:
         }
 
 
-def _chosen(saved: SavedRun, data: ImageData, splits: Sequence[str], points: int, seed: int) -> list[Encoded]:
+def _chosen(saved: SavedRun, data: DataModule, splits: Sequence[str], points: int, seed: int) -> list[Encoded]:
     generator = torch.Generator().manual_seed(seed)
     for split in splits:
         part = data.splits[split]
-        chosen = torch.randperm(len(part.images), generator=generator)[:points].sort().values
+        chosen = torch.randperm(len(part.x), generator=generator)[:points].sort().values
         data.splits[split] = part.take(chosen)
-    return [batch for split in splits for batch in encoded(saved.module, data, split)]
+    return [batch for split in splits for batch in encoded(saved, data, split)]
 
 
 def _rounded(values: Tensor) -> Any:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from rich.table import Column, Table
 from torch import Tensor
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.terminal.tables import print_table
 from infovae.use.encode import Encoded
 
@@ -21,6 +21,8 @@ class Found(NamedTuple):
         name: the path of its file below the set's folder, or its index in the set as that comes.
         label: its class.
         x: the example.
+        mean: of q(z|x).
+        conditions: what a conditional model was given beside x; None: nothing.
     """
 
     score: float
@@ -28,20 +30,25 @@ class Found(NamedTuple):
     name: str
     label: int
     x: Float[Tensor, "*shape"]
+    mean: Float[Tensor, " d"]
+    conditions: Float[Tensor, " k"] | None
 
 
 def lowest(so_far: Sequence[Found], batch: Encoded, scores: Float[Tensor, " n"], split: str, k: int) -> list[Found]:
     """Return the k of lowest score among those found so far and a batch, in order."""
     values, chosen = scores.topk(min(k, len(scores)), largest=False)
     new = [
-        Found(value, split, str(batch.names[position]), int(batch.labels[position]), batch.x[position].clone())
+        Found(
+            value, split, str(batch.names[position]), int(batch.labels[position]), batch.x[position].clone(),
+            batch.mean[position].clone(), None if batch.conditions is None else batch.conditions[position].clone(),
+        )
         for value, position in zip(values.tolist(), chosen.tolist(), strict=True)
         if value == value  # nan is no score
-    ]
+    ]  # fmt: skip
     return sorted([*so_far, *new], key=lambda found: found.score)[:k]
 
 
-def print_found(title: str, score: str, found: Sequence[Found], data: ImageData, sign: int = 1) -> None:
+def print_found(title: str, score: str, found: Sequence[Found], data: DataModule, sign: int = 1) -> None:
     """Print a row for each example that was found, with its score times ``sign``."""
     table = Table("split", Column("example", overflow="fold"), "class", Column(score, justify="right"))
     for entry in found:

@@ -71,7 +71,7 @@ def _facts(saved: SavedRun) -> dict[str, Any]:
         "encoder": _name(cfg.network.encoder),
         "latent dimensions": cfg.latent_dim,
         "trained on": _name(cfg.data.get("source") or cfg.data),
-        "shape of an example": " x ".join(map(str, saved.image_shape)),
+        "shape of an example": " x ".join(map(str, saved.shape)),
         "parameters": f"{sum(parameter.numel() for parameter in saved.module.parameters()):,}",
     }
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 from torch import Tensor
 
-from infovae.data.module import ImageData
+from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.drawing import save_picture
@@ -42,10 +42,12 @@ def neighbours(cfg: DictConfig) -> None:
     print(f"picture: {path}")
 
 
-def nearest(saved: SavedRun, mean: Float[Tensor, "1 d"], data: ImageData, splits: Sequence[str], k: int) -> list[Found]:
+def nearest(
+    saved: SavedRun, mean: Float[Tensor, "1 d"], data: DataModule, splits: Sequence[str], k: int
+) -> list[Found]:
     """Return the k examples whose E[z|x] are nearest to a code, by Euclidean distance, the nearest first."""
     found: list[Found] = []
     for split in splits:
-        for batch in encoded(saved.module, data, split):
+        for batch in encoded(saved, data, split):
             found = lowest(found, batch, (batch.mean - mean).norm(dim=1), split, k)
     return found

@@ -2,10 +2,22 @@
 
 const MOST_LINES = 300;
 
-function drawCurves() {
+const curves = { further: [] }; // metrics of the charts below the first
+
+async function drawCurves() {
   offer(byId("curves-metric"), state.description.curves, ["test/log_det_covariance", "test/loss", "validation/loss"]);
-  const metric = byId("curves-metric").value;
+  const further = curves.further.filter((metric) => state.description.curves.includes(metric));
+  const grid = byId("curves-further");
+  for (const plot of [...grid.children].slice(further.length)) Plotly.purge(plot), plot.remove();
+  while (grid.children.length < further.length) grid.append(element("div", { class: "plot", id: `curves-plot-${grid.children.length + 2}` }));
+  await drawCurve("curves-plot", byId("curves-metric").value);
+  for (const [at, metric] of further.entries()) await drawCurve(`curves-plot-${at + 2}`, metric, { showlegend: false });
+  for (const plot of grid.children) Plotly.Plots.resize(plot); // a chart beside it makes it narrower
+}
+
+function drawCurve(id, metric, look = {}) {
   const over = byId("curves-over").value;
+  const weight = Number(byId("curves-smooth").value);
   const runs = drawnRuns().filter((run) => run.curves[metric]?.length && run.curves.epoch);
   const groups = colouredGroups(runs);
   const notes = [];
@@ -14,18 +26,19 @@ function drawCurves() {
     if (groups.length > MOST_GROUPS) notes.push(`The first ${MOST_GROUPS} of ${groups.length} groups are drawn: group by fewer keys, or filter.`);
     const some = groups.slice(0, MOST_GROUPS);
     const opacity = Math.min(0.2, 0.8 / some.length); // many bands would become one slab
-    traces = some.flatMap((group) => meanTraces(group, metric, over, opacity));
+    traces = some.flatMap((group) => meanTraces(group, metric, over, opacity, weight));
     notes.push("Bands are ± one standard error over the runs that reached the epoch.");
   } else {
     if (runs.length > MOST_LINES) notes.push(`The first ${MOST_LINES} of ${runs.length} runs are drawn: filter or choose runs.`);
     const kept = new Set(runs.slice(0, MOST_LINES));
-    traces = groups.flatMap((group) => runTraces({ ...group, runs: group.runs.filter((run) => kept.has(run)) }, metric, over));
+    traces = groups.flatMap((group) => runTraces({ ...group, runs: group.runs.filter((run) => kept.has(run)) }, metric, over, weight));
   }
   if (!runs.length) notes.unshift("No run here has this metric over epochs.");
+  if (weight) notes.push(`Smoothed: a moving average that forgets ${Math.round(100 * (1 - weight))} % at each epoch; hover for the values.`);
   note("curves-note", notes);
   const scale = byId("curves-log").checked ? { type: "log" } : {};
   const title = over === "epoch" ? "epoch" : "wall time (minutes)";
-  return draw("curves-plot", traces, { xaxis: axis(title), yaxis: axis(metric, scale) });
+  return draw(id, traces, { xaxis: axis(title), yaxis: axis(metric, scale), ...look });
 }
 
 function horizontal(run, over) {
@@ -53,12 +66,12 @@ function meanCurve(runs, metric, over) {
   }));
 }
 
-function meanTraces(group, metric, over, opacity) {
+function meanTraces(group, metric, over, opacity, weight) {
   const points = meanCurve(group.runs, metric, over);
   const shared = { legendgroup: group.name, hoverinfo: "skip", showlegend: false, mode: "lines", line: { width: 0 } };
   const x = points.map((point) => point.place);
   const banded = points.filter((point) => point.error !== undefined);
-  const edge = (sign) => banded.map((point) => point.mean + sign * point.error);
+  const edge = (sign) => smoothed(banded.map((point) => point.mean + sign * point.error), weight);
   return [
     {
       ...shared,
@@ -74,7 +87,7 @@ function meanTraces(group, metric, over, opacity) {
     },
     {
       x,
-      y: points.map((point) => point.mean),
+      y: smoothed(points.map((point) => point.mean), weight),
       name: legendText(group),
       legendgroup: group.name,
       mode: points.length > 60 ? "lines" : "lines+markers",
@@ -86,16 +99,16 @@ function meanTraces(group, metric, over, opacity) {
   ];
 }
 
-function runTraces(group, metric, over) {
+function runTraces(group, metric, over, weight) {
   return group.runs.map((run, position) => ({
     x: horizontal(run, over),
-    y: run.curves[metric],
+    y: smoothed(run.curves[metric], weight),
     name: legendText(group),
     legendgroup: group.name,
     showlegend: position === 0,
     mode: run.curves.epoch.length > 60 ? "lines" : "lines+markers",
-    line: { color: group.colour, width: state.chosen.has(run.id) ? 3 : 1.3, dash: group.dash },
-    marker: { color: group.colour, size: 4 },
+    line: { color: runColour(run, group), width: state.chosen.has(run.id) ? 3 : 1.3, dash: group.dash },
+    marker: { color: runColour(run, group), size: 4 },
     customdata: run.curves.epoch.map(() => run.id),
     text: run.curves.epoch.map((epoch, row) => `${describeRun(run)}<br>epoch ${epoch}: ${formatValue(run.curves[metric][row] ?? undefined)}`),
     hoverinfo: "text",

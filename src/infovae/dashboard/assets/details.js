@@ -27,6 +27,7 @@ function showDetails(run) {
   const problems = [run.error, ...run.problems].filter(Boolean).map((text) => element("li", { text }));
   const parts = [top, facts];
   if (problems.length) parts.push(element("ul", { class: "problems", children: problems }));
+  parts.push(...notesOf(run));
   parts.push(element("h3", { text: "Reproduce" }), ...reproduction(run));
   parts.push(listing("Metrics", run.metrics, true), listing("Config", run.config, false));
   dialog.replaceChildren(...parts);

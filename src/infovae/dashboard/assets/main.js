@@ -1,6 +1,6 @@
 // Brings the parts together: reads the data, draws, listens, and asks a live server for more.
 
-const VIEWS = { curves: drawCurves, against: drawAgainst, parallel: drawParallel, pareto: drawPareto, pictures: drawPictures };
+const VIEWS = { curves: drawCurves, against: drawAgainst, spread: drawSpread, parallel: drawParallel, pareto: drawPareto, compare: drawCompare, pictures: drawPictures };
 
 function currentView() {
   return document.querySelector("[role=tab][aria-selected=true]").id.slice("tab-".length);
@@ -21,7 +21,8 @@ function showView(name) {
     tab.tabIndex = selected ? 0 : -1;
     byId(tab.getAttribute("aria-controls")).hidden = !selected;
   }
-  document.querySelector(".scope").hidden = name === "pictures"; // which are of the chosen runs anyway
+  document.querySelector(".scope").hidden = ["compare", "pictures"].includes(name); // which are of the chosen runs anyway
+  byId("chart-csv").hidden = name === "pictures";
   saveViewSoon();
   drawViewsSoon();
 }
@@ -101,6 +102,15 @@ function fillAxesMenu() {
   });
 }
 
+function fillChartsMenu() {
+  const items = state.description.curves.filter((metric) => metric !== byId("curves-metric").value).map(item(""));
+  fillMenu("curves-charts", [{ title: "Further charts", items }], () => curves.further, (metrics) => {
+    curves.further = metrics ?? [];
+    saveViewSoon();
+    drawViewsSoon();
+  });
+}
+
 /** Checkboxes that set a list; undefined sets it to what it is by default. */
 function fillMenu(id, sections, current, set) {
   const reset = () => {
@@ -111,7 +121,7 @@ function fillMenu(id, sections, current, set) {
 }
 
 function listenToMenus() {
-  const menus = { "group-keys": fillGroupMenu, columns: fillColumnMenu, "parallel-axes": fillAxesMenu };
+  const menus = { "group-keys": fillGroupMenu, columns: fillColumnMenu, "parallel-axes": fillAxesMenu, "curves-charts": fillChartsMenu };
   for (const [id, fill] of Object.entries(menus)) {
     const menu = byId(id).closest("details");
     menu.addEventListener("toggle", () => menu.open && fill()); // only then: what is open keeps its focus and place
@@ -141,6 +151,9 @@ function listen() {
   listenToView();
   closeMenusOutside();
   followLinks();
+  listenToDownloads();
+  listenToEnlarged();
+  byId("play").addEventListener("click", playFilm);
   for (const radio of document.querySelectorAll("input[name=rows]")) radio.addEventListener("change", drawAll);
   byId("search").addEventListener("input", search);
   byId("clear-choice").addEventListener("click", () => {
@@ -148,7 +161,7 @@ function listen() {
     showChoice();
   });
   byId("scope").addEventListener("change", drawViewsSoon);
-  for (const control of document.querySelectorAll(".bar [id^=curves-], .bar [id^=against-], .bar [id^=pareto-], #parallel-colour")) {
+  for (const control of document.querySelectorAll(".bar [id^=curves-], .bar [id^=against-], .bar [id^=pareto-], .bar [id^=spread-], #compare-differing, #parallel-colour")) {
     control.addEventListener("change", drawViewsSoon);
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawViewsSoon);
@@ -178,9 +191,19 @@ async function follow(instance, seconds) {
   }
 }
 
+/** The JSON in a block of gzip in base64. */
+async function unpack(block) {
+  const letters = atob(block.textContent);
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at++) bytes[at] = letters.charCodeAt(at); // ten times faster than Uint8Array.from
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+}
+
 async function main() {
-  const [about, data] = ["about", "data"].map((id) => JSON.parse(byId(id).textContent));
+  const about = JSON.parse(byId("about").textContent);
+  const data = await unpack(byId("data"));
   state.live = about.live;
+  state.instance = data.instance;
   state.embedding = about.pictures;
   listen();
   restoreView();

@@ -24,6 +24,7 @@ function drawParallel() {
   if (!runs.length || !fields.length) return draw("parallel-plot", [], { xaxis: { visible: false }, yaxis: { visible: false } });
   const trace = {
     type: "parcoords",
+    customdata: runs.map((run) => run.id),
     dimensions: fields.map((field) => dimension(runs, field)),
     line: {
       color: runs.map((run) => asNumber(run.metrics[coloured])),

@@ -1,6 +1,7 @@
 // Two metrics against each other, and the finished runs that no other beats in both.
 
 const BADNESS = { low: (value) => value, high: (value) => -value, zero: (value) => Math.abs(value) };
+const SIDES = { lower: "low", higher: "high", nearer: "zero" };
 
 /** Of points [x, y], smaller being better, the positions of those that no other is at least as good as in both and better in one. */
 function paretoFront(points) {
@@ -19,13 +20,12 @@ function paretoFront(points) {
 
 function drawPareto() {
   const { metrics } = state.description;
-  const guesses = { log_det_covariance: "zero", images_per_second: "high", elbo: "high", active_units: "high", mutual_information: "high" };
   for (const [side, preferred] of [["x", "test/log_det_covariance"], ["y", "test/reconstruction"]]) {
     const select = byId(`pareto-${side}`);
     offer(select, metrics, [preferred, "test/loss"]);
     if (select.dataset.guessed === select.value) continue;
     select.dataset.guessed = select.value;
-    byId(`pareto-${side}-better`).value = guesses[select.value.split("/").at(-1)] ?? "low";
+    byId(`pareto-${side}-better`).value = SIDES[meaningOf(select.value).better] ?? "low";
   }
   const [xName, yName] = [byId("pareto-x").value, byId("pareto-y").value];
   const [xBad, yBad] = [BADNESS[byId("pareto-x-better").value], BADNESS[byId("pareto-y-better").value]];

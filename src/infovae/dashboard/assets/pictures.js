@@ -32,7 +32,7 @@ function drawPictures() {
   const slider = byId("epoch");
   slider.max = Math.max(0, epochs.length - 1);
   slider.value = Math.max(0, epochs.indexOf(epoch));
-  slider.disabled = epochs.length < 2;
+  slider.disabled = byId("play").disabled = epochs.length < 2;
   slider.setAttribute("aria-valuetext", `epoch ${epoch}`);
   slider.oninput = () => {
     // The last stop follows a run that goes on.
@@ -45,11 +45,34 @@ function drawPictures() {
   const grid = element("div", { class: "grid" });
   grid.style.setProperty("--columns", columns);
   grid.append(...runs.map((run) => heading(run)));
-  for (const kind of shown) grid.append(...runs.map((run) => figure(run, kind, epoch)));
+  for (const kind of shown) grid.append(...runs.map((run) => figure(run, kind, epoch, runs)));
   const before = byId("pictures").firstElementChild;
   const left = before?.scrollLeft;
   byId("pictures").replaceChildren(grid);
   if (left) grid.scrollLeft = left;
+}
+
+let film; // the timer of a film that runs
+
+/** Show one epoch after the other, from the first to the last; once more stops it. */
+function playFilm() {
+  const slider = byId("epoch");
+  const step = () => {
+    if (Number(slider.value) >= Number(slider.max) || byId("panel-pictures").hidden) return stopFilm();
+    slider.stepUp();
+    slider.oninput();
+  };
+  if (film) return stopFilm();
+  byId("play").textContent = "■ Stop";
+  slider.value = 0;
+  slider.oninput();
+  film = setInterval(step, 350);
+}
+
+function stopFilm() {
+  clearInterval(film);
+  film = undefined;
+  byId("play").textContent = "▶ Film";
 }
 
 function compareKinds(one, other) {
@@ -76,7 +99,7 @@ function heading(run) {
 }
 
 /** The newest picture up to the epoch; at the slider's last stop, up to the one whose weights the run ended with. */
-function figure(run, kind, epoch) {
+function figure(run, kind, epoch, runs) {
   const all = run.pictures[kind] ?? [];
   const isLastStop = pictures.epoch === undefined;
   const until = isLastStop && epochGoneBeyond(run) !== undefined ? run.metrics.epoch : epoch;
@@ -87,9 +110,11 @@ function figure(run, kind, epoch) {
   const source = pictureSource(run, file, modified);
   if (source === "") return element("figure", { children: [missing("damaged picture"), caption] });
   if (!source) return element("figure", { children: [missing("not in this file"), caption] });
-  const image = element("img", { src: source, alt: `${kind} of ${state.paths.get(run.id)}, ${drawn === null ? "at the end" : `epoch ${drawn}`}` });
-  image.addEventListener("error", () => image.replaceWith(missing("damaged picture")));
-  return element("figure", { children: [image, caption] });
+  const image = element("img", { src: source, alt: `${kind} of ${state.paths.get(run.id)}, ${drawn === null ? "at the end" : `epoch ${drawn}`}`, decoding: "sync" });
+  const larger = element("button", { type: "button", class: "larger", title: "Enlarge", children: [image] });
+  larger.addEventListener("click", () => enlarge(runs, run, kind, drawn));
+  image.addEventListener("error", () => larger.replaceWith(missing("damaged picture")));
+  return element("figure", { children: [larger, caption] });
 }
 
 function missing(text) {

@@ -38,12 +38,30 @@ function wrapped(text, width = 60) {
   return text.match(new RegExp(`.{1,${width}}`, "gsu"))?.map((line) => plotText(line)).join("<br>") ?? "";
 }
 
-/** Groups of the runs, each with the colour and the dash that it has in every chart. */
+const groupsOf = new Map(); // all groups by the keys: charts and the table ask again and again
+
+/** The groups of all runs, and their positions by each run's number. */
+function allGroups(keys) {
+  const name = keys.join("\n");
+  if (!groupsOf.has(name)) {
+    const groups = groupRuns(allRuns(), keys);
+    const positions = new Map(groups.flatMap((group, position) => group.runs.map((run) => [run.id, position])));
+    groupsOf.set(name, { groups, positions });
+  }
+  return groupsOf.get(name);
+}
+
+/** The colour and the dash that a run's group has in every chart. */
+function lookOf(run, keys) {
+  const { groups, positions } = allGroups(keys);
+  const position = positions.get(run.id);
+  return { colour: groupColour(groups[position]) ?? colour(position), dash: dash(position) };
+}
+
+/** Groups of the runs, with labels that tell what differs among them, and their looks. */
 function colouredGroups(runs, without) {
   const keys = groupKeys().filter((name) => name !== without);
-  const positions = new Map(groupRuns(allRuns(), keys).map((group, position) => [group.name, position]));
-  const look = (position) => ({ colour: colour(position), dash: dash(position) });
-  return groupRuns(runs, keys).map((group) => ({ ...group, ...look(positions.get(group.name)) }));
+  return groupRuns(runs, keys).map((group) => ({ ...group, ...lookOf(group.runs[0], keys) }));
 }
 
 /** More groups than a legend holds: all beyond become one, in grey. */
@@ -112,7 +130,7 @@ function pointsTrace(group, x, y, tell) {
     y: group.runs.map(y),
     name: legendText(group),
     mode: "markers",
-    marker: runMarkers(group.runs, group.colour),
+    marker: runMarkers(group.runs, group.runs.map((run) => runColour(run, group))),
     customdata: group.runs.map((run) => run.id),
     text: group.runs.map((run) => `${describeRun(run)}<br>${tell(run)}`),
     hoverinfo: "text",

@@ -10,6 +10,7 @@ const state = {
   columns: undefined, // undefined: the telling keys and the telltale metrics
   inTable: [], // numbers of the runs that the filters let through, in the table's order
   chosen: new Set(),
+  instance: undefined, // the server's, which takes notes from its own pages alone
 };
 
 function allRuns() {
@@ -30,10 +31,12 @@ function columnFields() {
   );
 }
 
-/** The runs that charts draw. */
+/** The runs that charts draw: those that the scope says and those that are pinned, without hidden ones. */
 function drawnRuns() {
   const numbers = document.getElementById("scope").value === "chosen" ? [...state.chosen] : state.inTable;
-  return numbers.map((number) => state.runs.get(number)).filter(Boolean);
+  const pinned = allRuns().filter((run) => marks.pinned.has(run.path));
+  const runs = new Set([...pinned, ...numbers.map((number) => state.runs.get(number)).filter(Boolean)]);
+  return [...runs].filter((run) => !marks.hidden.has(run.path));
 }
 
 /** Take in what the server or the file tells; true where anything changed. */
@@ -44,6 +47,7 @@ function takeIn(data) {
   }
   for (const run of data.runs) state.runs.set(run.id, run);
   state.version = data.version;
+  groupsOf.clear();
   if (!data.gone.length && !data.runs.length) return false;
   state.description = describe(allRuns());
   state.paths = shortPaths(allRuns());

@@ -9,7 +9,7 @@ function rowsMode() {
 }
 
 function runRow(run) {
-  const row = { id: run.id, run: state.paths.get(run.id), status: run.status, epoch: asNumber(run.metrics.epoch) };
+  const row = { id: run.id, run: state.paths.get(run.id), status: run.status, epoch: asNumber(run.metrics.epoch), tags: run.tags.join(", ") };
   for (const field of columnFields()) row[field] = fieldValue(run, field);
   return row;
 }
@@ -167,15 +167,18 @@ function tableColumns() {
   const short = shortKeys(configured.map((field) => splitField(field)[1]));
   const config = configured.map((field) => column(field, short.get(splitField(field)[1])));
   if (rowsMode() === "groups") {
+    const own = { field: "marks", title: "", formatter: showMarks, headerSort: false, width: 84, resizable: false };
     const count = column("finished", "finished", { formatter: showFinished, hozAlign: "right", headerHozAlign: "right" });
-    return [...config, count, ...metrics];
+    return [own, ...config, count, ...metrics];
   }
   return [
+    { field: "marks", title: "", formatter: showMarks, headerSort: false, frozen: true, width: 84, resizable: false },
     column("run", "run", { formatter: showRun, maxInitialWidth: innerWidth < 700 ? 130 : 320, frozen: true }),
     column("status", "status", { formatter: showStatus, minWidth: 110 }),
     column("epoch", "epoch", { formatter: showEpoch, hozAlign: "right", headerHozAlign: "right", cssClass: "number", minWidth: 70 }),
     ...metrics,
     ...config,
+    ...(allRuns().some((run) => run.tags.length) ? [column("tags", "tags")] : []),
     { title: "command", field: "id", formatter: showCommand, headerSort: false, minWidth: 84 },
   ];
 }
@@ -211,6 +214,7 @@ async function drawTable() {
     layout: "fitDataFill",
     maxHeight: "min(56vh, 620px)",
     rowHeight: 30,
+    frozenRows: (row) => isPinned(row.getData()),
     placeholder: element("span", { text: state.live ? "No runs yet" : "No runs" }),
     initialSort: before?.sort ?? view.sort.filter(({ column: field }) => fields.has(field)),
     initialHeaderFilter: before?.filters ?? view.filters.filter(({ field }) => fields.has(field)),
@@ -251,8 +255,10 @@ function noteFiltered(rows) {
   view.sort = table.getSorters().map(({ field, dir }) => ({ column: field, dir }));
   view.filters = table.getHeaderFilters().map(({ field, value }) => ({ field, value: String(value) }));
   saveViewSoon();
+  const before = new Set(state.inTable);
   state.inTable = rows.flatMap((row) => row.getData().members ?? [row.getData().id]);
-  drawViewsSoon();
+  const isSame = before.size === state.inTable.length && state.inTable.every((number) => before.has(number));
+  if (!isSame || ["compare", "pictures"].includes(currentView())) drawViewsSoon(); // charts don't show the order
   noteChoice();
 }
 

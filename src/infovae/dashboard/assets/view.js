@@ -41,6 +41,8 @@ function saveView() {
     told.set(controlName(control), controlValue(control));
   }
   const lists = { group: state.groupKeys, columns: state.columns, axes: parallel.axes };
+  const marked = { charts: curves.further, hidden: [...marks.hidden], pinned: [...marks.pinned], colours: [...marks.colours] };
+  for (const [name, list] of Object.entries(marked)) if (list.length) lists[name] = list.slice(0, MOST_LINKED);
   for (const [name, list] of Object.entries(lists)) if (list) told.set(name, JSON.stringify(list));
   if (view.sort.length) told.set("sort", JSON.stringify(view.sort));
   if (view.filters.length) told.set("filters", JSON.stringify(view.filters));
@@ -75,6 +77,11 @@ function restoreView() {
   state.groupKeys = linkedList(told, "group");
   state.columns = linkedList(told, "columns", (entry) => /^(config|metric):/.test(entry));
   parallel.axes = linkedList(told, "axes", (entry) => /^(config|metric):/.test(entry));
+  curves.further = linkedList(told, "charts") ?? [];
+  marks.hidden = new Set(linkedList(told, "hidden"));
+  marks.pinned = new Set(linkedList(told, "pinned"));
+  const isColour = (entry) => typeof entry?.[0] === "string" && /^#[0-9a-f]{6}$/.test(entry[1]);
+  marks.colours = new Map(linkedList(told, "colours", isColour));
   const isPlaced = (entry) => typeof entry?.column === "string" && ["asc", "desc"].includes(entry.dir);
   view.sort = linkedList(told, "sort", isPlaced) ?? [];
   view.filters = linkedList(told, "filters", (entry) => typeof entry?.field === "string" && typeof entry.value === "string") ?? [];

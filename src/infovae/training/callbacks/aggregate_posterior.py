@@ -9,11 +9,11 @@ import pytorch_lightning as pl
 import torch
 
 from infovae.codes import Codes
-from infovae.data.loader import Batch, ImageLoader
-from infovae.data.module import ImageData, image_data
+from infovae.data.loader import Batch, Loader
+from infovae.data.module import DataModule, data_module_of
 from infovae.errors import UserError
 from infovae.metrics.metric import Metric, make_metric
-from infovae.model import Observed
+from infovae.model import Observed, given
 from infovae.module import InfoVAE
 from infovae.parallel import gather_rows
 from infovae.streams import evaluation_mode, isolated_stream
@@ -44,9 +44,9 @@ class AggregatePosterior(pl.Callback):
         self._logged = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self.prepare(cast(InfoVAE, pl_module), image_data(trainer), trainer.strategy.root_device)
+        self.prepare(cast(InfoVAE, pl_module), data_module_of(trainer), trainer.strategy.root_device)
 
-    def prepare(self, module: InfoVAE, data: ImageData, device: torch.device) -> None:
+    def prepare(self, module: InfoVAE, data: DataModule, device: torch.device) -> None:
         """Make the metrics of every split, on the training device.
 
         Raises:
@@ -66,12 +66,13 @@ class AggregatePosterior(pl.Callback):
                 name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
             }
 
-    def columns(self, module: InfoVAE, data: ImageData, split: str) -> set[str]:
+    def columns(self, module: InfoVAE, data: DataModule, split: str) -> set[str]:
         """Return the columns that a split's metrics will have, from measuring its first batch."""
         batch = data.first_batch(split, module.device)
         with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
-            codes = module.codes(module.encode(batch.images), batch.global_size, batch.global_size)
-            self._observe(split, Observed(batch.images, batch.labels, codes, batch.factors))
+            conditions = module.conditions_of(batch)
+            codes = module.codes(given(module, conditions).encode(batch.x), batch.global_size, batch.global_size)
+            self._observe(split, Observed(batch.x, batch.labels, codes, batch.factors, conditions))
             measured = [metric.compute() for metric in self._metrics[split].values()]
         return {f"{split}/{name}" for values in measured for name, value in values.items() if value.ndim == 0}
 
@@ -88,7 +89,8 @@ class AggregatePosterior(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._observe(cast(InfoVAE, pl_module).splits[dataloader_idx], _observed(batch, outputs["codes"]))
+        module = cast(InfoVAE, pl_module)
+        self._observe(module.splits[dataloader_idx], _observed(module, batch, outputs["codes"]))
 
     def on_test_batch_end(
         self,
@@ -99,7 +101,7 @@ class AggregatePosterior(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._observe("test", _observed(batch, outputs["codes"]))
+        self._observe("test", _observed(cast(InfoVAE, pl_module), batch, outputs["codes"]))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for split in cast(InfoVAE, pl_module).splits:
@@ -117,7 +119,7 @@ class AggregatePosterior(pl.Callback):
     def _measure_training(self, trainer: pl.Trainer, module: InfoVAE) -> None:
         """Log the metrics of the training split, and the divergence if no training step has computed it."""
         weighted = module.objective.weighs_divergence
-        loader = image_data(trainer).measured_train_loader()
+        loader = data_module_of(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         if averages(trainer):
             module.training_terms.reset()
@@ -126,7 +128,7 @@ class AggregatePosterior(pl.Callback):
         ):  # fmt: skip
             for batch in loader:
                 codes = _codes(trainer, module, batch, loader)
-                self._observe("train", _observed(batch, codes))
+                self._observe("train", _observed(module, batch, codes))
                 if not weighted and module.can_estimate_divergence(codes):
                     divergence += len(codes.z) * module.estimate_divergence(codes)
                     count += len(codes.z)
@@ -160,17 +162,19 @@ class AggregatePosterior(pl.Callback):
         self._logged = True
 
 
-def _codes(trainer: pl.Trainer, module: InfoVAE, batch: Batch, loader: ImageLoader) -> Codes:
+def _codes(trainer: pl.Trainer, module: InfoVAE, batch: Batch, loader: Loader) -> Codes:
     """Return the codes of a global batch of the training split; measure the loss too if the weights are averaged."""
     with trainer.precision_plugin.forward_context():  # as in validation and test
         if averages(trainer):
             return module.measure_training(batch, loader)
-        posterior = module.encode(batch.images)
+        posterior = given(module, module.conditions_of(batch)).encode(batch.x)
     return module.gather(module.codes(posterior, len(loader.dataset), batch.global_size), batch.global_size)
 
 
-def _observed(batch: Batch, codes: Codes) -> Observed:
+def _observed(module: InfoVAE, batch: Batch, codes: Codes) -> Observed:
     """Return the global batch, from this process's rows and the gathered codes."""
-    images, labels = (gather_rows(rows, batch.global_size) for rows in (batch.images, batch.labels))
-    factors = None if batch.factors is None else gather_rows(batch.factors, batch.global_size)
-    return Observed(images, labels, codes, factors)
+    rows = (batch.x, batch.labels, batch.factors, module.conditions_of(batch))
+    x, labels, factors, conditions = (None if row is None else gather_rows(row, batch.global_size) for row in rows)
+    assert x is not None
+    assert labels is not None
+    return Observed(x, labels, codes, factors, conditions)

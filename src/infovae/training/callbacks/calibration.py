@@ -4,7 +4,7 @@ from typing import cast
 
 import pytorch_lightning as pl
 
-from infovae.data.module import image_data
+from infovae.data.module import data_module_of
 from infovae.module import InfoVAE
 from infovae.streams import evaluation_mode, isolated_stream
 from infovae.training.callbacks.measured_weights import averages, measured_weights
@@ -44,4 +44,4 @@ class Calibration(pl.Callback):
             return
         in_precision = trainer.precision_plugin.forward_context
         with evaluation_mode(module), isolated_stream(module.device), in_precision():
-            module.calibrate(image_data(trainer).evaluation_loader("train"))
+            module.calibrate(data_module_of(trainer).evaluation_loader("train"))

@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from infovae.data.loader import Batch
-from infovae.data.module import image_data
+from infovae.data.module import data_module_of
 from infovae.errors import ArgumentError
 from infovae.module import InfoVAE
 from infovae.pictures.drawing import draw_pictures, first_batches, save_picture
@@ -55,7 +55,9 @@ class Drawing(pl.Callback):
         if not trainer.is_global_zero:
             return
         if self._batches is None:
-            self._batches = first_batches(image_data(trainer).evaluation_loader("test", shared=False), self.pictures)
+            self._batches = first_batches(
+                data_module_of(trainer).evaluation_loader("test", shared=False), self.pictures
+            )
         with measured_weights(trainer, module), evaluation_mode(module), torch.no_grad():
             drawn = draw_pictures(self.pictures, module, self._batches, module.device)
         # A figure, its texts and its canvas of megabytes refer to each other. Python frees such cycles only when much

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from infovae.data.loader import Batch, ImageLoader
+from infovae.data.loader import Batch, Loader
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
@@ -166,7 +166,7 @@ class FiniteSteps(pl.Callback):
     def _record(self, trainer: pl.Trainer, module: InfoVAE, step: Step, broken: list[str]) -> None:
         if not is_first_process():
             return
-        rows = ~step.batch.images.flatten(1).isfinite().all(dim=1)
+        rows = ~step.batch.x.flatten(1).isfinite().all(dim=1)
         record = {
             "epoch": step.epoch + 1,
             "step": step.step,
@@ -196,7 +196,7 @@ def broken_parts(module: InfoVAE | None, step: Step) -> list[str]:
     no module is given, as after the optimiser has stepped.
     """
     weights = [] if module is None else [name for name, part in _parts(module).items() if not _all_finite(_held(part))]
-    broken = [] if bool(step.batch.images.isfinite().all()) else ["input"]
+    broken = [] if bool(step.batch.x.isfinite().all()) else ["input"]
     broken += [f"weights of {name}" for name in weights if name != "divergence"]
     for name, value in step.terms.items():
         if name == "divergence" and name in weights:
@@ -255,8 +255,8 @@ def _scales_gradients(trainer: pl.Trainer) -> bool:
     return getattr(trainer.precision_plugin, "scaler", None) is not None
 
 
-def _loader(trainer: pl.Trainer) -> ImageLoader:
-    return cast(ImageLoader, trainer.train_dataloader)
+def _loader(trainer: pl.Trainer) -> Loader:
+    return cast(Loader, trainer.train_dataloader)
 
 
 def _state_beside_the_weights(module: InfoVAE) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What encoder and decoder are given beside x and z. One file per option of ``conf/condition/``."""

@@ -1,0 +1,75 @@
+"""The interface of a condition."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from infovae.errors import ArgumentError
+from infovae.parallel import own_rows
+
+
+class Condition(nn.Module, ABC):
+    """Turn what is known of an example into features for encoder and decoder: a conditional VAE (Sohn et al. 2015).
+
+    The divergence still compares q(z) as a whole with p(z), so that z is free of what the condition says.
+
+    A row with a NaN is the null condition, whose features are 0.
+
+    Args:
+        width: the number of features.
+        dropout: the probability that a training example is given the null condition, so that the model learns to do
+            without.
+
+    Raises:
+        ArgumentError: the dropout isn't a probability below 1.
+    """
+
+    def __init__(self, width: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise ArgumentError("dropout", f"{dropout:g}", "probabilities from 0 to below 1")
+        self.width = width
+        self.dropout = dropout
+
+    @abstractmethod
+    def of(self, labels: Int64[Tensor, " n"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n k"]:
+        """Return what the model is conditioned on, from the labels and the condition columns of a batch."""
+
+    @abstractmethod
+    def features(self, conditions: Float[Tensor, "n k"]) -> Float[Tensor, "n w"]:
+        """Return the features of conditions without NaN."""
+
+    def spread(self, rows: int, columns: int) -> Float[Tensor, "n k"] | None:
+        """Return conditions for a grid of samples, row by row; None for the null condition in each place."""
+        return None
+
+    def forward(self, conditions: Float[Tensor, "n k"] | None, n: int) -> Float[Tensor, "n w"]:
+        """Return the features of n examples; 0 for those without a condition."""
+        if conditions is None:
+            return torch.zeros(n, self.width, device=self.device)
+        # A row for each example; metrics decode several codes of each, one set after the other.
+        conditions = conditions.repeat(n // len(conditions), 1) if len(conditions) not in (0, n) else conditions
+        known = ~conditions.isnan().any(dim=1, keepdim=True)
+        return torch.where(known, self.features(torch.where(known, conditions, 0.0)), 0.0)
+
+    def dropped(self, conditions: Float[Tensor, "n k"], global_size: int) -> Float[Tensor, "n k"]:
+        """Return the conditions with some rows made null, each with probability ``dropout``."""
+        if self.dropout == 0:
+            return conditions
+        chance = own_rows(torch.rand(global_size, 1, device=conditions.device))
+        return torch.where(chance < self.dropout, torch.nan, conditions)
+
+    @property
+    def device(self) -> torch.device:
+        return next((tensor.device for tensor in [*self.parameters(), *self.buffers()]), torch.device("cpu"))
+
+
+def beside(x: Float[Tensor, "n c *s"], features: Float[Tensor, "n w"], flat: bool) -> Tensor:
+    """Return x with the features as further channels, constant over space; flattened, as further entries."""
+    features = features.to(x)
+    if flat:
+        return torch.cat([x.flatten(1), features], dim=1)
+    planes = features.view(*features.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
+    return torch.cat([x, planes], dim=1)

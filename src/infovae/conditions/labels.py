@@ -1,0 +1,44 @@
+"""Condition on the class of an example."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from infovae.conditions.condition import Condition
+from infovae.errors import ArgumentError
+
+
+class Labels(Condition):
+    """One feature for each class (one-hot), or a learned vector.
+
+    Args:
+        classes: how many there are; the program takes it from the data.
+        embedding: the length of the learned vector; None: one-hot.
+        dropout: see :class:`Condition`.
+
+    Raises:
+        ArgumentError: there are fewer than two classes, or a setting is out of range.
+    """
+
+    def __init__(self, classes: int, embedding: int | None = None, dropout: float = 0.0) -> None:
+        if classes < 2:
+            raise ArgumentError("classes", classes, "data with at least 2 classes", "there is nothing to tell apart")
+        if embedding is not None and embedding < 1:
+            raise ArgumentError("embedding", embedding, "null, or whole numbers of at least 1")
+        super().__init__(embedding or classes, dropout)
+        self.classes = classes
+        self.vectors = None if embedding is None else nn.Embedding(classes, embedding)
+
+    def of(self, labels: Int64[Tensor, " n"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n 1"]:
+        return labels[:, None].float()
+
+    def spread(self, rows: int, columns: int) -> Float[Tensor, "n 1"]:
+        """Return a class for each row, 0, 1, 2, ... and from the start again."""
+        return (torch.arange(rows) % self.classes).float().repeat_interleave(columns)[:, None]
+
+    def features(self, conditions: Float[Tensor, "n 1"]) -> Float[Tensor, "n w"]:
+        numbers = conditions[:, 0].long()
+        if self.vectors is not None:
+            vectors: Tensor = self.vectors(numbers)
+            return vectors
+        return nn.functional.one_hot(numbers, self.classes).to(conditions)

@@ -1,0 +1,53 @@
+"""Examples that stay in their files until they are indexed."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Tensor
+
+
+class StoredExamples(ABC):
+    """Stands in for a tensor of examples: it has a shape, and indexing it reads from files.
+
+    Worker processes read too, so it must be picklable.
+
+    Args:
+        example_shape: (c, *s); of an image, (channels, height, width).
+        dtype: of the values.
+    """
+
+    def __init__(self, example_shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> None:
+        self.example_shape = example_shape
+        self.dtype = dtype
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, c, *s)."""
+        return (len(self), *self.example_shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, with that of the examples."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the examples would take in memory."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    @abstractmethod
+    def take(self, positions: Int64[Tensor, " m"]) -> "StoredExamples":
+        """Return some of the examples, still in their files."""
+
+    @abstractmethod
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
+        """Read some of the examples.
+
+        Raises:
+            OSError: an example can't be read; names the first.
+        """

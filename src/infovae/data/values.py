@@ -1,0 +1,207 @@
+"""What stored values mean, and how they become the numbers that the model sees."""
+
+import logging
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int64, Shaped
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_A_TIME = 1000
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """Stored examples, (n, c, *s), in memory or in files."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Tensor: ...
+
+
+class Values(ABC):
+    """The meaning of the entries of a data set.
+
+    What it learns from the training split is kept in each checkpoint, by :meth:`state`.
+    """
+
+    name: ClassVar[str]
+    """In words."""
+
+    suits: ClassVar[frozenset[str]]
+    """What a likelihood of these values can be of: see :class:`infovae.likelihoods.likelihood.Likelihood`."""
+
+    likelihoods: ClassVar[str]
+    """Options that suit, for an error."""
+
+    range: ClassVar[Literal["unit", "real", "positive", "tokens"]] = "real"
+    """Where the model's x lies: in [0, 1], anywhere, from 0, or in a list of tokens."""
+
+    has_missing: bool = False
+    """Whether entries may be missing. They are NaN where the model's x has them."""
+
+    def fitted(self, train: Indexed) -> "Values":
+        """Return the values with what they learn from the training split."""
+        return self
+
+    @abstractmethod
+    def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        """Return examples as likelihood and pictures see them."""
+
+    @abstractmethod
+    def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        """Return examples in the units in which they came."""
+
+    def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        """Return what the encoder sees of x; the same numbers unless said otherwise."""
+        return x
+
+    def state(self) -> dict[str, Any]:
+        """Return all that :func:`restored` needs, as plain values and tensors."""
+        return {"kind": type(self).__name__}
+
+
+class Bytes(Values):
+    """Bytes, which become numbers in [0, 1]."""
+
+    range = "unit"
+    name = "pixels in [0, 1]"
+    suits = frozenset({"pixels", "numbers"})
+    likelihoods = "likelihood=bernoulli, gaussian or another of numbers"
+
+    def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return stored.float().div_(255)
+
+    def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return x
+
+
+class Standardized(Values):
+    """Numbers, which become those with mean 0 and variance 1 in each channel of the training split.
+
+    A column of a table is a channel. NaN marks a missing entry; the encoder sees the mean in its place, and the
+    likelihood leaves it out.
+
+    Args:
+        mean: of each channel; set by :meth:`fitted`.
+        scale: the standard deviation of each channel.
+        has_missing: whether any entry is missing.
+    """
+
+    name = "standardised numbers"
+    suits = frozenset({"numbers"})
+    likelihoods = "likelihood=gaussian, laplace or student_t"
+
+    def __init__(
+        self,
+        mean: Float[Tensor, " c"] | None = None,
+        scale: Float[Tensor, " c"] | None = None,
+        has_missing: bool = False,
+    ) -> None:
+        self.mean = torch.zeros(1) if mean is None else mean
+        self.scale = torch.ones(1) if scale is None else scale
+        self.has_missing = has_missing
+
+    def fitted(self, train: Indexed) -> "Standardized":
+        mean, scale, missing = channel_moments(train)
+        constant = (scale == 0).nonzero().flatten().tolist()
+        if constant:
+            log.warning("channels that never vary in the training split, left as they are: %s", constant)
+        return Standardized(mean, torch.where(scale > 0, scale, 1.0), self.has_missing or missing)
+
+    def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return (stored.float() - _of_channels(self.mean, stored)) / _of_channels(self.scale, stored)
+
+    def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return x * _of_channels(self.scale, x) + _of_channels(self.mean, x)
+
+    def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return x.nan_to_num(0.0) if self.has_missing else x
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"mean": self.mean, "scale": self.scale, "has_missing": self.has_missing}
+
+
+class Counts(Values):
+    """Whole numbers from 0, which the likelihood sees as they are, and the encoder as log(1 + x)."""
+
+    range = "positive"
+    name = "counts"
+    suits = frozenset({"counts"})
+    likelihoods = "likelihood=negative_binomial, poisson or another of counts"
+
+    def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return stored.float()
+
+    def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return x
+
+    def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return torch.log1p(x)
+
+
+class TokenIds(Values):
+    """Whole numbers without an order, 0 to vocabulary - 1, as they are.
+
+    Args:
+        vocabulary: the number of different tokens.
+    """
+
+    range = "tokens"
+    name = "tokens"
+    suits = frozenset({"tokens"})
+    likelihoods = "likelihood=tokens"
+
+    def __init__(self, vocabulary: int) -> None:
+        self.vocabulary = vocabulary
+
+    def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return stored.float()
+
+    def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        return x
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"vocabulary": self.vocabulary}
+
+
+KINDS: dict[str, type[Values]] = {kind.__name__: kind for kind in (Bytes, Standardized, Counts, TokenIds)}
+
+
+def restored(state: dict[str, Any]) -> Values:
+    """Return the values that gave a state.
+
+    Raises:
+        ValueError: there are none of this kind.
+    """
+    rest = dict(state)
+    kind = KINDS.get(rest.pop("kind", "Bytes"))
+    if kind is None:
+        raise ValueError(f"values of an unknown kind, {state['kind']}")
+    return kind(**rest)
+
+
+def channel_moments(rows: Indexed) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"], bool]:
+    """Return mean and standard deviation of each channel over all entries that there are, and whether any is missing.
+
+    In two passes, in float64, some examples at a time.
+    """
+    blocks = torch.arange(len(rows)).split(ROWS_AT_A_TIME)
+
+    def summed(function: Any) -> Tensor:
+        parts = [function(rows[block].double().transpose(0, 1).flatten(1)) for block in blocks]
+        return torch.stack(parts).sum(dim=0)
+
+    count = summed(lambda x: (~x.isnan()).sum(dim=1)).clamp_min(1)
+    mean = summed(lambda x: x.nansum(dim=1)) / count
+    variance = summed(lambda x: (x - mean[:, None]).square().nansum(dim=1)) / count
+    missing = bool(summed(lambda x: x.isnan().sum(dim=1)).any())
+    return mean.float(), variance.sqrt().float(), missing
+
+
+def _of_channels(numbers: Float[Tensor, " c"], x: Tensor) -> Tensor:
+    """Return a number for each channel in a shape that goes with (n, c, *s)."""
+    return numbers.to(x.device).view(-1, *[1] * (x.ndim - 2))

@@ -1,0 +1,34 @@
+"""Print measured numbers as a table that says how to read them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Column, Table
+
+from infovae.metrics.meanings import meaning
+from infovae.terminal.tables import print_table
+
+
+def print_measured(title: str, values: Mapping[str, Any]) -> None:
+    """Print a row for each number and a column for each split, with standard errors, ideals and directions.
+
+    Args:
+        title: of the table.
+        values: numbers by ``split/name``, in nats per example where they are losses. Vectors are left out.
+    """
+    splits = list(dict.fromkeys(key.partition("/")[0] for key in values))
+    names = dict.fromkeys(key.partition("/")[2] for key in values)
+    table = Table(Column("metric", overflow="fold"), *splits, "ideal", "better", "what it is; losses in nats")
+    for name in names:
+        cells = [_cell(values, f"{split}/{name}") for split in splits]
+        if any(cells) and not name.endswith("_standard_error"):
+            better, ideal, about = meaning(name)
+            table.add_row(name, *cells, "" if ideal is None else f"{ideal:g}", better or "", about)
+    print_table(title, table)
+
+
+def _cell(values: Mapping[str, Any], key: str) -> str:
+    value, error = values.get(key), values.get(f"{key}_standard_error")
+    if not isinstance(value, int | float):
+        return ""
+    return f"{value:.4g}" if not isinstance(error, int | float) else f"{value:.4g} ± {error:.2g}"
