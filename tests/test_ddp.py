@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import Command
 
 from infovae.app.cli import CONF
 
@@ -140,11 +141,11 @@ def test_the_command_as_a_user_types_it(tmp_path: Path) -> None:
         (["-m", "hydra.sweep.dir={folder}/sweep"], "error: trainer.devices: 2 processes can't share a multirun"),
     ],
 )
-def test_refusals(arguments: list[str], line: str, tmp_path: Path) -> None:
+def test_refusals(arguments: list[str], line: str, command: Command, tmp_path: Path) -> None:
     arguments = [argument.format(folder=tmp_path) for argument in arguments]
-    process = start(["train.py", *arguments, "trainer=ddp_cpu", "logger=none", f"hydra.run.dir={tmp_path / 'run'}"])
-    told, _ = process.communicate(timeout=120)
-    assert process.returncode == 1
+    answer = command("train", *arguments, f"data.root={ROOT / 'data'}", "trainer=ddp_cpu", "logger=none")
+    told = answer.stdout + answer.stderr
+    assert answer.returncode == 1
     assert next(text for text in told.splitlines() if text.startswith("error:")).startswith(line), told
     assert told.count(line) == 1  # by one process alone; a sweep lists its jobs' refusals once more at its end
     assert "Traceback" not in told

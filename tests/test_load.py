@@ -111,10 +111,11 @@ def test_a_prior_from_another_package_that_reads_no_images_needs_none(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "aloof.py").write_text(
-        "import torch\nfrom infovae.priors.vamp import Vamp\n\n\n"
+        "import torch\nfrom infovae.data.examples import Inputs\nfrom infovae.data.values import Bytes\n"
+        "from infovae.priors.vamp import Vamp\n\n\n"
         "class Aloof(Vamp):\n"
         "    def attach(self, encode, images):\n"
-        "        super().attach(encode, torch.zeros(1, 1, 28, 28, dtype=torch.uint8))\n"
+        "        super().attach(encode, Inputs(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), Bytes()))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     rewrite(run, prior___target_="aloof.Aloof", data__source__download=False)
@@ -130,7 +131,7 @@ def test_outputs_turn_into_numpy_and_bytes_are_scaled(trained: Path) -> None:
     mean = module.encode(pixels).mean.numpy()
     assert (mean == module.encode(pixels / 255).mean.numpy()).all()
     assert module.decode(torch.zeros(1, 3)).mean.numpy().shape == (1, 1, 28, 28)
-    with pytest.raises(ArgumentError, match=r"^images: type torch.int64; accepted: floats in \[0, 1\], or bytes"):
+    with pytest.raises(ArgumentError, match=r"^x: type torch.int64; accepted: floats, or bytes"):
         module.encode(pixels.long())
 
 

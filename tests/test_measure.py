@@ -126,3 +126,16 @@ def test_a_metric_is_given_what_it_names(subject: tuple[InfoVAE, DataModule]) ->
     metric = make_metric("curious", partial(Curious, size=4), prior=model.prior, model=model, data=data)
     assert isinstance(metric, Curious)
     assert metric.seen == (data, model, 4)
+
+
+def test_what_takes_little_is_measured_first_and_kept_at_once(subject: tuple[InfoVAE, DataModule]) -> None:
+    class Costly(LogDetCovariance):
+        effort = 7
+
+    kept: list[tuple[set[str], list[str]]] = []
+    metrics = {"few_labels": METRICS["few_labels"], "costly": Costly, "reconstruction": Reconstruction}
+    found = measure(*subject, metrics, keep=lambda so_far: kept.append((set(so_far.values), list(so_far.left))))
+    assert [left for _, left in kept] == [["few_labels", "costly"], ["costly"], []]
+    assert "test/elbo" in kept[0][0]
+    assert not any("labels" in name for name in kept[0][0])
+    assert kept[-1][0] == set(found.values)

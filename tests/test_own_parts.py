@@ -3,12 +3,14 @@
 import csv
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, Command
 
 TEXT = (PROJECT / "docs" / "howto" / "own_parts.md").read_text()
 FILES = dict(re.findall(r"`((?:mine|conf)/[\w/]+\.(?:py|yaml))`:\n\n```(?:python|yaml)\n(.*?)```", TEXT, re.S))
@@ -32,31 +34,34 @@ def test_every_code_block_is_a_file() -> None:
     assert len(COMMANDS) == 3
 
 
-def run(command: str, folder: Path) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "HYDRA"))}
-    added = {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}", "LAB": str(PROJECT), "HOME": str(folder)}
-    answer = subprocess.run(
-        command, shell=True, cwd=folder, env=kept | added, capture_output=True, text=True, check=False
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+@pytest.fixture
+def typed(command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Type a command into a shell in that folder."""
+    monkeypatch.setenv("LAB", str(PROJECT))
+
+    def run(line: str) -> str:
+        answer = command(*shlex.split(os.path.expandvars(line))[1:])
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    return run
 
 
-def test_a_part_named_on_the_command_line(folder: Path) -> None:
-    run(f"{COMMANDS[0]} {SHORT} data.train_size=500 data.validation_size=100", folder)
+def test_a_part_named_on_the_command_line(folder: Path, typed: Callable[[str], str]) -> None:
+    typed(f"{COMMANDS[0]} {SHORT} data.train_size=500 data.validation_size=100")
     config = (folder / "run" / "config.yaml").read_text()
     assert "    _target_: mine.networks.LinearEncoder\n" in config
     assert "    bias: false\n" in config
 
 
-def test_help_lists_options_of_a_user_s_own(folder: Path) -> None:
-    answer = run(COMMANDS[1], folder)
+def test_help_lists_options_of_a_user_s_own(typed: Callable[[str], str]) -> None:
+    answer = typed(COMMANDS[1])
     for option in (Path(name) for name in FILES if name.startswith("conf")):
         assert re.search(rf"^{option.parent.name}: .*\b{option.stem}\b", answer, re.M)
 
 
-def test_parts_of_every_kind_together(folder: Path) -> None:
-    run(f"{COMMANDS[2]} {SHORT}", folder)
+def test_parts_of_every_kind_together(folder: Path, typed: Callable[[str], str]) -> None:
+    typed(f"{COMMANDS[2]} {SHORT}")
     config = (folder / "run" / "config.yaml").read_text()
     for target in re.findall(r"_target_: (mine\.\S+)", "".join(FILES.values())):
         assert f"_target_: {target}" in config

@@ -3,6 +3,9 @@
 import pytest
 from rich.table import Table
 
+from infovae.metrics.meanings import MEANINGS, meaning
+from infovae.metrics.objective_terms import TERM_NAMES
+from infovae.metrics.table import print_measured
 from infovae.terminal.tables import print_table
 
 
@@ -27,3 +30,22 @@ def test_a_run_s_name_is_whole(
     table.add_row("mmd", "0.1")
     print_table(name, table)
     assert capsys.readouterr().out.splitlines()[0] == name
+
+
+def test_a_measured_number_has_its_error_its_ideal_and_a_direction(capsys: pytest.CaptureFixture[str]) -> None:
+    values = {"test/mmd": 0.5, "test/mmd_standard_error": 0.01, "test/own": float("nan"), "test/vector": [1.0]}
+    print_measured("run", values | {"test/divergence": 0.25, "train/mmd": 2.0})
+    lines = capsys.readouterr().out.splitlines()
+    rows = {cells[0]: cells[1:] for line in lines if (cells := [cell.strip() for cell in line.strip("│").split("│")])}
+    assert rows["mmd"][:4] == ["0.5 ± 0.01", "2", "0", "lower"]
+    assert "alike in every run" in rows["mmd"][4]
+    assert "of the loss" in rows["divergence"][4]
+    assert rows["own"] == ["nan", "", "", "", ""]
+    assert not {"vector", "mmd_standard_error"} & set(rows)
+
+
+def test_what_a_run_reports_by_default_can_be_read() -> None:
+    assert set(TERM_NAMES) | {"log_det_covariance", "mmd", "mmd_standardized"} <= set(MEANINGS)
+    assert meaning("evaluation/test/log_det_covariance") == MEANINGS["log_det_covariance"]
+    assert meaning("test/error_linear_svm_with_100_labels").better == "lower"
+    assert all((one.better == "nearer") <= (one.ideal is not None) for one in MEANINGS.values())

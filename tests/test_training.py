@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -20,11 +21,13 @@ from faults.signal_at import PATHS, override
 from PIL import Image
 
 from infovae.config.build import build
+from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.pictures.canvas import BETWEEN, GAP
 from infovae.training.assemble import build_data, build_module
 from infovae.training.callbacks.progress_bar import ProgressBar
+from infovae.training.checks import tell_short_epochs
 from infovae.training.run import train
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
@@ -347,3 +350,12 @@ def test_the_progress_bar_counts_epochs_from_1(max_epochs: int | None, described
     bar._trainer = pl.Trainer(max_steps=9, logger=False, enable_checkpointing=False, callbacks=[bar])
     bar.trainer.fit_loop.max_epochs = max_epochs
     assert bar._get_train_description(2).rstrip() == described
+
+
+@pytest.mark.parametrize(("steps", "size", "told"), [(None, 99, True), (None, 100, False), (5, 99, False)])
+def test_an_epoch_of_one_step_is_told(
+    steps: int | None, size: int, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = Mock(DataModule, steps_per_epoch=steps, batch_size=50, splits={"train": Mock(x=range(size))})
+    tell_short_epochs(data)
+    assert ("99 training images, and data.batch_size=50" in caplog.text) == told

@@ -17,6 +17,7 @@ from infovae.bounds.bound import Bound, detached
 from infovae.codes import Codes
 from infovae.conditions.condition import Condition, beside
 from infovae.data.loader import Batch
+from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence
 from infovae.errors import ArgumentError
 from infovae.likelihoods.likelihood import Likelihood
@@ -84,7 +85,7 @@ class InfoVAE(pl.LightningModule):
         splits: names of the validation data loaders, in order.
         parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
         condition: what encoder and decoder are given beside x and z; None: nothing.
-        encoder_input: what the encoder sees of x, such as log(1 + x) of counts; None: x itself.
+        values: what the entries of x mean; None: numbers that the encoder sees as they are.
 
     Raises:
         ArgumentError: parts don't go together.
@@ -104,7 +105,7 @@ class InfoVAE(pl.LightningModule):
         bound: Bound | None = None,
         parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
         condition: Condition | None = None,
-        encoder_input: Callable[[Tensor], Tensor] | None = None,
+        values: Values | None = None,
     ) -> None:
         super().__init__()
         _check_rate(objective, posterior, prior)
@@ -137,7 +138,7 @@ class InfoVAE(pl.LightningModule):
         self.splits = splits
         self.parameter_groups = parameter_groups or {}
         self.condition = condition
-        self.encoder_input = encoder_input or nn.Identity()
+        self.values = values
         self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
@@ -190,7 +191,8 @@ class InfoVAE(pl.LightningModule):
 
     def _encoded(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n k"]:
         """Return the posterior's parameters."""
-        seen = self.encoder_input(self._inputs(x)).to(self.dtype)
+        seen = self._inputs(x)
+        seen = (seen if self.values is None else self.values.encoder_input(seen)).to(self.dtype)
         if self.condition is not None:
             seen = beside(seen, self.condition(conditions, len(x)), getattr(self.encoder, "flattens", False))
         return _full_precision(self.encoder(seen))

@@ -276,7 +276,7 @@ def test_notes_are_written_for_our_own_page_alone(runs: Path) -> None:
         token = {"X-Token": watch.instance}
         assert ask("/notes/0", "PUT", good)[0] == 403
         assert ask("/notes/0", "PUT", good, **{"X-Token": "\xe4"})[0] == 403
-        assert ask("/notes/0", "PUT", good, Host="evil.example", **token)[0] == 403
+        assert ask("/notes/0", "PUT", good, Host="evil.example", **token)[0] == 421
         assert ask("/notes/9", "PUT", good, **token)[0] == 404
         assert ask("/notes/../0", "PUT", good, **token)[0] == 404
         for bad in (

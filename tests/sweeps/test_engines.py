@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ def need(module: str) -> None:
         pytest.skip(f"{module} is not installed")
 
 
-def run_two_jobs(process: Command, tmp_path: Path, *overrides: str) -> list[int]:
-    """Threads of each job."""
+def run_two_jobs(process: Command, tmp_path: Path, *overrides: str) -> tuple[list[int], str]:
+    """Threads of each job, and what the sweep printed."""
     answer = process(
         "train", "-m", *SMALL, *PROBE, *overrides, "trainer.max_epochs=1", "seed=1,2", "hydra.sweep.dir=sweep",
         PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
@@ -31,7 +32,11 @@ def run_two_jobs(process: Command, tmp_path: Path, *overrides: str) -> list[int]
     assert answer.returncode == 0, answer.stderr
     assert "validated against ConfigStore schema" not in answer.stderr
     assert [outcome(tmp_path / "sweep" / name).status for name in "01"] == ["finished", "finished"]
-    return [int((tmp_path / "sweep" / name / "threads").read_text()) for name in "01"]
+    for name, seed in zip("01", ("seed=1", "seed=2"), strict=True):
+        assert f"\nname: {seed}\n" in (tmp_path / "sweep" / name / "config.yaml").read_text()
+    assert re.search(r"all +│ 2 +│ .* ± ", answer.stdout)
+    assert answer.stdout.splitlines()[-1] == "compare: infovae dashboard runs=sweep"
+    return [int((tmp_path / "sweep" / name / "threads").read_text()) for name in "01"], answer.stdout
 
 
 def test_joblib_divides_the_cores_among_its_jobs_which_stream(
@@ -44,7 +49,10 @@ def test_joblib_divides_the_cores_among_its_jobs_which_stream(
     monkeypatch.delenv("OMP_NUM_THREADS")  # the tests' own
     streamed = ["data.streaming=always", "data.workers=1", "metrics=[]", "trainer.limit_test_batches=1"]
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    threads = run_two_jobs(process, tmp_path, "callbacks=checkpoint", *streamed, *launcher)
+    threads, printed = run_two_jobs(process, tmp_path, "callbacks=checkpoint", *streamed, *launcher)
+    for name in "01":
+        assert f"job {name}: seed={int(name) + 1}\n" in printed
+        assert f"[job {name}][infovae.training.run]" in printed
     assert threads == [max(1, joblib.cpu_count() // 2)] * 2
 
 
@@ -55,7 +63,7 @@ def test_submitit_starts_a_process_for_each_job(
     need("hydra_plugins.hydra_submitit_launcher")
     monkeypatch.delenv("OMP_NUM_THREADS")
     launcher = ["hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=3", "hydra.sweeper.max_batch_size=1"]
-    assert run_two_jobs(process, tmp_path, "callbacks=checkpoint", *launcher) == [3, 3]
+    assert run_two_jobs(process, tmp_path, "callbacks=checkpoint", *launcher)[0] == [3, 3]
 
 
 @pytest.mark.slow
@@ -63,7 +71,7 @@ def test_ray_on_one_machine(process: Command, tmp_path: Path, monkeypatch: pytes
     if importlib.util.find_spec("hydra_plugins.hydra_ray_launcher") is None:
         pytest.skip("ray is not installed")  # 400 MB that CI does without
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert run_two_jobs(process, tmp_path, "callbacks=checkpoint", "hydra/launcher=ray") == [1, 1]
+    assert run_two_jobs(process, tmp_path, "callbacks=checkpoint", "hydra/launcher=ray")[0] == [1, 1]
 
 
 @pytest.mark.filterwarnings("ignore:\\s*'hydra/launcher")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 import shlex
@@ -24,6 +25,7 @@ from infovae.sweeps.overrides import for_swept_options
 from infovae.sweeps.report import report
 from infovae.sweeps.resume import resumed
 from infovae.sweeps.search_space import first_trial, shared_and_searched
+from infovae.terminal.command import STARTED_BY
 from infovae.training.run import train
 
 EPOCHS = 40
@@ -144,6 +146,25 @@ def test_the_report_lists_what_did_not_finish_by_what_sets_it_apart(
         report(jobs, tmp_path)
     assert capsys.readouterr().err == "job 1 (seed=1): ValueError: no\njob 2 (seed=2): cut off\n"
     report(jobs[:1], tmp_path)
+
+
+def test_a_sweep_ends_in_means_over_seeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {("vae", 1): 1.0, ("vae", 2): 3.0, ("infovae", 1): math.nan, ("infovae", 2): 2.0}
+    jobs = [Job(tmp_path / f"{model}{seed}", (f"model={model}", f"seed={seed}", "x=1")) for model, seed in values]
+    for job, value in zip(jobs, values.values(), strict=True):
+        leave(job.folder, [], status="finished", metrics={"test/mmd": str(value), "test/other": 1})
+    report(jobs, tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    # By hand: standard deviation sqrt(2) of 1 and 3, over sqrt(2).
+    assert [line.split() for line in lines if "model=" in line] == [
+        ["│", "model=vae", "│", "2", "│", "2", "±", "1", "│"],
+        ["│", "model=infovae", "│", "2", "│", "nan", "│"],
+    ]
+    monkeypatch.setenv(STARTED_BY, "infovae reproduce figure=samples")
+    with pytest.raises(UserError, match="1 of 1 jobs didn't finish; infovae reproduce figure=samples runs them again"):
+        report([Job(tmp_path / "none", ("seed=1",))], tmp_path)
 
 
 def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The Optuna search: its space, its aims, what it stops, and a study for real."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -12,6 +13,7 @@ from conftest import SMALL, Command
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from infovae.errors import UserError
 from infovae.sweeps.jobs import outcome
@@ -134,6 +136,14 @@ def test_a_study_for_real_tells_its_front(command: Command, tmp_path: Path) -> N
     assert front
     for entry in front:
         assert list(entry["objectives"].values()) == trials(folder)[entry["trial"]].values
+        assert entry["folder"] == str(folder / str(entry["trial"]))
+        words = shlex.split(entry["command"])
+        drawn = f"model.lambda_={entry['params']['model.lambda_']}"
+        assert {"infovae", "train", "~callbacks.trial_pruning", drawn} <= set(words)
+        assert not any(word.startswith(("sweep.", "hydra.")) for word in words)
+    with Image.open(folder / "pareto_front.png") as picture:
+        assert min(picture.size) > 100
+    assert f"train trial {front[0]['trial']} anew: {front[0]['command']}" in answer.stdout
 
 
 @pytest.mark.slow

@@ -38,7 +38,6 @@ TOP_LEVEL: dict[str, Any] = {
 NEEDED = {
     "data.path": "FILE, your own .npy, .npz or .pt file",
     "data.root": "FOLDER, your own folder of images",
-    "likelihood.vocabulary": "N, how many different tokens there are",
     "from": "IMAGE",
     "to": "IMAGE",
     "image": "IMAGE",

@@ -1,14 +1,26 @@
-"""Read the arrays of an ``.npy``, ``.npz`` or ``.pt`` file; nothing in it is executed."""
+"""Read the arrays of a file; nothing in it is executed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
+import scipy.io
 import torch
 from torch import Tensor
 
 from infovae.errors import ArgumentError, reason_of
+from infovae.terminal.install import install
+
+ASIDE = ("labels", "conditions")
+"""Arrays that may come with the examples."""
+
+HDF5 = (".h5", ".hdf5")
+SUFFIXES = (".npy", ".npz", ".pt", *HDF5, ".mat")
+KINDS = f"an {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+STREAMED = (".npy", ".pt")
+"""Files whose arrays can stay there."""
 
 
 def size_of(path: Path) -> int:
@@ -18,12 +30,12 @@ def size_of(path: Path) -> int:
         ArgumentError: the file is missing, a folder, or of another kind.
     """
     if path.is_dir():
-        accepted = "an .npy, .npz or .pt file, or, for images, data=image_folder data.root=FOLDER"
+        accepted = f"{KINDS} file, or, for images, data=image_folder data.root=FOLDER"
         raise ArgumentError("path", path, accepted, "is a folder")
-    if path.suffix not in (".npy", ".npz", ".pt"):
-        raise ArgumentError("path", path, "files named .npy, .npz or .pt")
+    if path.suffix not in SUFFIXES:
+        raise ArgumentError("path", path, f"files named {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if not path.is_file():
-        raise ArgumentError("path", path, "an .npy, .npz or .pt file", "no such file")
+        raise ArgumentError("path", path, f"{KINDS} file", "no such file")
     if path.suffix == ".npz":
         try:
             with ZipFile(path) as archive:
@@ -33,30 +45,61 @@ def size_of(path: Path) -> int:
     return path.stat().st_size
 
 
-def read_arrays(path: Path, mapped: bool) -> dict[str, Tensor]:
-    """Return the arrays of a file, as tensors by name.
+def read_arrays(path: Path, mapped: bool, key: str = "images") -> dict[str, Tensor]:
+    """Return the examples of a file, as ``key``, and their ``labels`` and ``conditions`` if it has them.
+
+    Args:
+        path: the file.
+        mapped: whether arrays stay in the file until they are indexed.
+        key: the name of the array of examples, in files that name their arrays; in HDF5, a path as ``group/array``.
 
     Raises:
-        ArgumentError: the file can't be read, or holds no images.
+        ArgumentError: the file can't be read, or holds no such array.
     """
     try:
-        content: Any = (
-            torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-            if path.suffix == ".pt"
-            # Copied on write, because torch has no read-only tensors.
-            else np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)
-        )
+        content = _read(path, mapped, (key, *ASIDE))
         # An .npz file reads its arrays here.
-        arrays = dict(content) if hasattr(content, "keys") else {"images": content}
-        tensors = {name: _dense(array, mapped) for name, array in arrays.items() if name in ("images", "labels")}
+        arrays = dict(content) if hasattr(content, "keys") else {key: content}
+        tensors = {name: _dense(array, mapped) for name, array in arrays.items() if name in (key, *ASIDE)}
     except Exception as error:  # damaged or foreign bytes can make a reader raise anything
         reason = reason_of(error).split(". ")[0]
         why = f"can't be read as {path.suffix} ({reason})"
         raise ArgumentError("path", path, "plain arrays, with no pickled objects", why) from error
-    if "images" not in tensors:
+    if key not in tensors:
         why = f"it holds {', '.join(map(str, arrays)) or 'nothing'}"
-        raise ArgumentError("path", path, "an array named images", why)
+        raise ArgumentError("path", path, f"an array named {key}", why)
     return tensors
+
+
+def _read(path: Path, mapped: bool, wanted: Sequence[str]) -> Any:
+    """Return a file's array, or its arrays by name; of those that aren't wanted, the names alone will do."""
+    if path.suffix == ".pt":
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    with path.open("rb") as file:
+        is_hdf5 = path.suffix in HDF5 or (path.suffix == ".mat" and b"MATLAB 7.3" in file.read(64))
+    if is_hdf5:
+        return _read_hdf5(path, wanted)
+    if path.suffix == ".mat":
+        content = scipy.io.loadmat(path)
+        # Labels come as a row or a column.
+        arrays = {name: array for name, array in content.items() if not name.startswith("__")}
+        return {name: array.squeeze() if name == "labels" else array for name, array in arrays.items()}
+    # Copied on write, because torch has no read-only tensors.
+    return np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)
+
+
+def _read_hdf5(path: Path, wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    try:
+        import h5py  # an extra
+    except ImportError as error:
+        raise ModuleNotFoundError(f"needs h5py: {install('hdf5')}") from error
+    with h5py.File(path) as file:
+        names: list[str] = []
+        file.visititems(lambda name, found: names.append(name) if isinstance(found, h5py.Dataset) else None)
+        arrays = {name: file[name][()] if name in wanted else np.empty(0) for name in names}
+    if path.suffix == ".mat":  # column by column, so that axes come in reverse order
+        return {name: array.T.squeeze() if name == "labels" else array.T for name, array in arrays.items()}
+    return arrays
 
 
 def _dense(array: Any, mapped: bool) -> Tensor:

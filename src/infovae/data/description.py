@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from infovae.data.values import Bytes, Values, restored
+from infovae.data.values import Bytes, Standardized, Values, restored
 
 
 class Description(NamedTuple):
@@ -14,23 +14,23 @@ class Description(NamedTuple):
         evaluation_splits: the splits that validation goes through, in order.
         values: what entries mean, with what was learned of the training split.
         classes: number of classes.
-        condition_columns: number of columns that a model can be conditioned on.
+        conditions: mean and scale of the columns that a model can be conditioned on; None: there are none.
     """
 
     shape: tuple[int, ...]
     evaluation_splits: tuple[str, ...]
     values: Values = Bytes()
     classes: int = 0
-    condition_columns: int = 0
+    conditions: Standardized | None = None
 
     def state(self) -> dict[str, Any]:
-        """Return the description as plain values and tensors."""
+        """Return the description as plain values."""
         return {
             "shape": list(self.shape),
             "evaluation_splits": list(self.evaluation_splits),
             "values": self.values.state(),
             "classes": self.classes,
-            "condition_columns": self.condition_columns,
+            "conditions": None if self.conditions is None else self.conditions.state(),
         }
 
 
@@ -40,15 +40,16 @@ def description_in(checkpoint: Mapping[str, Any]) -> Description | None:
     if not isinstance(state, dict):
         return None
     shape, splits = state.get("shape", state.get("image_shape")), state.get("evaluation_splits")
-    sizes = [state.get(name, 0) for name in ("classes", "condition_columns")]
+    classes, told = state.get("classes", 0), state.get("conditions")
     if not isinstance(shape, list) or not isinstance(splits, list):
         return None
-    if not all(type(number) is int and number > 0 for number in shape) or not all(type(size) is int for size in sizes):
+    if not all(type(number) is int and number > 0 for number in shape) or type(classes) is not int:
         return None
     if not shape or not all(split in ("validation", "test") for split in splits):
         return None
     try:
-        values = restored(state.get("values") or {})
+        values, conditions = restored(state.get("values") or {}), None if told is None else restored(told)
     except (ValueError, TypeError, AttributeError):
         return None
-    return Description(tuple(shape), tuple(splits), values, *sizes)
+    assert conditions is None or isinstance(conditions, Standardized)
+    return Description(tuple(shape), tuple(splits), values, classes, conditions)

@@ -20,6 +20,7 @@ from infovae.data.loader import Aside, Batch, EpochOrder, Held, Loader, Served, 
 from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
 from infovae.data.splits import balanced_subset, random_cut
 from infovae.data.streamed import Streamed
+from infovae.data.values import Standardized
 from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,10 @@ class DataModule(pl.LightningDataModule):
         own = sets.validation if validation_size is None else None
         self.splits = {"train": sets.train.take(fit), "validation": own or sets.train.take(rest), "test": sets.test}
         self.values = sets.values.fitted(self.splits["train"].x)
+        told = self.splits["train"].conditions
+        self.conditions = None if told is None else Standardized().fitted(told)
+        if self.conditions is not None:
+            self.splits = {name: _standardized(part, self.conditions) for name, part in self.splits.items()}
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch
         self.measured_train_size = measured_train_size
@@ -137,9 +142,7 @@ class DataModule(pl.LightningDataModule):
     @property
     def description(self) -> Description:
         """What a model is built from."""
-        conditions = self.splits["train"].conditions
-        columns = 0 if conditions is None else conditions.shape[1]
-        return Description(self.shape, self.evaluation_splits, self.values, len(self.classes), columns)
+        return Description(self.shape, self.evaluation_splits, self.values, len(self.classes), self.conditions)
 
     @functools.cached_property  # streamed examples are read from files, and every checkpoint holds it
     def fingerprint(self) -> str:
@@ -294,6 +297,11 @@ def _numbered(sets: DataSet) -> tuple[DataSet, Int64[Tensor, " k"]]:
         return part._replace(labels=torch.searchsorted(classes, part.labels), classes=names)
 
     return DataSet(**{name: numbered(part) for name, part in there.items()}, values=sets.values), classes
+
+
+def _standardized(part: Examples, values: Standardized) -> Examples:
+    assert part.conditions is not None
+    return part._replace(conditions=values.to_model(part.conditions))
 
 
 def _check_pixels(sets: DataSet, binarization: Binarization, augmentation: Augmentation | None) -> None:

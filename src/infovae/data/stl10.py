@@ -26,6 +26,7 @@ def stl10(
     def part(is_train: bool, download: bool) -> Examples:
         data = STL10(root, split=train if is_train else "test", download=download)
         labels = data.labels.astype(np.int64)
-        return labelled(data.data, np.where(labels < 0, 10, labels), [*data.classes, "unlabelled"])
+        classes = [*getattr(data, "classes", map(str, range(10))), "unlabelled"]  # the file of names may be missing
+        return labelled(data.data, np.where(labels < 0, 10, labels), classes)
 
     return read_two_splits("STL-10", root, Path(root) / STL10.base_folder, files, download, part)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infovae.data.array_file import read_arrays, size_of
+from infovae.data.array_file import STREAMED, read_arrays, size_of
 from infovae.data.examples import DataSet, Examples
 from infovae.data.image_array import ImageArray, brightest, to_bytes
 from infovae.data.memory import Streaming, check_fits, is_held
@@ -61,7 +61,7 @@ def all_arrays(
         raise ArgumentError("white", white, "numbers above 0")
     try:
         size = size_of(Path(path))
-        if path.endswith(".npz"):
+        if Path(path).suffix not in STREAMED:
             check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
             held = True
         else:

@@ -2,10 +2,11 @@
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,10 @@ class Values(ABC):
     name: ClassVar[str]
     """In words."""
 
-    suits: ClassVar[frozenset[str]]
+    suits: frozenset[str]
     """What a likelihood of these values can be of: see :class:`infovae.likelihoods.likelihood.Likelihood`."""
 
-    likelihoods: ClassVar[str]
+    likelihoods: str
     """Options that suit, for an error."""
 
     range: ClassVar[Literal["unit", "real", "positive", "tokens"]] = "real"
@@ -60,7 +61,7 @@ class Values(ABC):
         return x
 
     def state(self) -> dict[str, Any]:
-        """Return all that :func:`restored` needs, as plain values and tensors."""
+        """Return all that :func:`restored` needs, as plain values."""
         return {"kind": type(self).__name__}
 
 
@@ -97,19 +98,19 @@ class Standardized(Values):
 
     def __init__(
         self,
-        mean: Float[Tensor, " c"] | None = None,
-        scale: Float[Tensor, " c"] | None = None,
+        mean: Float[Tensor, " c"] | Sequence[float] | None = None,
+        scale: Float[Tensor, " c"] | Sequence[float] | None = None,
         has_missing: bool = False,
     ) -> None:
-        self.mean = torch.zeros(1) if mean is None else mean
-        self.scale = torch.ones(1) if scale is None else scale
+        self.mean = torch.as_tensor([0.0] if mean is None else mean)
+        self.scale = torch.as_tensor([1.0] if scale is None else scale)
         self.has_missing = has_missing
 
     def fitted(self, train: Indexed) -> "Standardized":
         mean, scale, missing = channel_moments(train)
-        constant = (scale == 0).nonzero().flatten().tolist()
-        if constant:
-            log.warning("channels that never vary in the training split, left as they are: %s", constant)
+        if constant := (scale == 0).nonzero().flatten().tolist():
+            names = [getattr(self, "names", range(len(scale)))[channel] for channel in constant]
+            log.warning("channels that never vary in the training split: %s", ", ".join(map(str, names)))
         return Standardized(mean, torch.where(scale > 0, scale, 1.0), self.has_missing or missing)
 
     def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
@@ -122,7 +123,55 @@ class Standardized(Values):
         return x.nan_to_num(0.0) if self.has_missing else x
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {"mean": self.mean, "scale": self.scale, "has_missing": self.has_missing}
+        return super().state() | {
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "has_missing": self.has_missing,
+        }
+
+
+class TableValues(Standardized):
+    """Columns of a table: numbers, standardised, and categories, an entry of 0 or 1 for each.
+
+    Args:
+        names: of all columns, in order; that of a category is ``COLUMN=CATEGORY``.
+        groups: of each column of categories, its first entry and the one after its last.
+        mean: of each column; 0 for categories.
+        scale: the standard deviation of each column; 1 for categories.
+        has_missing: whether any entry is missing; all of a category's are, or none.
+    """
+
+    name = "columns of a table"
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        groups: Sequence[Sequence[int]] = (),
+        mean: Float[Tensor, " c"] | Sequence[float] | None = None,
+        scale: Float[Tensor, " c"] | Sequence[float] | None = None,
+        has_missing: bool = False,
+    ) -> None:
+        super().__init__(mean, scale, has_missing)
+        self.names = list(names)
+        self.groups = [(start, stop) for start, stop in groups]
+        self.suits = frozenset({"mixed"} if self.groups else {"mixed", "numbers"})
+        self.likelihoods = "likelihood=mixed" if self.groups else "likelihood=mixed, gaussian, laplace or student_t"
+
+    def fitted(self, train: Indexed) -> "TableValues":
+        own = super().fitted(train)
+        is_number = ~self.is_category()
+        mean, scale = torch.where(is_number, own.mean, 0.0), torch.where(is_number, own.scale, 1.0)
+        return TableValues(self.names, self.groups, mean, scale, own.has_missing)
+
+    def is_category(self) -> Bool[Tensor, " c"]:
+        """Return for each column whether it belongs to a column of categories."""
+        chosen = torch.zeros(len(self.names), dtype=torch.bool)
+        for start, stop in self.groups:
+            chosen[start:stop] = True
+        return chosen
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"names": self.names, "groups": [list(group) for group in self.groups]}
 
 
 class Counts(Values):
@@ -168,7 +217,7 @@ class TokenIds(Values):
         return super().state() | {"vocabulary": self.vocabulary}
 
 
-KINDS: dict[str, type[Values]] = {kind.__name__: kind for kind in (Bytes, Standardized, Counts, TokenIds)}
+KINDS: dict[str, type[Values]] = {kind.__name__: kind for kind in (Bytes, Standardized, TableValues, Counts, TokenIds)}
 
 
 def restored(state: dict[str, Any]) -> Values:

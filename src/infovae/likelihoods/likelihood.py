@@ -14,8 +14,9 @@ class Likelihood(nn.Module, ABC):
     An example has shape (c, *s): c channels, and 0 to 3 spatial dimensions.
     """
 
-    of: ClassVar[Literal["numbers", "pixels", "counts", "tokens"]] = "numbers"
-    """What an entry of the data must be: any number, one in [0, 1], a count 0, 1, 2, ..., or a token 0, 1, 2, ..."""
+    of: ClassVar[Literal["numbers", "pixels", "counts", "tokens", "mixed"]] = "numbers"
+    """What an entry of the data must be: any number, one in [0, 1], a count 0, 1, 2, ..., a token 0, 1, 2, ...,
+    or, in a table, a number in one column and a category in another."""
 
     parameters_per_channel: int = 1
     """How many numbers the decoder outputs for each entry of each channel."""

@@ -13,7 +13,7 @@ class Tokens(Likelihood):
     """Each entry is one of the numbers 0 to vocabulary - 1, with a softmax over them.
 
     Args:
-        vocabulary: the number of different tokens.
+        vocabulary: the number of different tokens; the program takes it from data of tokens.
 
     Raises:
         ArgumentError: there are fewer than 2.
@@ -21,10 +21,10 @@ class Tokens(Likelihood):
 
     of = "tokens"
 
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, vocabulary: int | None = None) -> None:
         super().__init__()
-        if vocabulary < 2:
-            raise ArgumentError("vocabulary", vocabulary, "whole numbers of at least 2")
+        if vocabulary is None or vocabulary < 2:
+            raise ArgumentError("vocabulary", vocabulary, "whole numbers of at least 2, or data of tokens")
         self.parameters_per_channel = vocabulary
 
     def forward(self, parameters: Float[Tensor, "n k *s"]) -> Distribution:

@@ -187,6 +187,8 @@ class AggregateInformation(CodeMetric):
         queries: how many of their codes log q(z) is evaluated at, evenly spread over the N.
     """
 
+    effort = 5
+
     def __init__(self, prior: Prior, examples: int = 10000, queries: int = 2000) -> None:
         super().__init__(prior)
         require_at_least(1, examples=examples, queries=queries)

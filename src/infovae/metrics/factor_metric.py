@@ -30,6 +30,8 @@ class FactorMetric(Metric):
     names: ClassVar[tuple[str, ...]]
     """Names of the scores."""
 
+    effort = 10
+
     mean: list[Tensor]
     factors: list[Tensor]
 

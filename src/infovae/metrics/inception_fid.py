@@ -67,6 +67,7 @@ class InceptionFID(Metric):
     """
 
     of_any_split = False
+    effort = 60
 
     def __init__(
         self,

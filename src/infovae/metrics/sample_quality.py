@@ -64,6 +64,7 @@ class SampleQuality(Metric):
     """
 
     of_any_split = False
+    effort = 10
     features: list[Tensor]
 
     def __init__(

@@ -24,6 +24,7 @@ class TrainingCodesMetric(Metric):
 
     of_any_split: ClassVar[bool] = False
     compares_with_training: ClassVar[bool] = True
+    effort = 5
 
     training_mean: list[Tensor]
     training_labels: list[Tensor]

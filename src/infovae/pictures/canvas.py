@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from infovae.pictures.picture import Pixels
+from infovae.pictures.tiles import as_images
 
 DPI = 200
 STYLE: dict[Any, Any] = {
@@ -68,26 +69,30 @@ def rendered(figure: Figure) -> Pixels:
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def image_grid(images: Float[Tensor, "n c h w"], columns: int) -> Pixels:
-    """Return images with pixels in [0, 1] side by side. nan is black; of 2 or over 3 channels, the first is shown."""
+def image_grid(examples: Float[Tensor, "n c *s"], columns: int) -> Pixels:
+    """Return examples side by side: images with pixels in [0, 1], and others as tiles.py draws them.
+
+    nan is black; of 2 or over 3 channels, the first is shown.
+    """
+    images = as_images(examples)
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
     scale = max(1, THUMBNAIL // max(images.shape[2:]))
-    tiles = images.nan_to_num(nan=0.0).clamp(0, 1).repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
-    grid = make_grid(tiles, nrow=columns, padding=GAP, pad_value=BETWEEN).expand(3, -1, -1)
+    enlarged = images.nan_to_num(nan=0.0).clamp(0, 1).repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+    grid = make_grid(enlarged, nrow=columns, padding=GAP, pad_value=BETWEEN).expand(3, -1, -1)
     pixels: np.ndarray = grid.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return pixels
 
 
 def labelled_grid(
-    images: Float[Tensor, "n c h w"],
+    examples: Float[Tensor, "n c *s"],
     columns: int,
     title: str = "",
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
 ) -> Pixels:
     """Return :func:`image_grid` with a title above, and labels beside its rows and above its columns."""
-    grid = image_grid(images, columns)
+    grid = image_grid(examples, columns)
     height, width = grid.shape[:2]
     with style():
         line = round(1.5 * matplotlib.rcParams["font.size"] * DPI / 72)

@@ -36,7 +36,7 @@ COLUMNS = {
 }
 
 
-class Likelihood(Figure):
+class PublishedLikelihood(Figure):
     """Draw log p(x) of each model, and beside it what is paid in log p(x) for better samples."""
 
     title = "Published likelihoods, and the price of a q(z) at the prior"

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from infovae.errors import UserError
-from infovae.sweeps.overrides import place_of
+from infovae.sweeps.overrides import package_of
 
 
 def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequence[str]]) -> list[DictConfig]:
@@ -55,7 +55,7 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
 def _refuse_lacking(key: str, overrides: Sequence[Override]) -> None:
     """Refuse a key that a job sets and that its option of the group in that place doesn't have."""
     for option in overrides:
-        if key.startswith(f"{place_of(option)}."):
+        if key.startswith(f"{package_of(option)}."):
             given = next((str(entry.value()) for entry in overrides if entry.key_or_group == key), ...)
             accepted = "keys that all options of the sweep have"
             raise UserError(f"{option.input_line} has no such key", key=key, value=given, accepted=accepted)

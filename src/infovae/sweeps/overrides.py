@@ -27,16 +27,17 @@ def for_swept_options(arguments: Sequence[str]) -> list[str]:
     Hydra composes the sweep's own config without what is swept, and would miss the keys that only an option brings.
     """
     parsed = {argument: _parsed(argument) for argument in arguments}
-    swept = tuple(f"{place_of(override)}." for override in parsed.values() if override and override.is_sweep_override())
+    sweeps = [override for override in parsed.values() if override and override.is_sweep_override()]
+    swept = tuple(f"{package_of(override)}." for override in sweeps)
     held = []
     for argument, override in parsed.items():
         chosen = "{0}=choice({2})".format(*argument.partition("="))
         waits = override and not (override.is_sweep_override() or override.is_delete()) and _parsed(chosen)
-        held.append(chosen if waits and override and place_of(override).startswith(swept) else argument)
+        held.append(chosen if waits and override and package_of(override).startswith(swept) else argument)
     return held
 
 
-def place_of(override: Override) -> str:
+def package_of(override: Override) -> str:
     """Return the key at which an override changes the config: the package of a group's option."""
     return (override.package or override.key_or_group).replace("/", ".")
 

@@ -96,6 +96,7 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
         "network.encoder",
         shape=_shape_with(features, data.shape, cfg.network.encoder),
         outputs=posterior.parameters_per_dimension * cfg.latent_dim,
+        **_vocabulary(cfg.network.encoder, data.values),
     )
     decoder = _build_network(
         cfg.network.decoder,
@@ -121,7 +122,7 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
             bound=build(cfg.bound, "bound") if cfg.get("bound") else None,
             splits=data.evaluation_splits,
             condition=condition,
-            encoder_input=data.values.encoder_input,
+            values=data.values,
             **parts,
         )
     except ArgumentError as error:
@@ -137,11 +138,18 @@ def build_likelihood(cfg: DictConfig, values: Values) -> Likelihood:
         UserError: it isn't one of such values.
     """
     named = _arguments_of(cfg.likelihood, "likelihood")
-    likelihood: Likelihood = build(cfg.likelihood, "likelihood", **({"values": values} if "values" in named else {}))
+    own = {"values": values} if "values" in named else {}
+    likelihood: Likelihood = build(cfg.likelihood, "likelihood", **own, **_vocabulary(cfg.likelihood, values))
     if likelihood.of not in values.suits:
         why = f"it is of {likelihood.of}, and these data are {values.name}"
         raise UserError(why, key="likelihood", value=type(likelihood).__name__, accepted=values.likelihoods)
     return ObservedEntries(likelihood) if values.has_missing else likelihood
+
+
+def _vocabulary(node: DictConfig, values: Values) -> dict[str, int]:
+    """Return the number of different tokens, for a part that leaves it to the data."""
+    size = getattr(values, "vocabulary", None)
+    return {} if size is None or node.get("vocabulary", size) is not None else {"vocabulary": size}
 
 
 def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
@@ -149,7 +157,7 @@ def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
     if not cfg.get("condition"):
         return None
     named = _arguments_of(cfg.condition, "condition")
-    available = {"classes": data.classes, "columns": data.condition_columns}
+    available = {"classes": data.classes, "columns": 0 if data.conditions is None else len(data.conditions.mean)}
     condition: Condition = build(
         cfg.condition, "condition", **{name: size for name, size in available.items() if name in named}
     )

@@ -10,6 +10,7 @@ from time import perf_counter
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 
+from infovae.data.module import data_module_of
 from infovae.errors import INTERRUPTED, TERMINATED
 from infovae.metrics.objective_terms import TERM_NAMES
 from infovae.metrics.table import print_measured
@@ -100,8 +101,9 @@ class Record:
         # Printed plainly: a path must survive copying, whatever the terminal's width.
         lines = [f"{job}{self.status} after {perf_counter() - self._start:.0f} s", f"run folder: {self.run_dir}"]
         lines += [f"picture:    {picture}" for picture in sorted((self.run_dir / "figures").glob("*[!0-9].png"))]
-        if self.status == "finished" and not in_sweep():
-            lines += ["next:", *(f"  {line}" for line in next_steps(self.run_dir))]
+        if self.trainer is not None and self.status == "finished" and not in_sweep():
+            has_pictures = len(data_module_of(self.trainer).shape) == 3
+            lines += ["next:", *(f"  {line}" for line in next_steps(self.run_dir, has_pictures))]
         print("\n".join(lines))  # at once: jobs of a sweep share the terminal
 
 
@@ -137,12 +139,15 @@ def recorded(cfg: DictConfig, notice: Notice) -> Iterator[Record]:
         record.close()
 
 
-def next_steps(run_dir: Path) -> list[str]:
-    """Return the commands that most users type after a training."""
+def next_steps(run_dir: Path, has_pictures: bool) -> list[str]:
+    """Return the commands that most users type after a training; only a model of pictures can be explored."""
+    run = override("run", run_dir)
+    explore = f"{shell_line('explore', run)}  # move through its codes in a browser"
+    encode = f"{shell_line('encode', run, 'output=codes.csv')}  # write its codes as a table"
     return [
-        f"{shell_line('evaluate', override('run', run_dir))}  # measure the code and the samples",
+        f"{shell_line('evaluate', run)}  # measure the code and the samples",
         f"{shell_line('dashboard', override('runs', run_dir.parent))}  # compare it with its neighbours in a browser",
-        f"{shell_line('export', override('run', run_dir))}  # programs that run without this package",
+        explore if has_pictures else encode,
     ]
 
 

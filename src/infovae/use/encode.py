@@ -19,7 +19,7 @@ from infovae.terminal.progress import progress
 from infovae.training.assemble import build_data
 from infovae.use.opened import check_file, opened
 from infovae.use.own_images import check_like, own_data
-from infovae.use.tables import SUFFIXES, check_installed, table_file
+from infovae.use.tables import SUFFIXES, table_file
 
 SPLITS = ("train", "validation", "test")
 Split = Literal["train", "validation", "test", "all"]
@@ -61,7 +61,6 @@ def encode(cfg: DictConfig) -> None:
     """
     saved = opened(cfg, {**EXAMPLES, "output": str})
     path = check_file("output", cfg.output, SUFFIXES)
-    check_installed(path)
     data, splits = examples(saved, cfg)
     written = 0
     with disk_errors(f"output={path}"), table_file(path) as write:

@@ -1,7 +1,6 @@
 """Write a table as CSV, Parquet or NPZ, some rows at a time."""
 
 import csv
-import importlib.util
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -9,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from pyarrow.parquet import ParquetWriter
 
-from infovae.errors import UserError
 from infovae.runs.files import written_aside
-from infovae.terminal.install import install
 
 SUFFIXES = (".csv", ".parquet", ".npz")
 
@@ -35,17 +34,6 @@ def table_file(path: Path) -> Iterator[Write]:
         yield {".csv": _csv, ".parquet": _parquet, ".npz": _npz}[path.suffix](aside, stack)
 
 
-def check_installed(path: Path) -> None:
-    """Refuse a Parquet file where pyarrow isn't installed.
-
-    Raises:
-        UserError: names what to install.
-    """
-    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        accepted = f"{install('parquet')}, or files named .csv or .npz"
-        raise UserError("needs pyarrow", key="output", value=path, accepted=accepted)
-
-
 def _csv(path: Path, stack: ExitStack) -> Write:
     file = stack.enter_context(path.open("x", newline="", encoding="utf-8"))
     writer = csv.writer(file)
@@ -61,13 +49,10 @@ def _csv(path: Path, stack: ExitStack) -> Write:
 
 
 def _parquet(path: Path, stack: ExitStack) -> Write:
-    import pyarrow  # an extra
-    from pyarrow.parquet import ParquetWriter
-
     opened: list[ParquetWriter] = []
 
     def write(rows: Rows) -> None:
-        table = pyarrow.table(_flat(rows))
+        table = pa.table(_flat(rows))
         if not opened:
             opened.append(stack.enter_context(ParquetWriter(path, table.schema)))
         opened[0].write_table(table)

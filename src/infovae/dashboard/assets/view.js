@@ -11,7 +11,7 @@ const view = {
 
 /** The controls above the table and the charts, by id; radio buttons go by their name. */
 function viewControls() {
-  return [...document.querySelectorAll(".bar > label :is(select, input):not(#epoch), .bar > fieldset input[name]")];
+  return [...document.querySelectorAll(".bar > :is(label, .choice) :is(select, input):not(#epoch), .bar > fieldset input[name]")];
 }
 
 function controlName(control) {

@@ -1,0 +1,77 @@
+"""Counts of genes in cells, from an .h5ad file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from infovae.data.examples import Examples
+from infovae.data.stored import StoredExamples
+from infovae.errors import ArgumentError, UserError, reason_of
+from infovae.terminal.install import install
+
+
+class SparseRows(StoredExamples):
+    """Rows of a sparse matrix, which become dense when they are indexed.
+
+    Args:
+        matrix: in SciPy's CSR form.
+    """
+
+    def __init__(self, matrix: Any) -> None:
+        super().__init__((matrix.shape[1],), torch.float32)
+        self.matrix = matrix
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def take(self, positions: Int64[Tensor, " m"]) -> "SparseRows":
+        return SparseRows(self.matrix[positions.cpu().numpy()])
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Float[Tensor, "m k"]:
+        return torch.from_numpy(self.matrix[positions.cpu().numpy()].toarray().astype(np.float32))
+
+
+def read_anndata(path: str, layer: str | None, label: str | None) -> Examples:
+    """Return the cells of an .h5ad file, with the names of their rows.
+
+    Args:
+        path: the file.
+        layer: the layer that holds the counts; None: ``X``.
+        label: the column of ``obs`` that holds the classes; None: all cells are of one class.
+
+    Raises:
+        ArgumentError: the file can't be read, has no such layer or column, or holds no counts.
+        UserError: anndata isn't installed.
+    """
+    try:
+        import anndata  # an extra
+    except ImportError as error:
+        raise UserError("needs anndata", key="data.path", value=path, accepted=install("anndata")) from error
+    if not Path(path).is_file():
+        raise ArgumentError("path", path, "an .h5ad file", "no such file")
+    try:
+        cells = anndata.read_h5ad(path)
+    except Exception as error:  # damaged bytes can make a reader raise anything
+        why = f"can't be read as .h5ad ({reason_of(error)})"
+        raise ArgumentError("path", path, "a whole .h5ad file", why) from error
+    if layer is not None and layer not in cells.layers:
+        raise ArgumentError("key", layer, ", ".join(cells.layers) or "null: there are no layers", "no such layer")
+    matrix = cells.X if layer is None else cells.layers[layer]
+    values = matrix.data if hasattr(matrix, "tocsr") else np.asarray(matrix)
+    if not np.isfinite(values).all() or (values < 0).any() or (values != np.round(values)).any():
+        accepted = "counts as they were measured, in X or in the layer that data.source.key names"
+        raise ArgumentError("path", path, accepted, "it holds numbers that aren't whole or are below 0")
+    x = SparseRows(matrix.tocsr()) if hasattr(matrix, "tocsr") else torch.from_numpy(values.astype(np.float32))
+    labels, classes = torch.zeros(len(x), dtype=torch.int64), None
+    if label is not None:
+        if label not in cells.obs:
+            raise ArgumentError("label", label, ", ".join(cells.obs.columns) or "null", "obs has no such column")
+        found = cells.obs[label].astype("category").cat
+        labels, classes = torch.from_numpy(found.codes.to_numpy().astype(np.int64)), tuple(map(str, found.categories))
+        if (labels < 0).any():
+            raise ArgumentError("label", label, "a column with a class for each cell", "some cells have none")
+    return Examples(x, labels, names=np.asarray(cells.obs_names, dtype=np.str_), classes=classes)

@@ -1,0 +1,221 @@
+"""Arrays of examples that aren't images: signals, volumes, tokens and counts."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Tensor
+
+from infovae.data.array_file import STREAMED, read_arrays, size_of
+from infovae.data.examples import DataSet, Examples
+from infovae.data.memory import Streaming, check_fits, is_held
+from infovae.data.splits import hold_out
+from infovae.data.stored import StoredExamples
+from infovae.data.tensor import to_labels
+from infovae.data.values import Counts, Standardized, TokenIds
+from infovae.errors import ArgumentError
+
+Shaping = Callable[[Tensor], Tensor]
+"""Brings an array into the shape (n, c, *s), or refuses it."""
+
+
+def signals(
+    path: str, key: str = "signals", test_fraction: float = 0.1, test_seed: int = 1, streaming: Streaming = "auto"
+) -> DataSet:
+    """Read series of numbers, (n, length) or (n, channels, length); each channel is standardised. NaN is missing.
+
+    Args:
+        path: an .npy, .npz, .pt, .h5 or .mat file.
+        key: the name of the array, in files that name their arrays; ``labels``, n whole numbers, may lie beside it.
+        test_fraction: the fraction of examples to hold out for the test split, at random.
+        test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same examples.
+        streaming: see :func:`infovae.data.tensor.tensor`.
+
+    Raises:
+        ArgumentError: the file can't be read, or holds no such array.
+    """
+    read = _read(path, key, streaming, partial(_shaped, dimensions=1, what="(n, length) or (n, channels, length)"))
+    return hold_out(read, test_fraction, test_seed)._replace(values=Standardized())
+
+
+def volumes(
+    path: str, key: str = "volumes", test_fraction: float = 0.1, test_seed: int = 1, streaming: Streaming = "auto"
+) -> DataSet:
+    """Read volumes of numbers, (n, d, h, w) or (n, channels, d, h, w), standardised; arguments as for :func:`signals`.
+
+    Raises:
+        ArgumentError: the file can't be read, or holds no such array.
+    """
+    read = _read(path, key, streaming, partial(_shaped, dimensions=3, what="(n, d, h, w) or (n, channels, d, h, w)"))
+    return hold_out(read, test_fraction, test_seed)._replace(values=Standardized())
+
+
+def tokens(
+    path: str,
+    key: str = "tokens",
+    vocabulary: int | None = None,
+    test_fraction: float = 0.1,
+    test_seed: int = 1,
+    streaming: Streaming = "auto",
+) -> DataSet:
+    """Read sequences of tokens, (n, length), numbers from 0; other arguments as for :func:`signals`.
+
+    Args:
+        path: see there.
+        key: see there.
+        vocabulary: the number of different tokens; None: one more than the largest.
+        test_fraction: see there.
+        test_seed: see there.
+        streaming: see there.
+
+    Raises:
+        ArgumentError: the file can't be read, holds no such array, or a token is out of range.
+    """
+    read = _read(path, key, streaming, _tokens)
+    largest = int(_largest(read.x))
+    if vocabulary is not None and vocabulary <= largest:
+        raise ArgumentError("vocabulary", vocabulary, f"null, or whole numbers above {largest}, the largest token")
+    return hold_out(read, test_fraction, test_seed)._replace(values=TokenIds(vocabulary or max(2, largest + 1)))
+
+
+def counts(
+    path: str,
+    key: str = "counts",
+    test_fraction: float = 0.1,
+    test_seed: int = 1,
+    streaming: Streaming = "auto",
+    label: str | None = None,
+) -> DataSet:
+    """Read counts, (n, columns), such as those of genes in cells; arguments as for :func:`signals`.
+
+    An .h5ad file (of anndata) holds them as ``X``, sparse or not, or as the layer that ``key`` names; sparse ones stay
+    sparse in memory.
+
+    Args:
+        path: see there.
+        key: see there.
+        test_fraction: see there.
+        test_seed: see there.
+        streaming: see there.
+        label: in an .h5ad file, the column of ``obs`` that holds the classes.
+
+    Raises:
+        ArgumentError: the file can't be read, holds no such array, or a number isn't a count.
+    """
+    if path.endswith(".h5ad"):
+        from infovae.data.anndata_file import read_anndata  # an extra
+
+        read = read_anndata(path, None if key == "counts" else key, label)
+    elif label is not None:
+        raise ArgumentError("label", label, "null; labels lie beside the array, named labels", "not an .h5ad file")
+    else:
+        read = _read(path, key, streaming, _counts)
+    return hold_out(read, test_fraction, test_seed)._replace(values=Counts())
+
+
+def _read(path: str, key: str, streaming: Streaming, shaping: Shaping) -> Examples:
+    file = Path(path)
+    size = size_of(file)
+    if file.suffix in STREAMED:
+        held = is_held("path", path, size, streaming)
+    else:
+        check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
+        held = True
+    arrays = read_arrays(file, mapped=not held, key=key)
+    try:
+        stored = shaping(arrays[key])
+        x = stored if held else MappedArray(partial(_mapped, file, key, shaping))
+        labels = to_labels(arrays["labels"], len(x)) if "labels" in arrays else torch.zeros(len(x), dtype=torch.int64)
+        told = _conditions(arrays["conditions"], len(x)) if "conditions" in arrays else None
+    except ArgumentError as error:
+        name = {"x": key}.get(error.argument, error.argument)
+        raise ArgumentError("path", path, error.accepted, f"its {name} have {error.why}") from error
+    return Examples(x, labels, conditions=told)
+
+
+class MappedArray(StoredExamples):
+    """Some examples of an array that is mapped into memory, so that the system loads only those that are indexed.
+
+    Args:
+        mapped: returns the array; picklable, because each process maps the file itself.
+        positions: of the examples; None: all.
+    """
+
+    def __init__(self, mapped: Callable[[], Tensor], positions: Int64[Tensor, " m"] | None = None) -> None:
+        self.mapped = mapped
+        self._array: Tensor | None = None
+        super().__init__(tuple(self.array.shape[1:]), self.array.dtype)
+        self.positions = torch.arange(len(self.array)) if positions is None else positions
+
+    @property
+    def array(self) -> Tensor:
+        """The whole array."""
+        if self._array is None:
+            self._array = self.mapped()
+        return self._array
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_array": None}  # the array itself would be copied into the other process
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def take(self, positions: Int64[Tensor, " m"]) -> "MappedArray":
+        return MappedArray(self.mapped, self.positions[positions.cpu()])
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
+        return self.array[self.positions[positions]]
+
+
+def _mapped(path: Path, key: str, shaping: Shaping) -> Tensor:
+    return shaping(read_arrays(path, mapped=True, key=key)[key])
+
+
+def _shaped(array: Tensor, dimensions: int, what: str) -> Tensor:
+    """Return an array of numbers as (n, c, *s).
+
+    Raises:
+        ArgumentError: it has another shape or type, or an infinite number.
+    """
+    if array.ndim not in (dimensions + 1, dimensions + 2) or 0 in array.shape or array.is_complex():
+        raise ArgumentError("x", ..., f"numbers of shape {what}", f"type {array.dtype} and shape {tuple(array.shape)}")
+    if any(bool(part.isinf().any()) for part in array.split(1000)):
+        raise ArgumentError("x", ..., "finite numbers, and NaN where one is missing", "infinite numbers")
+    return array.unsqueeze(1) if array.ndim == dimensions + 1 else array
+
+
+def _tokens(array: Tensor) -> Tensor:
+    if array.ndim != 2 or 0 in array.shape or array.is_floating_point() or array.is_complex() or _smallest(array) < 0:
+        why = f"type {array.dtype}, shape {tuple(array.shape)}"
+        raise ArgumentError("x", ..., "whole numbers from 0, of shape (n, length)", why)
+    return array.unsqueeze(1)
+
+
+def _counts(array: Tensor) -> Tensor:
+    wrong = array.ndim != 2 or 0 in array.shape or array.is_complex() or array.dtype == torch.bool
+    if wrong or not all(_are_counts(part) for part in array.split(1000)):
+        why = f"type {array.dtype}, shape {tuple(array.shape)}, or numbers that aren't whole or are below 0"
+        raise ArgumentError("x", ..., "whole numbers from 0, of shape (n, columns)", why)
+    return array
+
+
+def _are_counts(values: Tensor) -> bool:
+    numbers = values.double()
+    return bool(((numbers >= 0) & (numbers == numbers.round()) & numbers.isfinite()).all())
+
+
+def _conditions(array: Tensor, n: int) -> Tensor:
+    columns = array.unsqueeze(1) if array.ndim == 1 else array
+    if columns.ndim != 2 or len(columns) != n or columns.is_complex():
+        raise ArgumentError("conditions", ..., f"numbers of shape ({n},) or ({n}, k)", f"shape {tuple(array.shape)}")
+    return columns.float()
+
+
+def _largest(x: Tensor | StoredExamples) -> float:
+    return max(float(x[part].max()) for part in torch.arange(len(x)).split(1000))
+
+
+def _smallest(x: Tensor) -> float:
+    return min(float(part.min()) for part in x.split(1000))
