@@ -1,5 +1,6 @@
 """A model goes to a stand-in for the Hub and comes back the same."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors.torch import load as weights_of
 from infovae.app.command import run_task
 from infovae.errors import UserError
 from infovae.evaluation.load import load
+from infovae.runs.checkpoints import as_json, tensor_of
 
 
 @pytest.fixture
@@ -79,6 +81,13 @@ def test_a_critic_s_model_comes_back_without_its_optimiser(squares_run: Path, tm
     there = load(tmp_path / "there").module
     for name, value in module.state_dict().items():
         assert not isinstance(value, torch.Tensor) or torch.equal(value, there.state_dict()[name]), name
+
+
+def test_what_is_said_of_the_data_comes_back_as_it_was() -> None:
+    values = {"kind": "x", "mean": torch.rand(3), "names": ["a", "b"], "odd": {"tensor": 1}}
+    back = json.loads(json.dumps({"shape": [3], "values": values}, default=as_json), object_hook=tensor_of)
+    assert torch.equal(back["values"].pop("mean"), values.pop("mean"))
+    assert back == {"shape": [3], "values": values}
 
 
 def test_what_is_not_there_is_one_line(hub: Hub, use: Use, tmp_path: Path) -> None:
