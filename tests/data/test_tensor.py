@@ -145,7 +145,9 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str, streaming: S
 def test_missing_and_foreign_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"nowhere.npy: no such file"):
         tensor(str(tmp_path / "nowhere.npy"))
-    with pytest.raises(ArgumentError, match=r"images.txt: invalid; accepted: files named \.npy, \.npz, \.pt, \.h5, \.hdf5 or \.mat"):
+    with pytest.raises(
+        ArgumentError, match=r"images.txt: invalid; accepted: files named \.npy, \.npz, \.pt, \.h5, \.hdf5 or \.mat"
+    ):
         tensor(str(tmp_path / "images.txt"))
     np.savez(tmp_path / "other.npz", x=PIXELS)
     with pytest.raises(ArgumentError, match="it holds x; accepted: an array named images"):
