@@ -167,6 +167,8 @@ class SampleQuality(Metric):
 
 def _find(data: DataModule, folder: str) -> tuple[Judge | None, str | None]:
     """Return the data set's classifier, or None and the reason, with the command that trains one."""
+    if data.values.range != "unit" or len(data.shape) != 3:
+        return None, _warned("its classifier judges images")
     if len(data.splits["test"].labels.unique()) < 2:
         return None, _warned("the images of this data set all have one label")
     judge = load_classifier(folder, data_hash(data.splits["test"]))

@@ -137,7 +137,7 @@ class ExploreHandler(LocalHandler):
 
 def _explored(saved: SavedRun, cfg: DictConfig) -> Explored:
     with user_error("run", saved.folder):
-        require_pictures(saved.shape, "run", "a run of images")
+        require_pictures(saved, "run", "a run of images")
     if cfg.images is None and "source" not in cfg.data:
         try:
             _ = saved.data

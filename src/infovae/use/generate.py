@@ -11,8 +11,10 @@ from omegaconf import DictConfig
 from pydantic import Field
 from torch import Tensor
 
+from infovae.conditions.labels import Labels
+from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
-from infovae.model import sample_codes
+from infovae.model import given, sample_codes
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole, written_aside
 from infovae.streams import isolated_stream
@@ -37,6 +39,7 @@ def generate(cfg: DictConfig) -> None:
             "n": Annotated[int, Field(ge=1)],
             "given": str | None,
             "spread": number | None,
+            "label": Annotated[int, Field(ge=0)] | None,
             "output": str,
             "seed": Annotated[int, Field(ge=0, lt=2**32)],
         },
@@ -45,36 +48,68 @@ def generate(cfg: DictConfig) -> None:
     path = check_file("output", cfg.output, (".npy",)) if as_array else check_new_folder("output", cfg.output)
     with user_error("output" if cfg.given is None else "given", cfg.output if cfg.given is None else cfg.given):
         if not as_array:
-            require_pictures(saved.shape, "output", "output=FILE.npy")
-        given = None if cfg.given is None else prepared(saved, [cfg.given])
+            require_pictures(saved, "output", "output=FILE.npy")
+        image = None if cfg.given is None else prepared(saved, [cfg.given])
+    with user_error("label", cfg.label):
+        conditions = chosen_conditions(saved, cfg.n, cfg.label, in_turn=image is None)
     with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
-        batches = progress(generated(saved, cfg.n, given, cfg.spread), "decoding", -(-cfg.n // AT_ONCE))
+        batches = progress(generated(saved, cfg.n, image, cfg.spread, conditions), "decoding", -(-cfg.n // AT_ONCE))
         (_write_array if as_array else _write_files)(path, batches, cfg.n)
     print(f"generated: {path} ({cfg.n} {'examples' if as_array else 'images'})")
 
 
 @torch.no_grad()
 def generated(
-    saved: SavedRun, n: int, given: Float[Tensor, "1 *shape"] | None = None, spread: float | None = None
+    saved: SavedRun,
+    n: int,
+    image: Float[Tensor, "1 *shape"] | None = None,
+    spread: float | None = None,
+    conditions: Float[Tensor, "n k"] | None = None,
 ) -> Iterator[Float[Tensor, "_m *shape"]]:
-    """Yield E[x|z] of n codes, some at a time.
+    """Yield E[x|z] of n codes, some at a time, in the units of the data; of tokens, the likeliest.
 
     Args:
         saved: the run.
         n: how many.
-        given: an example x; codes are then drawn from q(z|x), else from the prior.
+        image: an example x; codes are then drawn from q(z|x), else from the prior.
         spread: draw codes from N(E[z|x], spread^2) instead of q(z|x).
+        conditions: of a conditional model.
     """
-    module = saved.module
+    module, values = saved.module, saved.description.values
     for start in range(0, n, AT_ONCE):
         m = min(AT_ONCE, n - start)
-        if given is None:
+        model = given(module, None if conditions is None else conditions[start : start + m])
+        if image is None:
             z = module.prior.sample(m)
         else:
             noise = torch.randn(m, module.prior.latent_dim, device=module.device)
-            codes = sample_codes(module, given.expand(m, *given.shape[1:]), noise, m)
+            codes = sample_codes(model, image.expand(m, *image.shape[1:]), noise, m)
             z = codes.z if spread is None else codes.mean + spread * noise
-        yield module.decode(z).mean
+        likelihood = model.decode(z)
+        yield values.from_model(likelihood.mode if values.range == "tokens" else likelihood.mean)
+
+
+def chosen_conditions(saved: SavedRun, n: int, label: int | None, in_turn: bool) -> Float[Tensor, "n k"] | None:
+    """Return conditions for n examples: a class, else the classes in turn, else None, the null condition.
+
+    Args:
+        saved: the run.
+        n: how many.
+        label: the number of a class, for a model with ``condition=labels``.
+        in_turn: whether to go through the classes where no label is given.
+
+    Raises:
+        ArgumentError: the model has no such class.
+    """
+    condition = saved.module.condition
+    if label is None:
+        spread = condition.spread(n, 1) if condition is not None and in_turn else None
+        return None if spread is None else spread.to(saved.module.device)
+    if not isinstance(condition, Labels):
+        raise ArgumentError("label", label, "null", "the model is not conditioned on classes")
+    if label >= condition.classes:
+        raise ArgumentError("label", label, f"whole numbers from 0 to {condition.classes - 1}", "no such class")
+    return torch.full((n, 1), float(label), device=saved.module.device)
 
 
 def _write_files(folder: Path, batches: Iterator[Tensor], n: int) -> None:
