@@ -13,11 +13,12 @@ from torch import Tensor
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
-from infovae.model import Model
+from infovae.model import Conditioned, Model, conditions_of, given
 from infovae.runs.disk import disk_errors
 from infovae.terminal.progress import progress
 from infovae.training.assemble import build_data
-from infovae.use.opened import check_file, opened
+from infovae.use.conditioned import require_condition
+from infovae.use.opened import CONDITION, check_file, opened
 from infovae.use.own_images import check_shape, own_data
 from infovae.use.tables import SUFFIXES, table_file
 
@@ -29,6 +30,7 @@ EXAMPLES: dict[str, Any] = {
     "images": str | None,
     "batch_size": Annotated[int, Field(ge=1)],
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    **CONDITION,
 }
 """Keys of ``conf/examples.yaml``, which say what to encode, with their types."""
 
@@ -37,11 +39,12 @@ class Encoded(NamedTuple):
     """Some examples and their codes.
 
     Attributes:
-        x: the examples, with pixels in [0, 1].
+        x: the examples, as the model sees them.
         names: the path of each one's file below the set's folder, or its index in the set as that comes.
         labels: their classes.
         mean: of q(z|x).
         deviation: the standard deviation of q(z|x) in each dimension.
+        model: under the conditions of these examples, if it is conditional.
     """
 
     x: Float[Tensor, "n *shape"]
@@ -49,6 +52,7 @@ class Encoded(NamedTuple):
     labels: Int64[Tensor, " n"]
     mean: Float[Tensor, "n d"]
     deviation: Float[Tensor, "n d"]
+    model: Model
 
 
 def encode(cfg: DictConfig) -> None:
@@ -76,6 +80,8 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
         UserError: it can't be read, has another shape than the run's images, or the split is empty.
     """
     chosen = "source" in cfg.data
+    if chosen or cfg.images is not None:
+        require_condition(saved)  # what these call a class may be another class to the model
     try:
         if cfg.images is not None:
             if chosen:
@@ -104,13 +110,17 @@ def encoded(model: Model, data: DataModule, split: str) -> Iterator[Encoded]:
     """
     names = data.splits[split].names
     assert names is not None
-    device = next(iter(model.parameters())).device if isinstance(model, torch.nn.Module) else torch.device("cpu")
+    device = getattr(model, "device", torch.device("cpu"))
     start = 0
     for batch in progress(data.evaluation_loader(split, stored_order=True), f"encoding the {split} split"):
         stop = start + len(batch.labels)
         x = batch.x.to(device)
-        posterior = model.encode(x)
-        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, posterior.variance.sqrt())
+        own = model
+        if not isinstance(model, Conditioned):
+            told = conditions_of(model, batch.labels, batch.conditions)
+            own = given(model, None if told is None else told.to(device))
+        posterior = own.encode(x)
+        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, posterior.variance.sqrt(), own)
         start = stop
 
 

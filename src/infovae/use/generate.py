@@ -17,7 +17,8 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole, written_aside
 from infovae.streams import isolated_stream
 from infovae.terminal.progress import progress
-from infovae.use.opened import check_file, check_new_folder, opened, user_error
+from infovae.use.conditioned import require_condition
+from infovae.use.opened import CONDITION, check_file, check_new_folder, opened, user_error
 from infovae.use.own_images import prepared
 from infovae.use.pixels import png, require_pictures
 
@@ -39,8 +40,10 @@ def generate(cfg: DictConfig) -> None:
             "spread": number | None,
             "output": str,
             "seed": Annotated[int, Field(ge=0, lt=2**32)],
+            **CONDITION,
         },
     )
+    require_condition(saved)
     as_array = cfg.output.endswith(".npy")
     path = check_file("output", cfg.output, (".npy",)) if as_array else check_new_folder("output", cfg.output)
     with user_error("output" if cfg.given is None else "given", cfg.output if cfg.given is None else cfg.given):
@@ -57,7 +60,7 @@ def generate(cfg: DictConfig) -> None:
 def generated(
     saved: SavedRun, n: int, given: Float[Tensor, "1 *shape"] | None = None, spread: float | None = None
 ) -> Iterator[Float[Tensor, "_m *shape"]]:
-    """Yield E[x|z] of n codes, some at a time.
+    """Yield E[x|z] of n codes, in the units of the data, some at a time.
 
     Args:
         saved: the run.
@@ -74,7 +77,7 @@ def generated(
             noise = torch.randn(m, module.prior.latent_dim, device=module.device)
             codes = sample_codes(module, given.expand(m, *given.shape[1:]), noise, m)
             z = codes.z if spread is None else codes.mean + spread * noise
-        yield module.decode(z).mean
+        yield saved.description.values.from_model(module.decode(z).mean)
 
 
 def _write_files(folder: Path, batches: Iterator[Tensor], n: int) -> None:

@@ -14,6 +14,7 @@ from infovae.evaluation.load import SavedRun
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.drawing import save_picture
 from infovae.runs.disk import disk_errors
+from infovae.use.conditioned import require_condition
 from infovae.use.encode import EXAMPLES, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_file, opened, user_error
@@ -27,6 +28,7 @@ def neighbours(cfg: DictConfig) -> None:
         UserError: the config, the run, the image or the data are refused, or the disk is full.
     """
     saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str})
+    require_condition(saved)
     path = check_file("output", cfg.output, (".png",))
     with user_error("image", cfg.image):
         image = prepared(saved, [cfg.image])

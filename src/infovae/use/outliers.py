@@ -60,11 +60,11 @@ def outliers(cfg: DictConfig) -> None:
                 write(_rows(part, data))
         if unlikely:
             print_found("lowest log p(x)", "log p(x) in nats", unlikely, data)
-            save_picture(_picture(saved, unlikely), folder / "unlikely.png")
+            save_picture(_picture(unlikely), folder / "unlikely.png")
         else:
             print("log p(x): left out, since a deterministic q(z|x) gives no bound on it")
         print_found("largest reconstruction error", "squared error", unlike, data, sign=-1)
-        save_picture(_picture(saved, unlike), folder / "badly_reconstructed.png")
+        save_picture(_picture(unlike), folder / "badly_reconstructed.png")
     print(f"outliers: {folder}")
 
 
@@ -81,11 +81,11 @@ def scored(saved: SavedRun, data: DataModule, splits: Sequence[str], samples: in
     module = saved.module
     for split in splits:
         for batch in encoded(module, data, split):
-            error = (module.decode(batch.mean).mean - batch.x).square().flatten(1).sum(dim=1)
+            error = (batch.model.decode(batch.mean).mean - batch.x).square().flatten(1).nansum(dim=1)
             bound = torch.full_like(error, torch.nan)
             if (batch.deviation > 0).all():
-                prior, posterior = module.prior.distribution(), module.encode(batch.x)
-                bound = importance_weighted_log_likelihood(batch.x, module.decode, prior, posterior, samples).value
+                prior, posterior = module.prior.distribution(), batch.model.encode(batch.x)
+                bound = importance_weighted_log_likelihood(batch.x, batch.model.decode, prior, posterior, samples).value
             yield Scored(batch, split, bound, error)
 
 
@@ -100,8 +100,8 @@ def _rows(part: Scored, data: DataModule) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def _picture(saved: SavedRun, found: Sequence[Found]) -> Pixels:
+def _picture(found: Sequence[Found]) -> Pixels:
     """Return the examples in a row, above their reconstructions."""
     x = torch.stack([entry.x for entry in found])
-    reconstructions = saved.module.decode(saved.module.encode(x).mean).mean
-    return labelled_grid(torch.cat([x, reconstructions]), len(found), row_labels=[r"$x$", r"$\hat{x}$"])
+    reconstructions = [entry.model.decode(entry.model.encode(entry.x[None]).mean).mean for entry in found]
+    return labelled_grid(torch.cat([x, *reconstructions]), len(found), row_labels=[r"$x$", r"$\hat{x}$"])
