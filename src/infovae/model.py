@@ -80,10 +80,6 @@ class Conditioned:
         likelihood: Distribution = self.model.decode(z, self._rows(len(z)))
         return likelihood
 
-    def of(self, position: int) -> "Conditioned":
-        """Return the model under the condition of one example."""
-        return Conditioned(self.model, self.conditions[[position % len(self.conditions)]])
-
     def _rows(self, n: int) -> Float[Tensor, "n k"]:
         return self.conditions.repeat(-(-n // len(self.conditions)), 1)[:n]
 

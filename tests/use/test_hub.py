@@ -51,7 +51,7 @@ def test_a_pushed_model_is_loaded_and_pulled_the_same(
     z = torch.randn(5, 3)
     assert torch.equal(own.decode(z).mean, there.decode(z).mean)
     pull("repo=me/squares", "output=pulled")
-    assert load(tmp_path / "pulled").image_shape == (3, 8, 8)
+    assert load(tmp_path / "pulled").shape == (3, 8, 8)
     use("encode", "run=pulled", f"images={squares}")
     use("encode", f"images={squares}", "output=own.csv")
     assert (tmp_path / "codes.csv").read_text() == (tmp_path / "own.csv").read_text()
@@ -71,8 +71,8 @@ def test_a_critic_s_model_comes_back_without_its_optimiser(squares_run: Path, tm
     shutil.copytree(squares_run, tmp_path / "critic")
     saved.cfg.divergence = OmegaConf.load(CONF / "divergence" / "adversarial.yaml")
     OmegaConf.save(saved.cfg, tmp_path / "critic" / "config.yaml", resolve=True)
-    module = build_bare_module(saved.cfg, saved.image_shape, saved.module.splits)
-    content = {"state_dict": module.state_dict(), "ImageData": saved.data.state_dict()}
+    module = build_bare_module(saved.cfg, saved.description)
+    content = {"state_dict": module.state_dict(), "DataModule": saved.data.state_dict()}
     WholeCheckpoints(tmp_path).save_checkpoint(content, tmp_path / "critic" / "checkpoints" / "last.ckpt")
     (tmp_path / "there").mkdir()
     write_model(load(tmp_path / "critic"), "me/critic", tmp_path / "there")

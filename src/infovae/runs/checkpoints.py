@@ -131,10 +131,12 @@ def _read_safetensors(path: Path, key: str) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            described = json.loads((file.metadata() or {}).get("DataModule", "null"))
-    except (SafetensorError, OSError, ValueError) as error:
+            described = json.loads((file.metadata() or {}).get("DataModule", "{}"))
+            values = {name: torch.tensor(value) if isinstance(value, list) else value
+                      for name, value in described.get("values", {}).items()}  # fmt: skip
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} is damaged, or holds no weights", key=key, accepted=ACCEPTED) from error
-    return {"state_dict": weights, "DataModule": described}
+    return {"state_dict": weights, "DataModule": described | {"values": values}}
 
 
 def read_resumable(path: Path, key: str) -> dict[str, Any]:

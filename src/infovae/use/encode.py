@@ -13,13 +13,12 @@ from torch import Tensor
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
-from infovae.model import Conditioned, Model, conditions_of, given
+from infovae.model import conditions_of, given
 from infovae.runs.disk import disk_errors
 from infovae.terminal.progress import progress
 from infovae.training.assemble import build_data
-from infovae.use.conditioned import require_condition
-from infovae.use.opened import CONDITION, check_file, opened
-from infovae.use.own_images import check_shape, own_data
+from infovae.use.opened import check_file, opened
+from infovae.use.own_images import check_like, own_data
 from infovae.use.tables import SUFFIXES, table_file
 
 SPLITS = ("train", "validation", "test")
@@ -30,7 +29,6 @@ EXAMPLES: dict[str, Any] = {
     "images": str | None,
     "batch_size": Annotated[int, Field(ge=1)],
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
-    **CONDITION,
 }
 """Keys of ``conf/examples.yaml``, which say what to encode, with their types."""
 
@@ -39,12 +37,12 @@ class Encoded(NamedTuple):
     """Some examples and their codes.
 
     Attributes:
-        x: the examples, as the model sees them.
+        x: the examples, as the model sees them: pixels in [0, 1], for instance.
         names: the path of each one's file below the set's folder, or its index in the set as that comes.
         labels: their classes.
         mean: of q(z|x).
         deviation: the standard deviation of q(z|x) in each dimension.
-        model: under the conditions of these examples, if it is conditional.
+        conditions: what a conditional model was given beside x; None: nothing.
     """
 
     x: Float[Tensor, "n *shape"]
@@ -52,7 +50,7 @@ class Encoded(NamedTuple):
     labels: Int64[Tensor, " n"]
     mean: Float[Tensor, "n d"]
     deviation: Float[Tensor, "n d"]
-    model: Model
+    conditions: Float[Tensor, "n k"] | None = None
 
 
 def encode(cfg: DictConfig) -> None:
@@ -67,7 +65,7 @@ def encode(cfg: DictConfig) -> None:
     written = 0
     with disk_errors(f"output={path}"), table_file(path) as write:
         for split in splits:
-            for batch in encoded(saved.module, data, split):
+            for batch in encoded(saved, data, split):
                 write(_rows(batch, data, split))
                 written += len(batch.names)
     print(f"codes: {path} ({written} rows)")
@@ -80,8 +78,6 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
         UserError: it can't be read, has another shape than the run's images, or the split is empty.
     """
     chosen = "source" in cfg.data
-    if chosen or cfg.images is not None:
-        require_condition(saved)  # what these call a class may be another class to the model
     try:
         if cfg.images is not None:
             if chosen:
@@ -89,7 +85,8 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
             data, split = own_data(saved, cfg.images), "test"
         else:
             data, split = build_data(cfg) if chosen else saved.data, cfg.split
-            check_shape(saved, data, "data", ...)
+            check_like(saved, data, "data", ...)
+            data.values = saved.description.values  # another set would be standardised by its own moments
     except ArgumentError as error:
         raise error.below("") from error
     data.batch_size = cfg.batch_size
@@ -100,27 +97,29 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
 
 
 @torch.no_grad()
-def encoded(model: Model, data: DataModule, split: str) -> Iterator[Encoded]:
+def encoded(saved: SavedRun, data: DataModule, split: str) -> Iterator[Encoded]:
     """Yield the codes of a split, batch by batch, in the order in which it is stored.
 
+    A conditional model is given the labels or columns of the run's own data, and the null condition for other data,
+    whose classes may be others.
+
     Args:
-        model: in evaluation mode.
+        saved: the run.
         data: gives the examples; its batch size is how many are encoded at a time.
         split: ``train``, ``validation`` or ``test``.
     """
     names = data.splits[split].names
     assert names is not None
-    device = getattr(model, "device", torch.device("cpu"))
+    module, own = saved.module, data is saved.__dict__.get("data")
     start = 0
     for batch in progress(data.evaluation_loader(split, stored_order=True), f"encoding the {split} split"):
         stop = start + len(batch.labels)
-        x = batch.x.to(device)
-        own = model
-        if not isinstance(model, Conditioned):
-            told = conditions_of(model, batch.labels, batch.conditions)
-            own = given(model, None if told is None else told.to(device))
-        posterior = own.encode(x)
-        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, posterior.variance.sqrt(), own)
+        columns = None if batch.conditions is None else batch.conditions.to(module.device)
+        conditions = conditions_of(module, batch.labels.to(module.device), columns) if own else None
+        x = batch.x.to(module.device)
+        posterior = given(module, conditions).encode(x)
+        deviation = posterior.variance.sqrt()
+        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, deviation, conditions)
         start = stop
 
 

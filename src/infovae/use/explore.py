@@ -16,7 +16,6 @@ from infovae.dashboard.local_server import LocalHandler, LocalServer
 from infovae.dashboard.page import content_security_policy, json_block, safe_json
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
-from infovae.use.conditioned import require_condition
 from infovae.use.encode import EXAMPLES, examples
 from infovae.use.explored import Explored
 from infovae.use.opened import opened_runs, user_error
@@ -41,8 +40,6 @@ def explore(cfg: DictConfig) -> None:
         "port": Annotated[int, Field(ge=0, lt=2**16)],
     }
     runs = opened_runs(cfg, {**EXAMPLES, **own})
-    for saved in runs:
-        require_condition(saved)
     with ExploreServer([_explored(saved, cfg) for saved in runs], cfg.host, cfg.port) as server:
         print(f"{' and '.join(str(saved.folder) for saved in runs)} at {server.url} (Ctrl-C ends)", flush=True)
         try:
@@ -140,7 +137,7 @@ class ExploreHandler(LocalHandler):
 
 def _explored(saved: SavedRun, cfg: DictConfig) -> Explored:
     with user_error("run", saved.folder):
-        require_pictures(saved.shape, "run", "a run of images")
+        require_pictures(saved, "run", "a run of images")
     if cfg.images is None and "source" not in cfg.data:
         try:
             _ = saved.data

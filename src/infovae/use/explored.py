@@ -126,7 +126,7 @@ def _chosen(saved: SavedRun, data: DataModule, splits: Sequence[str], points: in
         part = data.splits[split]
         chosen = torch.randperm(len(part.x), generator=generator)[:points].sort().values
         data.splits[split] = part.take(chosen)
-    return [batch for split in splits for batch in encoded(saved.module, data, split)]
+    return [batch for split in splits for batch in encoded(saved, data, split)]
 
 
 def _rounded(values: Tensor) -> Any:

@@ -12,8 +12,7 @@ from infovae.pictures.drawing import save_picture
 from infovae.pictures.interpolations import Interpolations, linear, spherical
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole
-from infovae.use.conditioned import require_condition
-from infovae.use.opened import CONDITION, check_new_folder, opened, user_error
+from infovae.use.opened import check_new_folder, opened, user_error
 from infovae.use.own_images import prepared
 from infovae.use.pixels import gif
 
@@ -28,8 +27,7 @@ def interpolate(cfg: DictConfig) -> None:
     Raises:
         UserError: the config, the run or an image are refused, or the disk is full.
     """
-    saved = opened(cfg, {"from": str, "to": str, "steps": Annotated[int, Field(ge=2)], "output": str, **CONDITION})
-    require_condition(saved)
+    saved = opened(cfg, {"from": str, "to": str, "steps": Annotated[int, Field(ge=2)], "output": str})
     folder, module = check_new_folder("output", cfg.output), saved.module
     ends = []
     for key in ("from", "to"):

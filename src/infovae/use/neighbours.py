@@ -14,7 +14,6 @@ from infovae.evaluation.load import SavedRun
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.drawing import save_picture
 from infovae.runs.disk import disk_errors
-from infovae.use.conditioned import require_condition
 from infovae.use.encode import EXAMPLES, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_file, opened, user_error
@@ -28,7 +27,6 @@ def neighbours(cfg: DictConfig) -> None:
         UserError: the config, the run, the image or the data are refused, or the disk is full.
     """
     saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str})
-    require_condition(saved)
     path = check_file("output", cfg.output, (".png",))
     with user_error("image", cfg.image):
         image = prepared(saved, [cfg.image])
@@ -50,6 +48,6 @@ def nearest(
     """Return the k examples whose E[z|x] are nearest to a code, by Euclidean distance, the nearest first."""
     found: list[Found] = []
     for split in splits:
-        for batch in encoded(saved.module, data, split):
+        for batch in encoded(saved, data, split):
             found = lowest(found, batch, (batch.mean - mean).norm(dim=1), split, k)
     return found

@@ -13,7 +13,6 @@ from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.runs.folder import check_writable
 from infovae.training.devices import chosen_device
 from infovae.training.quiet import quieten
-from infovae.use.conditioned import Given, under
 
 KEYS: dict[str, Any] = {
     "run": str | None,
@@ -24,9 +23,6 @@ KEYS: dict[str, Any] = {
     "device": str,
 }
 """Keys of ``conf/trained.yaml``, with their types."""
-
-CONDITION: dict[str, Any] = {"y": Given}
-"""The key of commands that use a conditional model under a condition; typed as ``condition=``, too."""
 
 
 def opened(cfg: DictConfig, own_keys: Mapping[str, Any]) -> SavedRun:
@@ -54,7 +50,7 @@ def opened_runs(cfg: DictConfig, own_keys: Mapping[str, Any]) -> list[SavedRun]:
     saved = [load(folder, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights) for folder in folders]
     for run in saved:
         run.module.to(device)
-    return [under(run, cfg.get("y")) for run in saved]
+    return saved
 
 
 def check_file(key: str, given: str, suffixes: tuple[str, ...]) -> Path:

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from infovae.evaluation.hub import PREFIX, address_of, hub_errors, hub_installed
 from infovae.evaluation.load import SavedRun
@@ -65,7 +66,8 @@ def write_model(saved: SavedRun, repository: str, folder: Path) -> None:
         for name, value in module.state_dict().items()
         if not name.endswith("_extra_state")
     }
-    save_file(weights, folder / SAFETENSORS, {"format": "pt", "DataModule": json.dumps(saved.description.state())})
+    described = json.dumps(saved.description.state(), default=Tensor.tolist)
+    save_file(weights, folder / SAFETENSORS, {"format": "pt", "DataModule": described})
     drawn = draw(module, None, {"samples": Samples(rows=8)}, device=module.device)
     save_picture(drawn["samples"], folder / "samples.png")
     (folder / "README.md").write_text(model_card(saved, repository), encoding="utf-8")
