@@ -144,7 +144,7 @@ def test_metrics_see_each_example_under_its_condition(made: Made) -> None:
     labels = torch.cat([part.labels for part in observed])[:70].float()
     seen = [model.conditions[:, 0] for _, model in metric.affordable(32, "")]  # type: ignore[attr-defined]
     assert torch.equal(torch.cat(seen), labels)
-    assert all(math.isfinite(value) for value in metric.compute().values())
+    assert metric.compute()["importance_weighted_log_likelihood"].isfinite()
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_a_use_that_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_columns_are_told_in_their_own_units(composed: Compose, tmp_path: Path) -> None:
+def test_columns_are_told_in_their_own_units(tmp_path: Path) -> None:
     """A patient's disease, as the table has it, is what the model saw standardised."""
     settings = [
         "data=diabetes", "condition=columns", "latent_dim=2", "network.encoder.hidden=[8]",
@@ -220,7 +220,8 @@ def test_columns_are_told_in_their_own_units(composed: Compose, tmp_path: Path) 
         "trainer.accelerator=cpu", "logger=none", "callbacks=checkpoint", "pictures=[marginals]",
     ]  # fmt: skip
     run = tmp_path / "run"
-    train(composed(*settings, run_dir=run))
+    with composing() as composed:
+        train(composed(*settings, run_dir=run))
     used("generate", run, "n=4", "y=[200]", f"output={tmp_path / 'a.npy'}")
     saved = load(run)
     told = saved.description.conditions

@@ -1,5 +1,6 @@
 """Data that aren't images: tables, signals, volumes, tokens and counts, from every kind of file."""
 
+import io
 import math
 import re
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from infovae.data.examples import DataSet, Examples
 from infovae.data.module import DataModule
 from infovae.data.numbers import MappedArray, counts, signals, tokens, volumes
 from infovae.data.sines import sines
+from infovae.data.sklearn_tables import breast_cancer, diabetes, wine
 from infovae.data.table import entries_of, read_table, table
 from infovae.data.values import Counts, Standardized, TableValues, TokenIds, restored
 from infovae.errors import ArgumentError
@@ -288,6 +290,23 @@ def test_binarization_and_augmentation_are_of_images() -> None:
         DataModule(lambda: sets, validation_size=5, binarization="threshold")
     with pytest.raises(ArgumentError, match=r"^augmentation="):
         DataModule(lambda: sets, validation_size=5, augmentation=Augmentation())
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "sizes"), [(breast_cancer, 30, (455, 114)), (wine, 13, (142, 36)), (diabetes, 10, (354, 88))]
+)
+def test_tables_of_scikit_learn(make: Callable[[], DataSet], shape: int, sizes: tuple[int, int]) -> None:
+    """Their descriptions are plain values, as a checkpoint that is read without pickle needs them."""
+    sets = make()
+    assert [tuple(part.x.shape) for part in sets[:2]] == [(size, shape) for size in sizes]
+    data = DataModule(lambda: sets, validation_size=0.1)
+    content = io.BytesIO()
+    torch.save(data.state_dict(), content)
+    content.seek(0)
+    described = description_in({"DataModule": torch.load(content, weights_only=True)})
+    assert described is not None
+    assert described.state() == data.description.state()
+    assert (make is diabetes) == (described.conditions is not None)
 
 
 def test_sines_and_ellipsoids_are_what_their_factors_say() -> None:

@@ -2,8 +2,9 @@
 
 from contextlib import suppress
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ with suppress(ImportError):  # optional: reads .heic and .heif; here, because wo
 
 
 def read_image(
-    path: Path | BinaryIO,
+    path: Path | BytesIO,
     height: int,
     width: int,
     channels: int,

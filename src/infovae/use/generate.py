@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from torch import Tensor
 
@@ -49,7 +49,8 @@ def generate(cfg: DictConfig) -> None:
         if not as_array:
             require_pictures(saved, "output", "output=FILE.npy")
         image = None if cfg.given is None else prepared(saved, [cfg.given])
-    conditions = chosen_conditions(saved, cfg.n, cfg.y, in_turn=image is None)
+    typed: Any = OmegaConf.to_container(cfg)["y"]  # type: ignore[call-overload, index]
+    conditions = chosen_conditions(saved, cfg.n, typed, in_turn=image is None)
     with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
         batches = progress(generated(saved, cfg.n, image, cfg.spread, conditions), "decoding", -(-cfg.n // AT_ONCE))
         (_write_array if as_array else _write_files)(path, batches, cfg.n)
