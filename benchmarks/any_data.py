@@ -42,6 +42,7 @@ ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "outputs" / "any_data"
 QUIET = "logger=none pictures=[] metrics=[] trainer.enable_progress_bar=false seed=1"
 SMALL = "network.encoder.hidden=[64,64] network.decoder.hidden=[64,64]"
+LITTLE = "network.encoder.channels=[8,16] network.encoder.hidden=64 data.batch_size=64"
 MODELS = {"vae": "model=vae", "infovae": "model=infovae model.lambda_=10"}
 Row = tuple[str, str, str, float, float]
 """Data, model, name of the number, the number, its standard error."""
@@ -192,8 +193,8 @@ PARTS = {
     "breast_cancer": partial(tables, "breast_cancer", 5),
     "counts": counts,
     "tokens": tokens,
-    "sines": partial(factors, "sines", 5, "data.steps_per_epoch=100 trainer.max_epochs=10"),
-    "ellipsoids": partial(factors, "ellipsoids", 6, "data.steps_per_epoch=50 trainer.max_epochs=8"),
+    "sines": partial(factors, "sines", 5, f"{LITTLE} data.steps_per_epoch=200 trainer.max_epochs=8"),
+    "ellipsoids": partial(factors, "ellipsoids", 6, f"{LITTLE} data.steps_per_epoch=100 trainer.max_epochs=5"),
     "mnist": conditional,
 }
 

@@ -60,6 +60,8 @@ def written(path: Path) -> Path:
     else:
         delimiter = {"semicolons.csv": ";", "a.tsv": "\t"}.get(path.name, ",")
         text = TEXT.replace(",", delimiter).replace(f'"size{delimiter} cm"', '"size, cm"')
+        if delimiter == ";":
+            text = text.replace("1.5", "1,5").replace("2.5", "2,5")
         path.write_text(text, encoding="utf-8-sig" if "bom" in path.name else "utf-8")
     return path
 

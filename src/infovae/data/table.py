@@ -220,13 +220,14 @@ def check_names(argument: str, chosen: Sequence[str], there: Sequence[str]) -> N
 
 def _read_csv(path: Path) -> pa.Table:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        line = file.readline()
-    outside = re.sub(r'"[^"]*"', "", line)
+        head = file.read(65536)
+    outside = re.sub(r'"[^"]*"', "", head.partition("\n")[0])
     delimiter = max("\t,;" if path.suffix.lower() == ".tsv" else ",;\t", key=outside.count)
+    commas = delimiter == ";" and re.search(r"\d,\d", head) and not re.search(r"\d\.\d", head)
     return csv.read_csv(
         path,
         parse_options=csv.ParseOptions(delimiter=delimiter),
-        convert_options=csv.ConvertOptions(strings_can_be_null=True),
+        convert_options=csv.ConvertOptions(strings_can_be_null=True, decimal_point="," if commas else "."),
     )
 
 
