@@ -4,6 +4,8 @@ from functools import partial
 
 import pytest
 import torch
+from torch import Tensor
+from torch.distributions import Distribution
 
 from infovae.codes import Codes
 from infovae.data.digits import digits
@@ -19,6 +21,12 @@ from infovae.priors.standard_normal import StandardNormal
 
 class Model:
     prior = StandardNormal(2)
+
+    def encode(self, x: Tensor) -> Distribution:
+        raise NotImplementedError
+
+    def decode(self, z: Tensor) -> Distribution:
+        raise NotImplementedError
 
 
 def test_each_class_is_measured_alone() -> None:
