@@ -65,6 +65,9 @@ def test_the_layout_decides_where_shapes_do_not() -> None:
     images = torch.zeros(2, 3, 4, 3)
     assert channels_first(images, "nchw").shape == (2, 3, 4, 3)
     assert channels_first(images, "nhwc").shape == (2, 3, 3, 4)
+    many = torch.zeros(2, 5, 7, 11)
+    assert channels_first(many, "nchw").shape == (2, 5, 7, 11)
+    assert channels_first(many, "nhwc").shape == (2, 11, 5, 7)
     with pytest.raises(ValueError, match=r"layout=auto finds two axes that could be the channels; accepted:"):
         channels_first(images, "auto")
 

@@ -96,7 +96,7 @@ class SampleQuality(Metric):
     def observe(self, observed: Observed) -> None:
         self.update(observed.x)
 
-    def update(self, images: Float[Tensor, "n c h w"]) -> None:
+    def update(self, images: Float[Tensor, "n c *s"]) -> None:
         """Take in real images."""
         missing = self.samples - sum(len(features) for features in self.features)
         if missing > 0 and self.classifier is not None:
