@@ -41,7 +41,7 @@ COMPANIONS = {
     "data=tokens": ["data.path=tokens.npy"],
     "data=counts": ["data.path=counts.npy"],
     "data=huggingface": ["data.path=some/set"],
-    "condition=columns": ["data=diabetes", "likelihood=mixed"],
+    "condition=columns": ["data=diabetes", "data.train_size=null"],
     "schedule=hold_rate": ["model.lambda_.low=1"],
     "schedule=hold_reconstruction": ["model.lambda_.low=1"],
     "callbacks=trial_pruning": ["hydra/sweeper=optuna"],
@@ -54,10 +54,13 @@ def overrides_for(option: str) -> list[str]:
         return [option, *(entry for entry in SMALL if not entry.startswith("data."))]
     if option.startswith(("network=", "experiment=")):
         return [option, *(entry for entry in SMALL if not entry.startswith("network"))]
-    # Sets that come from nowhere, or from one file, have no root.
-    rootless = option in {"data=digits", "data=two_points", "data=gaussian_mixture_2d", "data=sprites", "data=tensor"}
-    small = [entry for entry in SMALL if not (rootless and entry.startswith("data.root"))]
-    return [option.replace("schedule=", "schedule@model.lambda_="), *small, *COMPANIONS.get(option, [])]
+    companions = COMPANIONS.get(option, [])
+    chosen = next((entry for entry in [option, *companions] if entry.startswith("data=")), "data=mnist")
+    own = (CONF / "data" / f"{chosen.partition('=')[2]}.yaml").read_text()
+    # Sets that come from nowhere, or from one file, have no root; some bring a network.
+    left_out = (*([] if "\nroot:" in own else ["data.root"]), *(["network"] if "/network@" in own else []))
+    small = [entry for entry in SMALL if not entry.startswith(left_out)]
+    return [option.replace("schedule=", "schedule@model.lambda_="), *small, *companions]
 
 
 def asked_for(node: Any, key: str) -> Iterator[str]:
