@@ -88,7 +88,8 @@ def huggingface(
     if len(parts) == 1:
         return hold_out(examples, test_fraction, test_seed)._replace(values=values)
     cut = (torch.arange(n), torch.arange(n, len(examples.x)))
-    return DataSet(*(examples.named().take(chosen) for chosen in cut), values=values)
+    named = examples.named()
+    return DataSet(named.take(cut[0]), named.take(cut[1]), values=values)
 
 
 def _loaded(path: str, config: str | None) -> dict[str, Any]:
