@@ -2,23 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from torch import Tensor
 
-from infovae.conditions.labels import Labels
-from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
 from infovae.model import given, sample_codes
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole, written_aside
 from infovae.streams import isolated_stream
 from infovae.terminal.progress import progress
+from infovae.use.conditioned import Typed, typed_condition
 from infovae.use.opened import check_file, check_new_folder, opened, user_error
 from infovae.use.own_images import prepared
 from infovae.use.pixels import png, require_pictures
@@ -39,7 +38,7 @@ def generate(cfg: DictConfig) -> None:
             "n": Annotated[int, Field(ge=1)],
             "given": str | None,
             "spread": number | None,
-            "label": Annotated[int, Field(ge=0)] | None,
+            "y": Typed,
             "output": str,
             "seed": Annotated[int, Field(ge=0, lt=2**32)],
         },
@@ -50,8 +49,8 @@ def generate(cfg: DictConfig) -> None:
         if not as_array:
             require_pictures(saved, "output", "output=FILE.npy")
         image = None if cfg.given is None else prepared(saved, [cfg.given])
-    with user_error("label", cfg.label):
-        conditions = chosen_conditions(saved, cfg.n, cfg.label, in_turn=image is None)
+    typed: Any = OmegaConf.to_container(cfg)["y"]  # type: ignore[call-overload, index]
+    conditions = chosen_conditions(saved, cfg.n, typed, in_turn=image is None)
     with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
         batches = progress(generated(saved, cfg.n, image, cfg.spread, conditions), "decoding", -(-cfg.n // AT_ONCE))
         (_write_array if as_array else _write_files)(path, batches, cfg.n)
@@ -89,27 +88,23 @@ def generated(
         yield values.from_model(likelihood.mode if values.range == "tokens" else likelihood.mean)
 
 
-def chosen_conditions(saved: SavedRun, n: int, label: int | None, in_turn: bool) -> Float[Tensor, "n k"] | None:
-    """Return conditions for n examples: a class, else the classes in turn, else None, the null condition.
+def chosen_conditions(saved: SavedRun, n: int, typed: Typed, in_turn: bool) -> Float[Tensor, "n k"] | None:
+    """Return conditions for n examples; None for a model that isn't conditional.
 
     Args:
         saved: the run.
         n: how many.
-        label: the number of a class, for a model with ``condition=labels``.
-        in_turn: whether to go through the classes where no label is given.
+        typed: the condition of all of them; see :func:`infovae.use.conditioned.typed_condition`.
+        in_turn: whether to go through the classes where None is typed.
 
     Raises:
-        ArgumentError: the model has no such class.
+        UserError: see there.
     """
     condition = saved.module.condition
-    if label is None:
-        spread = condition.spread(n, 1) if condition is not None and in_turn else None
-        return None if spread is None else spread.to(saved.module.device)
-    if not isinstance(condition, Labels):
-        raise ArgumentError("label", label, "null", "the model is not conditioned on classes")
-    if label >= condition.classes:
-        raise ArgumentError("label", label, f"whole numbers from 0 to {condition.classes - 1}", "no such class")
-    return torch.full((n, 1), float(label), device=saved.module.device)
+    if condition is None and typed is None:
+        return None
+    spread = condition.spread(n, 1) if condition is not None and typed is None and in_turn else None
+    return typed_condition(saved, typed).expand(n, -1) if spread is None else spread.to(saved.module.device)
 
 
 def _write_files(folder: Path, batches: Iterator[Tensor], n: int) -> None:
