@@ -25,6 +25,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 from sklearn.decomposition import PCA
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from infovae import load
 from infovae.data.module import DataModule
@@ -110,19 +111,18 @@ def counts() -> Iterator[Row]:
     yield from likelihoods("counts", f"data=counts data.path={path} latent_dim=2 {SMALL} data.steps_per_epoch=200")
     data = load(RUNS / "counts-vae", "best").data
     train_rows, test_rows = (data.inputs(name)[torch.arange(len(data.inputs(name)))] for name in ("train", "test"))
-    axis = torch.linspace(-6, 6, 241, dtype=torch.float64)
+    axis = torch.linspace(-6, 6, 121, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
     log_prior = -grid.square().sum(1) / 2 - math.log(2 * math.pi) + 2 * (axis[1] - axis[0]).log()
-    log_mean = grid @ weight.double().T + bias.double()
-    rows = [
-        NegativeBinomialDistribution(log_mean, log_r.double().expand_as(log_mean)).log_prob(row).sum(1) + log_prior
-        for row in test_rows.double()
-    ]
-    yield ("counts", "truth", "log_likelihood", *mean_of(torch.stack(rows).logsumexp(1)))
+    logits, r, rows = grid @ weight.double().T + bias.double() - log_r, log_r.double().exp(), test_rows.double()
+    # The log density at all points of the grid by one matrix product; see likelihoods/negative_binomial.py.
+    alone = (torch.lgamma(rows + r) - torch.lgamma(r) - torch.lgamma(rows + 1)).sum(1)
+    with_z = -rows @ softplus(-logits).T - r * softplus(logits).sum(1)
+    yield ("counts", "truth", "log_likelihood", *mean_of((alone[:, None] + with_z + log_prior).logsumexp(1)))
     mean, variance = train_rows.double().mean(0), train_rows.double().var(0)
-    r = (mean.square() / (variance - mean).clamp_min(1e-3)).log()
-    alone = NegativeBinomialDistribution(mean.log(), r).log_prob(test_rows.double()).sum(1)
-    yield ("counts", "independent", "log_likelihood", *mean_of(alone))
+    log_inverse = (mean.square() / (variance - mean).clamp_min(1e-3)).log()
+    independent = NegativeBinomialDistribution(mean.log(), log_inverse).log_prob(rows).sum(1)
+    yield ("counts", "independent", "log_likelihood", *mean_of(independent))
 
 
 def tokens() -> Iterator[Row]:
