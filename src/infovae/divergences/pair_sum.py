@@ -25,6 +25,7 @@ from torch import Tensor
 from infovae.divergences.kernels import Kernel, is_far
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 
 TILE = 2**18
 """Entries of the kernel matrix in memory at a time: 1 MB in float32, which fits in a core's cache."""
@@ -118,9 +119,7 @@ def pair_sums(
     centre = x.mean(dim=0)
     about = torch.cat([x - centre, y - centre, y - y.mean(dim=0)] if m else [x - centre])
     if is_far(about):
-        value, gradient = pair_sums(
-            x.double(), wants_gradient, y.double(), kernel, squared_bandwidth, weights, self_pairs
-        )
+        value, gradient = pair_sums(exact(x), wants_gradient, exact(y), kernel, squared_bandwidth, weights, self_pairs)
         return value.to(x.dtype), gradient if gradient is None else gradient.to(x.dtype)
     if isinstance(squared_bandwidth, Tensor):
         # In units of sigma, so a bandwidth on a device never becomes a Python number.

@@ -16,6 +16,7 @@ from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import squared_distances
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.priors.prior import Prior
 
 WIDE = 64.0
@@ -56,7 +57,7 @@ def sinkhorn_divergence(
     points = torch.cat([x, y]).detach()
     diameter = max(blur, (points.amax(dim=0) - points.amin(dim=0)).norm().item())
     if diameter > WIDE * blur:
-        x, y = z_q.double() - mean_q, z_p.double() - mean_p
+        x, y = exact(z_q) - mean_q, exact(z_p) - mean_p
     solver = SamplesLoss(
         "sinkhorn",
         p=2,

@@ -30,6 +30,7 @@ from infovae.divergences.pair_sum import Sides, distance_sides, tiles, triangle
 from infovae.divergences.pair_weight import Estimator, pair_weight
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.priors.prior import Prior
 
 STEIN_KERNEL = Gaussian("median")
@@ -162,7 +163,7 @@ class Stein(Divergence):
         def compute(z: Tensor, wants_gradient: bool) -> ValueAndGradient:
             score = prior.score(z)
             if is_far(z - z.mean(dim=0)):
-                z, score = z.double(), score.double()
+                z, score = exact(z), exact(score)
             value = ksd_squared(z, score, self.kernel, squared_bandwidth(self.value_bandwidth, z), self.estimator)
             dtype = codes.z.dtype
             if not wants_gradient:

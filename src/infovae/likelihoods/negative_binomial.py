@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
+from infovae.exact import exact
 from infovae.likelihoods.likelihood import Likelihood, independent
 from infovae.likelihoods.poisson import LARGEST_LOG_RATE
 
@@ -37,7 +38,7 @@ class NegativeBinomialDistribution(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log P(count) in nats."""
         # In float64: for r of 1e5, log gamma is of the order of 1e6, and float32 would be off by a tenth of a nat.
-        log_mean, log_r, count = self.log_mean.double(), self.log_inverse_dispersion.double(), value.double()
+        log_mean, log_r, count = exact(self.log_mean), exact(self.log_inverse_dispersion), exact(value)
         r = log_r.exp()
         # log m/(m + r) and log r/(m + r) by softplus: neither underflows where m and r differ by many orders.
         logits = log_mean - log_r

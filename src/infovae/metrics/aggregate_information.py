@@ -23,6 +23,7 @@ from torch.distributions import Distribution, Independent
 
 from infovae.codes import Codes, Conditional, joined
 from infovae.errors import require_at_least
+from infovae.exact import exact
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
@@ -107,7 +108,7 @@ def log_prior_by_dimension(prior: Distribution, z: Float64[Tensor, "m d"]) -> Fl
     """Return log p(z_ik) for a prior of independent dimensions, nan for any other."""
     if isinstance(prior, Independent) and prior.reinterpreted_batch_ndims == 1:
         log_prob: Tensor = prior.base_dist.log_prob(z)
-        return log_prob.double()
+        return exact(log_prob)
     return torch.full_like(z, torch.nan)
 
 
@@ -160,7 +161,7 @@ def aggregate_terms(
     aggregate = log_aggregate(z, mean, variance, own, block, conditional)
     assert aggregate.conditional is not None
     assert aggregate.without_own is not None
-    log_prior = prior.log_prob(z).double()
+    log_prior = exact(prior.log_prob(z))
     return AggregateTerms(
         mutual_information=aggregate.conditional - aggregate.joint,
         mutual_information_leave_one_out=aggregate.conditional - aggregate.without_own,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
 from infovae.priors.prior import Prior
@@ -37,8 +38,8 @@ class ClassPosteriors(Metric):
 
     def update(self, observed: Observed) -> None:
         """Take in a batch."""
-        self.mean.append(observed.codes.mean.squeeze(1).double())
-        self.variance.append(observed.codes.variance.squeeze(1).double())
+        self.mean.append(exact(observed.codes.mean.squeeze(1)))
+        self.variance.append(exact(observed.codes.variance.squeeze(1)))
         self.label.append(observed.labels)
 
     def compute(self) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.exact import exact
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
@@ -33,7 +34,7 @@ class Moments(NamedTuple):
     @staticmethod
     def of(codes: Codes) -> "Moments":
         """Return the moments of n codes, n at least 1."""
-        exact = codes.mean.double()
+        exact = exact(codes.mean)
         centre = exact.mean(dim=0)
         centred = exact - centre
         precision = centre.new_tensor(torch.finfo(codes.mean.dtype).eps)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.parallel import sum_over_processes
 from infovae.posteriors.linear_gaussian import LinearGaussian
 from infovae.posteriors.point_mass import PointMass
@@ -75,10 +76,10 @@ class Normalized(Posterior):
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Float[Tensor, "_ k"]]) -> None:
         count = 0
-        mean, scatter = self.centre.new_zeros(()).double(), self.matrix.new_zeros(()).double()
+        mean, scatter = exact(self.centre.new_zeros(())), exact(self.matrix.new_zeros(()))
         for parameters in batches:
             raw = self.base(parameters)
-            means, n = raw.mean.double(), len(parameters)
+            means, n = exact(raw.mean), len(parameters)
             own = means.mean(dim=0)
             shift = own - mean
             scatter = scatter + (means - own).T @ (means - own) + _within(raw, torch.float64)
