@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from infovae.exact import exact
+from infovae.exact import exact, rounded
 
 PairDensity = Callable[[Tensor], Tensor]
 """Takes m points z, (m, d), and returns log q(z_i|x_j) in nats for n posteriors, (m, n)."""
@@ -181,4 +181,4 @@ def _polynomial(
     """Return -1/2 (constant + a quadratic polynomial of z - centre), for each row of coefficients."""
     points = exact(z) - centre
     terms = torch.cat([monomials(points), points], dim=1)
-    return torch.addmm(constant, terms, coefficients.T, beta=-0.5, alpha=-0.5).to(z.dtype)
+    return rounded(torch.addmm(constant, terms, coefficients.T, beta=-0.5, alpha=-0.5), z)

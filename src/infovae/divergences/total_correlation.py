@@ -7,7 +7,7 @@ from torch.distributions import Normal
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kl import ESTIMATORS, Estimator
-from infovae.exact import exact
+from infovae.exact import exact, rounded
 from infovae.priors.prior import Prior
 
 
@@ -45,4 +45,4 @@ def log_densities_by_dimension(codes: Codes) -> Float[Tensor, "n n d"]:
     """Return log q(z_ik | x_j) for every pair and dimension, in nats, for Gaussian posteriors."""
     z, mean, variance = (exact(part) for part in codes[:3])
     densities: Tensor = Normal(mean, variance.sqrt(), validate_args=False).log_prob(z[:, None])
-    return densities.to(codes.z.dtype)
+    return rounded(densities, codes.z)

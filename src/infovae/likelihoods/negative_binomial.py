@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
-from infovae.exact import exact
+from infovae.exact import exact, rounded
 from infovae.likelihoods.likelihood import Likelihood, independent
 from infovae.likelihoods.poisson import LARGEST_LOG_RATE
 
@@ -44,7 +44,7 @@ class NegativeBinomialDistribution(Distribution):
         logits = log_mean - log_r
         choices = torch.lgamma(count + r) - torch.lgamma(r) - torch.lgamma(count + 1)
         nats = choices - count * functional.softplus(-logits) - r * functional.softplus(logits)
-        return nats.to(self.log_mean.dtype)
+        return rounded(nats, self.log_mean)
 
     @torch.no_grad()
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:

@@ -34,11 +34,11 @@ class Moments(NamedTuple):
     @staticmethod
     def of(codes: Codes) -> "Moments":
         """Return the moments of n codes, n at least 1."""
-        exact = exact(codes.mean)
-        centre = exact.mean(dim=0)
-        centred = exact - centre
+        means = exact(codes.mean)
+        centre = means.mean(dim=0)
+        centred = means - centre
         precision = centre.new_tensor(torch.finfo(codes.mean.dtype).eps)
-        return Moments(centre.new_tensor(len(exact)), centre, centred.T @ centred, codes.covariance(), precision)
+        return Moments(centre.new_tensor(len(means)), centre, centred.T @ centred, codes.covariance(), precision)
 
     def merged(self, other: "Moments") -> "Moments":
         """Return the moments of both sets of codes together (Chan, Golub, LeVeque 1983)."""

@@ -114,7 +114,7 @@ def hamiltonian_transition(
     acceptance = log_ratio.nan_to_num(nan=-torch.inf, posinf=0.0).clamp_max(0).exp()
     accepted = torch.rand_like(acceptance) < acceptance
     moved = [
-        torch.where(accepted.reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old)
+        torch.where(accepted.to(new.device).reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old)
         for new, old in zip(proposed, state, strict=True)
     ]
     return State(*moved), acceptance

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from infovae.errors import require_at_least
-from infovae.exact import exact
+from infovae.exact import exact, exact_device
 from infovae.metrics.log_weights import Decode, LogLikelihood, concatenate, log_mean_weight, summarise
 from infovae.metrics.metric import ExampleMetric
 from infovae.metrics.pareto import pareto_k, pareto_threshold
@@ -112,7 +112,7 @@ class ImportanceWeighted(ExampleMetric):
                 tails.append(pareto_k(weights))
                 continue
             self.reason = "a deterministic q(z|x) has no density"
-            unknown = torch.full((1,), torch.nan, dtype=torch.float64, device=image.device)
+            unknown = torch.full((1,), torch.nan, dtype=torch.float64, device=exact_device(image.device))
             parts.append(LogLikelihood(unknown, unknown, unknown))
             tails.append(unknown)
         measured = summarise(concatenate(parts), ESTIMATE, self.first[0][0].numel())

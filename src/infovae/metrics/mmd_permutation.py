@@ -76,6 +76,6 @@ class MMDPermutation(CodeMetric):
 
     def compute(self) -> dict[str, Tensor]:
         z = torch.cat(list(self.z))
-        together = torch.cat([z, self.prior.sample(len(z)).to(z)])
+        together = torch.cat([z, exact(self.prior.sample(len(z)))])
         kernel = Gaussian().evaluate(squared_distances(together, together), float(self.prior.latent_dim))
         return {"mmd_p_value": permutation_p_value(kernel, len(z), self.permutations)}

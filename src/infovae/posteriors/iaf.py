@@ -183,7 +183,7 @@ class FlowConditional(NamedTuple):
 
     def density(self, mean: Float[Tensor, "n d"]) -> PairDensity:
         posterior = self.posterior()
-        return lambda z: posterior.log_prob(z[:, None].to(posterior.location)).to(z.dtype)
+        return lambda z: posterior.log_prob(z[:, None].to(posterior.location)).to(z)
 
     def posterior(self) -> Flow:
         """Return q(z|x), in the precision of the networks."""

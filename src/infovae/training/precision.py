@@ -126,8 +126,8 @@ def time_steps(cfg: DictConfig, data: DataModule, device: torch.device, precisio
         while len(seconds) < 4 or (len(seconds) <= STEPS and sum(seconds[1:]) < SECONDS):
             start = perf_counter()
             _step(module, optimizer, batch, n, precision)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            if device.type != "cpu":
+                torch.accelerator.synchronize(device)
             seconds.append(perf_counter() - start)
     step = statistics.median(seconds[1:])
     return Timing(seconds[0] - step if compiled else 0.0, step)
@@ -157,7 +157,7 @@ def _steps(cfg: DictConfig, data: DataModule) -> float:
 
 
 def _device(accelerator: str) -> torch.device:
-    return chosen_device({"gpu": "cuda"}.get(accelerator, accelerator))
+    return chosen_device({"gpu": "auto"}.get(accelerator, accelerator))
 
 
 def _listed(timings: Mapping[Computation, Timing]) -> str:
