@@ -40,6 +40,7 @@ COMPANIONS = {
     "data=volumes": ["data.path=volumes.npy"],
     "data=tokens": ["data.path=tokens.npy"],
     "data=counts": ["data.path=counts.npy"],
+    "data=huggingface": ["data.path=some/set"],
     "condition=columns": ["data=diabetes", "likelihood=mixed"],
     "schedule=hold_rate": ["model.lambda_.low=1"],
     "schedule=hold_reconstruction": ["model.lambda_.low=1"],

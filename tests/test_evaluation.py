@@ -212,7 +212,7 @@ def test_weights_that_are_nan_are_shown_not_crashed_on(command: Command, run: Pa
     checkpoint = torch.load(path, weights_only=True)
     checkpoint["state_dict"]["encoder.layers.0.weight"].fill_(torch.nan)
     torch.save(checkpoint, path)
-    small = ["metrics.annealed_importance.images=2", "metrics.annealed_importance.temperatures=3",
+    small = ["metrics=full", "metrics.annealed_importance.images=2", "metrics.annealed_importance.temperatures=3",
              "metrics.importance_weighted.images=2", "metrics.importance_weighted.samples=10"]  # fmt: skip
     answer = command("evaluate", "run=run", *small)
     assert answer.returncode == 0, answer.stderr

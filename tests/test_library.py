@@ -27,8 +27,9 @@ def run(code: str, folder: Path) -> str:
 def test_the_snippets_run_as_written(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "RUN")
     functions, _, folder = snippets("docs/howto/library.md")
-    assert run(functions, tmp_path).count("tensor(") == 3
-    assert run(folder, tmp_path).startswith("[[")
+    told, found = run(f"{functions}\nprint('then')\n{folder}", tmp_path).split("then\n")
+    assert told.count("tensor(") == 3
+    assert found.startswith("[[")
 
 
 def test_a_prior_is_fitted_as_written(trained: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from infovae.data.values import TableValues
 from infovae.errors import ArgumentError
 from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.likelihoods.categorical import Categorical
@@ -21,7 +22,9 @@ from infovae.likelihoods.discretized_logistic import DiscretizedLogistic, Discre
 from infovae.likelihoods.gaussian import Gaussian
 from infovae.likelihoods.laplace import Laplace
 from infovae.likelihoods.likelihood import Likelihood
+from infovae.likelihoods.mixed import Mixed
 from infovae.likelihoods.negative_binomial import NegativeBinomial
+from infovae.likelihoods.observed_entries import ObservedEntries
 from infovae.likelihoods.poisson import Poisson
 from infovae.likelihoods.student_t import StudentTLikelihood
 from infovae.likelihoods.tokens import Tokens
@@ -396,3 +399,41 @@ def test_degrees_of_freedom_without_a_mean_are_refused(degrees: float) -> None:
     with pytest.raises(ArgumentError, match=f"degrees_of_freedom={degrees:g}: invalid; accepted: finite"):
         StudentTLikelihood(degrees)
     assert StudentTLikelihood(1.5).degrees_of_freedom == 1.5
+
+
+def test_mixed_columns_are_a_product_of_numbers_and_softmaxes() -> None:
+    """By hand, with a column of numbers before, between and after two of categories."""
+    columns = TableValues(["a", "b=0", "b=1", "b=2", "c", "d=0", "d=1", "e"], [(1, 4), (5, 7)])
+    parameters = torch.randn(5, 16, dtype=torch.float64)
+    p = Mixed(columns, Gaussian("per_pixel", scale=1.0)).double()(parameters)
+    x = p.sample()
+    assert torch.equal(x[:, 1:4].sum(1), torch.ones(5))
+    assert torch.equal(x[:, 5:7].sum(1), torch.ones(5))
+    numbers = Gaussian("per_pixel", scale=1.0).double()(parameters).base_dist
+    expected = numbers.log_prob(x)[:, [0, 4, 7]].sum(1)
+    for start, stop in ((1, 4), (5, 7)):
+        chosen = x[:, start:stop].argmax(1)
+        expected = expected - torch.nn.functional.cross_entropy(parameters[:, start:stop], chosen, reduction="none")
+        torch.testing.assert_close(p.mean[:, start:stop], parameters[:, start:stop].softmax(1))
+    torch.testing.assert_close(p.log_prob(x), expected)
+    n = 20_000
+    drawn = Mixed(columns, Gaussian())(parameters[:1, :8].float().expand(n, 8)).sample()[:, 1:4].mean(0)
+    probability = parameters[0, 1:4].softmax(0)
+    # Five standard errors of a frequency.
+    assert ((drawn - probability).abs() < 5 * (probability * (1 - probability) / n).sqrt()).all()
+
+
+def test_missing_entries_are_left_out_of_density_and_gradient() -> None:
+    """A row's density is that of the entries that are there; a category is missing as a whole."""
+    columns = TableValues(["a", "b=0", "b=1", "c"], [(1, 3)], has_missing=True)
+    likelihood = ObservedEntries(Mixed(columns, Gaussian()))
+    parameters = torch.randn(3, 4, requires_grad=True)
+    x = torch.tensor([[math.nan, 0, 1, 0.5], [0.2, math.nan, math.nan, 0.5], [math.nan] * 4])
+    densities = likelihood(parameters).log_prob(x)
+    entries = likelihood.base(parameters).base_dist.log_prob(x.nan_to_num())
+    kept = [entries[0, 1:].sum(), entries[1, [0, 3]].sum(), torch.tensor(0.0)]
+    torch.testing.assert_close(densities, torch.stack(kept))
+    (gradient,) = torch.autograd.grad(densities.sum(), parameters)
+    assert torch.equal(gradient == 0, torch.tensor([[1, 0, 0, 0], [0, 1, 1, 0], [1, 1, 1, 1]]).bool())
+    whole = torch.tensor([[0.1, 0, 1, 0.5]] * 3)
+    torch.testing.assert_close(likelihood(parameters).log_prob(whole), likelihood.base(parameters).log_prob(whole))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import TINY, Compose
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from infovae.networks.resnet import ResnetDecoder, ResnetEncoder
 from infovae.networks.transformer import TransformerDecoder, TransformerEncoder
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.standard_normal import StandardNormal
+from infovae.training.assemble import build_data, build_module
 
 
 @given(
@@ -110,7 +112,15 @@ def test_a_transformer_sees_the_order_of_its_positions() -> None:
     encoder, x = TransformerEncoder((1, 6), 4, vocabulary=5), torch.randint(5, (3, 1, 6)).float()
     x[:, :, 0], x[:, :, 5] = 0, 4
     assert not torch.allclose(encoder(x), encoder(x.flip(2)), atol=1e-4)
-    with pytest.raises(ArgumentError, match="vocabulary=5: tokens have 1 channel"):
-        TransformerEncoder((2, 6), 4, vocabulary=5)
     with pytest.raises(ArgumentError, match="heads=3"):
         TransformerEncoder((1, 6), 4, heads=3)
+
+
+def test_a_decoder_may_begin_with_the_mean_example(composed: Compose) -> None:
+    cfg = composed(*TINY, "+network.decoder.start=data")
+    data = build_data(cfg)
+    decoder = build_module(cfg, data).decoder
+    torch.nn.init.zeros_(decoder.layers[-1].weight)  # type: ignore[arg-type, index, union-attr]
+    mean = data.splits["train"].x.double().mean(dim=0).div(255).clamp(0.001, 0.999)
+    begun = torch.sigmoid(decoder(torch.randn(3, cfg.latent_dim)))
+    torch.testing.assert_close(begun, mean.float().expand_as(begun))

@@ -189,7 +189,7 @@ class InfoVAE(pl.LightningModule):
         posterior: Distribution = self.posterior(self._encoded(x, conditions))
         return posterior
 
-    def _encoded(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n k"]:
+    def _encoded(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n p"]:
         """Return the posterior's parameters."""
         seen = self._inputs(x)
         seen = (seen if self.values is None else self.values.encoder_input(seen)).to(self.dtype)

@@ -5,6 +5,7 @@ import struct
 import zlib
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from infovae.data.examples import DataSet
 from infovae.data.fitting import read_image
 from infovae.data.image_files import ImageFiles
 from infovae.data.image_folder import image_folder
@@ -366,3 +368,33 @@ def test_a_folder_that_can_not_be_listed_is_told(
     monkeypatch.setattr("os.scandir", denied)
     image_folder(str(folder), size=8, test_fraction=0.4)
     assert "skipped 1 folders that can't be listed; the first: [Errno 13] Permission denied" in caplog.text
+
+
+def test_a_table_of_labels_beside_the_images(squares: Path, tmp_path: Path) -> None:
+    rows = [f"{kind}/{number:02}.png,{'odd' if number % 2 else 'even'},{number},{number % 3}"
+            for kind in ("dogs", "cats") for number in range(20)]  # fmt: skip
+    labels = tmp_path / "labels.csv"
+
+    def read(lines: list[str], **arguments: Any) -> DataSet:
+        labels.write_text("\n".join(["file,parity,number,rest", *lines]))
+        return image_folder(str(squares), size=8, labels=str(labels), **arguments)
+
+    for part in read([*rows, "spare.png,odd,3,3"], conditions=["number", "rest"], label="parity")[:2]:
+        assert part.names is not None
+        assert part.conditions is not None
+        numbers = torch.tensor([int(name[-6:-4]) for name in part.names])
+        assert torch.equal(part.labels, numbers % 2)
+        assert part.conditions.tolist() == torch.stack([numbers, numbers % 3], 1).tolist()
+    assert read(rows).train.classes == ("even", "odd")
+    assert read(rows, conditions=["number"]).train.classes is None
+    for lines, arguments, told in (
+        (rows[1:], {}, r"labels=.*: 1 of 40 images have no row, the first is dogs/00.png; accepted: .* column file"),
+        ([*rows, rows[0]], {}, "1 names come twice"),
+        (rows, {"label": "class"}, "label=class: no such column; accepted: file, parity, number, rest"),
+    ):
+        with pytest.raises(ArgumentError, match=told):
+            read(lines, **arguments)
+    with pytest.raises(ArgumentError, match=r"labels=.*: no such file"):
+        image_folder(str(squares), size=8, labels="nowhere.csv")
+    with pytest.raises(ArgumentError, match="labels=None: label and conditions name its columns"):
+        image_folder(str(squares), size=8, label="parity")

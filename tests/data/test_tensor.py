@@ -65,6 +65,9 @@ def test_the_layout_decides_where_shapes_do_not() -> None:
     images = torch.zeros(2, 3, 4, 3)
     assert channels_first(images, "nchw").shape == (2, 3, 4, 3)
     assert channels_first(images, "nhwc").shape == (2, 3, 3, 4)
+    many = torch.zeros(2, 5, 7, 11)
+    assert channels_first(many, "nchw").shape == (2, 5, 7, 11)
+    assert channels_first(many, "nhwc").shape == (2, 11, 5, 7)
     with pytest.raises(ValueError, match=r"layout=auto finds two axes that could be the channels; accepted:"):
         channels_first(images, "auto")
 
@@ -145,8 +148,10 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, suffix: str, streaming: S
 def test_missing_and_foreign_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"nowhere.npy: no such file"):
         tensor(str(tmp_path / "nowhere.npy"))
-    with pytest.raises(ArgumentError, match=r"images.h5: invalid; accepted: files named \.npy, \.npz or \.pt"):
-        tensor(str(tmp_path / "images.h5"))
+    with pytest.raises(
+        ArgumentError, match=r"images.txt: invalid; accepted: files named \.npy, \.npz, \.pt, \.h5, \.hdf5 or \.mat"
+    ):
+        tensor(str(tmp_path / "images.txt"))
     np.savez(tmp_path / "other.npz", x=PIXELS)
     with pytest.raises(ArgumentError, match="it holds x; accepted: an array named images"):
         tensor(str(tmp_path / "other.npz"))

@@ -85,7 +85,7 @@ CASES = {
     "one class": Case(StandardNormal(2), *gaussian(60, 2), classes=1),
     "two examples": Case(StandardNormal(2), *gaussian(2, 2)),
     "one example": Case(StandardNormal(2), *gaussian(1, 2), absent={"interpolations", "covariance_spectrum"}),
-    "no example": Case(StandardNormal(2), *gaussian(0, 2), absent={*OF_CODES, "reconstructions"}),
+    "no example": Case(StandardNormal(2), *gaussian(0, 2), absent={*OF_CODES, "reconstructions", "marginals"}),
     "deterministic": Case(StandardNormal(2), gaussian(60, 2)[0], 0 * ONE, absent=OF_POSTERIOR_DENSITY),
     "deterministic, of one dimension": Case(
         StandardNormal(1), gaussian(60, 1)[0], torch.zeros(60, 1), absent=PLANE | OF_POSTERIOR_DENSITY

@@ -104,11 +104,7 @@ def test_documented_preparation_without_this_package_is_the_same(
 
 
 def test_documented_python_runs_as_written(
-    squares: Path,
-    squares_run: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    squares: Path, squares_run: Path, use: Use, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, place in (("RUN", squares_run), ("A.png", squares / "cats/01.png"), ("B.png", squares / "dogs/01.png")):
         (tmp_path / name).symlink_to(place)

@@ -78,6 +78,7 @@ def test_a_code_is_decoded_and_an_image_is_looked_at(server: ExploreServer, squa
         ("POST", "/0/decode", b"\0" * 11, {}, 400),
         ("POST", "/0/decode", np.full(3, np.nan, "<f4").tobytes(), {}, 400),
         ("POST", "/0/look", b"", {"Content_Length": str(LARGEST_FILE + 1)}, 413),
+        ("POST", "/0/decode?label=1", b"\0" * 12, {}, 400),
         ("POST", "/2/decode", b"\0" * 12, {}, 404),
         ("GET", "/1/example/0", b"", {}, 404),
         ("GET", "/0/example/999", b"", {}, 404),

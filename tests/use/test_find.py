@@ -23,7 +23,7 @@ def test_the_nearest_are_those_of_a_whole_search(squares: Path, squares_run: Pat
     data = own_data(saved, squares)
     data.batch_size = 7
     found = nearest(saved, mean, data, ["test"], k=9)
-    (whole,) = encoded(saved.module, own_data(saved, squares), "test")
+    (whole,) = encoded(saved, own_data(saved, squares), "test")
     distances = (whole.mean - mean).norm(dim=1)
     order = distances.argsort()[:9]
     assert [entry.name for entry in found] == whole.names[order.numpy()].tolist()

@@ -1,5 +1,6 @@
 """A model goes to a stand-in for the Hub and comes back the same."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors.torch import load as weights_of
 from infovae.app.command import run_task
 from infovae.errors import UserError
 from infovae.evaluation.load import load
+from infovae.runs.checkpoints import as_json, tensor_of
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_a_pushed_model_is_loaded_and_pulled_the_same(
     z = torch.randn(5, 3)
     assert torch.equal(own.decode(z).mean, there.decode(z).mean)
     pull("repo=me/squares", "output=pulled")
-    assert load(tmp_path / "pulled").image_shape == (3, 8, 8)
+    assert load(tmp_path / "pulled").shape == (3, 8, 8)
     use("encode", "run=pulled", f"images={squares}")
     use("encode", f"images={squares}", "output=own.csv")
     assert (tmp_path / "codes.csv").read_text() == (tmp_path / "own.csv").read_text()
@@ -71,14 +73,21 @@ def test_a_critic_s_model_comes_back_without_its_optimiser(squares_run: Path, tm
     shutil.copytree(squares_run, tmp_path / "critic")
     saved.cfg.divergence = OmegaConf.load(CONF / "divergence" / "adversarial.yaml")
     OmegaConf.save(saved.cfg, tmp_path / "critic" / "config.yaml", resolve=True)
-    module = build_bare_module(saved.cfg, saved.image_shape, saved.module.splits)
-    content = {"state_dict": module.state_dict(), "ImageData": saved.data.state_dict()}
+    module = build_bare_module(saved.cfg, saved.description)
+    content = {"state_dict": module.state_dict(), "DataModule": saved.data.state_dict()}
     WholeCheckpoints(tmp_path).save_checkpoint(content, tmp_path / "critic" / "checkpoints" / "last.ckpt")
     (tmp_path / "there").mkdir()
     write_model(load(tmp_path / "critic"), "me/critic", tmp_path / "there")
     there = load(tmp_path / "there").module
     for name, value in module.state_dict().items():
         assert not isinstance(value, torch.Tensor) or torch.equal(value, there.state_dict()[name]), name
+
+
+def test_what_is_said_of_the_data_comes_back_as_it_was() -> None:
+    values = {"kind": "x", "mean": torch.rand(3), "names": ["a", "b"], "odd": {"tensor": 1}}
+    back = json.loads(json.dumps({"shape": [3], "values": values}, default=as_json), object_hook=tensor_of)
+    assert torch.equal(back["values"].pop("mean"), values.pop("mean"))
+    assert back == {"shape": [3], "values": values}
 
 
 def test_what_is_not_there_is_one_line(hub: Hub, use: Use, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Condition(nn.Module, ABC):
         """Return conditions for a grid of samples, row by row; None for the null condition in each place."""
         return None
 
-    def forward(self, conditions: Float[Tensor, "n k"] | None, n: int) -> Float[Tensor, "n w"]:
+    def forward(self, conditions: Float[Tensor, "m k"] | None, n: int) -> Float[Tensor, "n w"]:
         """Return the features of n examples; 0 for those without a condition."""
         if conditions is None:
             return torch.zeros(n, self.width, device=self.device)

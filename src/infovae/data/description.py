@@ -15,6 +15,7 @@ class Description(NamedTuple):
         values: what entries mean, with what was learned of the training split.
         classes: number of classes.
         conditions: mean and scale of the columns that a model can be conditioned on; None: there are none.
+        class_names: what the data call each class; empty in checkpoints of version 0.1.
     """
 
     shape: tuple[int, ...]
@@ -22,6 +23,7 @@ class Description(NamedTuple):
     values: Values = Bytes()
     classes: int = 0
     conditions: Standardized | None = None
+    class_names: tuple[str, ...] = ()
 
     def state(self) -> dict[str, Any]:
         """Return the description as plain values."""
@@ -31,6 +33,7 @@ class Description(NamedTuple):
             "values": self.values.state(),
             "classes": self.classes,
             "conditions": None if self.conditions is None else self.conditions.state(),
+            "class_names": list(self.class_names),
         }
 
 
@@ -52,4 +55,5 @@ def description_in(checkpoint: Mapping[str, Any]) -> Description | None:
     except (ValueError, TypeError, AttributeError):
         return None
     assert conditions is None or isinstance(conditions, Standardized)
-    return Description(tuple(shape), tuple(splits), values, classes, conditions)
+    names = tuple(map(str, state.get("class_names") or ()))
+    return Description(tuple(shape), tuple(splits), values, classes, conditions, names)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,7 +35,7 @@ with suppress(ImportError):  # optional: reads .heic and .heif; here, because wo
 
 
 def read_image(
-    path: Path,
+    path: Path | BytesIO,
     height: int,
     width: int,
     channels: int,
@@ -45,7 +46,7 @@ def read_image(
     """Read an image file and fit it to a size.
 
     Args:
-        path: the file.
+        path: the file, or its content.
         height: of the returned image.
         width: of the returned image.
         channels: 1 for grey, 3 for colour.
@@ -72,7 +73,7 @@ def read_image(
                 raise ValueError("32-bit values have no known range; white=VALUE gives it")
             image = _scaled(image, white)
         with suppress(Exception):  # a later image in the file may be damaged
-            if lossy is not None and getattr(opened, "is_animated", False):
+            if lossy is not None and isinstance(path, Path) and getattr(opened, "is_animated", False):
                 lossy.stacks.append(path)
     image = _on_white(image).convert("L" if channels == 1 else "RGB")
     resized = (

@@ -15,6 +15,7 @@ from torch import Tensor
 from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import DEEP, Fit, Lossy, read_image
 from infovae.data.image_files import ImageFiles
+from infovae.data.label_file import read_labels
 from infovae.data.memory import Streaming, is_held
 from infovae.data.splits import hold_out
 from infovae.errors import ArgumentError
@@ -42,6 +43,9 @@ def image_folder(
     test_fraction: float = 0.1,
     test_seed: int = 1,
     streaming: Streaming = "auto",
+    labels: str | None = None,
+    label: str | None = None,
+    conditions: Sequence[str] = (),
 ) -> DataSet:
     """Read every image in a folder and its subfolders, as bytes of one size.
 
@@ -65,12 +69,21 @@ def image_folder(
         test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same images.
         streaming: ``auto`` holds the images if they fit in memory, and else reads them from their files each time;
             ``always`` reads them each time; ``never`` holds them, and refuses if they don't fit.
+        labels: a table whose first column holds paths below ``root``; it takes the place of the subfolders.
+        label: its column of classes; None: the second, or, if there are condition columns, none.
+        conditions: its columns that encoder and decoder are told, with ``condition=columns``.
 
     Raises:
         ArgumentError: the folder is missing or has no images, an image can't be read, the images don't fit in memory,
             ``size`` or ``white`` is out of range, or a split would have no images.
     """
+    if labels is None and (label or conditions):
+        raise ArgumentError("labels", None, "the path of a table", "label and conditions name its columns")
     data = all_images(root, size, channels, fit, white, unreadable, streaming)
+    if labels is not None:
+        assert data.names is not None
+        numbers, classes, told = read_labels(labels, data.names, label, conditions)
+        data = data._replace(labels=numbers, classes=classes, conditions=told)
     return hold_out(data, test_fraction, test_seed)
 
 

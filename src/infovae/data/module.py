@@ -142,7 +142,9 @@ class DataModule(pl.LightningDataModule):
     @property
     def description(self) -> Description:
         """What a model is built from."""
-        return Description(self.shape, self.evaluation_splits, self.values, len(self.classes), self.conditions)
+        return Description(
+            self.shape, self.evaluation_splits, self.values, len(self.classes), self.conditions, self.class_names
+        )
 
     @functools.cached_property  # streamed examples are read from files, and every checkpoint holds it
     def fingerprint(self) -> str:

@@ -87,6 +87,7 @@ def counts(
     test_seed: int = 1,
     streaming: Streaming = "auto",
     label: str | None = None,
+    library: bool = False,
 ) -> DataSet:
     """Read counts, (n, columns), such as those of genes in cells; arguments as for :func:`signals`.
 
@@ -100,6 +101,8 @@ def counts(
         test_seed: see there.
         streaming: see there.
         label: in an .h5ad file, the column of ``obs`` that holds the classes.
+        library: whether the log of each row's total is a condition column, so that with ``condition=columns`` the code
+            needn't hold how deeply a cell was measured (Lopez et al. 2018, scVI, condition on it too).
 
     Raises:
         ArgumentError: the file can't be read, holds no such array, or a number isn't a count.
@@ -112,6 +115,11 @@ def counts(
         raise ArgumentError("label", label, "null; labels lie beside the array, named labels", "not an .h5ad file")
     else:
         read = _read(path, key, streaming, _counts)
+    if library and read.conditions is not None:
+        raise ArgumentError("library", True, "false, or a file without conditions", "the file has conditions")
+    if library:
+        totals = [read.x[part].double().sum(dim=1) for part in torch.arange(len(read.x)).split(1000)]
+        read = read._replace(conditions=torch.cat(totals).clamp_min(1).log().float()[:, None])
     return hold_out(read, test_fraction, test_seed)._replace(values=Counts())
 
 

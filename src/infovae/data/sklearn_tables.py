@@ -33,4 +33,6 @@ def _table(load: Callable[[], Any], test_fraction: float, test_seed: int) -> Dat
         examples = Examples(x, target.long(), classes=tuple(map(str, bundled.target_names)))
     else:
         examples = Examples(x, torch.zeros(len(x), dtype=torch.int64), conditions=target.float()[:, None])
-    return hold_out(examples, test_fraction, test_seed)._replace(values=TableValues(bundled.feature_names))
+    return hold_out(examples, test_fraction, test_seed)._replace(
+        values=TableValues(list(map(str, bundled.feature_names)))
+    )

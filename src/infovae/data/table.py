@@ -1,5 +1,6 @@
 """A table of one's own: columns of numbers and of categories."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from jaxtyping import Float, Int64
 from pyarrow import csv, feather, parquet
 from torch import Tensor
 
@@ -54,9 +56,26 @@ def table(
         ArgumentError: the file can't be read, a column isn't there, or it can't be used.
     """
     read = read_table(path)
-    for name, chosen in (("columns", columns or ()), ("drop", drop), ("categorical", categorical),
-                         ("conditions", conditions), ("label", [label] if label else [])):  # fmt: skip
-        _check_names(name, chosen, read.column_names)
+    examples, values = table_examples(read, path, columns, drop, categorical, label, conditions)
+    return hold_out(examples, test_fraction, test_seed)._replace(values=values)
+
+
+def table_examples(
+    read: pa.Table,
+    path: str,
+    columns: Sequence[str] | None,
+    drop: Sequence[str],
+    categorical: Sequence[str],
+    label: str | None,
+    conditions: Sequence[str],
+) -> tuple[Examples, TableValues]:
+    """Return the rows of a table, and what their entries are; arguments as for :func:`table`.
+
+    Raises:
+        ArgumentError: a column isn't there or can't be used, or the table is empty.
+    """
+    for name, chosen in (("columns", columns or ()), ("drop", drop), ("categorical", categorical)):
+        check_names(name, chosen, read.column_names)
     aside = {*drop, *conditions, *([label] if label else [])}
     used = [name for name in read.column_names if name not in aside] if columns is None else list(columns)
     if both := sorted(aside.intersection(used)):
@@ -65,9 +84,22 @@ def table(
         why = f"it has {read.num_rows} rows, and {len(used)} columns to model"
         raise ArgumentError("path", path, "a table with rows and columns", why)
     x, values = entries_of(read, used, categorical)
-    labels, classes = _classes(read.column(label), label) if label else (torch.zeros(len(x), dtype=torch.int64), None)
-    told = entries_of(read, conditions, categorical)[0] if conditions else None
-    return hold_out(Examples(x, labels, None, None, classes, told), test_fraction, test_seed)._replace(values=values)
+    labels, classes, told = roles(read, label, conditions, categorical)
+    return Examples(x, labels, None, None, classes, told), values
+
+
+def roles(
+    read: pa.Table, label: str | None, conditions: Sequence[str], categorical: Sequence[str] = ()
+) -> tuple[Int64[Tensor, " n"], tuple[str, ...] | None, Float[Tensor, "n k"] | None]:
+    """Return the class of each row, the names of the classes, and the condition columns; None if there are none.
+
+    Raises:
+        ArgumentError: a column isn't there, or can't be used.
+    """
+    check_names("label", [label] if label else [], read.column_names)
+    check_names("conditions", conditions, read.column_names)
+    labels, classes = classes_of(read.column(label), label) if label else (torch.zeros(read.num_rows).long(), None)
+    return labels, classes, entries_of(read, conditions, categorical)[0] if conditions else None
 
 
 def read_table(path: str) -> pa.Table:
@@ -147,7 +179,12 @@ def _one_hot(column: pa.Array, name: str) -> tuple[np.ndarray, list[str]]:
     return numbers, found
 
 
-def _classes(column: pa.ChunkedArray, name: str) -> tuple[Tensor, tuple[str, ...]]:
+def classes_of(column: pa.ChunkedArray, name: str) -> tuple[Int64[Tensor, " n"], tuple[str, ...]]:
+    """Return the class of each row, and the names of the classes, numbers by value and before words.
+
+    Raises:
+        ArgumentError: a row has none.
+    """
     column = column.combine_chunks()
     if column.null_count:
         raise ArgumentError("label", name, "a column with a class in each row", f"{column.null_count} rows have none")
@@ -169,7 +206,12 @@ def _other(name: str) -> str:
     return f"columns of numbers or categories; data.source.drop=[{name}] leaves it out"
 
 
-def _check_names(argument: str, chosen: Sequence[str], there: Sequence[str]) -> None:
+def check_names(argument: str, chosen: Sequence[str], there: Sequence[str]) -> None:
+    """Refuse names of columns that aren't there.
+
+    Raises:
+        ArgumentError: names the first.
+    """
     for name in chosen:
         if name not in there:
             listed = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
@@ -178,12 +220,14 @@ def _check_names(argument: str, chosen: Sequence[str], there: Sequence[str]) -> 
 
 def _read_csv(path: Path) -> pa.Table:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        line = file.readline()
-    delimiter = max("\t;,", key=line.count) if path.suffix.lower() == ".tsv" or "," not in line else ","
+        head = file.read(65536)
+    outside = re.sub(r'"[^"]*"', "", head.partition("\n")[0])
+    delimiter = max("\t,;" if path.suffix.lower() == ".tsv" else ",;\t", key=outside.count)
+    commas = delimiter == ";" and re.search(r"\d,\d", head) and not re.search(r"\d\.\d", head)
     return csv.read_csv(
         path,
         parse_options=csv.ParseOptions(delimiter=delimiter),
-        convert_options=csv.ConvertOptions(strings_can_be_null=True),
+        convert_options=csv.ConvertOptions(strings_can_be_null=True, decimal_point="," if commas else "."),
     )
 
 

@@ -96,12 +96,12 @@ def channels_first(images: Tensor, layout: Layout) -> Tensor:
         raise ArgumentError("images", ..., "(n, h, w), (n, h, w, c) and (n, c, h, w)", f"shape {shape}")
     if images.ndim == 3:
         return images.unsqueeze(1)
-    fitting = [name for name, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] in (1, 3)]
-    chosen = fitting if layout == "auto" else [name for name in fitting if name == layout]
+    fitting: list[str] = [name for name, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] in (1, 3)]
+    chosen = fitting if layout == "auto" else [layout]
     if len(chosen) != 1:
         found = "two axes that could be the channels" if chosen else "no axis of 1 or 3 channels"
-        accepted = "layout=nchw or nhwc, with 1 or 3 channels there"
-        raise ArgumentError("images", ..., accepted, f"shape {shape}, in which layout={layout} finds {found}")
+        why = f"shape {shape}, in which layout={layout} finds {found}"
+        raise ArgumentError("images", ..., "layout=nchw or nhwc, which says where the channels are", why)
     return images if chosen == ["nchw"] else images.permute(0, 3, 1, 2)
 
 

@@ -152,8 +152,8 @@ class TableValues(Standardized):
         has_missing: bool = False,
     ) -> None:
         super().__init__(mean, scale, has_missing)
-        self.names = list(names)
-        self.groups = [(start, stop) for start, stop in groups]
+        self.names = [str(name) for name in names]  # not NumPy's, which a checkpoint can't hold
+        self.groups = [(int(start), int(stop)) for start, stop in groups]
         self.suits = frozenset({"mixed"} if self.groups else {"mixed", "numbers"})
         self.likelihoods = "likelihood=mixed" if self.groups else "likelihood=mixed, gaussian, laplace or student_t"
 

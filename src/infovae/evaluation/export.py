@@ -19,7 +19,6 @@ from infovae.errors import UserError
 from infovae.evaluation.hub import require_output
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.fitted_priors.fitted_prior import FittedPrior
-from infovae.module import InfoVAE
 from infovae.networks.autoregressive import AutoregressiveDecoder
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links, write_whole
@@ -49,27 +48,53 @@ ROUNDINGS = 10
 Program = Callable[[Tensor], tuple[Tensor, ...]]
 
 
-class EncoderProgram(nn.Module):
-    """Map pixels in [0, 1], (n, c, h, w), to mean and variance of q(z|x), (n, d) each."""
+class Units(nn.Module):
+    """Standardise examples by the training split's mean and scale, kept as weights, and undo it.
 
-    def __init__(self, module: InfoVAE) -> None:
+    Args:
+        saved: the run; the values of its data have mean 0 and scale 1 unless they are standardised.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, saved: SavedRun) -> None:
         super().__init__()
-        self.encoder, self.posterior = module.encoder, module.posterior
+        values, shape = saved.description.values, (-1, *[1] * (len(saved.shape) - 1))
+        self.register_buffer("mean", getattr(values, "mean", torch.zeros(1)).view(shape))
+        self.register_buffer("scale", getattr(values, "scale", torch.ones(1)).view(shape))
 
-    def forward(self, inputs: Float[Tensor, "n c h w"]) -> tuple[Tensor, Tensor]:
-        posterior = self.posterior(self.encoder(inputs))
+    def to_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        """Return examples as the model sees them."""
+        return (x - self.mean) / self.scale
+
+    def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        """Return examples in the units in which they came."""
+        return x * self.scale + self.mean
+
+
+class EncoderProgram(nn.Module):
+    """Map examples, (n, c, *s), to mean and variance of q(z|x), (n, d) each. Images are pixels in [0, 1]."""
+
+    def __init__(self, saved: SavedRun) -> None:
+        super().__init__()
+        self.encoder, self.posterior = saved.module.encoder, saved.module.posterior
+        self.values, self.units = saved.description.values, Units(saved)
+
+    def forward(self, inputs: Float[Tensor, "n c *s"]) -> tuple[Tensor, Tensor]:
+        posterior = self.posterior(self.encoder(self.values.encoder_input(self.units.to_model(inputs))))
         return posterior.mean, posterior.variance
 
 
 class DecoderProgram(nn.Module):
-    """Map codes, (n, d), to the mean of p(x|z), (n, c, h, w)."""
+    """Map codes, (n, d), to the mean of p(x|z), (n, c, *s), in the units of the data."""
 
-    def __init__(self, module: InfoVAE) -> None:
+    def __init__(self, saved: SavedRun) -> None:
         super().__init__()
-        self.decoder, self.likelihood = module.decoder, module.likelihood
+        self.decoder, self.likelihood, self.units = saved.module.decoder, saved.module.likelihood, Units(saved)
 
     def forward(self, inputs: Float[Tensor, "n d"]) -> tuple[Tensor]:
-        return (self.decoder.distribution(inputs, self.likelihood).mean,)
+        return (self.units.from_model(self.decoder.distribution(inputs, self.likelihood).mean),)
 
 
 class PriorProgram(nn.Module):
@@ -112,6 +137,9 @@ def export(cfg: DictConfig) -> None:
     require_output(cfg.run, cfg.output)
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
+    if saved.module.condition is not None:
+        why = "its model is conditional, and a program has one input"
+        raise UserError(why, key="run", value=cfg.run, accepted="a run with condition=none; infovae.load in Python")
     output = Path(cfg.output or saved.folder / "export")
     inside = output if cfg.output else saved.folder
     check_writable(output, "output")
@@ -142,17 +170,21 @@ def parts(saved: SavedRun) -> dict[str, Part]:
 
     The examples are noise and, where they are cheap, the model's own samples, so the run's images aren't needed.
     """
-    module = saved.module.cpu()
-    fixed = not isinstance(module.decoder, AutoregressiveDecoder)
+    module, values = saved.module.cpu(), saved.description.values
+    fixed, are_pixels = not isinstance(module.decoder, AutoregressiveDecoder), values.range == "unit"
     half = max(BATCH_SIZES) // 2
     with isolated_stream(torch.device("cpu")):
         noise, z = torch.rand(half, *saved.shape), torch.randn(half, module.prior.latent_dim)
-        samples = module.decode(module.prior.sample(half)).mean if fixed else torch.rand_like(noise)
-    pixels = torch.cat([samples.nan_to_num().clamp(0, 1), noise])
-    chosen = {"encoder": Part(EncoderProgram(module).eval(), "images", ("mean", "variance"), pixels)}
+        if are_pixels:
+            samples = module.decode(module.prior.sample(half)).mean if fixed else torch.rand_like(noise)
+            x = torch.cat([samples.nan_to_num().clamp(0, 1), noise])
+        else:
+            x = module.decode(module.prior.sample(2 * half)).sample()
+    encoder = EncoderProgram(saved).eval()
+    chosen = {"encoder": Part(encoder, "images" if are_pixels else "x", ("mean", "variance"), values.from_model(x))}
     if fixed:
-        codes = torch.cat([module.encode(pixels).mean[:half], z])
-        chosen["decoder"] = Part(DecoderProgram(module).eval(), "z", ("mean",), codes)
+        codes = torch.cat([module.encode(x).mean[:half], z])
+        chosen["decoder"] = Part(DecoderProgram(saved).eval(), "z", ("mean",), codes)
     if isinstance(module.prior, FittedPrior):
         with isolated_stream(torch.device("cpu")):
             noise = torch.randn(max(BATCH_SIZES), module.prior.noise_dim)

@@ -11,6 +11,9 @@ from torch.nn import functional
 
 from infovae.likelihoods.likelihood import Likelihood, independent
 
+DARKEST, BRIGHTEST = 0.001, 0.999
+"""The probabilities to begin with at most, as in the code of Burda et al. (2016, arXiv 1509.00519)."""
+
 
 class Bernoulli(Likelihood):
     """Each entry is 1 with the probability that the decoder outputs as a logit.
@@ -23,6 +26,9 @@ class Bernoulli(Likelihood):
 
     def forward(self, parameters: Float[Tensor, "n c *s"]) -> Distribution:
         return independent(FastBernoulli(logits=parameters, validate_args=False))
+
+    def parameters_of(self, mean: Float[Tensor, "c *s"]) -> Float[Tensor, "c *s"]:
+        return torch.logit(mean.nan_to_num(0.0).clamp(DARKEST, BRIGHTEST))
 
 
 class FastBernoulli(BernoulliDistribution):

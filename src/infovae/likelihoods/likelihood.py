@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from infovae.errors import ArgumentError
+
 
 class Likelihood(nn.Module, ABC):
     """Turn the decoder's output into p(x|z), whose entries are independent given z.
@@ -27,6 +29,15 @@ class Likelihood(nn.Module, ABC):
 
         There are ``parameters_per_channel`` * c channels of parameters.
         """
+
+    def parameters_of(self, mean: Float[Tensor, "c *s"]) -> Float[Tensor, "k *s"]:
+        """Return the parameters under which this is the mean of p(x|z), or near it where that is at an end.
+
+        Raises:
+            ArgumentError: they aren't known.
+        """
+        why = "no parameters are known that give a mean example"
+        raise ArgumentError("likelihood", type(self).__name__, "bernoulli, or network.decoder.start=random", why)
 
 
 def independent(entries: Distribution) -> Distribution:

@@ -97,7 +97,7 @@ class SampleQuality(Metric):
     def observe(self, observed: Observed) -> None:
         self.update(observed.x)
 
-    def update(self, images: Float[Tensor, "n c h w"]) -> None:
+    def update(self, images: Float[Tensor, "n c *s"]) -> None:
         """Take in real images."""
         missing = self.samples - sum(len(features) for features in self.features)
         if missing > 0 and self.classifier is not None:
@@ -168,6 +168,8 @@ class SampleQuality(Metric):
 
 def _find(data: DataModule, folder: str) -> tuple[Judge | None, str | None]:
     """Return the data set's classifier, or None and the reason, with the command that trains one."""
+    if data.values.range != "unit" or len(data.shape) != 3:
+        return None, _warned("its classifier judges images")
     if len(data.splits["test"].labels.unique()) < 2:
         return None, _warned("the images of this data set all have one label")
     judge = load_classifier(folder, data_hash(data.splits["test"]))

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Console
 from rich.table import Column, Table
 
 from infovae.metrics.meanings import meaning
 from infovae.terminal.tables import print_table
+
+ROOMY = 120
+"""Columns of a terminal in which two splits leave room for what each number is."""
 
 
 def print_measured(title: str, values: Mapping[str, Any]) -> None:
@@ -18,12 +22,17 @@ def print_measured(title: str, values: Mapping[str, Any]) -> None:
     """
     splits = list(dict.fromkeys(key.partition("/")[0] for key in values))
     names = dict.fromkeys(key.partition("/")[2] for key in values)
-    table = Table(Column("metric", overflow="fold"), *splits, "ideal", "better", "what it is; losses in nats")
+    table = Table(Column("metric", overflow="fold"), *splits, "ideal", "better")
+    console = Console()
+    explains = len(splits) < 2 or console.width >= ROOMY or not console.is_terminal
+    if explains:
+        table.add_column("what it is; losses in nats")
     for name in names:
         cells = [_cell(values, f"{split}/{name}") for split in splits]
         if any(cells) and not name.endswith("_standard_error"):
             better, ideal, about = meaning(name)
-            table.add_row(name, *cells, "" if ideal is None else f"{ideal:g}", better or "", about)
+            told = [about] if explains else []
+            table.add_row(name, *cells, "" if ideal is None else f"{ideal:g}", better or "", *told)
     print_table(title, table)
 
 

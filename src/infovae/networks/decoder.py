@@ -18,6 +18,12 @@ class Decoder(nn.Module, ABC):
     then independent. A decoder whose entries depend on each other overrides :meth:`distribution`.
     """
 
+    starts_at_mean: bool = False
+    """Whether training begins with the likelihood's parameters of the mean example, given to :meth:`start_at`."""
+
+    def start_at(self, parameters: Float[Tensor, "k *s"]) -> None:
+        """Begin with these parameters, whatever z is; for decoders with ``starts_at_mean``."""
+
     def distribution(self, z: Float[Tensor, "n d"], likelihood: FromParameters) -> Distribution:
         """Return p(x|z) with batch shape (n,) and event shape (c, *s); log_prob is in nats per example."""
         return likelihood(self(z))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -42,7 +43,17 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(Decoder):
-    """Mirror the encoder."""
+    """Mirror the encoder.
+
+    Args:
+        latent_dim: d.
+        shape: (c, *s) of an example.
+        parameters_per_channel: of the likelihood.
+        hidden: widths of the hidden layers.
+        activation: of their units.
+        start: ``data`` sets the last biases so that the decoder begins with the mean example (Burda et al. 2016). Adam
+            moves a bias by about its rate in a step, so a black pixel takes thousands of steps to learn otherwise.
+    """
 
     def __init__(
         self,
@@ -51,11 +62,19 @@ class MLPDecoder(Decoder):
         parameters_per_channel: int,
         hidden: Sequence[int],
         activation: Activation = "relu",
+        start: Literal["random", "data"] = "random",
     ) -> None:
         super().__init__()
+        self.starts_at_mean = start == "data"
         self.output_shape = parameter_shape(shape, parameters_per_channel)
         self.layers = perceptron([latent_dim, *hidden, math.prod(self.output_shape)], activation)
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n *s"]:
         parameters: Tensor = self.layers(z)
         return parameters.unflatten(1, self.output_shape)
+
+    @torch.no_grad()
+    def start_at(self, parameters: Float[Tensor, "k *s"]) -> None:
+        bias = self.layers[-1].bias
+        assert isinstance(bias, Tensor)
+        bias.copy_(parameters.flatten())

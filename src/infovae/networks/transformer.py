@@ -20,7 +20,8 @@ class TransformerEncoder(nn.Module):
         width: features of each position.
         depth: the number of layers.
         heads: of each layer; they divide the width.
-        vocabulary: the number of different tokens, for sequences (1, length) of tokens; None: numbers.
+        vocabulary: the number of different tokens, which the first channel holds; further channels are numbers, such
+            as those of a condition. None: all channels are numbers.
 
     Raises:
         ArgumentError: the shape isn't that of sequences, or a setting is out of range.
@@ -37,17 +38,19 @@ class TransformerEncoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, length = _check(shape, width, depth, heads)
-        if vocabulary is not None and channels != 1:
-            raise ArgumentError("vocabulary", vocabulary, "null", f"tokens have 1 channel, and these data {channels}")
         self.is_tokens = vocabulary is not None
         self.embed = nn.Linear(channels, width) if vocabulary is None else nn.Embedding(vocabulary, width)
+        self.embed_rest = nn.Linear(channels - 1, width, bias=False) if self.is_tokens and channels > 1 else None
         self.positions = nn.Parameter(0.02 * torch.randn(length, width))
         self.layers = _layers(width, depth, heads)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs))
 
     def forward(self, x: Float[Tensor, "n c l"]) -> Float[Tensor, "n k"]:
-        entries = x.squeeze(1).round().long() if self.is_tokens else x.transpose(1, 2)
-        parameters: Tensor = self.head(self.layers(self.embed(entries) + self.positions).mean(dim=1))
+        entries = x[:, 0].round().long() if self.is_tokens else x.transpose(1, 2)
+        seen = self.embed(entries) + self.positions
+        if self.embed_rest is not None:
+            seen = seen + self.embed_rest(x[:, 1:].transpose(1, 2))
+        parameters: Tensor = self.head(self.layers(seen).mean(dim=1))
         return parameters
 
 

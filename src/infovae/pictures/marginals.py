@@ -37,12 +37,19 @@ class Marginals(Picture):
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
         if not len(observed.x):
             return None
-        z = model.prior.sample(len(observed.x))
-        drawn = model.decode(z).sample()
-        values = getattr(model, "values", None)
-        data, samples = (x if values is None else values.from_model(x) for x in (observed.x, drawn))
-        names = getattr(values, "names", None) or [f"entry {number}" for number in range(data[0].numel())]
-        return marginals(data.flatten(1), samples.flatten(1), names[: self.columns], self.bins)
+        data, samples, names = data_and_samples(model, observed)
+        return marginals(data, samples, names[: self.columns], self.bins)
+
+
+def data_and_samples(
+    model: Model, observed: Observed
+) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"], Sequence[str]]:
+    """Return the data, and as many draws x ~ p(x|z) with z ~ p(z), both in the data's units; and names of columns."""
+    drawn = model.decode(model.prior.sample(len(observed.x))).sample()
+    values = getattr(model, "values", None)
+    data, samples = (x if values is None else values.from_model(x) for x in (observed.x, drawn))
+    names = getattr(values, "names", None) or [f"entry {number}" for number in range(data[0].numel())]
+    return data.flatten(1), samples.flatten(1), names
 
 
 def marginals(data: Float[Tensor, "n c"], samples: Float[Tensor, "m c"], names: Sequence[str], bins: int) -> Pixels:

@@ -40,7 +40,7 @@ def _lines(signals: Float[Tensor, "n c l"]) -> Float[Tensor, "n 3 h w"]:
     return pixels
 
 
-def _slices(volumes: Float[Tensor, "n d h w"]) -> Float[Tensor, "n 1 k w"]:
+def _slices(volumes: Float[Tensor, "n d h w"]) -> Float[Tensor, "n 1 a b"]:
     middle = [volumes.select(axis, volumes.shape[axis] // 2) for axis in (1, 2, 3)]
     tall = max(part.shape[1] for part in middle)
     beside = torch.cat([functional.pad(part, (0, 1, 0, tall - part.shape[1])) for part in middle], dim=2)[:, None]

@@ -69,8 +69,10 @@ class Comparison(Figure):
         courses = {arm: [_course(cell) for cell in group] for arm, group in groups.items()}
         header = ["objective", "divergence", *columns.values()]
         table = markdown(header, [[*arm, *values.values()] for arm, values in found.items()])
-        real = estimate([values["test/real_class_mismatch"] for values in numbers.values()]).mean
-        note = f"± is the standard error over seeds. Test digits in place of samples have class mismatch {real:.5f}."
+        note = "± is the standard error over seeds."
+        if "test/class_mismatch" in columns:
+            real = estimate([values["test/real_class_mismatch"] for values in numbers.values()]).mean
+            note += f" Test digits in place of samples have class mismatch {real:.5f}."
         shown = {folder: {key: values[key] for key in columns} for folder, values in numbers.items()}
         rows: list[Row] = [_labels(cell) | shown[cell.folder] for cell in cells]
         rows += [_labels(cell) | point for cell in cells for point in _course(cell)]

@@ -131,10 +131,22 @@ def _read_safetensors(path: Path, key: str) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            described = json.loads((file.metadata() or {}).get("DataModule", "null"))
-    except (SafetensorError, OSError, ValueError) as error:
+            described = json.loads((file.metadata() or {}).get("DataModule", "null"), object_hook=tensor_of)
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} is damaged, or holds no weights", key=key, accepted=ACCEPTED) from error
     return {"state_dict": weights, "DataModule": described}
+
+
+def as_json(tensor: torch.Tensor) -> dict[str, Any]:
+    """Return a tensor as JSON can hold it."""
+    return {"tensor": tensor.tolist(), "type": str(tensor.dtype).removeprefix("torch.")}
+
+
+def tensor_of(content: dict[str, Any]) -> Any:
+    """Return the tensor that :func:`as_json` gave; other content stays as it is."""
+    if content.keys() != {"tensor", "type"}:
+        return content
+    return torch.tensor(content["tensor"], dtype=getattr(torch, content["type"]))
 
 
 def read_resumable(path: Path, key: str) -> dict[str, Any]:

@@ -58,6 +58,11 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
     """
     module = build_bare_module(cfg, data.description)
     module.attach_prior(data.inputs("train"))
+    if module.decoder.starts_at_mean:
+        try:
+            module.decoder.start_at(module.likelihood.parameters_of(data.inputs("train").mean()))
+        except ArgumentError as error:
+            raise error.below("") from error
     groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
     for name in [name for name, own in groups.items() if "params" in own]:
         why, accepted = "the parameters are those of the part", "a setting of the optimiser, such as lr"

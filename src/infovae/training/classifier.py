@@ -46,6 +46,9 @@ def train_classifier(cfg: DictConfig) -> None:
     check_writable(Path(cfg.folder), "folder")
     device = chosen_device(cfg.device)
     data = build_data(cfg)
+    if len(data.shape) != 3:
+        why = f"a classifier judges images, and these data are {data.values.name}"
+        raise UserError(why, key="data", accepted="sets of images")
     key = data_hash(data.splits["test"])
     path = weights_path(cfg.folder, key)
     there = None if cfg.force else load_classifier(cfg.folder, key)

@@ -1,34 +1,28 @@
-"""The choice under ``auto``: the precision of a training step, and whether it is compiled."""
+"""The choice under ``auto``: the precision of a training step, and whether it is compiled.
+
+It follows from the machine and from the config, never from a clock, so that the same seed gives the same weights on the
+same machine.
+"""
 
 import logging
 import math
-import statistics
-from collections.abc import Mapping
-from time import perf_counter
+import os
+import shutil
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
 from omegaconf import DictConfig
 
-from infovae.data.loader import Batch
 from infovae.data.module import DataModule
-from infovae.errors import UserError
-from infovae.module import InfoVAE
-from infovae.streams import isolated_stream
-from infovae.training.assemble import build_module
 from infovae.training.devices import chosen_device
 
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-PRECISIONS = ("32-true", "bf16-mixed")
-"""What ``trainer.precision=auto`` chooses from."""
 
-STEPS, SECONDS = 20, 0.5
-"""How many steps a candidate is timed for at most, and for how long beyond the first three."""
-
-WORTH_COMPILING = 60.0
-"""Seconds of training below which compiling isn't tried: it alone takes several."""
+WORTH_COMPILING = {"cpu": 20_000, "cuda": 2_000}
+"""Steps from which on compiling pays: it takes some 20 s, and saves about 1 ms of a step of the main job on a CPU."""
 
 
 class Computation(NamedTuple):
@@ -41,17 +35,6 @@ class Computation(NamedTuple):
 
     precision: str
     compile: bool
-
-
-class Timing(NamedTuple):
-    """Seconds that compiling takes, which happens in the first step, and that a step takes."""
-
-    compiling: float
-    step: float
-
-    def total(self, steps: float) -> float:
-        """Return the seconds that ``steps`` steps take."""
-        return self.compiling + steps * self.step
 
 
 def is_auto(cfg: DictConfig) -> bool:
@@ -80,72 +63,40 @@ def chosen_before(config: dict[str, Any]) -> Computation | None:
 
 
 def choose(cfg: DictConfig, data: DataModule) -> Computation:
-    """Return the fastest computation by a few timed steps of this model on this data.
+    """Return bf16 where the processor or GPU has units for it, and compiled steps where there are enough of them.
 
-    Random streams and the model that is to be trained stay as they are. One line of the log gives the timings.
-
-    Raises:
-        UserError: there are several processes, which might choose differently.
+    One line of the log says why.
     """
-    if cfg.trainer.get("devices", 1) not in (1, "1"):
-        raise UserError(
-            "with trainer.precision=auto or compile=auto each process would choose by itself",
-            key="trainer.devices", value=cfg.trainer.devices,
-            accepted="trainer.devices=1, or a precision and compile=true or false",
-        )  # fmt: skip
-    device, steps = _device(str(cfg.trainer.get("accelerator", AUTO))), _steps(cfg, data)
-    timings: dict[Computation, Timing] = {}
-    for precision in _precisions(cfg):
-        for compiled in [cfg.compile] if cfg.compile != AUTO else [False]:
-            timings[Computation(precision, compiled)] = time_steps(cfg, data, device, precision, compiled)
-    seconds = min(timing.total(steps) for timing in timings.values())
-    if cfg.compile == AUTO and seconds <= WORTH_COMPILING:
-        duration = "less than a second" if seconds < 1 else f"about {seconds:.0f} s"
-        log.info("compile=auto: all steps take %s; compiling is tried from %.0f s on", duration, WORTH_COMPILING)
-    elif cfg.compile == AUTO:
-        for precision in _precisions(cfg):
-            try:
-                timings[Computation(precision, True)] = time_steps(cfg, data, device, precision, compiled=True)
-            except Exception as error:  # many kinds: no C++ compiler, or a network that torch can't compile
-                log.info("compile=auto: can't be compiled here (%s)", type(error).__name__)
-    fastest = min(timings, key=lambda computation: timings[computation].total(steps))
-    line = "trainer.precision=%s, compile=%s: fastest over %s steps; a step takes %s"
-    log.info(line, *fastest, steps, _listed(timings))
-    return fastest
+    accelerator = str(cfg.trainer.get("accelerator", AUTO))
+    device, steps = chosen_device({"gpu": "auto"}.get(accelerator, accelerator)), _steps(cfg, data)
+    clips = bool(cfg.trainer.get("gradient_clip_val") and cfg.optimizer.get("fused"))
+    half = has_bfloat16(device) and not clips  # a fused optimiser can't clip gradients under mixed precision
+    enough = WORTH_COMPILING.get(device.type, math.inf)
+    computation = Computation("bf16-mixed" if half else "32-true", steps >= enough and has_compiler(device))
+    chosen = settle(cfg, computation)
+    log.info(
+        "trainer.precision=%s, compile=%s: this %s %s units for bf16, and %s steps are %s %s",
+        chosen.trainer.get("precision"), str(chosen.compile).lower(), device.type,
+        "has" if has_bfloat16(device) else "has no", "endless" if steps == math.inf else f"{steps:,.0f}",
+        "at least" if steps >= enough else "fewer than", f"{enough:,.0f}",
+    )  # fmt: skip
+    return computation
 
 
-def time_steps(cfg: DictConfig, data: DataModule, device: torch.device, precision: str, compiled: bool) -> Timing:
-    """Time steps of a new model on a batch of the training data."""
-    with isolated_stream(device):
-        module = build_module(cfg, data).to(device).train()
-        if compiled:
-            module.compile_training()
-        optimizer = module.make_optimizer()
-        batch, n = data.first_batch("train", device), len(data.splits["train"].x)
-        seconds: list[float] = []
-        while len(seconds) < 4 or (len(seconds) <= STEPS and sum(seconds[1:]) < SECONDS):
-            start = perf_counter()
-            _step(module, optimizer, batch, n, precision)
-            if device.type != "cpu":
-                torch.accelerator.synchronize(device)
-            seconds.append(perf_counter() - start)
-    step = statistics.median(seconds[1:])
-    return Timing(seconds[0] - step if compiled else 0.0, step)
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device multiplies bfloat16 in units of its own, rather than by emulation."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older versions of torch can't tell.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
 
 
-def _step(module: InfoVAE, optimizer: torch.optim.Optimizer, batch: Batch, n: int, precision: str) -> None:
-    with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-        loss = module.step(batch, n)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-
-def _precisions(cfg: DictConfig) -> list[str]:
-    """Return the candidates; a fused optimiser can't clip gradients under mixed precision."""
-    if cfg.trainer.get("precision") != AUTO:
-        return [cfg.trainer.get("precision", "32-true")]
-    return list(PRECISIONS[:1] if cfg.trainer.get("gradient_clip_val") and cfg.optimizer.get("fused") else PRECISIONS)
+def has_compiler(device: torch.device) -> bool:
+    """Return whether there is what torch compiles a step with: a C++ compiler, or Triton."""
+    if device.type == "cuda":
+        return find_spec("triton") is not None
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
 
 
 def _steps(cfg: DictConfig, data: DataModule) -> float:
@@ -154,15 +105,3 @@ def _steps(cfg: DictConfig, data: DataModule) -> float:
     epochs, most = cfg.trainer.get("max_epochs"), cfg.trainer.get("max_steps", -1)
     by_epochs = math.inf if epochs in (None, -1) else epochs * in_epoch
     return max(1, min(by_epochs, math.inf if most == -1 else most))
-
-
-def _device(accelerator: str) -> torch.device:
-    return chosen_device({"gpu": "auto"}.get(accelerator, accelerator))
-
-
-def _listed(timings: Mapping[Computation, Timing]) -> str:
-    return ", ".join(
-        f"{precision}{' compiled' if compiled else ''} {1000 * timing.step:.1f} ms"
-        f"{f' after {timing.compiling:.0f} s' if compiled else ''}"
-        for (precision, compiled), timing in timings.items()
-    )

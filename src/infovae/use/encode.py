@@ -13,12 +13,12 @@ from torch import Tensor
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
-from infovae.model import Model
+from infovae.model import conditions_of, given
 from infovae.runs.disk import disk_errors
 from infovae.terminal.progress import progress
 from infovae.training.assemble import build_data
 from infovae.use.opened import check_file, opened
-from infovae.use.own_images import check_shape, own_data
+from infovae.use.own_images import check_like, own_data
 from infovae.use.tables import SUFFIXES, table_file
 
 SPLITS = ("train", "validation", "test")
@@ -37,11 +37,12 @@ class Encoded(NamedTuple):
     """Some examples and their codes.
 
     Attributes:
-        x: the examples, with pixels in [0, 1].
+        x: the examples, as the model sees them: pixels in [0, 1], for instance.
         names: the path of each one's file below the set's folder, or its index in the set as that comes.
         labels: their classes.
         mean: of q(z|x).
         deviation: the standard deviation of q(z|x) in each dimension.
+        conditions: what a conditional model was given beside x; None: nothing.
     """
 
     x: Float[Tensor, "n *shape"]
@@ -49,6 +50,7 @@ class Encoded(NamedTuple):
     labels: Int64[Tensor, " n"]
     mean: Float[Tensor, "n d"]
     deviation: Float[Tensor, "n d"]
+    conditions: Float[Tensor, "n k"] | None = None
 
 
 def encode(cfg: DictConfig) -> None:
@@ -63,7 +65,7 @@ def encode(cfg: DictConfig) -> None:
     written = 0
     with disk_errors(f"output={path}"), table_file(path) as write:
         for split in splits:
-            for batch in encoded(saved.module, data, split):
+            for batch in encoded(saved, data, split):
                 write(_rows(batch, data, split))
                 written += len(batch.names)
     print(f"codes: {path} ({written} rows)")
@@ -83,7 +85,8 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
             data, split = own_data(saved, cfg.images), "test"
         else:
             data, split = build_data(cfg) if chosen else saved.data, cfg.split
-            check_shape(saved, data, "data", ...)
+            check_like(saved, data, "data", ...)
+            data.values = saved.description.values  # another set would be standardised by its own moments
     except ArgumentError as error:
         raise error.below("") from error
     data.batch_size = cfg.batch_size
@@ -94,23 +97,29 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
 
 
 @torch.no_grad()
-def encoded(model: Model, data: DataModule, split: str) -> Iterator[Encoded]:
+def encoded(saved: SavedRun, data: DataModule, split: str) -> Iterator[Encoded]:
     """Yield the codes of a split, batch by batch, in the order in which it is stored.
 
+    A conditional model is given the labels or columns of the run's own data, and the null condition for other data,
+    whose classes may be others.
+
     Args:
-        model: in evaluation mode.
+        saved: the run.
         data: gives the examples; its batch size is how many are encoded at a time.
         split: ``train``, ``validation`` or ``test``.
     """
     names = data.splits[split].names
     assert names is not None
-    device = next(iter(model.parameters())).device if isinstance(model, torch.nn.Module) else torch.device("cpu")
+    module, own = saved.module, data is saved.__dict__.get("data")
     start = 0
     for batch in progress(data.evaluation_loader(split, stored_order=True), f"encoding the {split} split"):
         stop = start + len(batch.labels)
-        x = batch.x.to(device)
-        posterior = model.encode(x)
-        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, posterior.variance.sqrt())
+        columns = None if batch.conditions is None else batch.conditions.to(module.device)
+        conditions = conditions_of(module, batch.labels.to(module.device), columns) if own else None
+        x = batch.x.to(module.device)
+        posterior = given(module, conditions).encode(x)
+        deviation = posterior.variance.sqrt()
+        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, deviation, conditions)
         start = stop
 
 

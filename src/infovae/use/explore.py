@@ -91,6 +91,7 @@ class ExploreHandler(LocalHandler):
 
     def post(self, url: SplitResult) -> None:
         asked = re.fullmatch(r"/([01])/(decode|look)", url.path)
+        label = re.fullmatch(r"label=([0-9]{1,9})", url.query)
         model = asked and self._model(asked[1])
         length = self.headers.get("Content-Length", "")
         # A page from elsewhere may post here too: its browser says where it comes from.
@@ -103,9 +104,12 @@ class ExploreHandler(LocalHandler):
             self._close(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
             content = self.rfile.read(int(length))
-            (self._decode if asked[2] == "decode" else self._look)(model, content)
+            if asked[2] == "look":
+                self._look(model, content)
+            else:
+                self._decode(model, content, int(label[1]) if label else None)
 
-    def _decode(self, model: Explored, content: bytes) -> None:
+    def _decode(self, model: Explored, content: bytes, label: int | None) -> None:
         """Answer the entries of a code, each of 4 bytes, with its image."""
         dimensions = model.codes.shape[1]
         if len(content) != 4 * dimensions:
@@ -115,7 +119,10 @@ class ExploreHandler(LocalHandler):
         if not z.isfinite().all():
             self.refuse(HTTPStatus.BAD_REQUEST)
             return
-        self.answer("image/png", model.decode(z[None])[0])
+        try:
+            self.answer("image/png", model.decode(z[None], label))
+        except ArgumentError:
+            self.refuse(HTTPStatus.BAD_REQUEST)
 
     def _look(self, model: Explored, content: bytes) -> None:
         try:
@@ -137,7 +144,7 @@ class ExploreHandler(LocalHandler):
 
 def _explored(saved: SavedRun, cfg: DictConfig) -> Explored:
     with user_error("run", saved.folder):
-        require_pictures(saved.shape, "run", "a run of images")
+        require_pictures(saved, "run", "a run of images")
     if cfg.images is None and "source" not in cfg.data:
         try:
             _ = saved.data

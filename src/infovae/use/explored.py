@@ -10,14 +10,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from infovae.conditions.labels import Labels
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
 from infovae.exact import exact
+from infovae.model import given
 from infovae.pictures.canvas import CLASS_COLOURS
 from infovae.streams import isolated_stream
 from infovae.use.encode import Encoded, encoded
 from infovae.use.found import Found, lowest
+from infovae.use.generate import chosen_conditions
 from infovae.use.own_images import prepared
 from infovae.use.pixels import png
 
@@ -58,7 +61,7 @@ class Explored:
         return {
             "name": str(self.saved.cfg.get("name") or self.saved.folder.name),
             "folder": str(self.saved.folder),
-            "shape": list(self.saved.shape),
+            "conditioned": isinstance(self.saved.module.condition, Labels),
             "codes": _rounded(codes),
             "labels": labels,
             "classes": classes,
@@ -70,10 +73,15 @@ class Explored:
             "spread": _rounded(codes.std(dim=0, correction=0)),
         }
 
-    def decode(self, z: Float[Tensor, "n d"]) -> list[bytes]:
-        """Return E[x|z] of each code as a PNG file."""
+    def decode(self, z: Float[Tensor, "1 d"], label: int | None = None) -> bytes:
+        """Return E[x|z] of a code as a PNG file; of a model with ``condition=labels``, E[x|z, label].
+
+        Raises:
+            ArgumentError: the model has no such class.
+        """
+        model = given(self.saved.module, chosen_conditions(self.saved, 1, label, in_turn=False))
         with self._lock, torch.no_grad(), isolated_stream(self.saved.module.device, self.seed):
-            return [png(example) for example in self.saved.module.decode(z.to(self.saved.module.device)).mean]
+            return png(model.decode(z.to(self.saved.module.device)).mean[0])
 
     def draw(self) -> list[float]:
         """Return a code of the prior."""
@@ -113,7 +121,7 @@ class Explored:
             "mean": posterior.mean[0].tolist(),
             "deviation": posterior.variance[0].sqrt().tolist(),
             "prepared": _url(png(x[0])),
-            "reconstruction": _url(self.decode(posterior.mean)[0]),
+            "reconstruction": _url(self.decode(posterior.mean)),
             "neighbours": [
                 {"image": _url(png(entry.x)), "title": f"{entry.name}, {classes[entry.label]}, {entry.score:.3g} away"}
                 for entry in found
@@ -127,7 +135,7 @@ def _chosen(saved: SavedRun, data: DataModule, splits: Sequence[str], points: in
         part = data.splits[split]
         chosen = torch.randperm(len(part.x), generator=generator)[:points].sort().values
         data.splits[split] = part.take(chosen)
-    return [batch for split in splits for batch in encoded(saved.module, data, split)]
+    return [batch for split in splits for batch in encoded(saved, data, split)]
 
 
 def _rounded(values: Tensor) -> Any:

@@ -21,6 +21,8 @@ class Found(NamedTuple):
         name: the path of its file below the set's folder, or its index in the set as that comes.
         label: its class.
         x: the example.
+        mean: of q(z|x).
+        conditions: what a conditional model was given beside x; None: nothing.
     """
 
     score: float
@@ -28,16 +30,21 @@ class Found(NamedTuple):
     name: str
     label: int
     x: Float[Tensor, "*shape"]
+    mean: Float[Tensor, " d"]
+    conditions: Float[Tensor, " k"] | None
 
 
 def lowest(so_far: Sequence[Found], batch: Encoded, scores: Float[Tensor, " n"], split: str, k: int) -> list[Found]:
     """Return the k of lowest score among those found so far and a batch, in order."""
     values, chosen = scores.topk(min(k, len(scores)), largest=False)
     new = [
-        Found(value, split, str(batch.names[position]), int(batch.labels[position]), batch.x[position].clone())
+        Found(
+            value, split, str(batch.names[position]), int(batch.labels[position]), batch.x[position].clone(),
+            batch.mean[position].clone(), None if batch.conditions is None else batch.conditions[position].clone(),
+        )
         for value, position in zip(values.tolist(), chosen.tolist(), strict=True)
         if value == value  # nan is no score
-    ]
+    ]  # fmt: skip
     return sorted([*so_far, *new], key=lambda found: found.score)[:k]
 
 

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from torch import Tensor
 
 from infovae.evaluation.load import SavedRun
-from infovae.model import sample_codes
+from infovae.model import given, sample_codes
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole, written_aside
 from infovae.streams import isolated_stream
 from infovae.terminal.progress import progress
+from infovae.use.conditioned import Typed, typed_condition
 from infovae.use.opened import check_file, check_new_folder, opened, user_error
 from infovae.use.own_images import prepared
 from infovae.use.pixels import png, require_pictures
@@ -37,6 +38,7 @@ def generate(cfg: DictConfig) -> None:
             "n": Annotated[int, Field(ge=1)],
             "given": str | None,
             "spread": number | None,
+            "y": Typed,
             "output": str,
             "seed": Annotated[int, Field(ge=0, lt=2**32)],
         },
@@ -45,36 +47,64 @@ def generate(cfg: DictConfig) -> None:
     path = check_file("output", cfg.output, (".npy",)) if as_array else check_new_folder("output", cfg.output)
     with user_error("output" if cfg.given is None else "given", cfg.output if cfg.given is None else cfg.given):
         if not as_array:
-            require_pictures(saved.shape, "output", "output=FILE.npy")
-        given = None if cfg.given is None else prepared(saved, [cfg.given])
+            require_pictures(saved, "output", "output=FILE.npy")
+        image = None if cfg.given is None else prepared(saved, [cfg.given])
+    typed: Any = OmegaConf.to_container(cfg)["y"]  # type: ignore[call-overload, index]
+    conditions = chosen_conditions(saved, cfg.n, typed, in_turn=image is None)
     with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
-        batches = progress(generated(saved, cfg.n, given, cfg.spread), "decoding", -(-cfg.n // AT_ONCE))
+        batches = progress(generated(saved, cfg.n, image, cfg.spread, conditions), "decoding", -(-cfg.n // AT_ONCE))
         (_write_array if as_array else _write_files)(path, batches, cfg.n)
     print(f"generated: {path} ({cfg.n} {'examples' if as_array else 'images'})")
 
 
 @torch.no_grad()
 def generated(
-    saved: SavedRun, n: int, given: Float[Tensor, "1 *shape"] | None = None, spread: float | None = None
+    saved: SavedRun,
+    n: int,
+    image: Float[Tensor, "1 *shape"] | None = None,
+    spread: float | None = None,
+    conditions: Float[Tensor, "n k"] | None = None,
 ) -> Iterator[Float[Tensor, "_m *shape"]]:
-    """Yield E[x|z] of n codes, some at a time.
+    """Yield E[x|z] of n codes, some at a time, in the units of the data; of tokens, the likeliest.
 
     Args:
         saved: the run.
         n: how many.
-        given: an example x; codes are then drawn from q(z|x), else from the prior.
+        image: an example x; codes are then drawn from q(z|x), else from the prior.
         spread: draw codes from N(E[z|x], spread^2) instead of q(z|x).
+        conditions: of a conditional model.
     """
-    module = saved.module
+    module, values = saved.module, saved.description.values
     for start in range(0, n, AT_ONCE):
         m = min(AT_ONCE, n - start)
-        if given is None:
+        model = given(module, None if conditions is None else conditions[start : start + m])
+        if image is None:
             z = module.prior.sample(m)
         else:
             noise = torch.randn(m, module.prior.latent_dim, device=module.device)
-            codes = sample_codes(module, given.expand(m, *given.shape[1:]), noise, m)
+            codes = sample_codes(model, image.expand(m, *image.shape[1:]), noise, m)
             z = codes.z if spread is None else codes.mean + spread * noise
-        yield module.decode(z).mean
+        likelihood = model.decode(z)
+        yield values.from_model(likelihood.mode if values.range == "tokens" else likelihood.mean)
+
+
+def chosen_conditions(saved: SavedRun, n: int, typed: Typed, in_turn: bool) -> Float[Tensor, "n k"] | None:
+    """Return conditions for n examples; None for a model that isn't conditional.
+
+    Args:
+        saved: the run.
+        n: how many.
+        typed: the condition of all of them; see :func:`infovae.use.conditioned.typed_condition`.
+        in_turn: whether to go through the classes where None is typed.
+
+    Raises:
+        UserError: see there.
+    """
+    condition = saved.module.condition
+    if condition is None and typed is None:
+        return None
+    spread = condition.spread(n, 1) if condition is not None and typed is None and in_turn else None
+    return typed_condition(saved, typed).expand(n, -1) if spread is None else spread.to(saved.module.device)
 
 
 def _write_files(folder: Path, batches: Iterator[Tensor], n: int) -> None:

@@ -20,12 +20,13 @@ TERMS = ("elbo", "reconstruction", "rate", "importance_weighted_log_likelihood")
 """Metrics in nats per example, which come first."""
 
 
-def model_card(saved: SavedRun, repository: str) -> str:
+def model_card(saved: SavedRun, repository: str, has_samples: bool) -> str:
     """Return a page in Markdown: what the model is, its samples, its measurements and how to load it.
 
     Args:
         saved: the run.
         repository: ``USER/NAME``.
+        has_samples: whether ``samples.png`` lies beside the page.
     """
     facts = "\n".join(f"| {name} | {value} |" for name, value in _facts(saved).items())
     return f"""{HEADER}
@@ -34,7 +35,7 @@ def model_card(saved: SavedRun, repository: str) -> str:
 A variational autoencoder of the InfoVAE family ([arXiv:1706.02262](https://arxiv.org/abs/1706.02262)), trained with
 InfoVAE Lab.
 
-![Samples: E[x|z] for z from the prior](samples.png)
+{"![Samples: E[x|z] for z from the prior](samples.png)" if has_samples else ""}
 
 | | |
 |---|---|

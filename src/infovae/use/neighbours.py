@@ -48,6 +48,6 @@ def nearest(
     """Return the k examples whose E[z|x] are nearest to a code, by Euclidean distance, the nearest first."""
     found: list[Found] = []
     for split in splits:
-        for batch in encoded(saved.module, data, split):
+        for batch in encoded(saved, data, split):
             found = lowest(found, batch, (batch.mean - mean).norm(dim=1), split, k)
     return found

@@ -13,6 +13,7 @@ from torch import Tensor
 from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
 from infovae.metrics.importance_weighted import importance_weighted_log_likelihood
+from infovae.model import given
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.picture import Pixels
@@ -21,6 +22,7 @@ from infovae.streams import isolated_stream
 from infovae.use.encode import EXAMPLES, Encoded, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_new_folder, opened
+from infovae.use.pixels import shows_pictures
 from infovae.use.tables import table_file
 
 
@@ -31,7 +33,7 @@ class Scored(NamedTuple):
         batch: the examples and their codes.
         split: that they are of.
         log_likelihood: the importance-weighted bound on log p(x), in nats; nan without a posterior density.
-        squared_error: of E[x|z] at z = E[z|x], summed over pixels and channels.
+        squared_error: of E[x|z] at z = E[z|x], summed over the entries of x that there are.
     """
 
     batch: Encoded
@@ -60,11 +62,13 @@ def outliers(cfg: DictConfig) -> None:
                 write(_rows(part, data))
         if unlikely:
             print_found("lowest log p(x)", "log p(x) in nats", unlikely, data)
-            save_picture(_picture(saved, unlikely), folder / "unlikely.png")
         else:
             print("log p(x): left out, since a deterministic q(z|x) gives no bound on it")
         print_found("largest reconstruction error", "squared error", unlike, data, sign=-1)
-        save_picture(_picture(saved, unlike), folder / "badly_reconstructed.png")
+        drawn = {"unlikely": unlikely, "badly_reconstructed": unlike} if shows_pictures(saved) else {}
+        for name, found in drawn.items():
+            if found:
+                save_picture(_picture(saved, found), folder / f"{name}.png")
     print(f"outliers: {folder}")
 
 
@@ -80,12 +84,14 @@ def scored(saved: SavedRun, data: DataModule, splits: Sequence[str], samples: in
     """
     module = saved.module
     for split in splits:
-        for batch in encoded(module, data, split):
-            error = (module.decode(batch.mean).mean - batch.x).square().flatten(1).sum(dim=1)
+        for batch in encoded(saved, data, split):
+            model = given(module, batch.conditions)
+            # Missing entries are NaN.
+            error = (model.decode(batch.mean).mean - batch.x).square().flatten(1).nansum(dim=1)
             bound = torch.full_like(error, torch.nan)
             if (batch.deviation > 0).all():
-                prior, posterior = module.prior.distribution(), module.encode(batch.x)
-                bound = importance_weighted_log_likelihood(batch.x, module.decode, prior, posterior, samples).value
+                prior, posterior = module.prior.distribution(), model.encode(batch.x)
+                bound = importance_weighted_log_likelihood(batch.x, model.decode, prior, posterior, samples).value
             yield Scored(batch, split, bound, error)
 
 
@@ -101,7 +107,8 @@ def _rows(part: Scored, data: DataModule) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def _picture(saved: SavedRun, found: Sequence[Found]) -> Pixels:
-    """Return the examples in a row, above their reconstructions."""
-    x = torch.stack([entry.x for entry in found])
-    reconstructions = saved.module.decode(saved.module.encode(x).mean).mean
+    """Return the examples in a row, above their reconstructions from E[z|x]."""
+    x, means = (torch.stack([getattr(entry, name) for entry in found]) for name in ("x", "mean"))
+    conditions = [entry.conditions for entry in found if entry.conditions is not None]
+    reconstructions = given(saved.module, torch.stack(conditions) if conditions else None).decode(means).mean
     return labelled_grid(torch.cat([x, reconstructions]), len(found), row_labels=[r"$x$", r"$\hat{x}$"])

@@ -18,6 +18,7 @@ from infovae.data.module import DataModule
 from infovae.data.tensor import all_arrays
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
+from infovae.use.pixels import require_pictures
 
 ARRAYS = (".npy", ".npz", ".pt")
 
@@ -68,19 +69,22 @@ def own_data(saved: SavedRun, path: str | Path) -> DataModule:
         raise ArgumentError("images", path, accepted, why) from error
     sets = DataSet(images.take(torch.arange(1)), images)
     data = DataModule(lambda: sets, validation_size=0, binarization=_binarization(saved))
-    check_shape(saved, data, "images", path)
+    check_like(saved, data, "images", path)
     return data
 
 
-def check_shape(saved: SavedRun, data: DataModule, key: str, value: Any) -> None:
-    """Refuse data of another shape than the run's.
+def check_like(saved: SavedRun, data: DataModule, key: str, value: Any) -> None:
+    """Refuse data of another shape or kind than the run's.
 
     Raises:
-        ArgumentError: names the key and both shapes.
+        ArgumentError: names the key, and what differs.
     """
-    if data.shape != saved.shape:
-        there, here = ("x".join(map(str, shape)) for shape in (data.shape, saved.shape))
-        raise ArgumentError(key, value, f"those of {here}, as the model was trained on", f"its examples are of {there}")
+    there, here = ("x".join(map(str, shape)) for shape in (data.shape, saved.shape))
+    kinds = data.values.name, saved.description.values.name
+    if (there, kinds[0]) != (here, kinds[1]):
+        what = ("", "") if kinds[0] == kinds[1] else (f" of {kinds[0]}", f" of {kinds[1]}")
+        accepted = f"those of {here}{what[1]}, as the model was trained on"
+        raise ArgumentError(key, value, accepted, f"its examples are of {there}{what[0]}")
 
 
 def _files(saved: SavedRun, paths: Sequence[Path]) -> ImageFiles:
@@ -92,11 +96,9 @@ def _files(saved: SavedRun, paths: Sequence[Path]) -> ImageFiles:
 
 
 def _image_shape(saved: SavedRun) -> tuple[Any, int, int]:
-    if len(saved.shape) != 3 or saved.shape[0] not in (1, 3):
-        shape = "x".join(map(str, saved.shape))
-        why = f"the model is of examples of {shape}, and a file has 1 or 3 channels"
-        raise ArgumentError("image", ..., "an .npy, .npz or .pt file of such examples", why)
-    return saved.shape
+    require_pictures(saved, "image", "data=NAME, data of the kind that the model was trained on")
+    channels, height, width = saved.shape
+    return channels, height, width
 
 
 def _binarization(saved: SavedRun) -> Any:

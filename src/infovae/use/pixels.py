@@ -1,13 +1,13 @@
 """Decoded examples as image files."""
 
 import io
-from collections.abc import Sequence
 
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from infovae.errors import ArgumentError
+from infovae.evaluation.load import SavedRun
 
 
 def as_image(example: Float[Tensor, "c h w"], enlarged: int = 1) -> Image.Image:
@@ -39,12 +39,18 @@ def gif(examples: Float[Tensor, "n c h w"], enlarged: int, seconds: float) -> by
     return content.getvalue()
 
 
-def require_pictures(shape: Sequence[int], key: str, accepted: str) -> None:
-    """Check that examples can be shown as pictures.
+def shows_pictures(saved: SavedRun) -> bool:
+    """Return whether the examples of a run can be shown: images in grey or colour."""
+    return saved.description.values.range == "unit" and len(saved.shape) == 3 and saved.shape[0] in (1, 3)
+
+
+def require_pictures(saved: SavedRun, key: str, accepted: str) -> None:
+    """Check that the examples of a run can be shown.
 
     Raises:
-        ArgumentError: they aren't grey or coloured images.
+        ArgumentError: they aren't images in grey or colour.
     """
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        why = f"the model is of examples of {'x'.join(map(str, shape))}, which are no pictures in grey or colour"
+    if not shows_pictures(saved):
+        shape = "x".join(map(str, saved.shape))
+        why = f"the model is of {saved.description.values.name}, {shape}, which are no images in grey or colour"
         raise ArgumentError(key, ..., accepted, why)

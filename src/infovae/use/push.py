@@ -12,7 +12,7 @@ from infovae.evaluation.measure import draw
 from infovae.evaluation.trusted import parts_of
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.samples import Samples
-from infovae.runs.checkpoints import SAFETENSORS
+from infovae.runs.checkpoints import SAFETENSORS, as_json
 from infovae.runs.folder import write_config
 from infovae.use.model_card import model_card
 from infovae.use.opened import opened
@@ -65,7 +65,9 @@ def write_model(saved: SavedRun, repository: str, folder: Path) -> None:
         for name, value in module.state_dict().items()
         if not name.endswith("_extra_state")
     }
-    save_file(weights, folder / SAFETENSORS, {"format": "pt", "DataModule": json.dumps(saved.description.state())})
+    described = json.dumps(saved.description.state(), default=as_json)
+    save_file(weights, folder / SAFETENSORS, {"format": "pt", "DataModule": described})
     drawn = draw(module, None, {"samples": Samples(rows=8)}, device=module.device)
-    save_picture(drawn["samples"], folder / "samples.png")
-    (folder / "README.md").write_text(model_card(saved, repository), encoding="utf-8")
+    for name, picture in drawn.items():
+        save_picture(picture, folder / f"{name}.png")
+    (folder / "README.md").write_text(model_card(saved, repository, "samples" in drawn), encoding="utf-8")

@@ -3,6 +3,7 @@
 const LIGHT = ["#2563b8", "#d2691e", "#2b8a3e", "#c2255c", "#6741d9", "#0b7285", "#8a6d1d", "#5c6670", "#e03131", "#1098ad"];
 const DARK = ["#74a9f0", "#f2a65a", "#69c97e", "#f27ba5", "#a58bf5", "#5cc8d7", "#d9bb58", "#a9b4be", "#ff8787", "#66d9e8"];
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
+const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "x"];
 const MOST_GROUPS = 40;
 
 function isDark() {
@@ -14,9 +15,9 @@ function colour(position) {
   return colours[position % colours.length];
 }
 
-/** A dash for each round of the colours, so that no two groups look alike. */
-function dash(position) {
-  return DASHES[Math.floor(position / LIGHT.length) % DASHES.length];
+/** One of a list for each round of the colours, so that no two groups look alike: DASHES of lines, SYMBOLS of points. */
+function ofRound(list, position) {
+  return list[Math.floor(position / LIGHT.length) % list.length];
 }
 
 function transparent(hex, opacity) {
@@ -51,11 +52,11 @@ function allGroups(keys) {
   return groupsOf.get(name);
 }
 
-/** The colour and the dash that a run's group has in every chart. */
+/** The colour, the dash and the symbol that a run's group has in every chart. */
 function lookOf(run, keys) {
   const { groups, positions } = allGroups(keys);
   const position = positions.get(run.id);
-  return { colour: groupColour(groups[position]) ?? colour(position), dash: dash(position) };
+  return { colour: groupColour(groups[position]) ?? colour(position), dash: ofRound(DASHES, position), symbol: ofRound(SYMBOLS, position) };
 }
 
 /** Groups of the runs, with labels that tell what differs among them, and their looks. */
@@ -69,7 +70,7 @@ function fewGroups(groups) {
   if (groups.length <= MOST_GROUPS) return groups;
   const rest = groups.slice(MOST_GROUPS);
   const label = `${rest.length} further groups`;
-  return [...groups.slice(0, MOST_GROUPS), { name: label, label, runs: rest.flatMap(({ runs }) => runs), colour: "#8b949e", dash: "solid", isRest: true }];
+  return [...groups.slice(0, MOST_GROUPS), { name: label, label, runs: rest.flatMap(({ runs }) => runs), colour: "#8b949e", dash: "solid", symbol: "circle", isRest: true }];
 }
 
 function axis(title, more = {}) {
@@ -130,7 +131,7 @@ function pointsTrace(group, x, y, tell) {
     y: group.runs.map(y),
     name: legendText(group),
     mode: "markers",
-    marker: runMarkers(group.runs, group.runs.map((run) => runColour(run, group))),
+    marker: runMarkers(group),
     customdata: group.runs.map((run) => run.id),
     text: group.runs.map((run) => `${describeRun(run)}<br>${tell(run)}`),
     hoverinfo: "text",
@@ -138,10 +139,11 @@ function pointsTrace(group, x, y, tell) {
 }
 
 /** Points of runs: filled where finished, ringed where chosen. */
-function runMarkers(runs, colourOf) {
+function runMarkers(group) {
+  const { runs, symbol } = group;
   return {
-    symbol: runs.map((run) => (run.status === "finished" ? "circle" : "circle-open")),
-    color: colourOf,
+    symbol: runs.map((run) => (run.status === "finished" ? symbol : `${symbol}-open`)),
+    color: runs.map((run) => runColour(run, group)),
     opacity: 0.9,
     size: runs.map((run) => (state.chosen.has(run.id) ? 12 : 8)),
     line: { width: runs.map((run) => (state.chosen.has(run.id) ? 2 : 0.5)), color: isDark() ? "#ffffff" : "#111111" },

@@ -8,7 +8,7 @@ function drawSpread() {
   const groups = fewGroups(colouredGroups(runs));
   const traces = groups.map((group) => {
     const values = group.runs.map((run) => run.metrics[metric]);
-    const shared = { name: legendText(group), marker: { color: group.colour, size: 6 }, customdata: group.runs.map((run) => run.id) };
+    const shared = { name: legendText(group), marker: { color: group.colour, size: 6, symbol: group.symbol }, customdata: group.runs.map((run) => run.id) };
     if (!isBox) return { ...shared, type: "histogram", x: values, bingroup: "all", opacity: groups.length > 1 ? 0.6 : 0.9 };
     const text = group.runs.map((run) => `${describeRun(run)}<br>${formatValue(run.metrics[metric])}`);
     return { ...shared, type: "box", y: values, boxpoints: "all", jitter: 0.5, pointpos: 0, text, hoverinfo: "text" };

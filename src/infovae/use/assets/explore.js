@@ -25,6 +25,7 @@ class Panel {
     this.find(".about").textContent = `${model.folder} · ${this.d} dimensions · on the map: ${what}`;
     this.makeClasses();
     this.makePlanes();
+    this.makeConditions();
     this.makeSliders();
     this.listen();
     this.measure();
@@ -92,6 +93,15 @@ class Panel {
     if (this.pixels) this.draw();
   }
 
+  // Of a model that is conditioned on the class. An image of one's own has none.
+  makeConditions() {
+    if (!this.model.conditioned) return;
+    const select = this.find(".condition select");
+    this.model.classes.forEach((name, label) => select.add(new Option(name, label)));
+    select.addEventListener("change", () => this.moved());
+    this.find(".condition").hidden = false;
+  }
+
   makeSliders() {
     // The dimensions in which the codes vary most come first.
     const order = this.model.spread.map((_, i) => i).sort((i, j) => this.model.spread[j] - this.model.spread[i]);
@@ -134,7 +144,10 @@ class Panel {
       if (answer.ok) this.goTo(await answer.json());
     });
     this.find(".centre").addEventListener("click", () => this.goTo([...this.model.centre]));
-    this.find(".example button").addEventListener("click", () => this.goTo([...this.model.codes[this.nearest]]));
+    this.find(".example button").addEventListener("click", () => {
+      if (this.model.conditioned) this.find(".condition select").value = this.model.labels[this.nearest];
+      this.goTo([...this.model.codes[this.nearest]]);
+    });
   }
 
   goTo(z) {
@@ -179,7 +192,8 @@ class Panel {
     while (this.wanted) {
       this.wanted = false;
       try {
-        const answer = await fetch(`/${this.number}/decode`, { method: "POST", body: new Float32Array(this.z) });
+        const label = this.find(".condition select").value;
+        const answer = await fetch(`/${this.number}/decode${label && `?label=${label}`}`, { method: "POST", body: new Float32Array(this.z) });
         this.say(answer.ok ? "" : `the server answered ${answer.status}`);
         if (answer.ok) this.show(this.find(".decoded"), await answer.blob());
       } catch {
@@ -294,6 +308,7 @@ class Panel {
       );
       this.find(".nearest").hidden = !seen.neighbours.length;
       this.find(".own").hidden = false;
+      this.find(".condition select").value = "";
       this.goTo(seen.mean);
     } catch {
       this.say("the server doesn't answer; is infovae explore still running?");

@@ -1,0 +1,219 @@
+"""Each kind of data against a baseline of its field, or against the truth where that is known.
+
+    python benchmarks/any_data.py docs/results                     # trains what is missing, below outputs/any_data
+    python benchmarks/any_data.py docs/results --only wine counts
+
+Writes any_data.csv, a row for each number. Tables: log p(x) by importance sampling against the exact one of
+probabilistic PCA (Tipping, Bishop 1999) with as many dimensions. Sines and ellipsoids: factors in the codes against
+factors in principal components. Counts and tokens: log p(x) against the truth, which generated them, and against
+independent columns. MNIST: whether a code still knows the class that encoder and decoder are given.
+"""
+
+import argparse
+import csv
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import open_dict
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from infovae import load
+from infovae.data.module import DataModule
+from infovae.evaluation.load import SavedRun
+from infovae.evaluation.measure import measure
+from infovae.likelihoods.negative_binomial import NegativeBinomialDistribution
+from infovae.metrics.dci import DCI, concentration, importances
+from infovae.metrics.importance_weighted import ImportanceWeighted
+from infovae.metrics.linear_probe import LinearProbe
+from infovae.metrics.mig import MIG, mutual_information_gaps
+from infovae.metrics.reconstruction import Reconstruction
+from infovae.training.run import train
+
+ROOT = Path(__file__).parents[1]
+RUNS = ROOT / "outputs" / "any_data"
+QUIET = "logger=none pictures=[] metrics=[] trainer.enable_progress_bar=false seed=1"
+SMALL = "network.encoder.hidden=[64,64] network.decoder.hidden=[64,64]"
+LITTLE = "network.encoder.channels=[8,16] network.encoder.hidden=64 data.batch_size=64"
+MODELS = {"vae": "model=vae", "infovae": "model=infovae model.lambda_=10"}
+Row = tuple[str, str, str, float, float]
+"""Data, model, name of the number, the number, its standard error."""
+
+ROWS = partial(ImportanceWeighted, images=200, samples=300, chunk=5000)
+LOG_LIKELIHOOD = "test/importance_weighted_log_likelihood"
+
+
+def trained(name: str, settings: str) -> SavedRun:
+    """Return a model, trained unless its run has finished, with the weights of its best epoch."""
+    run = RUNS / name
+    summary = run / "summary.json"
+    if not summary.is_file() or json.loads(summary.read_text())["status"] != "finished":
+        shutil.rmtree(run, ignore_errors=True)
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            cfg = compose("config", [*QUIET.split(), *settings.split(), f"run_dir={run}"], return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg.copy())
+            with open_dict(cfg):
+                del cfg["hydra"]
+        train(cfg)
+    return load(run, "best")
+
+
+def tables(name: str, dimensions: int) -> Iterator[Row]:
+    """Yield log p(x) of rows held out."""
+    settings = f"data={name} latent_dim={dimensions} {SMALL} data.batch_size=64 optimizer.lr=1e-3"
+    for model, chosen in MODELS.items():
+        saved = trained(f"{name}-{model}", f"{settings} {chosen} data.steps_per_epoch=50 trainer.max_epochs=40")
+        found = measure(saved.module, saved.data, {"log_likelihood": ROWS}).values
+        yield name, model, "log_likelihood", found[LOG_LIKELIHOOD], found[f"{LOG_LIKELIHOOD}_standard_error"]
+    train_rows, test_rows = split(saved.data, "train"), split(saved.data, "test")
+    scores = PCA(dimensions).fit(train_rows).score_samples(test_rows)
+    yield name, "ppca", "log_likelihood", scores.mean(), scores.std(ddof=1) / math.sqrt(len(scores))
+
+
+def factors(name: str, dimensions: int, settings: str) -> Iterator[Row]:
+    """Yield what the codes know of the factors, and the squared error of a reconstruction."""
+    metrics = {"dci": DCI, "mig": MIG, "reconstruction": Reconstruction}
+    for model, point in MODELS.items():
+        saved = trained(f"{name}-{model}", f"data={name} latent_dim={dimensions} {settings} {point}")
+        found = measure(saved.module, saved.data, metrics).values
+        for number in ("dci_disentanglement", "dci_error", "mig", "squared_error_of_mean_code"):
+            yield name, model, number, found[f"test/{number}"], math.nan
+    pca = PCA(dimensions).fit(split(saved.data, "train"))
+    rows = split(saved.data, "test")
+    codes, known = torch.from_numpy(pca.transform(rows)).double(), saved.data.splits["test"].factors
+    assert known is not None
+    importance, errors = importances(codes, known, 30, 0.01)
+    yield name, "pca", "dci_disentanglement", concentration(importance).item(), math.nan
+    yield name, "pca", "dci_error", errors.mean().item(), math.nan
+    yield name, "pca", "mig", mutual_information_gaps(codes, known, 20).nanmean().item(), math.nan
+    lost = rows - pca.inverse_transform(pca.transform(rows))
+    yield name, "pca", "squared_error_of_mean_code", float(np.square(lost).sum(1).mean()), math.nan
+
+
+def counts() -> Iterator[Row]:
+    """Yield log p(x) of counts x ~ NB(exp(Wz + b), 2), z ~ N(0, I) in 2 dimensions."""
+    generator = torch.Generator().manual_seed(1)
+    weight, bias = torch.randn(40, 2, generator=generator) * 0.7, torch.randn(40, generator=generator) + 1
+    log_r = torch.tensor(2.0).log()
+    z = torch.randn(5000, 2, generator=generator)
+    torch.manual_seed(1)
+    x = NegativeBinomialDistribution(z @ weight.T + bias, log_r.expand(5000, 40)).sample()
+    path = saved_array("counts", x.long().numpy())
+    yield from likelihoods("counts", f"data=counts data.path={path} latent_dim=2 {SMALL} data.steps_per_epoch=200")
+    data = load(RUNS / "counts-vae", "best").data
+    train_rows, test_rows = (data.inputs(name)[torch.arange(len(data.inputs(name)))] for name in ("train", "test"))
+    axis = torch.linspace(-6, 6, 241, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis)
+    log_prior = -grid.square().sum(1) / 2 - math.log(2 * math.pi) + 2 * (axis[1] - axis[0]).log()
+    log_mean = grid @ weight.double().T + bias.double()
+    rows = [
+        NegativeBinomialDistribution(log_mean, log_r.double().expand_as(log_mean)).log_prob(row).sum(1) + log_prior
+        for row in test_rows.double()
+    ]
+    yield ("counts", "truth", "log_likelihood", *mean_of(torch.stack(rows).logsumexp(1)))
+    mean, variance = train_rows.double().mean(0), train_rows.double().var(0)
+    r = (mean.square() / (variance - mean).clamp_min(1e-3)).log()
+    alone = NegativeBinomialDistribution(mean.log(), r).log_prob(test_rows.double()).sum(1)
+    yield ("counts", "independent", "log_likelihood", *mean_of(alone))
+
+
+def tokens() -> Iterator[Row]:
+    """Yield log p(x) of sequences of 24 letters: one of 8 motifs, each letter of which is random in 1 of 5 places."""
+    generator = torch.Generator().manual_seed(1)
+    motifs = torch.randint(6, (8, 24), generator=generator)
+    chosen = motifs[torch.randint(8, (5000,), generator=generator)]
+    random = torch.rand(5000, 24, generator=generator) < 0.2
+    x = torch.where(random, torch.randint(6, (5000, 24), generator=generator), chosen)
+    path = saved_array("tokens", x.numpy())
+    settings = f"data=tokens data.path={path} latent_dim=4 network.encoder.width=32 data.steps_per_epoch=60"
+    yield from likelihoods("tokens", settings)
+    data = load(RUNS / "tokens-vae", "best").data
+    train_rows, test_rows = (data.splits[name].x[:].squeeze(1) for name in ("train", "test"))
+    same = test_rows[:, None] == motifs
+    nats = torch.where(same, math.log(0.8 + 0.2 / 6), math.log(0.2 / 6)).double().sum(2).logsumexp(1) - math.log(8)
+    yield ("tokens", "truth", "log_likelihood", *mean_of(nats))
+    frequency = torch.nn.functional.one_hot(train_rows, 6).double().mean(0).log()
+    alone = frequency[torch.arange(24), test_rows].sum(1)
+    yield ("tokens", "independent", "log_likelihood", *mean_of(alone))
+
+
+def conditional() -> Iterator[Row]:
+    """Yield how well a linear map of the code finds the class of a digit."""
+    points = {
+        "unregularised": "model=infovae model.alpha=1 model.lambda_=0",
+        "vae": "model=vae",
+        "infovae, λ = 100": "model=infovae model.lambda_=100",
+    }
+    for condition in ("none", "labels"):
+        for number, (model, point) in enumerate(points.items()):
+            settings = f"data.train_size=5000 latent_dim=8 trainer.max_epochs=8 condition={condition} {point}"
+            saved = trained(f"mnist-{condition}-{number}", settings)
+            found = measure(saved.module, saved.data, {"probe": LinearProbe}).values
+            for name in ("linear_probe_error", "linear_probe_information"):
+                yield f"mnist, condition={condition}", model, name, found[f"test/{name}"], math.nan
+
+
+def likelihoods(name: str, settings: str) -> Iterator[Row]:
+    """Yield log p(x) of both models."""
+    for model, chosen in MODELS.items():
+        saved = trained(f"{name}-{model}", f"{settings} {chosen} trainer.max_epochs=10")
+        found = measure(saved.module, saved.data, {"log_likelihood": ROWS}).values
+        yield name, model, "log_likelihood", found[LOG_LIKELIHOOD], found[f"{LOG_LIKELIHOOD}_standard_error"]
+
+
+def saved_array(name: str, array: np.ndarray) -> Path:
+    """Return the file that holds an array."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    np.save(RUNS / f"{name}.npy", array)
+    return RUNS / f"{name}.npy"
+
+
+def split(data: DataModule, name: str) -> np.ndarray:
+    """Return a split's examples as the model sees them, flattened."""
+    rows: np.ndarray = data.inputs(name)[torch.arange(len(data.inputs(name)))].flatten(1).numpy()
+    return rows
+
+
+def mean_of(values: Tensor) -> tuple[float, float]:
+    """Return the mean and its standard error."""
+    return values.mean().item(), (values.std() / math.sqrt(len(values))).item()
+
+
+PARTS = {
+    "wine": partial(tables, "wine", 3),
+    "diabetes": partial(tables, "diabetes", 3),
+    "breast_cancer": partial(tables, "breast_cancer", 5),
+    "counts": counts,
+    "tokens": tokens,
+    "sines": partial(factors, "sines", 5, f"{LITTLE} data.steps_per_epoch=200 trainer.max_epochs=8"),
+    "ellipsoids": partial(factors, "ellipsoids", 6, f"{LITTLE} data.steps_per_epoch=100 trainer.max_epochs=5"),
+    "mnist": conditional,
+}
+
+
+def main(folder: Path, only: list[str]) -> None:
+    """Measure, and write the rows after each part."""
+    path = folder / "any_data.csv"
+    rows: list[tuple[object, ...]] = []
+    for name in only or PARTS:
+        for row in PARTS[name]():
+            rows.append(row)
+            print(*row, sep=", ", flush=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("data", "model", "number", "value", "standard_error"), *rows])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=[])
+    arguments = parser.parse_args()
+    main(arguments.folder, arguments.only)

@@ -1,0 +1,51 @@
+"""What a conditional model is given, from what a user types."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from infovae.conditions.labels import Labels
+from infovae.errors import UserError
+from infovae.evaluation.load import SavedRun
+
+Typed = str | int | float | list[float | int | None] | None
+"""A class, or a number for each condition column; null: none."""
+
+
+def typed_condition(saved: SavedRun, typed: Typed) -> Float[Tensor, "1 k"]:
+    """Return a condition as the model saw it in training.
+
+    Args:
+        saved: the run.
+        typed: a class as the data call it, or a number for each condition column, in the column's units; in a list,
+            None is a missing number. None: the null condition, if the model learned to do without.
+
+    Raises:
+        UserError: the model isn't conditional, has no such class, isn't of so many columns, or needs a condition.
+    """
+    condition, columns = saved.module.condition, saved.description.conditions
+    if condition is None:
+        accepted = "null, or a run that was trained with condition=labels or condition=columns"
+        raise UserError("the model isn't conditional", key="condition", value=typed, accepted=accepted)
+    names = saved.description.class_names or tuple(map(str, range(saved.description.classes)))
+    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    accepted = listed if isinstance(condition, Labels) else f"{condition.width - 1} numbers, as [1.5,...]"
+    values = typed if isinstance(typed, list) else [typed]
+    if typed is None:
+        if condition.dropout == 0:
+            why = "missing, and the model was never trained without (condition.dropout=0)"
+            raise UserError(why, key="condition", accepted=accepted)
+        width = 1 if columns is None or isinstance(condition, Labels) else len(columns.mean)
+        return torch.full((1, width), math.nan, device=saved.module.device)
+    if isinstance(condition, Labels):
+        if len(values) != 1 or str(values[0]) not in names:
+            raise UserError("no such class", key="condition", value=typed, accepted=accepted)
+        return torch.tensor([[float(names.index(str(values[0])))]], device=saved.module.device)
+    assert columns is not None
+    if len(values) != len(columns.mean) or any(isinstance(value, str) for value in values):
+        why = "doesn't fit the model's condition columns"
+        raise UserError(why, key="condition", value=typed, accepted=accepted)
+    row = [math.nan if value is None else float(value) for value in values]
+    return columns.to_model(torch.tensor([row])).to(saved.module.device)
