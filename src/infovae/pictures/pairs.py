@@ -13,7 +13,7 @@ from infovae.pictures.marginals import LONGEST_NAME, data_and_samples
 from infovae.pictures.picture import Picture, Pixels
 
 
-class Pairs(Picture):
+class PairPlots(Picture):
     """A grid of scatter plots: data below the diagonal, draws of the model above it, on the same axes.
 
     Args:

@@ -14,6 +14,7 @@ from infovae.conditions.labels import Labels
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
+from infovae.exact import exact
 from infovae.model import Model, given
 from infovae.pictures.canvas import CLASS_COLOURS
 from infovae.streams import isolated_stream
@@ -51,7 +52,7 @@ class Explored:
         """Return what the page shows of the model, as JSON can hold it."""
         labels = [label for batch in self.batches for label in batch.labels.tolist()]
         classes = list(self.data.class_names) if self.data else []
-        codes = self.codes.double().cpu()
+        codes = exact(self.codes).cpu()
         centre = codes.mean(dim=0)
         # The rows of Vh are the directions in which the codes vary, the widest first.
         axes = torch.linalg.svd(codes - centre, full_matrices=False).Vh[: 2 if self.batches else 0]
