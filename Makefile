@@ -37,7 +37,7 @@ audit: .venv
 
 # The versions in constraints.txt are those that CI runs; requirements.txt alone admits more.
 .venv: requirements.txt requirements-dev.txt requirements-docs.txt constraints.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -r requirements-dev.txt
 	touch .venv

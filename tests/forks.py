@@ -47,8 +47,7 @@ def end() -> NoReturn:
 
 if __name__ == "__main__":
     for command in COMMANDS.values():
-        if command.task:
-            importlib.import_module(command.task.partition(":")[0])
+        importlib.import_module(command.task.partition(":")[0])
     gc.freeze()  # a collection in a fork would copy all of it
     for line in sys.stdin:
         child = os.fork()

@@ -16,7 +16,7 @@ from conftest import CONF, PROJECT, SMALL
 
 SOURCE = PROJECT / "src" / "infovae"
 LAYERS = [
-    ["errors", "codes", "objective", "parallel", "schedules", "streams", "terminal"],
+    ["errors", "exact", "codes", "objective", "parallel", "schedules", "streams", "terminal"],
     [
         "priors",
         "fitted_priors",

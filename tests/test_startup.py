@@ -43,5 +43,5 @@ def test_answers_need_no_torch(arguments: tuple[str, ...], tmp_path: Path) -> No
 def test_a_run_imports_what_it_uses(tmp_path: Path) -> None:
     run = ("data=digits", "logger=none", "callbacks=none", "trainer.max_epochs=1", "trainer.accelerator=cpu")
     names = imported(tmp_path, *run, "hydra.run.dir=run")
-    # matplotlib comes with torchmetrics, joblib with scikit-learn's digits.
-    assert not names & {"wandb", "plotly", "pandas", "optuna", "submitit", "ray", "tensorboard", "onnx", "IPython"}
+    # matplotlib comes with torchmetrics, joblib with scikit-learn's digits, and so does pandas where it is installed.
+    assert not names & {"wandb", "plotly", "optuna", "submitit", "ray", "tensorboard", "onnx", "IPython"}

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from infovae.exact import exact, rounded
+
 PairDensity = Callable[[Tensor], Tensor]
 """Takes m points z, (m, d), and returns log q(z_i|x_j) in nats for n posteriors, (m, n)."""
 
@@ -69,14 +71,14 @@ class Basis(NamedTuple):
         return Basis(*map(change, self))
 
     def covariance(self) -> Float64[Tensor, "d d"]:
-        variance, matrix = self.variance.double(), self.matrix.double()
+        variance, matrix = exact(self.variance), exact(self.matrix)
         if self.shared:
             return (matrix * variance.mean(dim=0)) @ matrix.T
         return torch.einsum("nij,nj,nkj->ik", matrix, variance, matrix) / len(variance)
 
     def density(self, mean: Float[Tensor, "n d"]) -> PairDensity:
         if not self.shared:
-            return full_density(mean, self.inverse.double() / self.variance.double().sqrt()[:, :, None])
+            return full_density(mean, exact(self.inverse) / exact(self.variance).sqrt()[:, :, None])
         within = normal_density(mean @ self.inverse.T, self.variance)
         gained = torch.linalg.slogdet(self.inverse).logabsdet
         return lambda z: within(z @ self.inverse.T) + gained
@@ -125,7 +127,7 @@ class Codes(NamedTuple):
     def covariance(self) -> Float64[Tensor, "d d"]:
         """Return the average of Cov[z|x_i]."""
         if self.conditional is None:
-            return torch.diag(self.variance.double().mean(dim=0))
+            return torch.diag(exact(self.variance).mean(dim=0))
         return self.conditional.covariance()
 
     def density(self) -> PairDensity:
@@ -147,17 +149,17 @@ def normal_density(mean: Float[Tensor, "n d"], variance: Float[Tensor, "n d"]) -
     mean^2 / variance cancel there. For means of order 1 and a standard deviation of 1e-3, float32 would be wrong by
     whole nats; float64 is wrong by 1e-9.
     """
-    centre = mean.detach().double().mean(dim=0)
-    moved, precision = mean.double() - centre, variance.double().reciprocal()
-    constant = (moved.square() * precision + variance.double().log() + math.log(2 * math.pi)).sum(dim=1)
+    centre = exact(mean.detach()).mean(dim=0)
+    moved, precision = exact(mean) - centre, exact(variance).reciprocal()
+    constant = (moved.square() * precision + exact(variance).log() + math.log(2 * math.pi)).sum(dim=1)
     coefficients = torch.cat([precision, -2 * moved * precision], dim=1)
     return partial(_polynomial, centre=centre, constant=constant, coefficients=coefficients, monomials=Tensor.square)
 
 
 def full_density(mean: Float[Tensor, "n d"], root: Float64[Tensor, "n d d"]) -> PairDensity:
     """Return the log densities of n Gaussians with precision matrices rootᵀ root; see :func:`normal_density`."""
-    centre = mean.detach().double().mean(dim=0)
-    moved, precision = mean.double() - centre, root.mT @ root
+    centre = exact(mean.detach()).mean(dim=0)
+    moved, precision = exact(mean) - centre, root.mT @ root
     pull = torch.einsum("nij,nj->ni", precision, moved)
     constant = (moved * pull).sum(dim=1) - 2 * torch.linalg.slogdet(root).logabsdet
     constant = constant + mean.shape[1] * math.log(2 * math.pi)
@@ -177,6 +179,6 @@ def _polynomial(
     monomials: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "m n"]:
     """Return -1/2 (constant + a quadratic polynomial of z - centre), for each row of coefficients."""
-    points = z.double() - centre
+    points = exact(z) - centre
     terms = torch.cat([monomials(points), points], dim=1)
-    return torch.addmm(constant, terms, coefficients.T, beta=-0.5, alpha=-0.5).to(z.dtype)
+    return rounded(torch.addmm(constant, terms, coefficients.T, beta=-0.5, alpha=-0.5), z)

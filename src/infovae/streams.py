@@ -16,8 +16,13 @@ def isolated_stream(device: torch.device, seed: int = EVALUATION_SEED) -> Iterat
     Evaluation then never perturbs training, and epochs are comparable.
     """
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        apple = torch.mps.get_rng_state() if device.type == "mps" else None
         torch.manual_seed(seed)
-        yield
+        try:
+            yield
+        finally:
+            if apple is not None:
+                torch.mps.set_rng_state(apple)
 
 
 @contextlib.contextmanager

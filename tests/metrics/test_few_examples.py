@@ -56,8 +56,8 @@ METRICS = {
     "sampled_log_det_covariance": SampledLogDetCovariance,
     "sap": SAP,
 }
-ELSEWHERE = {"disentanglement", "inception_fid", "sample_quality"}
-"""A list of others; and two that need a network, in tests of their own."""
+ELSEWHERE = {"by_class", "disentanglement", "full", "inception_fid", "sample_quality"}
+"""Lists of others, and what needs other metrics or a network: in tests of their own."""
 
 
 LEAST = [

@@ -30,6 +30,7 @@ SMALL = {
     "samples": {"rows": 3},
 }
 PLANE = {"latent_scatter", "latent_manifold"}
+OF_COLUMNS = {"marginals", "pairs", "column_moments"}
 OF_POSTERIOR_DENSITY = {"kl_by_dimension"}
 OF_MEANS = {"interpolations", "traversals", "aggregate_posterior_contours", "covariance_spectrum", "kl_by_dimension"}
 OF_CODES = OF_MEANS | {"latent_scatter", "samples_given_code"}
@@ -77,15 +78,15 @@ CASES = {
     "a plane": Case(StandardNormal(2), *gaussian(60, 2)),
     "one dimension": Case(StandardNormal(1), *gaussian(60, 1), absent=PLANE),
     "more dimensions than have names": Case(StandardNormal(64), *gaussian(60, 64), absent=PLANE),
-    "one pixel": Case(StandardNormal(2), *gaussian(60, 2), shape=(1, 1, 1), classes=2),
+    "one pixel": Case(StandardNormal(2), *gaussian(60, 2), shape=(1, 1, 1), classes=2, absent={"pairs"}),
     "colour": Case(StandardNormal(2), *gaussian(60, 2), shape=(3, 5, 7)),
     "two channels": Case(StandardNormal(2), *gaussian(60, 2), shape=(2, 4, 4)),
     "large images of four channels": Case(StandardNormal(3), *gaussian(10, 3), shape=(4, 70, 9), absent=PLANE),
     "many classes": Case(StandardNormal(2), *gaussian(60, 2), classes=47),
     "one class": Case(StandardNormal(2), *gaussian(60, 2), classes=1),
     "two examples": Case(StandardNormal(2), *gaussian(2, 2)),
-    "one example": Case(StandardNormal(2), *gaussian(1, 2), absent={"interpolations", "covariance_spectrum"}),
-    "no example": Case(StandardNormal(2), *gaussian(0, 2), absent={*OF_CODES, "reconstructions", "marginals"}),
+    "one example": Case(StandardNormal(2), *gaussian(1, 2), absent={"interpolations", "covariance_spectrum", "column_moments"}),
+    "no example": Case(StandardNormal(2), *gaussian(0, 2), absent={*OF_CODES, "reconstructions", *OF_COLUMNS}),
     "deterministic": Case(StandardNormal(2), gaussian(60, 2)[0], 0 * ONE, absent=OF_POSTERIOR_DENSITY),
     "deterministic, of one dimension": Case(
         StandardNormal(1), gaussian(60, 1)[0], torch.zeros(60, 1), absent=PLANE | OF_POSTERIOR_DENSITY

@@ -34,6 +34,9 @@ from infovae.terminal.printable import printable, without_controls
 # of a launcher import before they compose.
 warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
+# Some operations have no version for Apple's GPUs; torch reads this when it is imported, and runs those on the CPU.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+
 # Hydra deep-copies this singleton for each group that --help lists: 0.5 of 1.0 s. What it loads from it, it copies too.
 ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
@@ -19,7 +20,7 @@ class Command(NamedTuple):
     Attributes:
         about: what it does, in a line.
         task: ``module:function`` of the config. It is imported when it runs, so that --help needn't wait for torch.
-        config: the name of its config in conf/.
+        config: the name of its config in conf/; empty for a function without one.
     """
 
     about: str
@@ -47,7 +48,8 @@ COMMANDS = {
     "classifier": Command(
         "train the classifier that judges samples", "infovae.training.classifier:train_classifier", "classifier"
     ),
-    "workspace": Command("set up a W&B workspace for a project's runs", "", ""),
+    "workspace": Command("set up a W&B workspace for a project's runs", "infovae.app.command:workspace", ""),
+    "doctor": Command("show versions, devices and what is missing", "infovae.app.doctor:doctor", ""),
 }
 
 EXAMPLES = """
@@ -61,8 +63,8 @@ def main(command: str | None = None) -> None:
     """Run the command line: ``infovae COMMAND ...``, or ``COMMAND ...`` where the script names the command."""
     name = command or _chosen()
     os.environ[VARIABLE] = name
-    if name == "workspace":
-        workspace()
+    if not COMMANDS[name].config:
+        _task(name)()
         return
     sys.argv[1:] = ["serve=true" if argument == "--serve" else argument for argument in sys.argv[1:]]
 
@@ -74,8 +76,7 @@ def main(command: str | None = None) -> None:
 
 def run_task(name: str, cfg: DictConfig) -> Any:
     """Run a subcommand on its config; sweepers minimise what ``train`` returns, the test loss in nats per example."""
-    module, _, function = COMMANDS[name].task.partition(":")
-    result = getattr(importlib.import_module(module), function)(cfg)
+    result = _task(name)(cfg)
     return result["test/loss"] if name == "train" else None
 
 
@@ -95,6 +96,12 @@ def workspace() -> None:
         from infovae.training.loggers.workspace import save_workspace  # here: --help answers without waiting for wandb
 
         print(save_workspace(arguments.project, arguments.entity))
+
+
+def _task(name: str) -> Callable[..., Any]:
+    module, _, function = COMMANDS[name].task.partition(":")
+    task: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return task
 
 
 def _chosen() -> str:

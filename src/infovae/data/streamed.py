@@ -45,13 +45,14 @@ class Streamed:
         Raises:
             UserError: a file can no longer be read.
         """
+        workers = self.workers if _can_start_workers() else 0
         loader = DataLoader(
             _Reader(self.x),
             sampler=[positions.cpu() for positions in chosen],
             batch_size=None,
-            num_workers=self.workers,
-            prefetch_factor=self.prefetch if self.workers else None,
-            multiprocessing_context=_start_method() if self.workers else None,
+            num_workers=workers,
+            prefetch_factor=self.prefetch if workers else None,
+            multiprocessing_context=_start_method() if workers else None,
             pin_memory=self.device.type == "cuda",
             # Seeds the workers, which draw nothing. Without it, torch would draw from the program's own random stream.
             generator=torch.Generator(),
@@ -68,7 +69,16 @@ def _start_method() -> str | None:
     The processes of joblib make loky their default, whose workers torch can't use ("'Process' object has no attribute
     'env'", joblib/joblib#1104), and "spawn" fails there too.
     """
-    return "fork" if multiprocessing.get_start_method(allow_none=True) == "loky" else None
+    return "fork" if _is_joblib() else None
+
+
+def _can_start_workers() -> bool:
+    """Return whether workers can be started: in joblib's processes only by fork, which Windows doesn't have."""
+    return not _is_joblib() or "fork" in multiprocessing.get_all_start_methods()
+
+
+def _is_joblib() -> bool:
+    return multiprocessing.get_start_method(allow_none=True) == "loky"
 
 
 class _Reader(Dataset[Shaped[Tensor, "n c *s"] | str]):

@@ -9,6 +9,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
 from infovae.errors import ArgumentError
+from infovae.exact import rounded
 from infovae.priors.prior import Prior
 
 
@@ -46,7 +47,7 @@ class DIP(Divergence):
         centred = codes.mean - codes.mean.mean(dim=0)
         covariance = centred.T @ centred / len(centred)
         if self.covariance == "aggregate":
-            covariance = covariance + codes.covariance().to(covariance.dtype)
+            covariance = covariance + rounded(codes.covariance(), covariance)
         variances = covariance.diagonal()
         between = covariance.square().sum() - variances.square().sum()
         return between + self.diagonal_weight * (variances - 1).square().sum()

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from infovae.divergences.bandwidths import Bandwidth, squared_number
 from infovae.errors import ArgumentError
+from infovae.exact import exact, rounded
 
 FAR = 32.0
 """float32 is precise enough for points whose coordinates, about their centre, are at most this."""
@@ -47,7 +48,7 @@ def squared_distances(x: Float[Tensor, "*b n d"], y: Float[Tensor, "*b m d"]) ->
     shift = y.detach().mean(dim=-2, keepdim=True)
     x_moved, y_moved = x - shift, y - shift
     if is_far(x_moved) or is_far(y_moved):
-        return centred_squared_distances(x.double() - shift, y.double() - shift).to(x.dtype)
+        return rounded(centred_squared_distances(exact(x) - exact(shift), exact(y) - exact(shift)), x)
     return centred_squared_distances(x_moved, y_moved)
 
 

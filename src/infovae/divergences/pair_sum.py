@@ -25,6 +25,7 @@ from torch import Tensor
 from infovae.divergences.kernels import Kernel, is_far
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.errors import ArgumentError
+from infovae.exact import exact, exact_device, rounded
 
 TILE = 2**18
 """Entries of the kernel matrix in memory at a time: 1 MB in float32, which fits in a core's cache."""
@@ -118,10 +119,10 @@ def pair_sums(
     centre = x.mean(dim=0)
     about = torch.cat([x - centre, y - centre, y - y.mean(dim=0)] if m else [x - centre])
     if is_far(about):
-        value, gradient = pair_sums(
-            x.double(), wants_gradient, y.double(), kernel, squared_bandwidth, weights, self_pairs
-        )
-        return value.to(x.dtype), gradient if gradient is None else gradient.to(x.dtype)
+        if isinstance(squared_bandwidth, Tensor):
+            squared_bandwidth = squared_bandwidth.to(exact_device(x.device))
+        value, gradient = pair_sums(exact(x), wants_gradient, exact(y), kernel, squared_bandwidth, weights, self_pairs)
+        return rounded(value, x), gradient if gradient is None else rounded(gradient, x)
     if isinstance(squared_bandwidth, Tensor):
         # In units of sigma, so a bandwidth on a device never becomes a Python number.
         unit = squared_bandwidth.rsqrt()
@@ -131,7 +132,8 @@ def pair_sums(
     sides = distance_sides(about)
     scale = -2 * kernel.distance_scale(squared_bandwidth)
     # In float64, because the tiles' sums nearly cancel.
-    total = x.new_full((), 0.0 if self_pairs else -kernel.height * (n * within_x + m * within_y), dtype=torch.float64)
+    start = 0.0 if self_pairs else -kernel.height * (n * within_x + m * within_y)
+    total = torch.full((), start, dtype=torch.float64, device=exact_device(x.device))
     points = sides.left.T
     pulls = torch.zeros_like(points[:, :n])
 
@@ -140,7 +142,7 @@ def pair_sums(
         if rows == columns:
             scaled.fill_diagonal_(0)
         value, slope, factor = kernel.on_scaled(scaled, squared_bandwidth, wants_slope)
-        total.add_(value.sum(), alpha=weight)
+        total.add_(exact(value.sum()), alpha=weight)
         return slope, -2 * weight * factor
 
     for rows, columns in triangle(tiles(0, n)):
@@ -158,4 +160,4 @@ def pair_sums(
     for rows, columns in triangle(tiles(n + m, n + 2 * m)):
         add(columns, rows, within_y if rows == columns else 2 * within_y, False)
     gradient = torch.addcmul(pulls[:-2], sides.right[:-2, :n], pulls[-1], value=-1).T if wants_gradient else None
-    return total.to(x.dtype), gradient
+    return rounded(total, x), gradient

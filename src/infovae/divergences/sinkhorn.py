@@ -16,6 +16,7 @@ from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import squared_distances
 from infovae.errors import ArgumentError
+from infovae.exact import exact, rounded
 from infovae.priors.prior import Prior
 
 WIDE = 64.0
@@ -56,7 +57,7 @@ def sinkhorn_divergence(
     points = torch.cat([x, y]).detach()
     diameter = max(blur, (points.amax(dim=0) - points.amin(dim=0)).norm().item())
     if diameter > WIDE * blur:
-        x, y = z_q.double() - mean_q, z_p.double() - mean_p
+        x, y = exact(z_q) - exact(mean_q), exact(z_p) - exact(mean_p)
     solver = SamplesLoss(
         "sinkhorn",
         p=2,
@@ -68,7 +69,7 @@ def sinkhorn_divergence(
     )
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # geomloss turns gradients on and leaves them on
         divergence: Tensor = solver(x, y)
-    return divergence.to(z_q.dtype) + (mean_q - mean_p).square().sum() / 2
+    return rounded(divergence, z_q) + (mean_q - mean_p).square().sum() / 2
 
 
 class Sinkhorn(Divergence):

@@ -30,6 +30,7 @@ from infovae.divergences.pair_sum import Sides, distance_sides, tiles, triangle
 from infovae.divergences.pair_weight import Estimator, pair_weight
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.errors import ArgumentError
+from infovae.exact import exact, exact_device, rounded
 from infovae.priors.prior import Prior
 
 STEIN_KERNEL = Gaussian("median")
@@ -88,13 +89,13 @@ def ksd_squared(
     n = len(z)
     weight = pair_weight(n, estimator)
     sides = _sides(z - z.mean(dim=0), score)
-    total = z.new_zeros((), dtype=torch.float64)
+    total = torch.zeros((), dtype=torch.float64, device=exact_device(z.device))
     for rows, columns in triangle(tiles(0, n)):
         u = _of_sides([side.product(columns, rows) for side in sides], kernel, squared_bandwidth)
         if rows == columns and estimator == "u":
             u.fill_diagonal_(0)
-        total.add_(u.sum(), alpha=1 if rows == columns else 2)
-    return total.mul_(weight).to(z.dtype)
+        total.add_(exact(u.sum()), alpha=1 if rows == columns else 2)
+    return rounded(total.mul_(weight), z)
 
 
 def _sides(z: Float[Tensor, "n d"], score: Float[Tensor, "n d"]) -> tuple[Sides, Sides, Sides]:
@@ -162,12 +163,11 @@ class Stein(Divergence):
         def compute(z: Tensor, wants_gradient: bool) -> ValueAndGradient:
             score = prior.score(z)
             if is_far(z - z.mean(dim=0)):
-                z, score = z.double(), score.double()
+                z, score = exact(z), exact(score)
             value = ksd_squared(z, score, self.kernel, squared_bandwidth(self.value_bandwidth, z), self.estimator)
-            dtype = codes.z.dtype
             if not wants_gradient:
-                return value.to(dtype), None
+                return rounded(value, codes.z), None
             phi = stein_direction(z, score, self.kernel, squared_bandwidth(self.kernel.bandwidth, z))
-            return value.to(dtype), -phi.to(dtype) / len(z)
+            return rounded(value, codes.z), -rounded(phi, codes.z) / len(z)
 
         return value_with_gradient(codes.z, compute)

@@ -7,6 +7,7 @@ from torch.distributions import Normal
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kl import ESTIMATORS, Estimator
+from infovae.exact import exact, rounded
 from infovae.priors.prior import Prior
 
 
@@ -42,6 +43,6 @@ class TotalCorrelation(Divergence):
 
 def log_densities_by_dimension(codes: Codes) -> Float[Tensor, "n n d"]:
     """Return log q(z_ik | x_j) for every pair and dimension, in nats, for Gaussian posteriors."""
-    z, mean, variance = (part.double() for part in codes[:3])
+    z, mean, variance = (exact(part) for part in codes[:3])
     densities: Tensor = Normal(mean, variance.sqrt(), validate_args=False).log_prob(z[:, None])
-    return densities.to(codes.z.dtype)
+    return rounded(densities, codes.z)

@@ -19,6 +19,7 @@ from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.hub import require_output
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.evaluation.measure import observe
+from infovae.exact import exact
 from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.priors.prior import Prior
@@ -150,7 +151,7 @@ def gain_of(fitted: Prior, before: Prior, codes: Float[Tensor, "n d"]) -> Gain:
     The ELBO grows by as much, and KL(q(z) || p(z)) falls by as much, since q(z|x) and p(x|z) stay as they are.
     """
     after, earlier = (
-        torch.cat([prior.log_prob(part).double() for part in codes.split(1000)]) for prior in (fitted, before)
+        torch.cat([exact(prior.log_prob(part)) for part in codes.split(1000)]) for prior in (fitted, before)
     )
     numbers = (*mean_and_standard_error(after), *mean_and_standard_error(after - earlier))
     return Gain(*(float(number) for number in numbers))

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.fitted_priors.fitted_prior import FittedPrior, Row
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class FittedMixture(FittedPrior):
     def fit_standardized(self, codes: Float[Tensor, "n d"], validation: Float[Tensor, "m d"]) -> list[Row]:
         if len(codes) < max(self.candidates):
             raise ArgumentError("components", max(self.candidates), f"at most {len(codes)}, the number of codes")
-        train, held_out = (part.double().cpu().numpy() for part in (codes, validation))
+        train, held_out = (exact(part).cpu().numpy() for part in (codes, validation))
         rows: list[Row] = []
         best = -math.inf
         for k in self.candidates:

@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
+from infovae.exact import exact, rounded
 from infovae.likelihoods.likelihood import Likelihood, independent
 from infovae.likelihoods.poisson import LARGEST_LOG_RATE
 
@@ -37,13 +38,13 @@ class NegativeBinomialDistribution(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log P(count) in nats."""
         # In float64: for r of 1e5, log gamma is of the order of 1e6, and float32 would be off by a tenth of a nat.
-        log_mean, log_r, count = self.log_mean.double(), self.log_inverse_dispersion.double(), value.double()
+        log_mean, log_r, count = exact(self.log_mean), exact(self.log_inverse_dispersion), exact(value)
         r = log_r.exp()
         # log m/(m + r) and log r/(m + r) by softplus: neither underflows where m and r differ by many orders.
         logits = log_mean - log_r
         choices = torch.lgamma(count + r) - torch.lgamma(r) - torch.lgamma(count + 1)
         nats = choices - count * functional.softplus(-logits) - r * functional.softplus(logits)
-        return nats.to(self.log_mean.dtype)
+        return rounded(nats, self.log_mean)
 
     @torch.no_grad()
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:

@@ -7,13 +7,14 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.metrics.covariance import CovarianceMetric
 from infovae.priors.prior import Prior
 
 
 def active_units(mean_variance: Float64[Tensor, " d"], threshold: float) -> Float64[Tensor, ""]:
     """Return how many dimensions have Var_x[E[z|x]] above the threshold; nan where the variances are nan."""
-    count = (mean_variance > threshold).sum().double()
+    count = exact((mean_variance > threshold).sum())
     return torch.where(mean_variance.isnan().any(), torch.nan, count)
 
 

@@ -17,12 +17,13 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from infovae.codes import Codes, Conditional, joined
 from infovae.errors import require_at_least
+from infovae.exact import exact
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
@@ -106,9 +107,14 @@ def log_aggregate(
 def log_prior_by_dimension(prior: Distribution, z: Float64[Tensor, "m d"]) -> Float64[Tensor, "m d"]:
     """Return log p(z_ik) for a prior of independent dimensions, nan for any other."""
     if isinstance(prior, Independent) and prior.reinterpreted_batch_ndims == 1:
-        log_prob: Tensor = prior.base_dist.log_prob(z)
-        return log_prob.double()
+        log_prob: Tensor = prior.base_dist.log_prob(_seen_by(prior, z))
+        return exact(log_prob)
     return torch.full_like(z, torch.nan)
+
+
+def _seen_by(prior: Distribution, z: Float64[Tensor, "m d"]) -> Float[Tensor, "m d"]:
+    """Return points where the prior is: on an Apple GPU, in float32."""
+    return z if prior.mean.device == z.device else z.to(prior.mean)
 
 
 class AggregateTerms(NamedTuple):
@@ -160,7 +166,7 @@ def aggregate_terms(
     aggregate = log_aggregate(z, mean, variance, own, block, conditional)
     assert aggregate.conditional is not None
     assert aggregate.without_own is not None
-    log_prior = prior.log_prob(z).double()
+    log_prior = exact(prior.log_prob(_seen_by(prior, z)))
     return AggregateTerms(
         mutual_information=aggregate.conditional - aggregate.joint,
         mutual_information_leave_one_out=aggregate.conditional - aggregate.without_own,
@@ -206,7 +212,7 @@ class AggregateInformation(CodeMetric):
             self.codes.append(codes.take(slice(missing)))
 
     def compute(self) -> dict[str, Tensor]:
-        z, mean, variance, _, conditional = joined(self.codes).map(Tensor.double)
+        z, mean, variance, _, conditional = joined(self.codes).map(exact)
         n = len(z)
         queries = min(self.queries, n)
         own = torch.arange(queries, device=z.device) * n // queries

@@ -76,12 +76,12 @@ def adapt_step_sizes(
     if not initial_step_size > 0:
         raise ArgumentError("initial_step_size", initial_step_size, "values above 0", "chains can't move")
     state = path.at(path.sample_start(chains))
-    step_size = torch.full_like(state.log_ratio, initial_step_size).to(state.z.dtype)
+    step_size = torch.full_like(state.log_ratio, initial_step_size).to(state.z)
     used = step_size.new_empty(len(schedule) - 1, *step_size.shape)
     for transition, beta in enumerate(schedule[1:]):
         used[transition] = step_size
         state, acceptance = hamiltonian_transition(path, state, beta, step_size, leapfrog_steps)
-        step_size = step_size * (ADAPTATION_RATE * (acceptance - target_acceptance)).exp().to(step_size.dtype)
+        step_size = step_size * (ADAPTATION_RATE * (acceptance - target_acceptance)).exp().to(step_size)
     return used
 
 

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from infovae.exact import exact
+
 
 class ClassMismatch(NamedTuple):
     """The distance between two class histograms.
@@ -21,7 +23,7 @@ class ClassMismatch(NamedTuple):
 
 def class_histogram(labels: Int64[Tensor, " n"], classes: int) -> Float64[Tensor, " classes"]:
     """Return the share of each class; nan where there is no label."""
-    return torch.bincount(labels, minlength=classes).double() / len(labels)
+    return exact(torch.bincount(labels, minlength=classes)) / len(labels)
 
 
 def class_mismatch(found: Float[Tensor, " classes"], wanted: Float[Tensor, " classes"]) -> ClassMismatch:
@@ -29,5 +31,5 @@ def class_mismatch(found: Float[Tensor, " classes"], wanted: Float[Tensor, " cla
 
     n labels drawn from ``wanted`` itself are at a squared distance of (1 - ||wanted||^2) / n on average.
     """
-    difference = (found - wanted).double()
+    difference = exact(found - wanted)
     return ClassMismatch(difference.square().sum(), difference.abs().sum())

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from infovae.errors import ArgumentError
+from infovae.exact import exact, exact_device
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
 from infovae.priors.prior import Prior
@@ -37,9 +38,9 @@ class ClassPosteriors(Metric):
 
     def update(self, observed: Observed) -> None:
         """Take in a batch."""
-        self.mean.append(observed.codes.mean.squeeze(1).double())
-        self.variance.append(observed.codes.variance.squeeze(1).double())
-        self.label.append(observed.labels)
+        self.mean.append(exact(observed.codes.mean.squeeze(1)))
+        self.variance.append(exact(observed.codes.variance.squeeze(1)))
+        self.label.append(observed.labels.to(exact_device(observed.labels.device)))
 
     def compute(self) -> dict[str, Tensor]:
         mean, variance, label = (torch.cat(list(part)) for part in (self.mean, self.variance, self.label))

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.exact import exact
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
@@ -33,11 +34,11 @@ class Moments(NamedTuple):
     @staticmethod
     def of(codes: Codes) -> "Moments":
         """Return the moments of n codes, n at least 1."""
-        exact = codes.mean.double()
-        centre = exact.mean(dim=0)
-        centred = exact - centre
+        means = exact(codes.mean)
+        centre = means.mean(dim=0)
+        centred = means - centre
         precision = centre.new_tensor(torch.finfo(codes.mean.dtype).eps)
-        return Moments(centre.new_tensor(len(exact)), centre, centred.T @ centred, codes.covariance(), precision)
+        return Moments(centre.new_tensor(len(means)), centre, centred.T @ centred, codes.covariance(), precision)
 
     def merged(self, other: "Moments") -> "Moments":
         """Return the moments of both sets of codes together (Chan, Golub, LeVeque 1983)."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.data.module import DataModule
 from infovae.errors import UserError, require_at_least
+from infovae.exact import exact
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
 
@@ -59,7 +60,7 @@ class FactorMetric(Metric):
             self.factors.append(factors[:missing])
 
     def compute(self) -> dict[str, Tensor]:
-        codes, factors = torch.cat(list(self.mean)).double().cpu(), torch.cat(list(self.factors)).cpu()
+        codes, factors = exact(torch.cat(list(self.mean))).cpu(), torch.cat(list(self.factors)).cpu()
         if not codes.isfinite().all():
             self.reason = "the codes aren't finite"
             return {name: torch.tensor(torch.nan, dtype=torch.float64) for name in self.names}

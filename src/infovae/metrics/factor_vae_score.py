@@ -6,6 +6,7 @@ from torch import Tensor
 
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, require_at_least
+from infovae.exact import exact
 from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.fixed_factor import drawn_factors, fixable
 
@@ -40,7 +41,7 @@ def votes(
 def majority_accuracy(learned: Int64[Tensor, "f d"], judged: Int64[Tensor, "f d"]) -> Float64[Tensor, ""]:
     """Return how often a vote comes from the factor that cast most of the learned votes for its dimension."""
     factor_of = learned.argmax(dim=0, keepdim=True)
-    return judged.gather(0, factor_of).sum().double() / judged.sum()
+    return exact(judged.gather(0, factor_of).sum()) / judged.sum()
 
 
 class FactorVAEScore(FactorMetric):

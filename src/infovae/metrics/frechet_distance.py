@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from infovae.exact import exact
+
 
 def square_root(matrix: Float64[Tensor, "k k"]) -> Float64[Tensor, "k k"]:
     """Return the root of a symmetric matrix without negative eigenvalues; rounding below 0 counts as 0."""
@@ -35,7 +37,7 @@ def frechet_distance(x: Float[Tensor, "n k"], y: Float[Tensor, "m k"]) -> Float6
     fewer than two examples on either side, and where an example isn't finite.
     """
     if min(len(x), len(y)) < 2 or not (x.isfinite().all() and y.isfinite().all()):
-        return x.new_tensor(torch.nan, dtype=torch.float64)
-    x, y = x.double(), y.double()
+        return exact(x.new_tensor(torch.nan))
+    x, y = exact(x), exact(y)
     moments = [part for sample in (x, y) for part in (sample.mean(dim=0), sample.T.cov().view(x.shape[1], x.shape[1]))]
     return normal_frechet_distance(*moments)

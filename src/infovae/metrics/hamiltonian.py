@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.distributions import Distribution
 
+from infovae.exact import exact
 from infovae.metrics.log_weights import Decode
 
 
@@ -74,9 +75,7 @@ class GeometricPath:
             attached = log_start.sum() + 0 * z.sum()
             (start_gradient,) = torch.autograd.grad(attached, z, retain_graph=True)
             (ratio_gradient,) = torch.autograd.grad(log_ratio.sum(), z)
-        return State(
-            z.detach(), log_start.detach().double(), log_ratio.detach().double(), start_gradient, ratio_gradient
-        )
+        return State(z.detach(), exact(log_start.detach()), exact(log_ratio.detach()), start_gradient, ratio_gradient)
 
 
 def leapfrog(
@@ -110,12 +109,12 @@ def hamiltonian_transition(
     """
     momentum = torch.randn_like(state.z)
     proposed, final_momentum = leapfrog(path, state, momentum, beta, step_size, steps)
-    kinetic = 0.5 * (momentum.double().square().sum(dim=-1) - final_momentum.double().square().sum(dim=-1))
+    kinetic = 0.5 * (exact(momentum).square().sum(dim=-1) - exact(final_momentum).square().sum(dim=-1))
     log_ratio = proposed.log_density(beta) - state.log_density(beta) + kinetic
     acceptance = log_ratio.nan_to_num(nan=-torch.inf, posinf=0.0).clamp_max(0).exp()
     accepted = torch.rand_like(acceptance) < acceptance
     moved = [
-        torch.where(accepted.reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old)
+        torch.where(accepted.to(new.device).reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old)
         for new, old in zip(proposed, state, strict=True)
     ]
     return State(*moved), acceptance

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from infovae.errors import require_at_least
+from infovae.exact import exact, exact_device
 from infovae.metrics.log_weights import Decode, LogLikelihood, concatenate, log_mean_weight, summarise
 from infovae.metrics.metric import ExampleMetric
 from infovae.metrics.pareto import pareto_k, pareto_threshold
@@ -46,13 +47,13 @@ def log_importance_weights(
     require_at_least(1, samples=samples, chunk=chunk)
     n = len(images)
     z = proposal.sample(torch.Size((samples,)))
-    log_ratio = prior.log_prob(z).double() - proposal.log_prob(z).double()
+    log_ratio = exact(prior.log_prob(z)) - exact(proposal.log_prob(z))
     example = torch.arange(n, device=images.device).repeat(samples)
     conditional = [
         decode(part).log_prob(images[which])
         for part, which in zip(z.flatten(0, 1).split(chunk), example.split(chunk), strict=True)
     ]
-    return torch.cat(conditional).double().reshape(samples, n) + log_ratio
+    return exact(torch.cat(conditional)).reshape(samples, n) + log_ratio
 
 
 def importance_weighted_log_likelihood(
@@ -111,7 +112,7 @@ class ImportanceWeighted(ExampleMetric):
                 tails.append(pareto_k(weights))
                 continue
             self.reason = "a deterministic q(z|x) has no density"
-            unknown = torch.full((1,), torch.nan, dtype=torch.float64, device=image.device)
+            unknown = torch.full((1,), torch.nan, dtype=torch.float64, device=exact_device(image.device))
             parts.append(LogLikelihood(unknown, unknown, unknown))
             tails.append(unknown)
         measured = summarise(concatenate(parts), ESTIMATE, self.first[0][0].numel())
@@ -120,7 +121,7 @@ class ImportanceWeighted(ExampleMetric):
         measured[f"{ESTIMATE}_unreliable"] = k_hat.new_tensor(torch.nan)
         if k_hat.isfinite().all():
             threshold = pareto_threshold(self.samples)
-            measured[f"{ESTIMATE}_unreliable"] = (k_hat > threshold).double().mean()
+            measured[f"{ESTIMATE}_unreliable"] = exact(k_hat > threshold).mean()
             if (k_hat > threshold).any():
                 log.warning(
                     "importance_weighted: %d of %d images have weights whose tail has a shape above %.2f. log p(x) may "

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from infovae.errors import ArgumentError, require_at_least
+from infovae.exact import exact, exact_device
 from infovae.metrics.metric import Metric
 from infovae.model import Model, Observed
 
@@ -57,25 +58,26 @@ class InferenceGap(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         images, counts = torch.cat(list(self.seen)).unique(dim=0, return_counts=True)
-        share = counts.double() / counts.sum()
+        share = exact(counts) / exact(counts.sum())
         evidence, gap = torch.stack([torch.stack(self._of(image)) for image in images]).T
         return {"log_evidence": share @ evidence, "inference_gap": share @ gap}
 
     def _of(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return log p(x) and KL(q(z|x) || p(z|x)) of one image."""
         posterior = self.model.encode(image[None])
-        centre, scale = posterior.mean.double(), posterior.variance.double().sqrt()
+        centre, scale = exact(posterior.mean), exact(posterior.variance).sqrt()
         spread = torch.linspace(
-            -POSTERIOR_REACH, POSTERIOR_REACH, self.nodes // 10, dtype=torch.float64, device=image.device
+            -POSTERIOR_REACH, POSTERIOR_REACH, self.nodes // 10, dtype=torch.float64, device=exact_device(image.device)
         )
         prior = self.model.prior
-        draws = prior.sample(1000).double()
+        draws = exact(prior.sample(1000))
         middle, width = draws.mean(), draws.std()
-        wide = torch.linspace(-10, 10, self.nodes, dtype=torch.float64, device=image.device)
+        wide = torch.linspace(-10, 10, self.nodes, dtype=torch.float64, device=exact_device(image.device))
         z = torch.cat([middle + width * wide, (centre + scale * spread[:, None]).flatten()]).unique()
         weights = line_weights(z).log()
-        log_likelihood = self.model.decode(z[:, None].to(image)).log_prob(image).double()
-        joint = prior.log_prob(z[:, None]) + log_likelihood
+        log_likelihood = exact(self.model.decode(z[:, None].to(image)).log_prob(image))
+        points = z[:, None] if z.device == image.device else z[:, None].to(image)
+        joint = exact(prior.log_prob(points)) + log_likelihood
         evidence = (joint + weights).logsumexp(dim=0)
         log_q = Normal(centre.squeeze(), scale.squeeze()).log_prob(z)
         # Outside, q(z|x) has no mass, and p(x|z) may be 0.

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from infovae.exact import exact
 from infovae.metrics.averages import mean_and_standard_error
 
 
@@ -37,7 +38,7 @@ def kernel_distance(
         subset_size: examples of each sample in a pair of subsets.
     """
     pairs = min(len(x), len(y)) // subset_size
-    x, y = x.double(), y.double()
+    x, y = exact(x), exact(y)
     subsets = [
         (x[start : start + subset_size], y[start : start + subset_size])
         for start in range(0, max(1, pairs) * subset_size, subset_size)

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from infovae.exact import exact
 from infovae.metrics.covariance import CovarianceMetric
 
 ROUNDING = 1e-14
@@ -20,7 +21,7 @@ def log_det(covariance: Float[Tensor, "d d"], noise: Float64[Tensor, " d"] | Non
         covariance: the matrix.
         noise: the variance that rounding of the codes added to each dimension, if known.
     """
-    covariance = covariance.double()
+    covariance = exact(covariance)
     variances = covariance.diagonal()
     if covariance.isnan().any():
         return covariance.new_tensor(torch.nan)

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import torch
 import torchmetrics
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from infovae.codes import Codes
 from infovae.errors import ArgumentError, UserError, reason_of, require_at_least
+from infovae.exact import Change, keeping_exact
 from infovae.model import Model, Observed, given
 from infovae.priors.prior import Prior
 from infovae.terminal.progress import progress
@@ -45,6 +46,9 @@ class Metric(torchmetrics.Metric, ABC):
 
     def __init__(self) -> None:
         super().__init__(sync_on_compute=False)
+
+    def _apply(self, fn: Change, *arguments: Any) -> nn.Module:
+        return super()._apply(keeping_exact(fn), *arguments)
 
     @abstractmethod
     def observe(self, observed: Observed) -> None:

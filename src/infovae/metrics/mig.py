@@ -6,6 +6,7 @@ from torch import Tensor
 
 from infovae.data.module import DataModule
 from infovae.errors import require_at_least
+from infovae.exact import exact
 from infovae.metrics.factor_metric import FactorMetric, gap
 
 
@@ -28,7 +29,7 @@ def mutual_information(
     _, a = first.unique(return_inverse=True)
     _, b = second.unique(return_inverse=True)
     shape = (int(a.max()) + 1, int(b.max()) + 1)
-    joint = (a * shape[1] + b).bincount(minlength=shape[0] * shape[1]).double().view(shape)
+    joint = exact((a * shape[1] + b).bincount(minlength=shape[0] * shape[1])).view(shape)
     marginal = entropy(joint.sum(dim=0))
     return entropy(joint.sum(dim=1)) + marginal - entropy(joint.flatten()), marginal
 

@@ -12,6 +12,7 @@ from infovae.divergences.kernels import Gaussian, Kernel, squared_distances
 from infovae.divergences.mmd_standardized import null_deviation
 from infovae.divergences.pair_sum import row_blocks
 from infovae.errors import require_at_least
+from infovae.exact import exact
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
@@ -104,7 +105,7 @@ class MMDToPrior(CodeMetric):
     def update(self, codes: Codes) -> None:
         missing = self.samples - sum(map(len, self.z))
         if missing > 0:
-            self.z.append(codes.z[:missing].double())
+            self.z.append(exact(codes.z[:missing]))
 
     def compute(self) -> dict[str, Tensor]:
         z, kernel = torch.cat(list(self.z)), Gaussian()
@@ -124,7 +125,7 @@ class MMDToPrior(CodeMetric):
 
     def _sampled_prior_terms(self, z: Tensor, kernel: Gaussian) -> tuple[Tensor, Tensor]:
         with isolated_stream(z.device):
-            y = self.prior.sample(self.prior_samples).double()
+            y = exact(self.prior.sample(self.prior_samples))
         means = [
             kernel.evaluate(squared_distances(z[rows], y), self.bandwidth).mean(dim=1)
             for rows in row_blocks(len(z), len(y))

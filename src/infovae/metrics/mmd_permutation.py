@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, squared_distances
 from infovae.errors import ArgumentError, require_at_least
+from infovae.exact import exact
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
@@ -34,12 +35,12 @@ def permutation_p_value(
     if not 0 < first < n:
         raise ArgumentError("first", first, f"whole numbers from 1 to {n - 1}", "a sample is empty")
     require_at_least(1, permutations=permutations)
-    kernel = kernel_matrix.double()
+    kernel = exact(kernel_matrix)
     if kernel.isnan().any():
         return kernel.new_tensor(torch.nan)
     keys = torch.rand(permutations, n, generator=generator, dtype=torch.float64, device=kernel.device)
     labels = torch.cat([torch.arange(n, device=kernel.device)[None], keys.argsort(dim=1)])
-    weights = torch.where(labels < first, 1 / first, -1 / (n - first)).double()
+    weights = exact(torch.where(labels < first, 1 / first, -1 / (n - first)))
     statistics = ((weights @ kernel) * weights).sum(dim=1)
     # Permutations that leave the two samples as they are tie with the observation but for the order of the sum.
     rounding = n * torch.finfo(torch.float64).eps * kernel.abs().max()
@@ -71,10 +72,10 @@ class MMDPermutation(CodeMetric):
     def update(self, codes: Codes) -> None:
         missing = self.samples - sum(map(len, self.z))
         if missing > 0:
-            self.z.append(codes.z[:missing].double())
+            self.z.append(exact(codes.z[:missing]))
 
     def compute(self) -> dict[str, Tensor]:
         z = torch.cat(list(self.z))
-        together = torch.cat([z, self.prior.sample(len(z)).to(z)])
+        together = torch.cat([z, exact(self.prior.sample(len(z)))])
         kernel = Gaussian().evaluate(squared_distances(together, together), float(self.prior.latent_dim))
         return {"mmd_p_value": permutation_p_value(kernel, len(z), self.permutations)}

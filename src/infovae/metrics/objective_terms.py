@@ -2,10 +2,13 @@
 
 import functools
 import logging
+from typing import Any
 
 import torch
 import torchmetrics
-from torch import Tensor
+from torch import Tensor, nn
+
+from infovae.exact import Change, exact, keeping_exact
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,9 @@ class ObjectiveTerms(torchmetrics.Metric):
         for name in ("count", "divergence_count", "missing_weight"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
+    def _apply(self, fn: Change, *arguments: Any) -> nn.Module:
+        return super()._apply(keeping_exact(fn), *arguments)
+
     def update(
         self,
         loss: Tensor,
@@ -55,7 +61,7 @@ class ObjectiveTerms(torchmetrics.Metric):
             divergence_weight: of the divergence in the loss, used where the divergence is None.
         """
         found = torch.zeros_like(loss) if divergence is None else divergence
-        self.total += n * torch.stack([loss, reconstruction, rate, found, -reconstruction - rate]).detach()
+        self.total += exact(n * torch.stack([loss, reconstruction, rate, found, -reconstruction - rate]).detach())
         self.count += n
         if divergence is None:
             self.missing_weight += n * divergence_weight

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.terminal.progress import progress
 
 
@@ -77,8 +78,8 @@ def precision_recall_density_coverage(
         covered |= inside.any(dim=0)
         recalled |= (apart < generated_radii[part, None]).any(dim=0)
     return Overlap(
-        precision=(balls_with_each > 0).double().mean(),
-        recall=recalled.double().mean(),
-        density=balls_with_each.double().mean() / k,
-        coverage=covered.double().mean(),
+        precision=exact(balls_with_each > 0).mean(),
+        recall=exact(recalled).mean(),
+        density=exact(balls_with_each).mean() / k,
+        coverage=exact(covered).mean(),
     )

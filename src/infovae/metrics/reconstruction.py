@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from infovae.exact import exact
 from infovae.metrics.averages import mean_and_standard_error
 from infovae.metrics.log_weights import bits_per_dimension
 from infovae.metrics.metric import Metric
@@ -44,8 +45,8 @@ class Reconstruction(Metric):
         likelihood = model.decode(codes.z)
         from_mean = model.decode(codes.mean).mean
         self.dimensions = x[0].numel()
-        self.reconstruction.append(-likelihood.log_prob(x).double())
-        self.rate.append(rate(model.encode(x), model.prior.distribution(), codes.z).double())
+        self.reconstruction.append(-exact(likelihood.log_prob(x)))
+        self.rate.append(exact(rate(model.encode(x), model.prior.distribution(), codes.z)))
         self.squared_error.append(_squared_error(likelihood.mean, x))
         self.squared_error_of_mean_code.append(_squared_error(from_mean, x))
 
@@ -64,4 +65,4 @@ class Reconstruction(Metric):
 
 def _squared_error(mean: Float[Tensor, "n c *s"], x: Float[Tensor, "n c *s"]) -> Float64[Tensor, " n"]:
     """Return the squared error of each example; a missing entry, NaN, has none."""
-    return torch.where(x.isnan(), 0.0, mean - x).square().flatten(1).sum(dim=1).double()
+    return exact(torch.where(x.isnan(), 0.0, mean - x).square().flatten(1).sum(dim=1))

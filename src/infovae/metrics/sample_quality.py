@@ -12,6 +12,7 @@ from infovae.classifier.command import training_command
 from infovae.classifier.store import Judge, data_hash, load_classifier
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, require_at_least
+from infovae.exact import exact, exact_device
 from infovae.metrics.class_mismatch import class_histogram, class_mismatch
 from infovae.metrics.frechet_distance import frechet_distance
 from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images, training_conditions
@@ -119,7 +120,7 @@ class SampleQuality(Metric):
         return {name: measured[name] for name in REPORTED} | {"class_histogram": self._histogram(generated)}
 
     def _mismatch(self, features: Tensor) -> dict[str, Tensor]:
-        wanted = class_histogram(self.data.splits["train"].labels, self._classes).to(features.device)
+        wanted = class_histogram(self.data.splits["train"].labels, self._classes).to(exact_device(features.device))
         squared, absolute = class_mismatch(self._histogram(features), wanted)
         return {"class_mismatch": squared, "class_mismatch_l1": absolute}
 
@@ -128,7 +129,7 @@ class SampleQuality(Metric):
         assert self.classifier is not None
         logits = self.classifier.classify(features)
         if not logits.isfinite().all():
-            return features.new_full((self._classes,), torch.nan, dtype=torch.float64)
+            return exact(features.new_full((self._classes,), torch.nan))
         return class_histogram(logits.argmax(dim=1), self._classes)
 
     def _distances(self, features: Tensor, real: Tensor) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.metrics.factor_metric import FactorMetric, gap, thirds, varying
 from infovae.terminal.progress import progress
 
@@ -18,7 +19,7 @@ from infovae.terminal.progress import progress
 def squared_correlations(codes: Float64[Tensor, "n d"], values: Int64[Tensor, " n"]) -> Float64[Tensor, " d"]:
     """Return R^2 of a factor that varies regressed on each dimension alone; 0 for a dimension that never moves."""
     x = codes - codes.mean(dim=0)
-    y = values.double() - values.double().mean()
+    y = exact(values) - exact(values).mean()
     explained = (x.T @ y).square()
     possible = x.square().sum(dim=0) * y.square().sum()
     return torch.where(possible > 0, explained / possible, 0.0)

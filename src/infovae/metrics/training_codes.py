@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from infovae.exact import exact
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
 
@@ -57,8 +58,8 @@ class TrainingCodesMetric(Metric):
         return self._scaled(torch.cat(list(self.mean))), torch.cat(list(self.labels)).cpu().numpy()
 
     def _scaled(self, codes: Tensor) -> Points:
-        training = torch.cat(list(self.training_mean)).double()
+        training = exact(torch.cat(list(self.training_mean)))
         centre = training.mean(dim=0)
         deviation = (training - centre).square().mean().sqrt()
-        scaled: Points = ((codes - centre) / torch.where(deviation > 0, deviation, 1)).cpu().numpy()
+        scaled: Points = ((exact(codes) - centre) / torch.where(deviation > 0, deviation, 1)).cpu().numpy()
         return scaled

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.errors import require_at_least
+from infovae.exact import exact
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
 from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, prior_density, ticks_of
@@ -46,7 +47,7 @@ class AggregatePosteriorContours(Picture):
 
 def widest(codes: Codes) -> list[int]:
     """Return the two dimensions in which q(z) has most variance, ascending; or the only dimension."""
-    variance = codes.variance.double().mean(dim=0) + codes.mean.double().var(dim=0, correction=0)
+    variance = exact(codes.variance).mean(dim=0) + exact(codes.mean).var(dim=0, correction=0)
     return sorted(variance.argsort(descending=True, stable=True)[:2].tolist())
 
 

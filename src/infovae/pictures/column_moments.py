@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from infovae.errors import require_at_least
+from infovae.exact import exact
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, MUTED_COLOUR, rendered, style
 from infovae.pictures.marginals import data_and_samples
@@ -34,8 +35,8 @@ class ColumnMoments(Picture):
 
 def moments(rows: Float[Tensor, "n c"]) -> dict[str, Float64[Tensor, " c"]]:
     """Return mean and variance of each column over the entries that there are."""
-    mean = rows.double().nanmean(dim=0)
-    return {"mean": mean, "variance": (rows.double() - mean).square().nanmean(dim=0)}
+    mean = exact(rows).nanmean(dim=0)
+    return {"mean": mean, "variance": (exact(rows) - mean).square().nanmean(dim=0)}
 
 
 def column_moments(data: dict[str, Float64[Tensor, " c"]], samples: dict[str, Float64[Tensor, " c"]]) -> Pixels:

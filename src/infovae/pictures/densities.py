@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from infovae.codes import Codes
+from infovae.exact import exact
 from infovae.metrics.aggregate_information import log_aggregate, log_normal
 from infovae.pictures.latent_space import independent_dimensions
 from infovae.priors.prior import Prior
@@ -36,7 +37,7 @@ def plane(ticks: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows*rows 2"]:
 
 def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
     """Return half the side of a square about 0 that has nearly all of each cloud inside."""
-    return 1.1 * max(float(cloud.double().abs().quantile(SHARE_DRAWN, dim=0).max()) for cloud in clouds)
+    return 1.1 * max(float(exact(cloud).abs().quantile(SHARE_DRAWN, dim=0).max()) for cloud in clouds)
 
 
 def aggregate_density(
@@ -56,9 +57,9 @@ def aggregate_density(
     chosen = list(dimensions)
     gaussian = codes.conditional is None or (codes.conditional.gaussian and len(chosen) == 1)
     if gaussian and (codes.variance > 0).all():
-        mean, variance = codes.mean[:, chosen].double(), codes.variance[:, chosen].double()
+        mean, variance = exact(codes.mean[:, chosen]), exact(codes.variance[:, chosen])
     else:
-        mean = codes.z[:, chosen].double()
+        mean = exact(codes.z[:, chosen])
         variance = kernel_variance(mean).expand_as(mean)
     mean, variance = mean.cpu(), variance.cpu() + spacing**2
     if len(chosen) == 1:
@@ -83,9 +84,9 @@ def prior_density(
     if separate is not None:
         everywhere = draws.new_zeros(len(points), prior.latent_dim)
         everywhere[:, chosen] = points.to(draws)
-        return separate.log_prob(everywhere)[:, chosen].sum(dim=1).exp().double().cpu()
+        return exact(separate.log_prob(everywhere)[:, chosen].sum(dim=1).exp()).cpu()
     if len(chosen) == prior.latent_dim:
-        return prior.log_prob(points.to(draws)).exp().double().cpu()
+        return exact(prior.log_prob(points.to(draws)).exp()).cpu()
     return aggregate_density(Codes(draws, draws, torch.zeros_like(draws), len(draws)), chosen, ticks, spacing)
 
 

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from infovae.errors import ArgumentError, require_at_least
+from infovae.exact import exact
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, MUTED_COLOUR, rendered, style
 from infovae.pictures.latent_space import finite, rate_by_dimension
@@ -37,7 +38,7 @@ class KLByDimension(Picture):
         rates = rate_by_dimension(codes, model.prior) if len(codes.mean) else None
         if rates is None:
             return None
-        active = codes.mean.double().var(dim=0, correction=min(1, len(codes.mean) - 1)) > self.threshold
+        active = exact(codes.mean).var(dim=0, correction=min(1, len(codes.mean) - 1)) > self.threshold
         order = rates.argsort(descending=True, stable=True)
         colours = [AGGREGATE_COLOUR if active[k] else MUTED_COLOUR for k in order]
         places = np.arange(len(order))

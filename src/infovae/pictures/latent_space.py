@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from infovae.codes import Codes
+from infovae.exact import exact
 from infovae.model import Observed
 from infovae.priors.prior import Prior
 
@@ -29,7 +30,7 @@ def independent_dimensions(prior: Prior) -> Distribution | None:
 
 def prior_quantiles(prior: Prior, deviations: Float[Tensor, " k"]) -> Float[Tensor, "k d"]:
     """Return each dimension's quantiles at the levels where N(0, 1) has the given values: for N(0, I), those values."""
-    levels = Normal(0.0, 1.0).cdf(deviations.double())
+    levels = Normal(0.0, 1.0).cdf(exact(deviations))
     dimensions = independent_dimensions(prior)
     if dimensions is not None:
         quantiles: Tensor = dimensions.icdf(levels[:, None].to(dimensions.mean))
@@ -42,8 +43,8 @@ def prior_covariance(prior: Prior) -> Float64[Tensor, "d d"]:
     """Return Cov[p(z)], from draws where dimensions aren't independent."""
     dimensions = independent_dimensions(prior)
     if dimensions is not None:
-        return torch.diag(dimensions.variance.double())
-    return torch.cov(prior.sample(PRIOR_DRAWS).double().T).reshape(prior.latent_dim, prior.latent_dim)
+        return torch.diag(exact(dimensions.variance))
+    return torch.cov(exact(prior.sample(PRIOR_DRAWS)).T).reshape(prior.latent_dim, prior.latent_dim)
 
 
 def rate_by_dimension(codes: Codes, prior: Prior) -> Float64[Tensor, " d"] | None:
@@ -57,12 +58,12 @@ def rate_by_dimension(codes: Codes, prior: Prior) -> Float64[Tensor, " d"] | Non
     if dimensions is None or not gaussian or not (codes.variance > 0).all():
         return None
     posterior = Normal(codes.mean, codes.variance.sqrt(), validate_args=False)
-    rates: Tensor = kl_divergence(posterior, dimensions).double().mean(dim=0)
+    rates: Tensor = exact(kl_divergence(posterior, dimensions)).mean(dim=0)
     return rates if rates.isfinite().all() else None
 
 
 def by_use(codes: Codes, prior: Prior) -> Int64[Tensor, " d"]:
     """Return the dimensions in descending order of their rate, or of Var_x[E z_k] where rates aren't finite."""
     rates = rate_by_dimension(codes, prior)
-    use = codes.mean.double().var(dim=0, correction=0) if rates is None else rates
+    use = exact(codes.mean).var(dim=0, correction=0) if rates is None else rates
     return use.argsort(descending=True, stable=True)

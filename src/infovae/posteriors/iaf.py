@@ -15,6 +15,7 @@ from zuko.transforms import ComposedTransform
 
 from infovae.codes import PairDensity
 from infovae.errors import require_at_least
+from infovae.exact import exact
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian, Scale
 from infovae.posteriors.posterior import Posterior
 from infovae.posteriors.whitening import whitening
@@ -176,13 +177,13 @@ class FlowConditional(NamedTuple):
         return FlowConditional(change(self.parameters), self.family)
 
     def covariance(self) -> Float64[Tensor, "d d"]:
-        draws = self.posterior().draws.double()
+        draws = exact(self.posterior().draws)
         deviations = (draws - draws.mean(dim=0)).flatten(0, 1)
         return deviations.T @ deviations / len(deviations)
 
     def density(self, mean: Float[Tensor, "n d"]) -> PairDensity:
         posterior = self.posterior()
-        return lambda z: posterior.log_prob(z[:, None].to(posterior.location)).to(z.dtype)
+        return lambda z: posterior.log_prob(z[:, None].to(posterior.location)).to(z)
 
     def posterior(self) -> Flow:
         """Return q(z|x), in the precision of the networks."""

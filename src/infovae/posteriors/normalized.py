@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from infovae.errors import ArgumentError
+from infovae.exact import exact, rounded
 from infovae.parallel import sum_over_processes
 from infovae.posteriors.linear_gaussian import LinearGaussian
 from infovae.posteriors.point_mass import PointMass
@@ -68,20 +69,20 @@ class Normalized(Posterior):
             raw = self.base(parameters)
             centre = sum_over_processes(raw.mean.sum(dim=0)) / global_size
             deviation = raw.mean - centre
-            scatter = deviation.T @ deviation + _within(raw, centre.dtype)
+            scatter = deviation.T @ deviation + _within(raw, centre)
             covariance = sum_over_processes(scatter) / global_size
             return normalized(raw, whitening(centre, covariance, self.normalization))
 
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Float[Tensor, "_ k"]]) -> None:
         count = 0
-        mean, scatter = self.centre.new_zeros(()).double(), self.matrix.new_zeros(()).double()
+        mean, scatter = exact(self.centre.new_zeros(())), exact(self.matrix.new_zeros(()))
         for parameters in batches:
             raw = self.base(parameters)
-            means, n = raw.mean.double(), len(parameters)
+            means, n = exact(raw.mean), len(parameters)
             own = means.mean(dim=0)
             shift = own - mean
-            scatter = scatter + (means - own).T @ (means - own) + _within(raw, torch.float64)
+            scatter = scatter + (means - own).T @ (means - own) + _within(raw, means)
             scatter = scatter + torch.outer(shift, shift) * (count * n / (count + n))
             mean, count = mean + shift * (n / (count + n)), count + n
         if not count:
@@ -97,11 +98,11 @@ def _is_known(raw: Distribution) -> bool:
     return diagonal or isinstance(raw, LinearGaussian | PointMass)
 
 
-def _within(raw: Distribution, dtype: torch.dtype) -> Float[Tensor, "d d"]:
-    """Return the sum of the covariances of q(u|x) over the batch."""
+def _within(raw: Distribution, like: Tensor) -> Float[Tensor, "d d"]:
+    """Return the sum of the covariances of q(u|x) over the batch, on the device and in the precision of ``like``."""
     if isinstance(raw, LinearGaussian):
-        return len(raw.mean) * raw.conditional.covariance().to(dtype)
-    return torch.diag(raw.variance.to(dtype).sum(dim=0))
+        return len(raw.mean) * rounded(raw.conditional.covariance(), like)
+    return torch.diag(raw.variance.to(like.device).to(like.dtype).sum(dim=0))
 
 
 def normalized(raw: Distribution, map_: Whitening) -> Distribution:

@@ -9,8 +9,10 @@ from infovae.reproduction.scripts import run_script
 
 
 def evaluations(cell: Cell) -> dict[str, float]:
-    """Return the numbers of a cell by ``split/name``."""
-    return {name: float(value) for name, value in _record(cell)["metrics"].items() if not isinstance(value, list)}
+    """Return the numbers of a cell by ``split/name``; none if it has not been evaluated."""
+    return {
+        name: float(value) for name, value in _record(cell).get("metrics", {}).items() if not isinstance(value, list)
+    }
 
 
 def evaluated(cells: Iterable[Cell], overrides: Sequence[str]) -> list[Cell]:

@@ -89,7 +89,9 @@ def _values(cells: Sequence[Cell], key: str) -> list[float]:
 
 
 def _shown(value: Estimate) -> str:
-    return "–" if math.isnan(value.mean) else str(value)
+    if math.isnan(value.mean):
+        return "–"
+    return str(value) if value.standard_error >= 0 else f"{value.mean:.4g}".replace("-", "−")  # a single seed: nan
 
 
 def _note(cells: Sequence[Cell]) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from torch import Tensor
 from torch.distributions import Normal
 
+from infovae.exact import exact
 from infovae.model import Model
 from infovae.pictures.canvas import CLASS_COLOURS, PRIOR_COLOUR, rendered, style
 from infovae.pictures.picture import Pixels
@@ -74,18 +75,18 @@ def densities_of(model: Model) -> Densities:
     quantiles = Normal(0.0, 1.0).icdf(levels)
     pixels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
     posterior = model.encode(pixels)
-    mean, scale = posterior.mean.double().squeeze(1), posterior.variance.double().sqrt().squeeze(1)
+    mean, scale = exact(posterior.mean).squeeze(1), exact(posterior.variance).sqrt().squeeze(1)
     reach = max(4.0, *(mean.abs() + 4 * scale).tolist())
     around = [mean[point] + scale[point] * torch.linspace(-6, 6, 121, dtype=torch.float64) for point in POINTS]
     z = torch.cat([torch.linspace(-reach, reach, 201, dtype=torch.float64), *around]).sort().values
     # Spikes at the two points are far narrower than what a figure resolves: nodes gather towards them.
     near = torch.logspace(-7, 0, 60, dtype=torch.float64)
     x = torch.cat([torch.linspace(-2, 2, 201), *(centre + sign * near for centre in (-1, 1) for sign in (-1, 1))])
-    x = x[x.abs() <= 2].double().sort().values
+    x = exact(x[x.abs() <= 2]).sort().values
 
     def induced(codes: Float64[Tensor, " n"]) -> Float64[Tensor, " k"]:
         decoded = model.decode(codes[:, None].float())
-        centre, width = (2 * moment.double().flatten() for moment in (decoded.mean, decoded.variance.sqrt()))
+        centre, width = (2 * exact(moment).flatten() for moment in (decoded.mean, decoded.variance.sqrt()))
         return Normal(centre - 1, width).log_prob(x[:, None]).exp().mean(dim=1)
 
     return Densities(

@@ -49,7 +49,8 @@ def claimed(folder: Path, key: str) -> Iterator[None]:
         yield
     finally:
         if [path.name for path in folder.iterdir()] == [LOCK]:  # the run was refused
-            (folder / LOCK).unlink()
+            with suppress(PermissionError):  # Windows removes no open file; filelock does so when it releases it
+                (folder / LOCK).unlink()
             os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))  # by which leave_no_trace knows whose it is
         lock.release()
 

@@ -1,12 +1,16 @@
-"""The command that installs an extra."""
+"""What an extra of this package needs, and the command that installs it."""
 
 import re
 import shlex
 from importlib.metadata import requires
 
 
+def needed(extra: str) -> list[str]:
+    """Return the requirements of an extra, such as ``onnx>=1.17``."""
+    needs = (need.partition(";") for need in requires("infovae") or [])
+    return [name.strip() for name, _, marker in needs if re.search(rf"extra == .{extra}.$", marker.strip())]
+
+
 def install(extra: str) -> str:
     """Return the command that installs what an extra of this package needs, in a clone or elsewhere."""
-    needed = (need.partition(";") for need in requires("infovae") or [])
-    names = [name.strip() for name, _, marker in needed if re.search(rf"extra == .{extra}.$", marker.strip())]
-    return f"pip install {shlex.join(names)}"
+    return f"pip install {shlex.join(needed(extra))}"

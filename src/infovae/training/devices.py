@@ -18,11 +18,12 @@ def chosen_device(name: str) -> torch.device:
         UserError: there is no such device.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        gpus = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        return torch.device(next((gpu for gpu, there in gpus.items() if there), "cpu"))
     try:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        accepted = "auto, cpu, and cuda where there is a GPU"
+        accepted = "auto, cpu, and cuda or mps where there is a GPU"
         raise UserError("not there", key="device", value=name, accepted=accepted) from error
 
 

@@ -104,10 +104,8 @@ class ExploreHandler(LocalHandler):
             self._close(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
             content = self.rfile.read(int(length))
-            if asked[2] == "look":
-                self._look(model, content)
-            else:
-                self._decode(model, content, int(label[1]) if label else None)
+            answer = self._decode if asked[2] == "decode" else self._look
+            answer(model, content, int(label[1]) if label else None)
 
     def _decode(self, model: Explored, content: bytes, label: int | None) -> None:
         """Answer the entries of a code, each of 4 bytes, with its image."""
@@ -124,9 +122,9 @@ class ExploreHandler(LocalHandler):
         except ArgumentError:
             self.refuse(HTTPStatus.BAD_REQUEST)
 
-    def _look(self, model: Explored, content: bytes) -> None:
+    def _look(self, model: Explored, content: bytes, label: int | None) -> None:
         try:
-            self._json(model.look(content))
+            self._json(model.look(content, label))
         except ArgumentError as error:
             self._json({"error": error.why})
 

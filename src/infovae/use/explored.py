@@ -14,12 +14,12 @@ from infovae.conditions.labels import Labels
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
-from infovae.model import given
+from infovae.exact import exact
+from infovae.model import Model, given
 from infovae.pictures.canvas import CLASS_COLOURS
 from infovae.streams import isolated_stream
 from infovae.use.encode import Encoded, encoded
 from infovae.use.found import Found, lowest
-from infovae.use.generate import chosen_conditions
 from infovae.use.own_images import prepared
 from infovae.use.pixels import png
 
@@ -52,7 +52,7 @@ class Explored:
         """Return what the page shows of the model, as JSON can hold it."""
         labels = [label for batch in self.batches for label in batch.labels.tolist()]
         classes = list(self.data.class_names) if self.data else []
-        codes = self.codes.double().cpu()
+        codes = exact(self.codes).cpu()
         centre = codes.mean(dim=0)
         # The rows of Vh are the directions in which the codes vary, the widest first.
         axes = torch.linalg.svd(codes - centre, full_matrices=False).Vh[: 2 if self.batches else 0]
@@ -61,6 +61,7 @@ class Explored:
             "name": str(self.saved.cfg.get("name") or self.saved.folder.name),
             "folder": str(self.saved.folder),
             "conditioned": isinstance(self.saved.module.condition, Labels),
+            "needs_class": getattr(self.saved.module.condition, "dropout", 1.0) == 0,
             "codes": _rounded(codes),
             "labels": labels,
             "classes": classes,
@@ -78,7 +79,7 @@ class Explored:
         Raises:
             ArgumentError: the model has no such class.
         """
-        model = given(self.saved.module, chosen_conditions(self.saved, 1, label, in_turn=False))
+        model = self._given(label)
         with self._lock, torch.no_grad(), isolated_stream(self.saved.module.device, self.seed):
             return png(model.decode(z.to(self.saved.module.device)).mean[0])
 
@@ -96,11 +97,20 @@ class Explored:
             position -= len(batch.x)
         return None
 
-    def look(self, file: bytes) -> dict[str, Any]:
+    def _given(self, label: int | None) -> Model:
+        """Return the model under a class; under the null condition if there is none."""
+        module = self.saved.module
+        if label is None:
+            return module
+        if not isinstance(module.condition, Labels) or label >= module.condition.classes:
+            raise ArgumentError("label", label, "a class of a model with condition=labels")
+        return given(module, torch.tensor([[float(label)]], device=module.device))
+
+    def look(self, file: bytes, label: int | None = None) -> dict[str, Any]:
         """Return what the model makes of an image file: its code, the reconstruction, and the nearest examples.
 
         Raises:
-            ArgumentError: the file can't be read as an image.
+            ArgumentError: the file can't be read as an image, or the model has no such class.
         """
         with tempfile.NamedTemporaryFile() as place:
             place.write(file)
@@ -110,7 +120,7 @@ class Explored:
             except ArgumentError as error:
                 raise ArgumentError("image", ..., error.accepted, "can't be read as an image") from error
         with self._lock, torch.no_grad():
-            posterior = self.saved.module.encode(x)
+            posterior = self._given(label).encode(x)
         found: list[Found] = []
         for batch in self.batches:
             distances = (batch.mean - posterior.mean).norm(dim=1)
@@ -120,7 +130,7 @@ class Explored:
             "mean": posterior.mean[0].tolist(),
             "deviation": posterior.variance[0].sqrt().tolist(),
             "prepared": _url(png(x[0])),
-            "reconstruction": _url(self.decode(posterior.mean)),
+            "reconstruction": _url(self.decode(posterior.mean, label)),
             "neighbours": [
                 {"image": _url(png(entry.x)), "title": f"{entry.name}, {classes[entry.label]}, {entry.score:.3g} away"}
                 for entry in found

@@ -52,5 +52,5 @@ def require_pictures(saved: SavedRun, key: str, accepted: str) -> None:
     """
     if not shows_pictures(saved):
         shape = "x".join(map(str, saved.shape))
-        why = f"the model is of {saved.description.values.name}, {shape}, which are no images in grey or colour"
+        why = f"the model is of {saved.description.values.name}, of shape {shape}, not of images in grey or colour"
         raise ArgumentError(key, ..., accepted, why)

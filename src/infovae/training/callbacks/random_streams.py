@@ -33,6 +33,8 @@ class RandomStreams(pl.Callback):
             torch.set_rng_state(self._restored["cpu"])
             if pl_module.device.type == "cuda" and "cuda" in self._restored:
                 torch.cuda.set_rng_state(self._restored["cuda"], pl_module.device)
+            if pl_module.device.type == "mps" and "mps" in self._restored:
+                torch.mps.set_rng_state(self._restored["mps"])
             self._restored = None
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -60,6 +62,8 @@ class RandomStreams(pl.Callback):
         state = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             state["cuda"] = torch.cuda.get_rng_state()
+        if torch.backends.mps.is_available():
+            state["mps"] = torch.mps.get_rng_state()
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

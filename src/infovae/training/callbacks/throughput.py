@@ -26,8 +26,8 @@ class Throughput(pl.Callback):
     ) -> None:
         self._images += len(batch[0]) * trainer.world_size
         if trainer.is_last_batch:
-            if pl_module.device.type == "cuda":
-                torch.cuda.synchronize(pl_module.device)
+            if pl_module.device.type != "cpu":
+                torch.accelerator.synchronize(pl_module.device)
             self._seconds = perf_counter() - self._start
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -34,7 +34,7 @@ class TrainingTime(pl.Callback):
 
 
 def _now(device: torch.device) -> float:
-    if device.type != "cuda":
+    if device.type == "cpu":
         return process_time()
-    torch.cuda.synchronize(device)
+    torch.accelerator.synchronize(device)
     return perf_counter()

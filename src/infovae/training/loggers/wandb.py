@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -18,14 +18,12 @@ from pytorch_lightning.loggers import WandbLogger
 from infovae.errors import reason_of
 from infovae.runs.files import refuse_links
 from infovae.training.loggers.bounded import bounded
-from infovae.training.loggers.wandb_server import key_is_configured, trouble
+from infovae.training.loggers.wandb_server import Mode, choose_mode, trouble
 
 if TYPE_CHECKING:  # it may be absent
     import wandb
 
 log = logging.getLogger(__name__)
-
-Mode = Literal["auto", "online", "offline"]
 
 SECONDS_TO_START = 20.0
 SECONDS_TO_UPLOAD = 60.0
@@ -60,13 +58,6 @@ class PatientWandbLogger(WandbLogger):
                 log.warning(
                     "logger=wandb: some entries are missing (%s); the run folder has everything", reason_of(error)
                 )
-
-
-def choose_mode(mode: Mode) -> str:
-    """Return the configured mode. ``auto`` is WANDB_MODE if set, else online if a key is configured, else offline."""
-    if mode != "auto":
-        return mode
-    return os.environ.get("WANDB_MODE") or ("online" if key_is_configured() else "offline")
 
 
 def wandb_logger(

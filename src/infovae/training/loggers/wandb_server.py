@@ -1,15 +1,18 @@
-"""The W&B server that a run would be logged to, and whether it answers."""
+"""Whether a run would be logged to a W&B server, to which, and whether that answers."""
 
 import json
 import netrc
 import os
 import ssl
 from http.client import HTTPException
+from typing import Literal
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlparse
 from urllib.request import Request, getproxies, urlopen
 
 from infovae.training.loggers.bounded import bounded
+
+Mode = Literal["auto", "online", "offline"]
 
 SECONDS_TO_ANSWER = 5.0
 
@@ -33,6 +36,13 @@ def key_is_configured() -> bool:
         return entry is not None and bool(entry[2])
     except (OSError, netrc.NetrcParseError):
         return False
+
+
+def choose_mode(mode: Mode) -> str:
+    """Return the configured mode. ``auto`` is WANDB_MODE if set, else online if a key is configured, else offline."""
+    if mode != "auto":
+        return mode
+    return os.environ.get("WANDB_MODE") or ("online" if key_is_configured() else "offline")
 
 
 def trouble() -> str | None:

@@ -93,10 +93,11 @@ class Panel {
     if (this.pixels) this.draw();
   }
 
-  // Of a model that is conditioned on the class. An image of one's own has none.
+  // Of a model that is conditioned on the class. One that always was given a class can't do without.
   makeConditions() {
     if (!this.model.conditioned) return;
     const select = this.find(".condition select");
+    if (this.model.needs_class) select.remove(0);
     this.model.classes.forEach((name, label) => select.add(new Option(name, label)));
     select.addEventListener("change", () => this.moved());
     this.find(".condition").hidden = false;
@@ -192,8 +193,7 @@ class Panel {
     while (this.wanted) {
       this.wanted = false;
       try {
-        const label = this.find(".condition select").value;
-        const answer = await fetch(`/${this.number}/decode${label && `?label=${label}`}`, { method: "POST", body: new Float32Array(this.z) });
+        const answer = await fetch(this.address("decode"), { method: "POST", body: new Float32Array(this.z) });
         this.say(answer.ok ? "" : `the server answered ${answer.status}`);
         if (answer.ok) this.show(this.find(".decoded"), await answer.blob());
       } catch {
@@ -202,6 +202,11 @@ class Panel {
     }
     this.asking = false;
     this.root.dataset.ready = "true";
+  }
+
+  address(question) {
+    const label = this.find(".condition select").value;
+    return `/${this.number}/${question}${label && `?label=${label}`}`;
   }
 
   show(image, blob) {
@@ -297,7 +302,7 @@ class Panel {
 
   async look(file) {
     try {
-      const answer = await fetch(`/${this.number}/look`, { method: "POST", body: file });
+      const answer = await fetch(this.address("look"), { method: "POST", body: file });
       const seen = answer.ok ? await answer.json() : { error: `the server answered ${answer.status}` };
       this.say(seen.error ? `${file.name}: ${seen.error}` : "");
       if (seen.error) return;
@@ -308,7 +313,6 @@ class Panel {
       );
       this.find(".nearest").hidden = !seen.neighbours.length;
       this.find(".own").hidden = false;
-      this.find(".condition select").value = "";
       this.goTo(seen.mean);
     } catch {
       this.say("the server doesn't answer; is infovae explore still running?");
