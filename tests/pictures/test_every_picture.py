@@ -85,7 +85,9 @@ CASES = {
     "many classes": Case(StandardNormal(2), *gaussian(60, 2), classes=47),
     "one class": Case(StandardNormal(2), *gaussian(60, 2), classes=1),
     "two examples": Case(StandardNormal(2), *gaussian(2, 2)),
-    "one example": Case(StandardNormal(2), *gaussian(1, 2), absent={"interpolations", "covariance_spectrum", "column_moments"}),
+    "one example": Case(
+        StandardNormal(2), *gaussian(1, 2), absent={"interpolations", "covariance_spectrum", "column_moments"}
+    ),
     "no example": Case(StandardNormal(2), *gaussian(0, 2), absent={*OF_CODES, "reconstructions", *OF_COLUMNS}),
     "deterministic": Case(StandardNormal(2), gaussian(60, 2)[0], 0 * ONE, absent=OF_POSTERIOR_DENSITY),
     "deterministic, of one dimension": Case(

@@ -18,8 +18,7 @@ from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
 from infovae.use.encode import EXAMPLES, examples
 from infovae.use.explored import Explored
-from infovae.use.opened import opened_runs, user_error
-from infovae.use.pixels import require_pictures
+from infovae.use.opened import opened_runs
 
 LARGEST_FILE = 64 * 2**20
 """Bytes of an image that a browser may send."""
@@ -141,8 +140,6 @@ class ExploreHandler(LocalHandler):
 
 
 def _explored(saved: SavedRun, cfg: DictConfig) -> Explored:
-    with user_error("run", saved.folder):
-        require_pictures(saved, "run", "a run of images")
     if cfg.images is None and "source" not in cfg.data:
         try:
             _ = saved.data

@@ -17,6 +17,7 @@ from infovae.evaluation.load import SavedRun
 from infovae.exact import exact
 from infovae.model import Model, given
 from infovae.pictures.canvas import CLASS_COLOURS
+from infovae.pictures.tiles import as_images, limits_of
 from infovae.streams import isolated_stream
 from infovae.use.encode import Encoded, encoded
 from infovae.use.found import Found, lowest
@@ -33,7 +34,7 @@ class Explored:
     """A model and the examples that its map shows. One request at a time uses the model.
 
     Args:
-        saved: the run, of images.
+        saved: the run.
         data: gives the examples; None: the map shows draws of the prior.
         splits: the splits to show.
         points: the most examples to show of each split, chosen at random.
@@ -47,6 +48,9 @@ class Explored:
         with isolated_stream(saved.module.device, seed):
             draws = saved.module.prior.sample(PRIOR_DRAWS)
         self.codes = torch.cat([batch.mean for batch in self.batches]) if self.batches else draws
+        with torch.no_grad():
+            seen = [batch.x for batch in self.batches] or [saved.module.decode(draws).mean]
+        self.limits = limits_of(torch.cat(seen))
 
     def described(self) -> dict[str, Any]:
         """Return what the page shows of the model, as JSON can hold it."""
@@ -81,7 +85,7 @@ class Explored:
         """
         model = self._given(label)
         with self._lock, torch.no_grad(), isolated_stream(self.saved.module.device, self.seed):
-            return png(model.decode(z.to(self.saved.module.device)).mean[0])
+            return self._png(model.decode(z.to(self.saved.module.device)).mean[0])
 
     def draw(self) -> list[float]:
         """Return a code of the prior."""
@@ -93,9 +97,12 @@ class Explored:
         """Return an example of the map as a PNG file; None if there is none at this position."""
         for batch in self.batches:
             if 0 <= position < len(batch.x):
-                return png(batch.x[position])
+                return self._png(batch.x[position])
             position -= len(batch.x)
         return None
+
+    def _png(self, x: Float[Tensor, "c *s"]) -> bytes:
+        return png(as_images(x[None], self.limits)[0])
 
     def _given(self, label: int | None) -> Model:
         """Return the model under a class; under the null condition if there is none."""
@@ -118,7 +125,8 @@ class Explored:
             try:
                 x = prepared(self.saved, [place.name])
             except ArgumentError as error:
-                raise ArgumentError("image", ..., error.accepted, "can't be read as an image") from error
+                why = error.why if "the model is of" in error.why else "can't be read as an image"
+                raise ArgumentError("image", ..., error.accepted, why) from error
         with self._lock, torch.no_grad():
             posterior = self._given(label).encode(x)
         found: list[Found] = []
@@ -129,10 +137,13 @@ class Explored:
         return {
             "mean": posterior.mean[0].tolist(),
             "deviation": posterior.variance[0].sqrt().tolist(),
-            "prepared": _url(png(x[0])),
+            "prepared": _url(self._png(x[0])),
             "reconstruction": _url(self.decode(posterior.mean, label)),
             "neighbours": [
-                {"image": _url(png(entry.x)), "title": f"{entry.name}, {classes[entry.label]}, {entry.score:.3g} away"}
+                {
+                    "image": _url(self._png(entry.x)),
+                    "title": f"{entry.name}, {classes[entry.label]}, {entry.score:.3g} away",
+                }
                 for entry in found
             ],
         }

@@ -1,4 +1,4 @@
-"""The `interpolate` command: the decoded path from one image to another, as a picture and as films."""
+"""The `interpolate` command: the decoded path from one example to another, as a picture and as films."""
 
 from typing import Annotated
 
@@ -10,10 +10,11 @@ from infovae.model import Observed, sample_codes
 from infovae.pictures.canvas import THUMBNAIL
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.interpolations import Interpolations, linear, spherical
+from infovae.pictures.tiles import as_images
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole
 from infovae.use.opened import check_new_folder, opened, user_error
-from infovae.use.own_images import prepared
+from infovae.use.own_images import given_example
 from infovae.use.pixels import gif
 
 FRAMES, SECONDS = 60, 2.0
@@ -32,17 +33,17 @@ def interpolate(cfg: DictConfig) -> None:
     ends = []
     for key in ("from", "to"):
         with user_error(key, cfg[key]):
-            ends.append(prepared(saved, [cfg[key]]))
-    images = torch.cat(ends)
+            ends.append(given_example(saved, cfg[key]))
+    x = torch.cat(ends)
     noise = torch.zeros(2, module.prior.latent_dim, device=module.device)
-    observed = Observed(images, torch.zeros(2, dtype=torch.int64), sample_codes(module, images, noise, 2))
+    observed = Observed(x, torch.zeros(2, dtype=torch.int64), sample_codes(module, x, noise, 2))
     strip = Interpolations(pairs=1, steps=cfg.steps).draw(module, observed)
     start, end = observed.codes.mean
     time = torch.linspace(0, 1, FRAMES).to(start)
-    enlarged = max(1, 4 * THUMBNAIL // max(images.shape[2:]))
     with disk_errors(f"output={folder}"):
         for way in (linear, spherical):
-            film = gif(module.decode(way(start, end, time)).mean, enlarged, SECONDS)
+            frames = as_images(module.decode(way(start, end, time)).mean)
+            film = gif(frames, max(1, 4 * THUMBNAIL // max(frames.shape[2:])), SECONDS)
             write_whole(folder / f"{way.__name__}.gif", film)
         assert strip is not None
         save_picture(strip, folder / "interpolation.png")

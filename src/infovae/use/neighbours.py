@@ -1,4 +1,4 @@
-"""The `neighbours` command: the examples whose codes are nearest to that of an image."""
+"""The `neighbours` command: the examples whose codes are nearest to that of another."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -17,11 +17,11 @@ from infovae.runs.disk import disk_errors
 from infovae.use.encode import EXAMPLES, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_file, opened, user_error
-from infovae.use.own_images import prepared
+from infovae.use.own_images import given_example
 
 
 def neighbours(cfg: DictConfig) -> None:
-    """Print the nearest examples of an image, and draw them.
+    """Print the nearest examples of an image or another example, and draw them.
 
     Raises:
         UserError: the config, the run, the image or the data are refused, or the disk is full.
@@ -29,7 +29,7 @@ def neighbours(cfg: DictConfig) -> None:
     saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str})
     path = check_file("output", cfg.output, (".png",))
     with user_error("image", cfg.image):
-        image = prepared(saved, [cfg.image])
+        image = given_example(saved, cfg.image)
     data, splits = examples(saved, cfg)
     with torch.no_grad():
         mean = saved.module.encode(image).mean

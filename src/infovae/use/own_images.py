@@ -1,10 +1,12 @@
 """A user's own images, prepared as the model saw its training images."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -38,6 +40,29 @@ def prepared(saved: SavedRun, paths: Sequence[str | Path]) -> Float[Tensor, "n c
     except OSError as error:
         raise ArgumentError("image", ..., "image files that can be read", str(error)) from error
     return binarize(pixels, _binarization(saved), torch.Generator(pixels.device).manual_seed(0))
+
+
+def given_example(saved: SavedRun, text: str) -> Float[Tensor, "1 c *s"]:
+    """Return an example as the model sees it: an image file's, or, as ``test:NAME``, one of the run's own data.
+
+    Args:
+        saved: the run, of examples of any kind.
+        text: a path, or a split and the example's name there: the path of its file, or its index, as ``encode`` lists.
+
+    Raises:
+        ArgumentError: there is no such example or image.
+    """
+    named = re.fullmatch(r"(train|validation|test):(.+)", text)
+    if named is None or Path(text).exists():
+        return prepared(saved, [text])
+    split = saved.data.splits[named[1]]
+    names = np.arange(len(split.x)) if split.names is None else split.names
+    (found,) = np.nonzero(names.astype(str) == named[2])
+    if not len(found):
+        accepted = f"{named[1]}:NAME with one of its {len(names)} examples, such as {named[1]}:{names[0]}"
+        raise ArgumentError("image", ..., accepted, "no such example")
+    x = saved.data.values.to_model(split.x[torch.from_numpy(found[:1])]).to(saved.module.device)
+    return binarize(x, _binarization(saved), torch.Generator(x.device).manual_seed(0))
 
 
 def own_data(saved: SavedRun, path: str | Path) -> DataModule:
@@ -96,7 +121,7 @@ def _files(saved: SavedRun, paths: Sequence[Path]) -> ImageFiles:
 
 
 def _image_shape(saved: SavedRun) -> tuple[Any, int, int]:
-    require_pictures(saved, "image", "data=NAME, data of the kind that the model was trained on")
+    require_pictures(saved, "image", "test:NAME, an example of the run's own data, or data=NAME, data of its kind")
     channels, height, width = saved.shape
     return channels, height, width
 

@@ -11,7 +11,7 @@ from infovae.evaluation.load import SavedRun
 
 
 def as_image(example: Float[Tensor, "c h w"], enlarged: int = 1) -> Image.Image:
-    """Return an example with pixels in [0, 1] as an image, grey or in colour; nan is black.
+    """Return pixels in [0, 1] as an image, grey or in colour; nan is black.
 
     Args:
         example: of 1 or 3 channels.
