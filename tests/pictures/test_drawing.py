@@ -23,6 +23,7 @@ NAMES = sorted(path.stem for path in (CONF / "pictures").glob("*.yaml"))
 EVERY_PICTURE = f"pictures=[{','.join(NAMES)}]"
 CPU = torch.device("cpu")
 QUICK = ["pictures.aggregate_posterior_contours.rows=20", "pictures.latent_manifold.rows=4"]
+OF_COLUMNS = {"marginals", "pairs", "column_moments"}  # of tables and counts
 
 
 def test_pictures_move_neither_each_other_nor_the_stream(composed: Compose) -> None:
@@ -56,7 +57,7 @@ def test_a_set_smaller_than_wanted_is_drawn_whole(composed: Compose) -> None:
     cfg = composed("data=two_points", "data.validation_size=2", "data.source.size=6", "latent_dim=1", EVERY_PICTURE)
     data, pictures = build_data(cfg), build_chosen(cfg, "pictures")
     drawn = draw_evaluated(build_module(cfg, data).eval(), data, pictures)
-    assert drawn.keys() == pictures.keys() - {"latent_scatter", "latent_manifold"}
+    assert drawn.keys() == pictures.keys() - {"latent_scatter", "latent_manifold", "pairs"}  # of one pixel
 
 
 def test_the_test_split_is_read_once_and_drawn_alike_while_the_model_stays(
@@ -98,11 +99,11 @@ def test_evaluation_draws_beside_training_and_tells_both_trackers(
 
     answer = command("evaluate", f"run={run}", "wandb=true", "metrics=[log_det_covariance]", *QUICK)
     assert answer.returncode == 0, answer.stderr
-    assert {path.stem for path in (run / "evaluation").iterdir()} == set(NAMES) - {"marginals"}  # of tables
+    assert {path.stem for path in (run / "evaluation").iterdir()} == set(NAMES) - OF_COLUMNS
     assert {path.name: path.read_bytes() for path in (run / "figures").iterdir()} == trained
     media = {
         path.name.partition("_summary_")[0]: path for path in (run / "wandb").glob("*/files/media/images/evaluation/*")
     }
-    assert media.keys() == set(NAMES) - {"marginals"}
+    assert media.keys() == set(NAMES) - OF_COLUMNS
     for name, path in media.items():
         np.testing.assert_array_equal(Image.open(path), Image.open(run / "evaluation" / f"{name}.png"))
