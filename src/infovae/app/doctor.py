@@ -20,6 +20,7 @@ FEATURES = {
     "heic": "HEIC pictures of phones",
     "hdf5": "data in HDF5 files",
     "anndata": "data in AnnData files",
+    "datasets": "data of the Hugging Face datasets library",
     "lion": "optimizer=lion",
     "joblib": "hydra/launcher=joblib",
     "slurm": "hydra/launcher=submitit_slurm",

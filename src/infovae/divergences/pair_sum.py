@@ -142,7 +142,7 @@ def pair_sums(
         if rows == columns:
             scaled.fill_diagonal_(0)
         value, slope, factor = kernel.on_scaled(scaled, squared_bandwidth, wants_slope)
-        total.add_(exact(value.sum()), alpha=weight)
+        total.add_(value.sum().to(total.device), alpha=weight)  # a sum in float32 needs no conversion of its own
         return slope, -2 * weight * factor
 
     for rows, columns in triangle(tiles(0, n)):
