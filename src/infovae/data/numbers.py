@@ -191,10 +191,14 @@ def _shaped(array: Tensor, dimensions: int, what: str) -> Tensor:
         raise ArgumentError("x", ..., f"numbers of shape {what}", f"type {array.dtype} and shape {tuple(array.shape)}")
     if any(bool(part.isinf().any()) for part in array.split(1000)):
         raise ArgumentError("x", ..., "finite numbers, and NaN where one is missing", "infinite numbers")
+    if array.is_floating_point() and all(bool(part.isnan().all()) for part in array.split(1000)):
+        raise ArgumentError("x", ..., "numbers, and NaN where one is missing", "no value")
     return array.unsqueeze(1) if array.ndim == dimensions + 1 else array
 
 
 def _tokens(array: Tensor) -> Tensor:
+    if array.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has next to nothing for these
+        array = array.to(torch.int64)
     if array.ndim != 2 or 0 in array.shape or array.is_floating_point() or array.is_complex() or _smallest(array) < 0:
         why = f"type {array.dtype}, shape {tuple(array.shape)}"
         raise ArgumentError("x", ..., "whole numbers from 0, of shape (n, length)", why)
@@ -218,6 +222,8 @@ def _conditions(array: Tensor, n: int) -> Tensor:
     columns = array.unsqueeze(1) if array.ndim == 1 else array
     if columns.ndim != 2 or len(columns) != n or columns.is_complex():
         raise ArgumentError("conditions", ..., f"numbers of shape ({n},) or ({n}, k)", f"shape {tuple(array.shape)}")
+    if bool(columns.isinf().any()):
+        raise ArgumentError("conditions", ..., "finite numbers, and NaN where one is missing", "infinite numbers")
     return columns.float()
 
 

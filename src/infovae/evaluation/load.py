@@ -56,12 +56,20 @@ class SavedRun:
 
     @cached_property
     def data(self) -> DataModule:
-        """The run's images, split as they were in training; read at first use.
+        """The run's data, split as they were in training; read at first use.
 
         Raises:
-            UserError: they can't be read.
+            UserError: they can't be read, or their columns or classes are others than in training.
         """
-        return _read_data(self.cfg)
+        data = _read_data(self.cfg)
+        for what, now, then in (
+            ("examples of shape", data.shape, self.shape),
+            ("columns", getattr(data.values, "names", None), getattr(self.description.values, "names", None)),
+        ):
+            if now != then:
+                why = f"the run's data have changed since: their {what} are {now}, and were {then} in training"
+                raise UserError(why, key="data", accepted="the data as they were, or data=NAME of that kind")
+        return data
 
 
 def load(

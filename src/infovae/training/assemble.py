@@ -57,7 +57,10 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
             ``parameter_groups``.
     """
     module = build_bare_module(cfg, data.description)
-    module.attach_prior(data.inputs("train"))
+    try:
+        module.attach_prior(data.inputs("train"))
+    except ArgumentError as error:
+        raise UserError(error.why, key=error.argument, value=error.value, accepted=error.accepted) from error
     if module.decoder.starts_at_mean:
         try:
             module.decoder.start_at(module.likelihood.parameters_of(data.inputs("train").mean()))

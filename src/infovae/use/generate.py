@@ -19,7 +19,7 @@ from infovae.streams import isolated_stream
 from infovae.terminal.progress import progress
 from infovae.use.conditioned import Typed, typed_condition
 from infovae.use.opened import check_file, check_new_folder, opened, user_error
-from infovae.use.own_images import prepared
+from infovae.use.own_images import given_example
 from infovae.use.pixels import png, require_pictures
 
 AT_ONCE = 100
@@ -48,7 +48,7 @@ def generate(cfg: DictConfig) -> None:
     with user_error("output" if cfg.given is None else "given", cfg.output if cfg.given is None else cfg.given):
         if not as_array:
             require_pictures(saved, "output", "output=FILE.npy")
-        image = None if cfg.given is None else prepared(saved, [cfg.given])
+        image = None if cfg.given is None else given_example(saved, cfg.given)
     typed: Any = OmegaConf.to_container(cfg)["y"]  # type: ignore[call-overload, index]
     conditions = chosen_conditions(saved, cfg.n, typed, in_turn=image is None)
     with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
