@@ -126,7 +126,7 @@ def counts() -> Iterator[Row]:
 
 
 def tokens() -> Iterator[Row]:
-    """Yield log p(x) of sequences of 24 letters: one of 8 motifs, each letter of which is random in 1 of 5 places."""
+    """Yield log p(x) of sequences of 24 letters: one of 8 motifs, with one letter in five replaced at random."""
     generator = torch.Generator().manual_seed(1)
     motifs = torch.randint(6, (8, 24), generator=generator)
     chosen = motifs[torch.randint(8, (5000,), generator=generator)]

@@ -63,13 +63,18 @@ def page(about: Mapping[str, Any], changes: str, pictures: Mapping[int, Mapping[
     parts = {
         "policy": policy,
         "table_style": (PACKAGE / "vendor" / "tabulator" / "tabulator.min.css").read_text(encoding="utf-8"),
-        "style": (PACKAGE / "assets" / "style.css").read_text(encoding="utf-8"),
+        "style": in_our_colours((PACKAGE / "assets" / "style.css").read_text(encoding="utf-8")),
         "data": "\n".join(blocks),
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     template = (PACKAGE / "assets" / "page.html").read_text(encoding="utf-8")
     # In one pass: the parts may themselves contain braces.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template), policy
+
+
+def in_our_colours(style: str) -> str:
+    """Return the style of a page with the colours that all our pages share, light or dark as the system is."""
+    return (PACKAGE / "assets" / "colours.css").read_text(encoding="utf-8") + style
 
 
 def json_block(name: str, text: str) -> str:

@@ -10,6 +10,7 @@ import scipy.io
 import torch
 from torch import Tensor
 
+from infovae.data.memory import Streaming, check_fits, is_held
 from infovae.errors import ArgumentError, reason_of
 from infovae.terminal.install import install
 
@@ -43,6 +44,19 @@ def size_of(path: Path) -> int:
         except (BadZipFile, OSError):
             pass  # reading it will say what is wrong
     return path.stat().st_size
+
+
+def is_kept(path: str, streaming: Streaming) -> bool:
+    """Return whether to read a file into memory, rather than to leave its arrays there; see :func:`is_held`.
+
+    Raises:
+        ArgumentError: see :func:`size_of`; or the file must be read, and doesn't fit.
+    """
+    size = size_of(Path(path))
+    if Path(path).suffix in STREAMED:
+        return is_held("path", path, size, streaming)
+    check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
+    return True
 
 
 def read_arrays(path: Path, mapped: bool, key: str = "images") -> dict[str, Tensor]:

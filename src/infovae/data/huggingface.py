@@ -52,7 +52,7 @@ def huggingface(
         drop: see there.
         categorical: see there.
         label: the column of classes; None: the one called ``label``, if there is one.
-        conditions: columns that encoder and decoder are told, with ``condition=columns``.
+        conditions: columns to give to encoder and decoder, with ``condition=columns``.
         train: the name of the split to train on.
         test: that of the test split; if the set has none, it is held out of the other.
         test_fraction: the fraction to hold out then, at random.

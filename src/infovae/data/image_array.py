@@ -1,62 +1,33 @@
 """Images in an array that stays in its file until they are indexed."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from infovae.data.stored import StoredExamples
+from infovae.data.mapped_array import MappedArray
 from infovae.errors import ArgumentError
 
 IMAGES_AT_A_TIME = 1_000
 """How many images are checked at a time."""
 
 
-class ImageArray(StoredExamples):
-    """Some images of an array that is mapped into memory, so that the system loads only those that are indexed.
+class ImageArray(MappedArray):
+    """Some images of a mapped array, which become bytes when they are indexed.
 
     Args:
-        mapped: returns the array, (n, c, h, w), of values that :func:`to_bytes` accepts; picklable, because each
-            process maps the file itself.
-        positions: the positions of the images; None: all.
+        mapped: returns the array, (n, c, h, w), of values that :func:`to_bytes` accepts; see :class:`MappedArray`.
         white: see :func:`to_bytes`.
     """
 
-    def __init__(
-        self,
-        mapped: Callable[[], Tensor],
-        positions: Int64[Tensor, " m"] | None = None,
-        white: float | None = None,
-    ) -> None:
-        self.mapped = mapped
+    def __init__(self, mapped: Callable[[], Tensor], white: float | None = None) -> None:
+        super().__init__(mapped, torch.uint8)
         self.white = white
-        self._array: Tensor | None = None
-        n, channels, height, width = self.array.shape
-        super().__init__((channels, height, width))
-        self.positions = torch.arange(n) if positions is None else positions
-
-    @property
-    def array(self) -> Tensor:
-        """The whole array, in the file's own type."""
-        if self._array is None:
-            self._array = self.mapped()
-        return self._array
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The array itself would be copied into the other process.
-        return self.__dict__ | {"_array": None}
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def take(self, positions: Int64[Tensor, " m"]) -> "ImageArray":
-        return ImageArray(self.mapped, self.positions[positions.cpu()], self.white)
 
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
         try:
-            return to_bytes(self.array[self.positions[positions]], self.white)
+            return to_bytes(super().__getitem__(positions), self.white)
         except ArgumentError as error:
             raise OSError(str(error)) from error
 

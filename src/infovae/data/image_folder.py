@@ -71,7 +71,7 @@ def image_folder(
             ``always`` reads them each time; ``never`` holds them, and refuses if they don't fit.
         labels: a table whose first column holds paths below ``root``; it takes the place of the subfolders.
         label: its column of classes; None: the second, or, if there are condition columns, none.
-        conditions: its columns that encoder and decoder are told, with ``condition=columns``.
+        conditions: its columns to give to encoder and decoder, with ``condition=columns``.
 
     Raises:
         ArgumentError: the folder is missing or has no images, an image can't be read, the images don't fit in memory,

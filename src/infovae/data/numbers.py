@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-from infovae.data.array_file import STREAMED, read_arrays, size_of
+from infovae.data.array_file import is_kept, read_arrays
 from infovae.data.examples import DataSet, Examples
-from infovae.data.memory import Streaming, check_fits, is_held
+from infovae.data.mapped_array import MappedArray
+from infovae.data.memory import Streaming
 from infovae.data.splits import hold_out
 from infovae.data.stored import StoredExamples
 from infovae.data.tensor import to_labels
@@ -125,12 +125,7 @@ def counts(
 
 def _read(path: str, key: str, streaming: Streaming, shaping: Shaping) -> Examples:
     file = Path(path)
-    size = size_of(file)
-    if file.suffix in STREAMED:
-        held = is_held("path", path, size, streaming)
-    else:
-        check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
-        held = True
+    held = is_kept(path, streaming)
     arrays = read_arrays(file, mapped=not held, key=key)
     try:
         stored = shaping(arrays[key])
@@ -141,40 +136,6 @@ def _read(path: str, key: str, streaming: Streaming, shaping: Shaping) -> Exampl
         name = {"x": key}.get(error.argument, error.argument)
         raise ArgumentError("path", path, error.accepted, f"its {name} have {error.why}") from error
     return Examples(x, labels, conditions=told)
-
-
-class MappedArray(StoredExamples):
-    """Some examples of an array that is mapped into memory, so that the system loads only those that are indexed.
-
-    Args:
-        mapped: returns the array; picklable, because each process maps the file itself.
-        positions: of the examples; None: all.
-    """
-
-    def __init__(self, mapped: Callable[[], Tensor], positions: Int64[Tensor, " m"] | None = None) -> None:
-        self.mapped = mapped
-        self._array: Tensor | None = None
-        super().__init__(tuple(self.array.shape[1:]), self.array.dtype)
-        self.positions = torch.arange(len(self.array)) if positions is None else positions
-
-    @property
-    def array(self) -> Tensor:
-        """The whole array."""
-        if self._array is None:
-            self._array = self.mapped()
-        return self._array
-
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_array": None}  # the array itself would be copied into the other process
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def take(self, positions: Int64[Tensor, " m"]) -> "MappedArray":
-        return MappedArray(self.mapped, self.positions[positions.cpu()])
-
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
-        return self.array[self.positions[positions]]
 
 
 def _mapped(path: Path, key: str, shaping: Shaping) -> Tensor:

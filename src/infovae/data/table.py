@@ -48,7 +48,7 @@ def table(
         drop: columns to leave out.
         categorical: columns of whole numbers that are categories.
         label: the column of classes, which the model doesn't see; None: all rows are of one class.
-        conditions: columns that encoder and decoder are told, with ``condition=columns``.
+        conditions: columns to give to encoder and decoder, with ``condition=columns``.
         test_fraction: the fraction of rows to hold out for the test split, at random.
         test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same rows.
 

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infovae.data.array_file import STREAMED, read_arrays, size_of
+from infovae.data.array_file import is_kept, read_arrays
 from infovae.data.examples import DataSet, Examples
 from infovae.data.image_array import ImageArray, brightest, to_bytes
-from infovae.data.memory import Streaming, check_fits, is_held
+from infovae.data.memory import Streaming
 from infovae.data.splits import hold_out
 from infovae.errors import ArgumentError
 
@@ -60,12 +60,7 @@ def all_arrays(
     if white is not None and not 0 < white < float("inf"):
         raise ArgumentError("white", white, "numbers above 0")
     try:
-        size = size_of(Path(path))
-        if Path(path).suffix not in STREAMED:
-            check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
-            held = True
-        else:
-            held = is_held("path", path, size, streaming)
+        held = is_kept(path, streaming)
         arrays = read_arrays(Path(path), mapped=not held)
         stored = channels_first(arrays["images"], layout)
         images: Tensor | ImageArray

@@ -57,15 +57,13 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
             ``parameter_groups``.
     """
     module = build_bare_module(cfg, data.description)
+    inputs = data.inputs("train")
     try:
-        module.attach_prior(data.inputs("train"))
+        module.attach_prior(inputs)
+        if module.decoder.starts_at_mean:
+            module.decoder.start_at(module.likelihood.parameters_of(inputs.mean()))
     except ArgumentError as error:
-        raise UserError(error.why, key=error.argument, value=error.value, accepted=error.accepted) from error
-    if module.decoder.starts_at_mean:
-        try:
-            module.decoder.start_at(module.likelihood.parameters_of(data.inputs("train").mean()))
-        except ArgumentError as error:
-            raise error.below("") from error
+        raise error.below("") from error
     groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
     for name in [name for name, own in groups.items() if "params" in own]:
         why, accepted = "the parameters are those of the part", "a setting of the optimiser, such as lr"
@@ -161,7 +159,7 @@ def _vocabulary(node: DictConfig, values: Values) -> dict[str, int]:
 
 
 def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
-    """Return what encoder and decoder are told; None if nothing."""
+    """Return what encoder and decoder are given beside x and z; None if nothing."""
     if not cfg.get("condition"):
         return None
     named = _arguments_of(cfg.condition, "condition")

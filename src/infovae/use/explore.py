@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from infovae.dashboard.local_server import LocalHandler, LocalServer
-from infovae.dashboard.page import content_security_policy, json_block, safe_json
+from infovae.dashboard.page import content_security_policy, in_our_colours, json_block, safe_json
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
 from infovae.use.encode import EXAMPLES, examples
@@ -63,7 +63,7 @@ class ExploreServer(LocalServer):
         self.models = models
         script = (ASSETS / "explore.js").read_text(encoding="utf-8")
         parts = {
-            "style": (ASSETS / "explore.css").read_text(encoding="utf-8"),
+            "style": in_our_colours((ASSETS / "explore.css").read_text(encoding="utf-8")),
             "data": json_block("described", safe_json([model.described() for model in models])),
             "script": f"<script>{script}</script>",
         }
