@@ -60,6 +60,13 @@ SMALLER = {
         "metrics.importance_weighted.images=2",
         "metrics.importance_weighted.samples=2",
     ],
+    "strong_decoder": [
+        *DIGITS,
+        *NETWORK[1:],
+        "metrics.aggregate_information.queries=10",
+        "metrics.importance_weighted.images=2",
+        "metrics.importance_weighted.samples=2",
+    ],
     "comparison": [*NETWORK, *DIGITS, "data.train_size=1050", "data.steps_per_epoch=1"],
     "comparison_normalized": [*NETWORK, *DIGITS, "data.train_size=1050", "data.steps_per_epoch=1"],
     "beyond_the_authors": [*NETWORK, *DIGITS, "seed=1,2"],
@@ -70,6 +77,7 @@ ARMS = {
     "comparison": ["elbo", "beta_vae", "sinkhorn"],
     "comparison_normalized": ["none", "mmd_imq"],
     "likelihood": ["elbo", "iwae_5", "aae"],
+    "strong_decoder": ["alone", "elbo"],
 }
 """Where all would take too long."""
 EVALUATION = [
