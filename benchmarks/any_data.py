@@ -6,8 +6,8 @@
 Writes any_data.csv, a row for each number, and keeps the rows of parts that --only leaves out. Tables: log p(x) by
 importance sampling against the exact one of probabilistic PCA (Tipping, Bishop 1999) with as many dimensions. Sines
 and ellipsoids: factors in the codes against factors in principal components. Counts and tokens: log p(x) against the
-truth, which generated them, and against independent columns; for tokens, against bigrams too. MNIST: whether a code
-still knows the class that encoder and decoder are given.
+truth, which generated them, and against independent columns; for tokens, against bigrams too. Digits: whether a
+code still knows the class that encoder and decoder are given.
 """
 
 import argparse
@@ -155,17 +155,21 @@ def tokens() -> Iterator[Row]:
 def conditional() -> Iterator[Row]:
     """Yield how well a linear map of the code finds the class of a digit."""
     points = {
-        "unregularised": "model=infovae model.alpha=1 model.lambda_=0",
+        "autoencoder": "model=autoencoder",
         "vae": "model=vae",
-        "infovae, λ = 100": "model=infovae model.lambda_=100",
+        "infovae": "model=infovae model.lambda_=100",
+        "mmd_vae": "model=mmd_vae model.lambda_=100",
+        "mmd_vae, per class": "model=mmd_vae model.lambda_=100 condition.per_class=true",
     }
+    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50 trainer.max_epochs=30"
     for condition in ("none", "labels"):
         for number, (model, point) in enumerate(points.items()):
-            settings = f"data.train_size=5000 latent_dim=8 trainer.max_epochs=8 condition={condition} {point}"
-            saved = trained(f"mnist-{condition}-{number}", settings)
-            found = measure(saved.module, saved.data, {"probe": LinearProbe}).values
-            for name in ("linear_probe_error", "linear_probe_information"):
-                yield f"mnist, condition={condition}", model, name, found[f"test/{name}"], math.nan
+            if condition == "none" and "per_class" in point:
+                continue
+            saved = trained(f"digits-{condition}-{number}", f"{settings} condition={condition} {point}")
+            found = measure(saved.module, saved.data, {"probe": LinearProbe, "reconstruction": Reconstruction}).values
+            for name in ("linear_probe_error", "linear_probe_information", "squared_error_of_mean_code"):
+                yield f"digits, condition={condition}", model, name, found[f"test/{name}"], math.nan
 
 
 def likelihoods(name: str, settings: str) -> Iterator[Row]:
@@ -202,7 +206,7 @@ PARTS = {
     "tokens": tokens,
     "sines": partial(factors, "sines", 5, f"{LITTLE} data.steps_per_epoch=200 trainer.max_epochs=8"),
     "ellipsoids": partial(factors, "ellipsoids", 6, f"{LITTLE} data.steps_per_epoch=100 trainer.max_epochs=5"),
-    "mnist": conditional,
+    "digits": conditional,
 }
 
 
