@@ -158,10 +158,9 @@ def conditional() -> Iterator[Row]:
         "autoencoder": "model=autoencoder",
         "vae": "model=vae",
         "infovae": "model=infovae model.lambda_=100",
-        "mmd_vae": "model=mmd_vae model.lambda_=100",
-        "mmd_vae, per class": "model=mmd_vae model.lambda_=100 condition.per_class=true",
+        "infovae, per class": "model=infovae model.lambda_=100 condition.per_class=true",
     }
-    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50 trainer.max_epochs=30"
+    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50 trainer.max_epochs=20"
     for condition in ("none", "labels"):
         for number, (model, point) in enumerate(points.items()):
             if condition == "none" and "per_class" in point:
