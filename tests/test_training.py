@@ -31,7 +31,8 @@ from infovae.training.checks import tell_short_epochs
 from infovae.training.run import train
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
-OTHER_DATA = {"transformer", "mixed", "tokens", "poisson", "negative_binomial", "zero_inflated_negative_binomial"}
+COUNTS = {"poisson", "negative_binomial", "library_negative_binomial", "zero_inflated_negative_binomial"}
+OTHER_DATA = {"transformer", "mixed", "tokens", *COUNTS}
 """Parts that image sets refuse."""
 LIKELIHOODS = sorted({path.stem for path in (CONF / "likelihood").glob("*.yaml")} - OTHER_DATA)
 NETWORKS = sorted({path.stem for path in (CONF / "network").glob("*.yaml")} - OTHER_DATA)
