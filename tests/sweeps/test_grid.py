@@ -16,6 +16,7 @@ import pytest
 import torch
 from conftest import PROJECT, SMALL, Command, Compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
@@ -173,6 +174,14 @@ def test_combinations_are_those_of_hydra_s_own_sweeper() -> None:
     overrides = OverridesParser.create().parse_overrides(given)
     assert combinations(overrides) == BasicSweeper.split_arguments(overrides, None)[0]
     assert len(combinations(overrides)) == 2 * 3 * 2 * 2
+
+
+def test_flags_are_those_of_hydra_s_own_parser() -> None:
+    ours, theirs = (
+        {flag: action.nargs for action in parser._actions for flag in action.option_strings}
+        for parser in (flags_of_hydra(), get_args_parser())
+    )
+    assert ours == theirs
 
 
 def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_path: Path) -> None:

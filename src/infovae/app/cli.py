@@ -35,8 +35,9 @@ from infovae.terminal.printable import printable, without_controls
 # of a launcher import before they compose.
 warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
-# Hydra 1.3 asks for version_base, and 1.4, whose behaviour is that of "1.3" here, warns of it.
+# Hydra 1.4 warns of version_base, which 1.3 asks for, and of a list of allowed log handlers, which 1.3 doesn't take.
 warnings.filterwarnings("ignore", message="The version_base parameter is deprecated")
+warnings.filterwarnings("ignore", message="Hydra configured Python logging without an execution whitelist")
 
 # Some operations have no version for Apple's GPUs; torch reads this when it is imported, and runs those on the CPU.
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
