@@ -15,7 +15,7 @@ import csv
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -209,16 +209,20 @@ PARTS = {
 }
 
 
-def main(folder: Path, only: list[str]) -> None:
+def command_line(description: str, parts: dict[str, Callable[[], Iterator[Row]]]) -> None:
     """Measure, and write the rows after each part in the place of its earlier ones."""
-    path = folder / "any_data.csv"
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
+    arguments = parser.parse_args()
+    path = arguments.folder / "any_data.csv"
     header = ("data", "model", "number", "value", "standard_error")
     rows: list[tuple[object, ...]] = []
     if path.is_file():
         with path.open(newline="") as file:
             rows = [tuple(row) for row in csv.reader(file)][1:]
-    for name in only or PARTS:
-        found = [*PARTS[name]()]
+    for name in arguments.only:
+        found = [*parts[name]()]
         kinds = {row[0] for row in found}
         rows = [row for row in rows if row[0] not in kinds] + found
         with path.open("w", newline="") as file:
@@ -227,8 +231,4 @@ def main(folder: Path, only: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=[])
-    arguments = parser.parse_args()
-    main(arguments.folder, arguments.only)
+    command_line(__doc__, PARTS)
