@@ -105,6 +105,7 @@ def test_the_loss_falls_for_every_network_and_likelihood(composed: Compose, netw
     narrow = ["network.encoder.channels=[8,8]", "network.encoder.hidden=32"]
     sizes = {"mlp": [], "conv": narrow, "pixelcnn": [*narrow, "network.decoder.depth=2", "network.decoder.width=4"]}
     sizes["resnet"] = ["network.encoder.widths=[4]"]
+    sizes["made"] = ["network.encoder.hidden=[32]", "network.decoder.hidden=[32]"]
     small = [entry for entry in SMALL if not entry.startswith("network")]
     levels = {"categorical": ["likelihood.levels=8"]}.get(likelihood, [])
     cfg = composed(*small, f"network={network}", f"likelihood={likelihood}", *levels, *sizes[network])
