@@ -193,13 +193,15 @@ class InfoVAE(pl.LightningModule):
         posterior: Distribution = self.posterior(self._encoded(x, conditions))
         return posterior
 
-    def _encoded(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n p"]:
-        """Return the posterior's parameters."""
+    def _encoded(
+        self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None, network: nn.Module | None = None
+    ) -> Float[Tensor, "n p"]:
+        """Return the posterior's parameters, or the output of a network in the place of the encoder."""
         seen = self._inputs(x)
         seen = (seen if self.values is None else self.values.encoder_input(seen)).to(self.dtype)
         if self.condition is not None:
             seen = beside(seen, self.condition(conditions, len(x)), getattr(self.encoder, "flattens", False))
-        return _full_precision(self.encoder(seen))
+        return _full_precision((self.encoder if network is None else network)(seen))
 
     def _inputs(self, x: Tensor) -> Tensor:
         if self.likelihood.of not in ("numbers", "pixels") or x.is_floating_point() or x.dtype == torch.bool:
