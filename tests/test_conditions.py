@@ -195,7 +195,7 @@ def test_generate_is_told_a_class(trained: Path, tmp_path: Path) -> None:
     assert not torch.equal(averaged.vectors.weight, raw.vectors.weight)  # type: ignore[union-attr]
     drawn = {}
     for told in ("cats", "dogs"):
-        used("generate", trained, "n=5", f"y={told}", f"output={tmp_path / told}.npy")
+        used("generate", trained, "n=5", f"condition={told}", f"output={tmp_path / told}.npy")
         drawn[told] = np.load(tmp_path / f"{told}.npy")
     torch.manual_seed(0)
     z = saved.module.prior.sample(5)
@@ -216,8 +216,8 @@ def test_encode_gives_each_example_its_own_condition(trained: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "overrides", "told"),
     [
-        ("generate", ["y=birds"], "condition=birds: no such class; accepted: cats, dogs"),
-        ("generate", ["y=[1,2]"], r"condition=\[1, 2\]: no such class; accepted: cats, dogs"),
+        ("generate", ["condition=birds"], "condition=birds: no such class; accepted: cats, dogs"),
+        ("generate", ["condition=[1,2]"], r"condition=\[1, 2\]: no such class; accepted: cats, dogs"),
     ],
 )
 def test_a_use_that_is_refused(
@@ -287,7 +287,7 @@ def test_programs_of_a_conditional_model_take_columns_in_their_own_units(patient
 def test_columns_are_told_in_their_own_units(patients: Path, tmp_path: Path) -> None:
     """A patient's disease, as the table has it, is what the model saw standardised."""
     run = patients
-    used("generate", run, "n=4", "y=[200]", f"output={tmp_path / 'a.npy'}")
+    used("generate", run, "n=4", "condition=[200]", f"output={tmp_path / 'a.npy'}")
     saved = load(run)
     told = saved.description.conditions
     assert told is not None
@@ -299,7 +299,7 @@ def test_columns_are_told_in_their_own_units(patients: Path, tmp_path: Path) -> 
     with pytest.raises(
         UserError, match=r"condition=high: doesn't fit the model.s condition columns; accepted: 1 numbers"
     ):
-        used("generate", run, "y=high", f"output={tmp_path / 'b.npy'}")
+        used("generate", run, "condition=high", f"output={tmp_path / 'b.npy'}")
     for typed, why in (("[1,2]", r"condition=\[1, 2\]: doesn't fit"), ("null", r"missing, .*\(condition.dropout=0\)")):
         with pytest.raises(UserError, match=why):
-            used("generate", run, f"y={typed}", f"output={tmp_path / 'b.npy'}")
+            used("generate", run, f"condition={typed}", f"output={tmp_path / 'b.npy'}")
