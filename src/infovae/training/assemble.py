@@ -142,6 +142,7 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
             splits=data.evaluation_splits,
             condition=condition,
             values=data.values,
+            shape=data.shape,
             **parts,
         )
     except ArgumentError as error:
