@@ -40,7 +40,7 @@ from infovae.metrics.importance_weighted import ImportanceWeighted
 from infovae.metrics.linear_probe import LinearProbe
 from infovae.metrics.mig import MIG, mutual_information_gaps
 from infovae.metrics.reconstruction import Reconstruction
-from infovae.semi_supervised import SemiSupervised
+from infovae.modules.semi_supervised import SemiSupervised
 from infovae.training.assemble import build_module
 from infovae.training.run import train
 

@@ -192,33 +192,6 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
         assert len({row["objective"] for row in csv.DictReader(file)}) == 2
 
 
-@pytest.mark.parametrize("place", ["--config-dir=mine", "hydra.searchpath=[file://{folder}/mine]"])
-def test_a_figure_of_one_s_own_finds_its_cells(command: Command, tmp_path: Path, place: str) -> None:
-    """Its figure, and an option that its cells take, lie in a folder of the user's."""
-    for name in ("figure", "model"):
-        (tmp_path / "mine" / name).mkdir(parents=True)
-    (tmp_path / "mine" / "model" / "own.yaml").write_text((CONF / "model" / "vae.yaml").read_text())
-    (tmp_path / "mine" / "figure" / "own.yaml").write_text(
-        "own:\n  _target_: own_figure.Own\n  cells: [data=digits, callbacks=none]\n"
-        "  arms: {elbo: [model=own]}\n  quick: []\n  paper: []\n"
-    )
-    (tmp_path / "own_figure.py").write_text(
-        "import numpy as np\n"
-        "from infovae.reproduction.figure import Figure, Findings\n\n\n"
-        "class Own(Figure):\n"
-        "    title = 'Own'\n\n"
-        "    def draw(self, cells):\n"
-        "        data = [{'loss': cell.metrics['test/loss']} for cell in cells]\n"
-        "        return Findings(np.zeros((8, 8, 3), np.uint8), data, 'no table')\n"
-    )
-    tiny = [entry for entry in TINY if not entry.startswith("seed")]
-    answer = command(
-        "reproduce", place.format(folder=tmp_path), "figure=own", "output=results", f"cells={json.dumps(tiny)}"
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert (tmp_path / "results" / "own.csv").read_text().startswith("loss\n")
-
-
 def test_a_figure_that_is_not_there_is_one_line_that_lists_those_that_are(command: Command) -> None:
     answer = command("reproduce", "figure=comparisons")
     assert answer.returncode == 1

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from infovae.data.loader import Batch
 from infovae.errors import UserError
 from infovae.evaluation.load import load
-from infovae.semi_supervised import SemiSupervised
+from infovae.modules.semi_supervised import SemiSupervised
 from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
 

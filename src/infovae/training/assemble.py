@@ -142,6 +142,7 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
             splits=data.evaluation_splits,
             condition=condition,
             values=data.values,
+            shape=data.shape,
             **parts,
         )
     except ArgumentError as error:
@@ -207,10 +208,18 @@ def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> t
     return (shape[0] + features, *shape[1:])
 
 
-def build_chosen(cfg: DictConfig, group: str) -> dict[str, Any]:
-    """Return what is chosen from a group of which any number can be, by name; an entry that is null is left out."""
+def build_chosen(cfg: DictConfig, group: str, **offered: Any) -> dict[str, Any]:
+    """Return what is chosen from a group of which any number can be, by name; an entry that is null is left out.
+
+    Each gets those of the offered arguments that it has.
+    """
     nodes = {str(name): node for name, node in (cfg.get(group) or {}).items() if node is not None}
-    return {name: build(node, f"{group}.{name}") for name, node in nodes.items()}
+    made = {}
+    for name, node in nodes.items():
+        key = f"{group}.{name}"
+        taken = [argument for argument in offered if argument in _arguments_of(node, key)]
+        made[name] = build(node, key, **{argument: offered[argument] for argument in taken})
+    return made
 
 
 def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
@@ -290,10 +299,14 @@ def _check_accelerator(name: str, precision: str) -> None:
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:
-    """Return the configured loggers, on the first of several processes alone."""
+    """Return the configured loggers, on the first of several processes alone.
+
+    One with an argument ``goes_on`` is told whether the run takes up what its folder holds.
+    """
     if not is_first_process():
         return []
-    loggers = [logger for logger in build_chosen(cfg, "logger").values() if logger is not None]
+    made = build_chosen(cfg, "logger", goes_on=goes_on(cfg))
+    loggers = [logger for logger in made.values() if logger is not None]
     _check_kind("logger", loggers, Logger)
     return loggers
 
