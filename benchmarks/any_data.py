@@ -162,14 +162,15 @@ def conditional() -> Iterator[Row]:
         "autoencoder": "model=autoencoder",
         "vae": "model=vae",
         "infovae": "model=infovae model.lambda_=100",
-        "infovae, per class": "model=infovae model.lambda_=100 condition.per_class=true",
+        "mmd_vae": "model=mmd_vae model.lambda_=100",
+        "mmd_vae_per_class": "model=mmd_vae model.lambda_=100 condition.per_class=true",
     }
     settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50 trainer.max_epochs=20"
     for condition in ("none", "labels"):
-        for number, (model, point) in enumerate(points.items()):
+        for model, point in points.items():
             if condition == "none" and "per_class" in point:
                 continue
-            saved = trained(f"digits-{condition}-{number}", f"{settings} condition={condition} {point}")
+            saved = trained(f"digits-{condition}-{model}", f"{settings} condition={condition} {point}")
             found = measure(saved.module, saved.data, {"probe": LinearProbe, "reconstruction": Reconstruction}).values
             for name in ("linear_probe_error", "linear_probe_information", "squared_error_of_mean_code"):
                 yield f"digits, condition={condition}", model, name, found[f"test/{name}"], math.nan
@@ -197,7 +198,7 @@ def semi_supervised() -> Iterator[Row]:
         cross_entropy(bare.classify(few), their).backward()
         optimizer.step()
     yield (name, "the classifier alone", number, *share_wrong(bare.classify(x), truth))
-    vae = trained("digits-none-1", f"{settings} condition=none model=vae")
+    vae = trained("digits-none-vae", f"{settings} condition=none model=vae")
     factory = {"few_labels": partial(FewLabels, labels=[100])}
     for key, value in measure(vae.module, vae.data, factory).values.items():
         if key.startswith("test/") and not key.endswith("standard_error"):

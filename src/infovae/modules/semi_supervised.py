@@ -32,8 +32,9 @@ class SemiSupervised(InfoVAE):
         loss    = mean U(x) + n/N * mean L(x, y) + classification * mean -log q(y|x) + (alpha + lambda_ - 1) * D
 
     in nats per example: equations (6) to (9), with the weights and the divergence of the InfoVAE family. U is of the
-    batch, whose labels aren't used; L and the cross-entropy are of labelled examples, n of N; p(y) is uniform. D is of
-    codes whose class is drawn from q(y|x). q(y|x) is a network like the encoder, with the null condition.
+    batch, whose labels aren't used. L and the cross-entropy are of labelled examples, n of N, without binarisation or
+    augmentation. p(y) is uniform. D is of codes whose class is drawn from q(y|x). q(y|x) is a network like the encoder,
+    with the null condition.
 
     Validation and test measure the conditional model under the true class, and q(y|x) as ``classifier_error``.
 
@@ -122,8 +123,8 @@ class SemiSupervised(InfoVAE):
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
         if split in (*self.splits, "test"):
-            wrong = (self.classify(batch.x).argmax(dim=1) != batch.labels).float().mean()
-            name, size = f"{split}/classifier_error", len(batch.x)
+            name, size = f"{split}/classifier_error", batch.global_size
+            wrong = share_of_mean((self.classify(batch.x).argmax(dim=1) != batch.labels).float(), size)
             self.log(name, wrong, on_epoch=True, add_dataloader_idx=False, batch_size=size, sync_dist=True)
         return super()._evaluate(batch, loader, split)
 
