@@ -340,7 +340,7 @@ def test_only_the_training_split_is_learned_from_and_categories_stay() -> None:
     assert torch.equal(restored_description.values.to_model(x), data.values.to_model(x))
 
 
-@pytest.mark.parametrize("values", [Counts(), TokenIds(7), Standardized([1.0], [2.0], True)])
+@pytest.mark.parametrize("values", [Counts(2.0, 0.5), TokenIds(7), Standardized([1.0], [2.0], True)])
 def test_values_are_restored_from_their_state(values: Counts | TokenIds | Standardized) -> None:
     again = restored(values.state())
     assert (type(again), again.state()) == (type(values), values.state())

@@ -77,7 +77,7 @@ def test_a_critic_s_model_comes_back_without_its_optimiser(squares_run: Path, tm
     content = {"state_dict": module.state_dict(), "DataModule": saved.data.state_dict()}
     WholeCheckpoints(tmp_path).save_checkpoint(content, tmp_path / "critic" / "checkpoints" / "last.ckpt")
     (tmp_path / "there").mkdir()
-    write_model(load(tmp_path / "critic"), "me/critic", tmp_path / "there")
+    write_model(load(tmp_path / "critic"), "hf://me/critic", tmp_path / "there")
     there = load(tmp_path / "there").module
     for name, value in module.state_dict().items():
         assert not isinstance(value, torch.Tensor) or torch.equal(value, there.state_dict()[name]), name

@@ -24,6 +24,9 @@ LARGEST_COUNT = 2.0**53
 ROUNDING = 2.0**-44
 """A deviation below this part of the mean is float64's own rounding."""
 
+TOTALS = 10_000
+"""Examples of counts whose totals are looked at: the error of their mean log is then a hundredth of its deviation."""
+
 
 @runtime_checkable
 class Indexed(Protocol):
@@ -192,12 +195,27 @@ class TableValues(Standardized):
 
 
 class Counts(Values):
-    """Whole numbers from 0, which the likelihood sees as they are, and the encoder as log(1 + x)."""
+    """Whole numbers from 0, which the likelihood sees as they are, and the encoder as log(1 + x).
+
+    Args:
+        log_total_mean: mean log of an example's total, 1 where that is 0; set by :meth:`fitted`, from 10,000 examples.
+        log_total_scale: the standard deviation.
+    """
 
     range = "positive"
     name = "counts"
     suits = frozenset({"counts"})
     likelihoods = "likelihood=negative_binomial, poisson or another of counts"
+
+    def __init__(self, log_total_mean: float = 0.0, log_total_scale: float = 0.0) -> None:
+        self.log_total_mean = log_total_mean
+        self.log_total_scale = log_total_scale
+
+    def fitted(self, train: Indexed, *others: Indexed) -> "Counts":
+        chosen = torch.linspace(0, len(train) - 1, min(len(train), TOTALS)).long()
+        totals = [train[block].double().flatten(1).sum(dim=1) for block in chosen.split(ROWS_AT_A_TIME)]
+        logs = torch.cat(totals).clamp_min(1).log()
+        return Counts(logs.mean().item(), logs.std(correction=0).item())
 
     def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         return stored.float()
@@ -207,6 +225,10 @@ class Counts(Values):
 
     def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         return torch.log1p(x)
+
+    def state(self) -> dict[str, Any]:
+        own = {"log_total_mean": self.log_total_mean, "log_total_scale": self.log_total_scale}
+        return super().state() | own
 
 
 class TokenIds(Values):
