@@ -106,6 +106,6 @@ def hub_errors(key: str, value: str) -> Iterator[None]:
         if any(re.search("Connect|Offline", type(cause).__name__) for cause in chain):
             why, accepted = f"the Hub can't be reached ({reason})", "a command with a network, or a run's folder"
         else:
-            why = f"the Hub refuses ({printable(reason_of(error))})"
+            why = f"the Hub refuses, or has no such thing ({reason.partition(' For more information')[0]})"
             accepted = "a repository that you can read or write; `hf auth login` says who you are"
         raise UserError(why, key=key, value=value, accepted=accepted) from error
