@@ -16,6 +16,7 @@ from torch.distributions import Distribution
 from infovae.bounds.bound import Bound, detached
 from infovae.codes import Codes
 from infovae.conditions.condition import Condition, beside
+from infovae.conditions.labels import Labels
 from infovae.data.loader import Batch
 from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence
@@ -118,6 +119,9 @@ class InfoVAE(pl.LightningModule):
         if bound is not None:
             _check_bound(bound, posterior, objective)
         _check_controllers(objective, divergence)
+        if divergence.needs_classes and not isinstance(condition, Labels):
+            why = f"{type(divergence).__name__} needs the class of each example"
+            raise ArgumentError("divergence", type(divergence).__name__, "another, or condition=labels", why)
         divergence.check_weight(objective.heaviest_divergence)
         try:
             _check_divergence(divergence, posterior, prior)
@@ -219,7 +223,7 @@ class InfoVAE(pl.LightningModule):
         """Return p(x|z), or p(x|z, conditions); conditions as for :meth:`encode`."""
         z = z.to(self.dtype)
         if self.condition is not None:
-            z = torch.cat([z, self.condition(conditions, len(z)).to(z)], dim=1)
+            z = beside(z, self.condition(conditions, len(z)), flat=True)
         return self.decoder.distribution(z, lambda parameters: self.likelihood(_full_precision(parameters)))
 
     def conditions_of(self, batch: Batch) -> Float[Tensor, "n k"] | None:
@@ -231,9 +235,16 @@ class InfoVAE(pl.LightningModule):
         z: Tensor = self.posterior.reparameterize(posterior, noise)
         return z
 
-    def codes(self, posterior: Distribution, dataset_size: int, global_size: int) -> Codes:
+    def codes(
+        self,
+        posterior: Distribution,
+        dataset_size: int,
+        global_size: int,
+        conditions: Float[Tensor, "n k"] | None = None,
+    ) -> Codes:
         """Return one latent sample of each of this process's examples, with its posterior's moments."""
-        return codes_of(posterior, self.draw(posterior, global_size), dataset_size)
+        codes = codes_of(posterior, self.draw(posterior, global_size), dataset_size)
+        return codes._replace(conditions=conditions) if self.divergence.needs_classes else codes
 
     def draw(self, posterior: Distribution, global_size: int) -> Float[Tensor, "n d"]:
         """Return one latent sample of each of this process's examples."""
@@ -389,13 +400,13 @@ class InfoVAE(pl.LightningModule):
 
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
         """Return this process's codes, and its share of reconstruction, rate and the loss without divergence."""
-        conditions = self.conditions_of(batch)
+        known = conditions = self.conditions_of(batch)
         if self.condition is not None and conditions is not None and self.training:
             conditions = self.condition.dropped(conditions, batch.global_size)
         batch = batch._replace(conditions=conditions)
         given = () if conditions is None else (conditions,)
         posterior = self.encode_training(batch) if self.training else self.encode(batch.x, *given)
-        codes = self.codes(posterior, dataset_size, batch.global_size)
+        codes = self.codes(posterior, dataset_size, batch.global_size, known)
         prior, n = self.prior.distribution(), batch.global_size
         weights = self.objective.weights() if self.training else self.objective.final()
         if self.bound is not None:
@@ -508,7 +519,7 @@ def _check_controllers(objective: Objective, divergence: Divergence) -> None:
                 f"objective.{name}", objective.shown(name), "a number, or an objective with a divergence", why
             )
         learns = type(divergence).adapt is not Divergence.adapt
-        if controller.needs_noise_level and (learns or divergence.needs_posterior_density):
+        if controller.needs_noise_level and (learns or divergence.needs_posterior_density or divergence.needs_classes):
             why = f"the noise of divergence {type(divergence).__name__} can't be measured before training"
             raise ArgumentError(f"objective.{name}.limit", "noise", "a number", why)
 

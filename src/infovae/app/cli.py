@@ -77,8 +77,8 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         # replaces an installed package.
         sys.path.append(working_directory())
         sys.argv[1:] = resumed(sys.argv[1:])
-        if config_name != "config":  # Hydra would take it for an option of the config group of that name
-            sys.argv[1:] = [re.sub("^condition=", "y=", argument) for argument in sys.argv[1:]]
+        if config_name not in ("config", "evaluate"):  # Hydra would take it for an option of the group of that name
+            sys.argv[1:] = [re.sub("^condition=(.*)", r"condition={value:\1}", argument) for argument in sys.argv[1:]]
         sys.argv[1:] = checked_arguments(sys.argv[1:])
         Plugins.instance().register(AddedConfigs)
         try:

@@ -13,7 +13,8 @@ from infovae.parallel import own_rows
 class Condition(nn.Module, ABC):
     """Turn what is known of an example into features for encoder and decoder: a conditional VAE (Sohn et al. 2015).
 
-    The divergence still compares q(z) as a whole with p(z), so that z is free of what the condition says.
+    The divergence still compares q(z) as a whole with p(z), unless :class:`infovae.conditions.labels.Labels` is told to
+    hold each class there.
 
     A row with a NaN is the null condition, whose features are 0.
 
@@ -45,12 +46,21 @@ class Condition(nn.Module, ABC):
         """Return conditions for a grid of samples, row by row; None for the null condition in each place."""
         return None
 
-    def forward(self, conditions: Float[Tensor, "m k"] | None, n: int) -> Float[Tensor, "n w"]:
-        """Return the features of n examples; 0 for those without a condition."""
+    def forward(self, conditions: Float[Tensor, "n k"] | None, n: int) -> Float[Tensor, "n w"]:
+        """Return the features of n examples; 0 for those without a condition.
+
+        Raises:
+            ArgumentError: there isn't a row for each example.
+        """
         if conditions is None:
             return torch.zeros(n, self.width, device=self.device)
-        # A row for each example; metrics decode several codes of each, one set after the other.
-        conditions = conditions.repeat(n // len(conditions), 1) if len(conditions) not in (0, n) else conditions
+        if len(conditions) != n:
+            accepted = "None, or a row for each example; infovae.model.given repeats rows"
+            raise ArgumentError("conditions", ..., accepted, f"{len(conditions)} rows for {n} examples")
+        return self.masked(conditions)
+
+    def masked(self, conditions: Float[Tensor, "n k"]) -> Float[Tensor, "n w"]:
+        """Return the features; 0 in rows with a NaN."""
         known = ~conditions.isnan().any(dim=1, keepdim=True)
         return torch.where(known, self.features(torch.where(known, conditions, 0.0)), 0.0)
 

@@ -15,8 +15,9 @@ from infovae.config.check import check_nodes
 from infovae.data.description import Description, description_in
 from infovae.data.examples import Inputs
 from infovae.data.module import DataModule
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.hub import ELSEWHERE, fetched
+from infovae.evaluation.matching import match_conditions, match_examples
 from infovae.evaluation.run_config import read_config
 from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part, parts_of
 from infovae.evaluation.undescribed import fitting_description
@@ -57,19 +58,18 @@ class SavedRun:
 
     @cached_property
     def data(self) -> DataModule:
-        """The run's data, split as they were in training; read at first use.
+        """The run's data, split as its config says and standardised as in training; read at first use.
 
         Raises:
-            UserError: they can't be read, or their columns or classes are others than in training.
+            UserError: they can't be read, or have columns, categories or classes that the model doesn't know.
         """
         data = _read_data(self.cfg)
-        for what, now, then in (
-            ("examples of shape", data.shape, self.shape),
-            ("columns", getattr(data.values, "names", None), getattr(self.description.values, "names", None)),
-        ):
-            if now != then:
-                why = f"the run's data have changed since: their {what} are {now}, and were {then} in training"
-                raise UserError(why, key="data", accepted="the data as they were, or data=NAME of that kind")
+        try:
+            match_examples(data, self.description, "data")
+            match_conditions(data, self.description, self.module.condition, "data")
+        except ArgumentError as error:
+            why = f"the run's data have changed since: {error.why}"
+            raise UserError(why, key="data", accepted=error.accepted) from error
         return data
 
 

@@ -109,6 +109,15 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
     return list({job.identity: job for job in jobs}.values())
 
 
+def with_decoders_of(first: Iterable[Job], overrides: Sequence[str]) -> list[list[str]]:
+    """Return, for each of these cells, the overrides of those that have its seed and start with its decoder."""
+    return [laid_over(overrides, [*_seed_of(job), f"init_from={job.folder}", "init_parts=[decoder]"]) for job in first]
+
+
+def _seed_of(job: Job) -> list[str]:
+    return [override for override in job.overrides if override.startswith("seed=")]
+
+
 def finished(jobs: Iterable[Job]) -> list[Cell]:
     """Return the finished jobs."""
     return [Cell(job.folder) for job in jobs if outcome(job.folder).finished]

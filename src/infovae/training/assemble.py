@@ -16,12 +16,14 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from infovae.conditions.condition import Condition
+from infovae.conditions.labels import Labels
 from infovae.config.build import build
 from infovae.config.check import check_nodes
 from infovae.config.signatures import located
 from infovae.data.description import Description
 from infovae.data.module import DataModule
 from infovae.data.values import Values
+from infovae.divergences.per_class import PerClass
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.likelihoods.observed_entries import ObservedEntries
@@ -112,6 +114,11 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
         parameters_per_channel=likelihood.parameters_per_channel,
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
+    if isinstance(condition, Labels) and condition.per_class:
+        try:
+            parts["divergence"] = PerClass(parts["divergence"], condition.classes)
+        except ArgumentError as error:
+            raise error.below("condition") from error
     own = OmegaConf.create({"_target_": "infovae.module.InfoVAE", **(cfg.get("module") or {}), "_partial_": True})
     make_module = build(own, "module")
     try:

@@ -145,6 +145,5 @@ def _explored(saved: SavedRun, cfg: DictConfig) -> Explored:
             _ = saved.data
         except UserError as error:
             print(f"the map shows draws of the prior: {error}")
-            return Explored(saved, None, [], cfg.points, cfg.seed)
-    data, splits = examples(saved, cfg)
-    return Explored(saved, data, splits, cfg.points, cfg.seed)
+            return Explored(saved, None, cfg.points, cfg.seed)
+    return Explored(saved, examples(saved, cfg), cfg.points, cfg.seed)

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
-from infovae.config.check import check
+from infovae.config.check import check, without_choices
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.runs.folder import check_writable
@@ -24,9 +23,6 @@ KEYS: dict[str, Any] = {
     "device": str,
 }
 """Keys of ``conf/trained.yaml``, with their types."""
-
-OF_TRAINING = ("likelihood", "network", "pictures")
-"""Groups from which a data set may choose for its training; a trained model has its own."""
 
 
 def opened(cfg: DictConfig, own_keys: Mapping[str, Any]) -> SavedRun:
@@ -46,13 +42,12 @@ def opened(cfg: DictConfig, own_keys: Mapping[str, Any]) -> SavedRun:
 def opened_runs(cfg: DictConfig, own_keys: Mapping[str, Any]) -> list[SavedRun]:
     """Return the runs of a command that may take several; see :func:`opened`."""
     quieten()
-    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    if wrong := [entry for entry in typed if entry.partition("=")[0] in OF_TRAINING]:
-        key, _, value = wrong[0].partition("=")
-        raise UserError("a trained model has its own", key=key, value=value, accepted="a command without it")
-    with open_dict(cfg):
-        for group in OF_TRAINING:
-            cfg.pop(group, None)
+    without_choices(cfg, "likelihood", "network", "pictures")
+    if isinstance(typed := cfg.get("condition"), DictConfig):  # as app/cli.py hands it through Hydra
+        if unknown := sorted(set(typed) - {"value"}):
+            why, accepted = "unknown key", "condition=VALUE"
+            raise UserError(why, key=f"condition.{unknown[0]}", value=typed[unknown[0]], accepted=accepted)
+        cfg.condition = typed.value
     check(cfg, {**KEYS, **own_keys})
     if not cfg.run:
         raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")

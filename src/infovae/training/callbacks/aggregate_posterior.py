@@ -71,7 +71,8 @@ class AggregatePosterior(pl.Callback):
         batch = data.first_batch(split, module.device)
         with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
             conditions = module.conditions_of(batch)
-            codes = module.codes(given(module, conditions).encode(batch.x), batch.global_size, batch.global_size)
+            posterior, n = given(module, conditions).encode(batch.x), batch.global_size
+            codes = module.codes(posterior, n, n, conditions)
             self._observe(split, Observed(batch.x, batch.labels, codes, batch.factors, conditions))
             measured = [metric.compute() for metric in self._metrics[split].values()]
         return {f"{split}/{name}" for values in measured for name, value in values.items() if value.ndim == 0}
@@ -167,8 +168,10 @@ def _codes(trainer: pl.Trainer, module: InfoVAE, batch: Batch, loader: Loader) -
     with trainer.precision_plugin.forward_context():  # as in validation and test
         if averages(trainer):
             return module.measure_training(batch, loader)
-        posterior = given(module, module.conditions_of(batch)).encode(batch.x)
-    return module.gather(module.codes(posterior, len(loader.dataset), batch.global_size), batch.global_size)
+        conditions = module.conditions_of(batch)
+        posterior = given(module, conditions).encode(batch.x)
+    own = module.codes(posterior, len(loader.dataset), batch.global_size, conditions)
+    return module.gather(own, batch.global_size)
 
 
 def _observed(module: InfoVAE, batch: Batch, codes: Codes) -> Observed:
