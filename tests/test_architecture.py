@@ -31,7 +31,7 @@ LAYERS = [
     ["model", "bounds"],
     ["divergences", "data", "metrics", "classifier"],
     ["pictures"],
-    ["module", "adapters"],
+    ["module", "adapters", "modules"],
     ["config"],
     ["sweeps"],
     ["training"],

@@ -1,5 +1,6 @@
 """Conditional models: encoder and decoder are given what is known of an example, and the right example's."""
 
+import inspect
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from infovae.module import InfoVAE
 from infovae.networks.transformer import TransformerEncoder
 from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
+from infovae.use.own_images import prepared
 
 Made = Callable[..., tuple[InfoVAE, DataModule]]
 
@@ -195,7 +197,7 @@ def test_generate_is_told_a_class(trained: Path, tmp_path: Path) -> None:
     assert not torch.equal(averaged.vectors.weight, raw.vectors.weight)  # type: ignore[union-attr]
     drawn = {}
     for told in ("cats", "dogs"):
-        used("generate", trained, "n=5", f"y={told}", f"output={tmp_path / told}.npy")
+        used("generate", trained, "n=5", f"condition={{value:{told}}}", f"output={tmp_path / told}.npy")
         drawn[told] = np.load(tmp_path / f"{told}.npy")
     torch.manual_seed(0)
     z = saved.module.prior.sample(5)
@@ -213,11 +215,55 @@ def test_encode_gives_each_example_its_own_condition(trained: Path, tmp_path: Pa
     np.testing.assert_allclose(np.load(tmp_path / "codes.npz")["mean"], mean, rtol=1e-4, atol=1e-5)
 
 
+def test_other_images_have_the_condition_of_their_folder_or_the_one_that_is_typed(
+    trained: Path, squares: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved, path = load(trained), squares / "dogs/03.png"
+    x = prepared(saved, [path])
+    (tmp_path / "own" / "dogs").mkdir(parents=True)
+    (tmp_path / "own" / "dogs" / "a.png").symlink_to(path)
+    for number, (images, typed, condition) in enumerate(
+        [
+            (tmp_path / "own", "null", 1.0),
+            (path, "cats", 0.0),
+            (tmp_path / "own", "cats", 0.0),
+            (path, "null", math.nan),
+        ]
+    ):
+        output = tmp_path / f"{number}.npz"
+        assert not caplog.messages
+        used("encode", trained, f"images={images}", f"condition={{value:{typed}}}", f"output={output}")
+        mean = saved.module.encode(x, torch.tensor([[condition]])).mean
+        np.testing.assert_allclose(np.load(output)["mean"], mean, rtol=1e-4, atol=1e-5)
+    assert [text.partition(";")[0] for text in caplog.messages] == [
+        "its examples have no classes, so the model is given the null condition"
+    ]
+    start = saved.data.splits["test"].names[0]  # type: ignore[index]
+    used("interpolate", trained, f"from=test:{start}", f"to={path}", f"output={tmp_path / 'path'}")
+    assert len(list((tmp_path / "path").iterdir())) == 3
+
+
+def test_wrong_shapes_get_one_line(trained: Path) -> None:
+    module = load(trained).module
+    encode, decode = inspect.unwrap(InfoVAE.encode), inspect.unwrap(InfoVAE.decode)  # a user's types aren't checked
+    x, z, one = torch.zeros(4, 3, 8, 8), torch.zeros(4, 3), torch.zeros(4, 1)
+    for method, arguments, told in (
+        (encode, (x[0],), r"^x: shape \(3, 8, 8\); accepted: shape \(n, 3, 8, 8\)"),
+        (encode, (x.numpy(),), "^x: a ndarray; accepted: a torch tensor"),
+        (decode, (z[:, :2],), r"^z: shape \(4, 2\); accepted: shape \(n, 3\)"),
+        (decode, (z, one[:3]), r"^conditions: shape \(3, 1\); accepted: numbers of shape \(4, 1\)"),
+        (encode, (x, one[:, 0]), r"^conditions: shape \(4,\); accepted: numbers of shape \(4, 1\)"),
+        (encode, (x, one + 2), "^conditions: no such class; accepted: whole numbers from 0 to 1, or NaN"),
+    ):
+        with pytest.raises(ArgumentError, match=told):
+            method(module, *arguments)
+
+
 @pytest.mark.parametrize(
     ("name", "overrides", "told"),
     [
-        ("generate", ["y=birds"], "condition=birds: no such class; accepted: cats, dogs"),
-        ("generate", ["y=[1,2]"], r"condition=\[1, 2\]: no such class; accepted: cats, dogs"),
+        ("generate", ["condition={value:birds}"], "condition=birds: no such class; accepted: cats, dogs"),
+        ("generate", ["condition={value:[1,2]}"], r"condition=\[1, 2\]: no such class; accepted: cats, dogs"),
     ],
 )
 def test_a_use_that_is_refused(
@@ -287,7 +333,7 @@ def test_programs_of_a_conditional_model_take_columns_in_their_own_units(patient
 def test_columns_are_told_in_their_own_units(patients: Path, tmp_path: Path) -> None:
     """A patient's disease, as the table has it, is what the model saw standardised."""
     run = patients
-    used("generate", run, "n=4", "y=[200]", f"output={tmp_path / 'a.npy'}")
+    used("generate", run, "n=4", "condition={value:[200]}", f"output={tmp_path / 'a.npy'}")
     saved = load(run)
     told = saved.description.conditions
     assert told is not None
@@ -299,7 +345,7 @@ def test_columns_are_told_in_their_own_units(patients: Path, tmp_path: Path) -> 
     with pytest.raises(
         UserError, match=r"condition=high: doesn't fit the model.s condition columns; accepted: 1 numbers"
     ):
-        used("generate", run, "y=high", f"output={tmp_path / 'b.npy'}")
+        used("generate", run, "condition={value:high}", f"output={tmp_path / 'b.npy'}")
     for typed, why in (("[1,2]", r"condition=\[1, 2\]: doesn't fit"), ("null", r"missing, .*\(condition.dropout=0\)")):
         with pytest.raises(UserError, match=why):
-            used("generate", run, f"y={typed}", f"output={tmp_path / 'b.npy'}")
+            used("generate", run, f"condition={{value:{typed}}}", f"output={tmp_path / 'b.npy'}")

@@ -87,6 +87,7 @@ class InfoVAE(pl.LightningModule):
         parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
         condition: what encoder and decoder are given beside x and z; None: nothing.
         values: what the entries of x mean; None: numbers that the encoder sees as they are.
+        shape: (c, *s) of an example, to which x is held outside of training; None: any.
 
     Raises:
         ArgumentError: parts don't go together.
@@ -107,6 +108,7 @@ class InfoVAE(pl.LightningModule):
         parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
         condition: Condition | None = None,
         values: Values | None = None,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         _check_rate(objective, posterior, prior)
@@ -143,6 +145,7 @@ class InfoVAE(pl.LightningModule):
         self.parameter_groups = parameter_groups or {}
         self.condition = condition
         self.values = values
+        self.shape = shape
         self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
@@ -188,18 +191,32 @@ class InfoVAE(pl.LightningModule):
             conditions: of a conditional model. None, or NaN in a row: the null condition.
 
         Raises:
-            ArgumentError: whole numbers of another type, where the model is of numbers.
+            ArgumentError: x or conditions are of another shape, or x of whole numbers where the model is of numbers.
         """
+        if not self.training:
+            self._check_rows("x", x, self.shape, conditions)
         posterior: Distribution = self.posterior(self._encoded(x, conditions))
         return posterior
 
-    def _encoded(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n p"]:
-        """Return the posterior's parameters."""
+    def _encoded(
+        self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None, network: nn.Module | None = None
+    ) -> Float[Tensor, "n p"]:
+        """Return the posterior's parameters, or the output of a network in the place of the encoder."""
         seen = self._inputs(x)
         seen = (seen if self.values is None else self.values.encoder_input(seen)).to(self.dtype)
         if self.condition is not None:
             seen = beside(seen, self.condition(conditions, len(x)), getattr(self.encoder, "flattens", False))
-        return _full_precision(self.encoder(seen))
+        return _full_precision((self.encoder if network is None else network)(seen))
+
+    def _check_rows(self, name: str, rows: Any, shape: tuple[int, ...] | None, conditions: Tensor | None) -> None:
+        if not isinstance(rows, Tensor):
+            raise ArgumentError(name, ..., "a torch tensor", f"a {type(rows).__name__}")
+        if shape is not None and rows.shape[1:] != shape:
+            raise ArgumentError(name, ..., f"shape (n, {', '.join(map(str, shape))})", f"shape {tuple(rows.shape)}")
+        if conditions is not None and self.condition is None:
+            raise ArgumentError("conditions", ..., "None", "the model isn't conditional")
+        if conditions is not None and self.condition is not None:
+            self.condition.check(conditions, len(rows))
 
     def _inputs(self, x: Tensor) -> Tensor:
         if self.likelihood.of not in ("numbers", "pixels") or x.is_floating_point() or x.dtype == torch.bool:
@@ -220,7 +237,13 @@ class InfoVAE(pl.LightningModule):
         )
 
     def decode(self, z: Float[Tensor, "n d"], conditions: Float[Tensor, "n k"] | None = None) -> Distribution:
-        """Return p(x|z), or p(x|z, conditions); conditions as for :meth:`encode`."""
+        """Return p(x|z), or p(x|z, conditions); conditions as for :meth:`encode`.
+
+        Raises:
+            ArgumentError: z or conditions are of another shape.
+        """
+        if not self.training:
+            self._check_rows("z", z, (self.prior.latent_dim,), conditions)
         z = z.to(self.dtype)
         if self.condition is not None:
             z = beside(z, self.condition(conditions, len(z)), flat=True)

@@ -1,6 +1,7 @@
 """The interface of a condition."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -22,16 +23,18 @@ class Condition(nn.Module, ABC):
         width: the number of features.
         dropout: the probability that a training example is given the null condition, so that the model learns to do
             without.
+        entries: the number of entries of a condition, to which conditions are held; None: any.
 
     Raises:
         ArgumentError: the dropout isn't a probability below 1.
     """
 
-    def __init__(self, width: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, dropout: float = 0.0, entries: int | None = None) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
             raise ArgumentError("dropout", f"{dropout:g}", "probabilities from 0 to below 1")
         self.width = width
+        self.entries = entries
         self.dropout = dropout
 
     @abstractmethod
@@ -41,6 +44,19 @@ class Condition(nn.Module, ABC):
     @abstractmethod
     def features(self, conditions: Float[Tensor, "n k"]) -> Float[Tensor, "n w"]:
         """Return the features of conditions without NaN."""
+
+    def check(self, conditions: Any, n: int) -> None:
+        """Refuse what can't be the conditions of n examples.
+
+        Raises:
+            ArgumentError: they aren't numbers of the right shape.
+        """
+        if not isinstance(conditions, Tensor):
+            raise ArgumentError("conditions", ..., "a torch tensor", f"a {type(conditions).__name__}")
+        shape = tuple(conditions.shape)
+        # Several codes of each example come one set after the other.
+        if len(shape) != 2 or shape[1] != (self.entries or shape[1]) or n % max(1, shape[0]):
+            raise ArgumentError("conditions", ..., f"numbers of shape ({n}, {self.entries or 'k'})", f"shape {shape}")
 
     def spread(self, rows: int, columns: int) -> Float[Tensor, "n k"] | None:
         """Return conditions for a grid of samples, row by row; None for the null condition in each place."""

@@ -80,21 +80,26 @@ def entries_of(
         ArgumentError: see there.
     """
     columns = scanned(read, names, categorical, argument)
+    return entries(read, columns), values_of(columns)
+
+
+def entries(read: pa.Table, columns: Sequence[Column]) -> Float[Tensor, "n c"]:
+    """Return columns as numbers, (rows, entries), NaN where missing."""
     parts = [_entries(read, column) for column in columns]
-    return torch.cat([part if part.dtype == torch.float32 else narrowed(part) for part in parts], 1), values_of(columns)
+    return torch.cat([part if part.dtype == torch.float32 else narrowed(part) for part in parts], dim=1)
 
 
 def values_of(columns: Sequence[Column]) -> TableValues:
     """Return what the entries of columns are."""
-    entries: list[str] = []
+    names: list[str] = []
     groups: list[tuple[int, int]] = []
     for name, categories in columns:
         if categories is None:
-            entries.append(name)
+            names.append(name)
         else:
-            groups.append((len(entries), len(entries) + len(categories)))
-            entries += [f"{name}={category}" for category in categories]
-    return TableValues(entries, groups)
+            groups.append((len(names), len(names) + len(categories)))
+            names += [f"{name}={category}" for category in categories]
+    return TableValues(names, groups)
 
 
 class TableRows(StoredExamples):
@@ -148,12 +153,12 @@ def _entries(read: pa.Table, column: Column) -> Float[Tensor, "n k"]:
     stored = read.column(column.name)
     if column.categories is None:
         return torch.tensor(_numbers(stored))[:, None]
-    chosen = pc.fill_null(pc.index_in(_words(stored), pa.array(column.categories, pa.string())), -1)
-    positions = torch.from_numpy(chosen.to_numpy(zero_copy_only=False).astype(np.int64))
-    entries = torch.zeros(len(positions), len(column.categories))
-    entries[positions >= 0, positions[positions >= 0]] = 1
-    entries[positions < 0] = torch.nan
-    return entries
+    found = pc.fill_null(pc.index_in(_words(stored), pa.array(column.categories, pa.string())), -1)
+    positions = torch.from_numpy(found.to_numpy(zero_copy_only=False).astype(np.int64))
+    chosen = torch.zeros(len(positions), len(column.categories))
+    chosen[positions >= 0, positions[positions >= 0]] = 1
+    chosen[positions < 0] = torch.nan
+    return chosen
 
 
 def _numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:

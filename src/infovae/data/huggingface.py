@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from infovae.data.columns import TableRows, scanned, values_of
+from infovae.data.columns import TableRows, entries, scanned, values_of
 from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import Fit, read_image
 from infovae.data.memory import Streaming, is_held
 from infovae.data.splits import hold_out
 from infovae.data.stored import StoredExamples
-from infovae.data.table import modelled, roles, table_examples
+from infovae.data.table import modelled, roles
 from infovae.data.values import Bytes, TableValues, Values
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.terminal.install import install
@@ -176,8 +176,9 @@ def _table(
     found = scanned(read, modelled(read, path, columns, drop, categorical, label, conditions), categorical, "columns")
     values = values_of(found)
     if is_held("path", path, 4 * len(rows) * len(values.names), streaming):
-        return table_examples(read, path, columns, drop, categorical, label, conditions)
-    x = TableRows(rows.__getitem__, found, torch.arange(len(rows)))
+        x: Tensor | TableRows = entries(read, found)
+    else:
+        x = TableRows(rows.__getitem__, found, torch.arange(len(rows)))
     return roles(read, label, conditions, categorical)._replace(x=x), values
 
 

@@ -122,6 +122,11 @@ class DataModule(pl.LightningDataModule):
         return tuple(self.splits["train"].x.shape[1:])
 
     @property
+    def label_names(self) -> tuple[str, ...]:
+        """Of data with several labels, the names of all: the first holds the classes, all are factors."""
+        return self.splits["train"].factor_names
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """``shape``, under its name in version 0.1."""
         return self.shape

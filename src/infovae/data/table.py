@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from infovae.data.columns import classes_of, entries_of, is_text
+from infovae.data.columns import classes_of, entries, entries_of, is_text, scanned, values_of
 from infovae.data.examples import DataSet, Examples
+from infovae.data.memory import check_fits
 from infovae.data.splits import hold_out
 from infovae.data.table_file import read_table
 from infovae.data.values import TableValues
@@ -71,11 +72,12 @@ def table_examples(
     """Return the rows of a table, and what their entries are; arguments as for :func:`table`.
 
     Raises:
-        ArgumentError: a column isn't there or can't be used, or the table is empty.
+        ArgumentError: a column isn't there or can't be used, or the table is empty or doesn't fit in memory.
     """
-    used = modelled(read, path, columns, drop, categorical, label, conditions)
-    x, values = entries_of(read, used, categorical)
-    return roles(read, label, conditions, categorical)._replace(x=x), values
+    found = scanned(read, modelled(read, path, columns, drop, categorical, label, conditions), categorical, "columns")
+    values = values_of(found)
+    check_fits("path", path, 4 * read.num_rows * len(values.names), ", or fewer columns")
+    return roles(read, label, conditions, categorical)._replace(x=entries(read, found)), values
 
 
 def modelled(

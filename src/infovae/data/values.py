@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
@@ -279,15 +279,15 @@ def channel_moments(rows: Indexed) -> tuple[Float64[Tensor, " c"], Float64[Tenso
     """
     blocks = torch.arange(len(rows)).split(ROWS_AT_A_TIME)
 
-    def summed(function: Any) -> Tensor:
+    def summed(function: Callable[[Tensor], Tensor]) -> Tensor:
         parts = [function(rows[block].double().transpose(0, 1).flatten(1)) for block in blocks]
         return torch.stack(parts).sum(dim=0)
 
-    count = summed(lambda x: (~x.isnan()).sum(dim=1)).clamp_min(1)
-    mean = summed(lambda x: x.nansum(dim=1)) / count
+    known, total, missing = summed(lambda x: torch.stack([(~x.isnan()).sum(1), x.nansum(1), x.isnan().sum(1)]))
+    count = known.clamp_min(1)
+    mean = total / count
     variance = summed(lambda x: (x - mean[:, None]).square().nansum(dim=1)) / count
-    missing = bool(summed(lambda x: x.isnan().sum(dim=1)).any())
-    return mean, variance.sqrt(), missing
+    return mean, variance.sqrt(), bool(missing.any())
 
 
 def needs_float64(mean: Float[Tensor, " c"], scale: Float[Tensor, " c"]) -> Bool[Tensor, " c"]:

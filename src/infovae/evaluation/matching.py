@@ -86,7 +86,7 @@ def _match_columns(data: DataModule, trained: Description, key: str) -> None:
     assert then is not None
     if now is None or (len(now.mean) != len(then.mean) and not (now.names and then.names)):
         there = f"{len(then.mean)} condition columns{': ' * bool(then.names)}{', '.join(then.names)}"
-        raise ArgumentError(key, ..., there, f"it has {'none' if now is None else len(now.mean)}")
+        raise ArgumentError(key, ..., there, f"its examples have {'none' if now is None else len(now.mean)}")
 
     def matched(part: Examples) -> Examples:
         assert now is not None

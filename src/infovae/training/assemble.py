@@ -19,6 +19,7 @@ from infovae.conditions.condition import Condition
 from infovae.conditions.labels import Labels
 from infovae.config.build import build
 from infovae.config.check import check_nodes
+from infovae.config.options import unknown_key
 from infovae.config.signatures import located
 from infovae.data.description import Description
 from infovae.data.module import DataModule
@@ -120,6 +121,11 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
         except ArgumentError as error:
             raise error.below("condition") from error
     own = OmegaConf.create({"_target_": "infovae.module.InfoVAE", **(cfg.get("module") or {}), "_partial_": True})
+    named = inspect.signature(located(own._target_, "module")).parameters.values()
+    taken = [entry.name for entry in named if entry.kind is not entry.VAR_KEYWORD]
+    for name in map(str, own):  # where a subclass passes others on to InfoVAE, the check of the config accepts any name
+        if not name.startswith("_") and name not in taken:
+            raise unknown_key(f"module.{name}", own[name], taken, {})
     make_module = build(own, "module")
     try:
         parts["optimizer"]([nn.Parameter(torch.zeros(1))])  # what it refuses, it refuses before training
@@ -136,10 +142,12 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
             splits=data.evaluation_splits,
             condition=condition,
             values=data.values,
+            shape=data.shape,
             **parts,
         )
     except ArgumentError as error:
         key = error.argument.replace("objective.", "model.", 1)  # the config's name for it
+        key = f"module.{key}" if key in own else key
         raise UserError(error.why, key=key, value=error.value, accepted=error.accepted) from error
     return module
 

@@ -76,8 +76,8 @@ def encode(cfg: DictConfig) -> None:
     Raises:
         UserError: the config, the run or the data are refused, or the disk is full.
     """
-    saved = opened(cfg, {**EXAMPLES, "output": str})
-    path = check_file("output", cfg.output, SUFFIXES)
+    saved = opened(cfg, {**EXAMPLES, "output": str | None})
+    path = check_file("output", cfg.output, SUFFIXES, "codes.csv")
     data, splits, condition = examples(saved, cfg)
     written = 0
     with disk_errors(f"output={path}"), table_file(path) as write:

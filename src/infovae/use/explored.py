@@ -3,6 +3,7 @@
 import base64
 import tempfile
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.conditions.labels import Labels
+from infovae.data.module import DataModule
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
 from infovae.exact import exact
@@ -17,7 +19,7 @@ from infovae.model import Model, given
 from infovae.pictures.canvas import CLASS_COLOURS
 from infovae.pictures.tiles import as_images, limits_of
 from infovae.streams import isolated_stream
-from infovae.use.encode import Chosen, Encoded, encoded
+from infovae.use.encode import Encoded, encoded
 from infovae.use.found import Found, lowest
 from infovae.use.own_images import prepared
 from infovae.use.pixels import png
@@ -33,15 +35,25 @@ class Explored:
 
     Args:
         saved: the run.
-        chosen: the examples; None: the map shows draws of the prior.
+        data: gives the examples; None: the map shows draws of the prior.
+        splits: the splits to show.
         points: the most examples to show of each split, chosen at random.
         seed: of that choice, and of the draws.
+        condition: of a conditional model; see :func:`infovae.use.encode.encoded`.
     """
 
-    def __init__(self, saved: SavedRun, chosen: Chosen | None, points: int, seed: int) -> None:
-        self.saved, self.data, self.seed = saved, None if chosen is None else chosen.data, seed
+    def __init__(
+        self,
+        saved: SavedRun,
+        data: DataModule | None,
+        splits: Sequence[str],
+        points: int,
+        seed: int,
+        condition: Float[Tensor, "1 k"] | None = None,
+    ) -> None:
+        self.saved, self.data, self.seed = saved, data, seed
         self._lock = threading.Lock()
-        self.batches = [] if chosen is None else _encoded(saved, chosen, points, seed)
+        self.batches = [] if data is None else _chosen(saved, data, splits, points, seed, condition)
         with isolated_stream(saved.module.device, seed):
             draws = saved.module.prior.sample(PRIOR_DRAWS)
         self.codes = torch.cat([batch.mean for batch in self.batches]) if self.batches else draws
@@ -146,12 +158,19 @@ class Explored:
         }
 
 
-def _encoded(saved: SavedRun, chosen: Chosen, points: int, seed: int) -> list[Encoded]:
-    generator, (data, splits, condition) = torch.Generator().manual_seed(seed), chosen
+def _chosen(
+    saved: SavedRun,
+    data: DataModule,
+    splits: Sequence[str],
+    points: int,
+    seed: int,
+    condition: Float[Tensor, "1 k"] | None,
+) -> list[Encoded]:
+    generator = torch.Generator().manual_seed(seed)
     for split in splits:
         part = data.splits[split]
-        kept = torch.randperm(len(part.x), generator=generator)[:points].sort().values
-        data.splits[split] = part.take(kept)
+        chosen = torch.randperm(len(part.x), generator=generator)[:points].sort().values
+        data.splits[split] = part.take(chosen)
     return [batch for split in splits for batch in encoded(saved, data, split, condition)]
 
 

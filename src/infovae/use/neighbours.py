@@ -28,8 +28,8 @@ def neighbours(cfg: DictConfig) -> None:
     Raises:
         UserError: the config, the run, the image or the data are refused, or the disk is full.
     """
-    saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str})
-    path = check_file("output", cfg.output, (".png",))
+    saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str | None})
+    path = check_file("output", cfg.output, (".png",), "neighbours.png")
     with user_error("image", cfg.image):
         image, own = given_example(saved, cfg.image)
     data, splits, condition = examples(saved, cfg)

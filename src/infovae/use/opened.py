@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,22 @@ def opened_runs(cfg: DictConfig, own_keys: Mapping[str, Any]) -> list[SavedRun]:
     return saved
 
 
-def check_file(key: str, given: str, suffixes: tuple[str, ...]) -> Path:
+def check_file(key: str, given: str | None, suffixes: tuple[str, ...], default: str = "") -> Path:
     """Return the path of a file to write.
+
+    Args:
+        key: by which it was given.
+        given: the path; None: the first of ``default``, ``default-2``, ... that isn't there yet.
+        suffixes: what its name may end in.
+        default: its name.
 
     Raises:
         UserError: its name has another suffix, it is a folder, or its folder can't be written to.
     """
+    if given is None:
+        stem, suffix = Path(default).stem, Path(default).suffix
+        names = (f"{stem}-{number}{suffix}" if number > 1 else default for number in count(1))
+        given = next(name for name in names if not Path(name).exists())
     path = Path(given)
     if path.suffix not in suffixes:
         raise UserError(
