@@ -178,8 +178,8 @@ def conditional() -> Iterator[Row]:
 
 def semi_supervised() -> Iterator[Row]:
     """Yield the error of classes on test digits, learned from 100 labels."""
-    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50 trainer.max_epochs=20"
-    own = "condition=labels module=semi_supervised module.labelled=100 optimizer.lr=1e-3"
+    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50"
+    own = "trainer.max_epochs=10 condition=labels module=semi_supervised module.labelled=100 optimizer.lr=1e-3"
     name, number = "digits, 100 labels", "classifier_error"
     for model, chosen in MODELS.items():
         saved = trained(f"digits-m2-{model}", f"{settings} {own} {chosen}")
@@ -198,7 +198,7 @@ def semi_supervised() -> Iterator[Row]:
         cross_entropy(bare.classify(few), their).backward()
         optimizer.step()
     yield (name, "the classifier alone", number, *share_wrong(bare.classify(x), truth))
-    vae = trained("digits-none-vae", f"{settings} condition=none model=vae")
+    vae = trained("digits-none-vae", f"{settings} trainer.max_epochs=20 condition=none model=vae")
     factory = {"few_labels": partial(FewLabels, labels=[100])}
     for key, value in measure(vae.module, vae.data, factory).values.items():
         if key.startswith("test/") and not key.endswith("standard_error"):

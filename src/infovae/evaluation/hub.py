@@ -102,10 +102,10 @@ def hub_errors(key: str, value: str) -> Iterator[None]:
         chain = [error]
         while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and isinstance(cause, Exception):
             chain.append(cause)
-        reason = printable(reason_of(chain[-1]))
+        reason = printable(reason_of(chain[-1]).partition(" For more information")[0])
         if any(re.search("Connect|Offline", type(cause).__name__) for cause in chain):
             why, accepted = f"the Hub can't be reached ({reason})", "a command with a network, or a run's folder"
         else:
-            why = f"the Hub refuses ({printable(reason_of(error))})"
+            why = f"the Hub refuses ({reason})"
             accepted = "a repository that you can read or write; `hf auth login` says who you are"
         raise UserError(why, key=key, value=value, accepted=accepted) from error
