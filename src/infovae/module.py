@@ -3,7 +3,7 @@
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from infovae.bounds.bound import Bound, detached
-from infovae.codes import Codes
+from infovae.codes import Codes, joined
 from infovae.conditions.condition import Condition, beside
 from infovae.data.loader import Batch
 from infovae.data.values import Values
@@ -248,6 +248,21 @@ class InfoVAE(pl.LightningModule):
         parts = packed.split([row.shape[1:].numel() for row in rows], dim=1)
         return codes.with_rows([part.unflatten(1, row.shape[1:]) for part, row in zip(parts, rows, strict=True)])
 
+    def parts(self, batch: Batch, dataset_size: int) -> Iterator[tuple[Batch, Distribution, Codes]]:
+        """Yield each batch that is part of one, with its posterior and codes; all are encoded at once.
+
+        Each draws its codes when its turn comes, so that what is drawn between the turns doesn't depend on how many
+        batches are encoded together.
+        """
+        batch = batch._replace(conditions=self.conditions_of(batch))
+        encoded, start = self._encoded(batch.x, batch.conditions), 0
+        for size, own in batch.parts:
+            rows = slice(start, start + own)
+            posterior = self.posterior(encoded[rows])
+            part = batch.rows(rows)._replace(global_size=size, sizes=())
+            yield part, posterior, self.codes(posterior, dataset_size, size)
+            start += own
+
     def can_estimate_divergence(self, codes: Codes) -> bool:
         """Return whether a global batch has enough examples for an estimate of the divergence."""
         return len(codes.z) >= self.divergence.minimum_batch
@@ -390,21 +405,21 @@ class InfoVAE(pl.LightningModule):
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
         """Return this process's codes, and its share of reconstruction, rate and the loss without divergence."""
         conditions = self.conditions_of(batch)
-        if self.condition is not None and conditions is not None and self.training:
+        if self.condition is not None and conditions is not None:
             conditions = self.condition.dropped(conditions, batch.global_size)
         batch = batch._replace(conditions=conditions)
         given = () if conditions is None else (conditions,)
-        posterior = self.encode_training(batch) if self.training else self.encode(batch.x, *given)
+        posterior = self.encode_training(batch)
         codes = self.codes(posterior, dataset_size, batch.global_size)
         prior, n = self.prior.distribution(), batch.global_size
-        weights = self.objective.weights() if self.training else self.objective.final()
+        weights = self.objective.weights()
         if self.bound is not None:
             reconstruction, rate, fit = self._bounded(self.bound, batch, posterior, codes.z, weights.rate)
             return codes, share_of_mean(reconstruction, n), share_of_mean(rate, n), share_of_mean(fit, n)
         reconstruction = -share_of_mean(self.decode(codes.z, *given).log_prob(batch.x), n)
         rates = rate_of(posterior, prior, codes.z)
         rate = share_of_mean(rates, n)
-        has_free_bits = self.training and self.objective.free_bits is not None
+        has_free_bits = self.objective.free_bits is not None
         charged = self.objective.charged_rate(posterior, prior, rates, n) if has_free_bits else rate
         return codes, reconstruction, rate, weighted_loss(reconstruction, charged, None, Weights(weights.rate, 0.0))
 
@@ -433,16 +448,31 @@ class InfoVAE(pl.LightningModule):
             rate_of(posterior, self.prior.distribution(), posterior.mean)
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
-        """Add a batch to a split's terms; return the codes of the global batch."""
-        own, reconstruction, rate, fit = self._infer(batch, self._dataset_size(loader))
-        codes = self.gather(own, batch.global_size)
-        divergence = self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None
-        weights, missing = self.objective.final(), torch.zeros_like(rate)
-        loss = weighted_loss(fit, rate, missing if divergence is None else divergence, weights._replace(rate=0.0))
-        terms = self.evaluation_terms[split]
+        """Add each part of a batch to a split's terms; return the codes of all, whose examples are decoded at once."""
+        weights, prior, terms = self.objective.final(), self.prior.distribution(), self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
-        terms.update(loss, reconstruction, rate, divergence, _weight(batch), float(weights.divergence))
-        return {"codes": codes}
+        parts, fits, divergences, gathered, z = [], [], [], [], []
+        for part, posterior, own in self.parts(batch, self._dataset_size(loader)):
+            parts.append(part)
+            z.append(own.z)
+            fits.append(
+                (rate_of(posterior, prior, own.z),) if self.bound is None
+                else self._bounded(self.bound, part, posterior, own.z, weights.rate)
+            )  # fmt: skip
+            gathered.append(codes := self.gather(own, part.global_size))
+            divergences.append(self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None)
+        if self.bound is None:
+            conditions = self.conditions_of(batch)
+            given = () if conditions is None else (conditions,)
+            rows = -self.decode(torch.cat(z), *given).log_prob(batch.x)
+            fits = [(row, *fit) for row, fit in zip(rows.split([len(own) for own in z]), fits, strict=True)]
+        for part, fit, divergence in zip(parts, fits, divergences, strict=True):
+            reconstruction, rate, *bounded = (share_of_mean(row, part.global_size) for row in fit)
+            loss = weighted_loss(reconstruction, rate, None, Weights(weights.rate, 0.0)) if not bounded else bounded[0]
+            missing = torch.zeros_like(rate)
+            loss = weighted_loss(loss, rate, missing if divergence is None else divergence, weights._replace(rate=0.0))
+            terms.update(loss, reconstruction, rate, divergence, _weight(part), float(weights.divergence))
+        return {"codes": joined(gathered)}
 
     def _log_evaluation(self, split: str) -> None:
         terms = self.evaluation_terms[split]
