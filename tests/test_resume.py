@@ -336,7 +336,10 @@ VALIDATED_EVERY_SECOND = "trainer.check_val_every_n_epoch=2"
     ("overrides", "message"),
     [
         (["callbacks.checkpoint.monitor=validation/lost"], r"monitor=validation/lost: no such metric; accepted: valid"),
-        (["callbacks.checkpoint.monitor=test/mmd"], r"^data.evaluation_splits=\[validation\]: BestCheckpoint watches test/mmd"),
+        (
+            ["callbacks.checkpoint.monitor=test/mmd"],
+            r"^data.evaluation_splits=\[validation\]: BestCheckpoint watches test/mmd",
+        ),
         (
             ["callbacks.checkpoint.monitor=test/mmd", "data.evaluation_splits=[test]"],
             r"monitor=test/mmd: no such metric; accepted: test/div",
