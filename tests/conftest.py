@@ -34,6 +34,7 @@ SMALL = [
     "logger=none",
     "trainer.enable_progress_bar=false",
     "trainer.accelerator=cpu",
+    "trainer.precision=32-true",
 ]
 """A run of seconds on real digits."""
 TINY = [
@@ -49,6 +50,7 @@ TINY = [
     "logger=none",
     "trainer.enable_progress_bar=false",
     "trainer.accelerator=cpu",
+    "trainer.precision=32-true",
 ]
 """A run of a second: two steps an epoch."""
 
@@ -71,11 +73,12 @@ def _seed() -> None:
 
 @contextmanager
 def composing() -> Iterator[Compose]:
-    """Compose the config as train.py does."""
+    """Compose the config as train.py does, but compute in float32, whatever the machine has."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
 
         def make(*overrides: str, run_dir: Path | str = "unused") -> DictConfig:
-            cfg = compose("config", overrides=[*overrides, f"run_dir={run_dir}"], return_hydra_config=True)
+            given = ["trainer.precision=32-true", *overrides, f"run_dir={run_dir}"]
+            cfg = compose("config", overrides=given, return_hydra_config=True)
             HydraConfig.instance().set_config(copy.deepcopy(cfg))  # as Hydra does for a job
             with open_dict(cfg):
                 del cfg["hydra"]
