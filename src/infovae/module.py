@@ -3,6 +3,7 @@
 import inspect
 import logging
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from infovae.data.loader import Batch
 from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.model import codes_of, conditions_of
@@ -55,6 +57,9 @@ class StepTerms(NamedTuple):
     divergence: Float[Tensor, ""]
     weight: float
 
+
+SUMMED_AT_ONCE = 100
+"""Steps whose terms are added up together."""
 
 NOISE_DRAWS = 200
 """Batches behind a noise level: the error of a standard deviation is then 5 %, 1 / sqrt(2 * 200)."""
@@ -144,7 +149,9 @@ class InfoVAE(pl.LightningModule):
         self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
+        self._unsummed: list[StepTerms] = []
         self._steps_before: int | None = None
+        self._steps_itself_under: weakref.ref[Any] | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
@@ -312,6 +319,8 @@ class InfoVAE(pl.LightningModule):
     def automatic_optimization(self) -> bool:
         """Whether Lightning takes the optimiser's steps, as it must for a few settings; it takes 0.3 ms more a step."""
         trainer: Any = self._trainer
+        if self._steps_itself_under is not None and self._steps_itself_under() is trainer:
+            return False
         return trainer is None or not (
             isinstance(trainer.strategy, SingleDeviceStrategy)
             and trainer.precision in ("32-true", "bf16-mixed")
@@ -364,6 +373,19 @@ class InfoVAE(pl.LightningModule):
         self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _weight(batch))
         return terms[0]
 
+    def on_train_start(self) -> None:
+        # Lightning counts the steps apart, and a checkpoint's may have been taken the other way.
+        loop = self.trainer.fit_loop.epoch_loop
+        counts = [
+            loop.automatic_optimization.optim_progress.optimizer.step,
+            loop.manual_optimization.optim_step_progress,
+        ]
+        before, now = (count.total for count in (counts if not self.automatic_optimization else reversed(counts)))
+        if now.completed < before.completed:
+            now.ready, now.completed = before.ready, before.completed
+        if not self.automatic_optimization:  # to look at the settings seven times a step would take 1 % of it
+            self._steps_itself_under = weakref.ref(self._trainer)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self._steps_before is None:
             for controller in self.objective.controllers.values():
@@ -374,10 +396,27 @@ class InfoVAE(pl.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.step_terms is None:  # on_nan=skip left the step out
             return
-        self.training_terms.update(*self.step_terms)
+        self._unsummed.append(self.step_terms)
+        if len(self._unsummed) == SUMMED_AT_ONCE:
+            self._sum_terms()
         if self.objective.controllers and self.trainer.global_step != self._steps_before:
             own = torch.stack([self.step_terms.reconstruction, self.step_terms.rate, self.step_terms.divergence])
             self.objective.after_step(Terms(*sum_over_processes(own) / rank_and_world_size()[1]))
+
+    def _sum_terms(self) -> None:
+        """Add the latest steps to the epoch's terms, together: one by one, that would take 2 % of a step."""
+        if self._unsummed:
+            *terms, weights = zip(*self._unsummed, strict=True)
+            n = sum(weights)
+            steps = exact(torch.stack([torch.stack(term) for term in terms]))
+            loss, reconstruction, rate, divergence = steps @ (steps.new_tensor(weights) / n)
+            self.training_terms.update(loss, reconstruction, rate, divergence, n)
+        self._unsummed.clear()
+
+    def forget_steps(self) -> None:
+        """Leave the steps so far out of the epoch's terms."""
+        self._unsummed.clear()
+        self.training_terms.reset()
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
         loaders = self.trainer.val_dataloaders
@@ -393,6 +432,7 @@ class InfoVAE(pl.LightningModule):
         return self._evaluate(batch, loader, "train_split")["codes"]
 
     def on_train_epoch_end(self) -> None:
+        self._sum_terms()
         terms = self.training_terms.compute()
         self.training_terms.reset()
         if not self.objective.weighs_divergence:
@@ -410,19 +450,6 @@ class InfoVAE(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         return self.optimizer(parameter_groups_of(self, self.parameter_groups))
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the run's steps go on from the checkpoint's, whoever took those: Lightning counts them apart."""
-        loops = checkpoint.get("loops", {}).get("fit_loop", {})
-        for counts in (
-            (
-                loops["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"],
-                loops["epoch_loop.manual_optimization.optim_step_progress"],
-            )
-            if loops
-            else ()
-        ):
-            counts["total"] |= {"ready": checkpoint["global_step"], "completed": checkpoint["global_step"]}
 
     def make_optimizer(self, parameters: Iterable[nn.Parameter] | None = None) -> torch.optim.Optimizer:
         """Return a new optimiser, also from a factory that makes a schedule with it in one of Lightning's forms.
