@@ -384,7 +384,7 @@ def test_a_moved_run_remembers_its_best_epoch(composed: Compose, run: Path) -> N
 def test_a_run_goes_on_from_steps_that_lightning_took(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in versions before 0.3; it counts those apart from ours."""
+    """As it did in version 0.1; it counts those apart from ours."""
     train(composed(*TINY, "trainer.max_epochs=3", run_dir=tmp_path / "whole"))
     with monkeypatch.context() as patch:
         patch.setattr(InfoVAE, "automatic_optimization", property(lambda self: True, lambda self, value: None))

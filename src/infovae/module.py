@@ -376,11 +376,9 @@ class InfoVAE(pl.LightningModule):
     def on_train_start(self) -> None:
         # Lightning counts the steps apart, and a checkpoint's may have been taken the other way.
         loop = self.trainer.fit_loop.epoch_loop
-        counts = [
-            loop.automatic_optimization.optim_progress.optimizer.step,
-            loop.manual_optimization.optim_step_progress,
-        ]
-        before, now = (count.total for count in (counts if not self.automatic_optimization else reversed(counts)))
+        theirs = loop.automatic_optimization.optim_progress.optimizer.step.total
+        ours = loop.manual_optimization.optim_step_progress.total
+        before, now = (ours, theirs) if self.automatic_optimization else (theirs, ours)
         if now.completed < before.completed:
             now.ready, now.completed = before.ready, before.completed
         if not self.automatic_optimization:  # to look at the settings seven times a step would take 1 % of it
