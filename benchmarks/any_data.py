@@ -3,10 +3,11 @@
     python benchmarks/any_data.py docs/results                     # trains what is missing, below outputs/any_data
     python benchmarks/any_data.py docs/results --only wine counts
 
-Writes any_data.csv, a row for each number. Tables: log p(x) by importance sampling against the exact one of
-probabilistic PCA (Tipping, Bishop 1999) with as many dimensions. Sines and ellipsoids: factors in the codes against
-factors in principal components. Counts and tokens: log p(x) against the truth, which generated them, and against
-independent columns. MNIST: whether a code still knows the class that encoder and decoder are given.
+Writes any_data.csv, a row for each number, and keeps the rows of parts that --only leaves out. Tables: log p(x) by
+importance sampling against the exact one of probabilistic PCA (Tipping, Bishop 1999) with as many dimensions. Sines
+and ellipsoids: factors in the codes against factors in principal components. Counts and tokens: log p(x) against the
+truth, which generated them, and against independent columns; for tokens, against bigrams too. Digits: whether a
+code still knows the class that encoder and decoder are given, and classes learned from 100 labels.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import csv
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,18 +26,22 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 from sklearn.decomposition import PCA
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import cross_entropy, softplus
 
 from infovae import load
 from infovae.data.module import DataModule
+from infovae.data.splits import balanced_subset
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import measure
 from infovae.likelihoods.negative_binomial import NegativeBinomialDistribution
 from infovae.metrics.dci import DCI, concentration, importances
+from infovae.metrics.few_labels import FewLabels
 from infovae.metrics.importance_weighted import ImportanceWeighted
 from infovae.metrics.linear_probe import LinearProbe
 from infovae.metrics.mig import MIG, mutual_information_gaps
 from infovae.metrics.reconstruction import Reconstruction
+from infovae.modules.semi_supervised import SemiSupervised
+from infovae.training.assemble import build_module
 from infovae.training.run import train
 
 ROOT = Path(__file__).parents[1]
@@ -143,22 +148,66 @@ def tokens() -> Iterator[Row]:
     frequency = torch.nn.functional.one_hot(train_rows, 6).double().mean(0).log()
     alone = frequency[torch.arange(24), test_rows].sum(1)
     yield ("tokens", "independent", "log_likelihood", *mean_of(alone))
+    pairs = torch.ones(23, 6, 6, dtype=torch.float64)  # of letters at neighbouring places, from 1 as Laplace has it
+    place = torch.arange(23)
+    pairs.index_put_((place, train_rows[:, :-1], train_rows[:, 1:]), torch.ones(()).double(), accumulate=True)
+    follows = (pairs / pairs.sum(2, keepdim=True)).log()[place, test_rows[:, :-1], test_rows[:, 1:]]
+    bigram = frequency[0, test_rows[:, 0]] + follows.sum(1)
+    yield ("tokens", "bigram", "log_likelihood", *mean_of(bigram))
 
 
 def conditional() -> Iterator[Row]:
     """Yield how well a linear map of the code finds the class of a digit."""
     points = {
-        "unregularised": "model=infovae model.alpha=1 model.lambda_=0",
+        "autoencoder": "model=autoencoder",
         "vae": "model=vae",
-        "infovae, λ = 100": "model=infovae model.lambda_=100",
+        "infovae": "model=infovae model.lambda_=100",
+        "mmd_vae": "model=mmd_vae model.lambda_=100",
+        "mmd_vae_per_class": "model=mmd_vae model.lambda_=100 condition.per_class=true",
     }
+    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50 trainer.max_epochs=20"
     for condition in ("none", "labels"):
-        for number, (model, point) in enumerate(points.items()):
-            settings = f"data.train_size=5000 latent_dim=8 trainer.max_epochs=8 condition={condition} {point}"
-            saved = trained(f"mnist-{condition}-{number}", settings)
-            found = measure(saved.module, saved.data, {"probe": LinearProbe}).values
-            for name in ("linear_probe_error", "linear_probe_information"):
-                yield f"mnist, condition={condition}", model, name, found[f"test/{name}"], math.nan
+        for model, point in points.items():
+            if condition == "none" and "per_class" in point:
+                continue
+            saved = trained(f"digits-{condition}-{model}", f"{settings} condition={condition} {point}")
+            found = measure(saved.module, saved.data, {"probe": LinearProbe, "reconstruction": Reconstruction}).values
+            for name in ("linear_probe_error", "linear_probe_information", "squared_error_of_mean_code"):
+                yield f"digits, condition={condition}", model, name, found[f"test/{name}"], math.nan
+
+
+def semi_supervised() -> Iterator[Row]:
+    """Yield the error of classes on test digits, learned from 100 labels."""
+    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50 trainer.max_epochs=20"
+    own = "condition=labels module=semi_supervised module.labelled=100 optimizer.lr=1e-3"
+    name, number = "digits, 100 labels", "classifier_error"
+    for model, chosen in MODELS.items():
+        saved = trained(f"digits-m2-{model}", f"{settings} {own} {chosen}")
+        x, truth = saved.data.inputs("test")[torch.arange(360)], saved.data.splits["test"].labels
+        assert isinstance(saved.module, SemiSupervised)
+        yield (name, f"M2, {model}", number, *share_wrong(saved.module.classify(x), truth))
+    labels = saved.data.splits["train"].labels
+    chosen_rows = balanced_subset(labels, 100, torch.Generator().manual_seed(1))
+    few, their = saved.data.inputs("train")[chosen_rows], labels[chosen_rows]
+    torch.manual_seed(1)
+    bare = build_module(saved.cfg, saved.data)
+    assert isinstance(bare, SemiSupervised)
+    optimizer = torch.optim.Adam(bare.classifier.parameters(), lr=1e-3)
+    for _ in range(1000):
+        optimizer.zero_grad()
+        cross_entropy(bare.classify(few), their).backward()
+        optimizer.step()
+    yield (name, "the classifier alone", number, *share_wrong(bare.classify(x), truth))
+    vae = trained("digits-none-vae", f"{settings} condition=none model=vae")
+    factory = {"few_labels": partial(FewLabels, labels=[100])}
+    for key, value in measure(vae.module, vae.data, factory).values.items():
+        if key.startswith("test/") and not key.endswith("standard_error"):
+            yield name, f"M1, {key.removeprefix('test/')}", number, value, math.nan
+
+
+def share_wrong(log_q: Tensor, truth: Tensor) -> tuple[float, float]:
+    """Return the share of classes that are wrong, and its standard error."""
+    return mean_of((log_q.argmax(dim=1) != truth).double())
 
 
 def likelihoods(name: str, settings: str) -> Iterator[Row]:
@@ -195,25 +244,31 @@ PARTS = {
     "tokens": tokens,
     "sines": partial(factors, "sines", 5, f"{LITTLE} data.steps_per_epoch=200 trainer.max_epochs=8"),
     "ellipsoids": partial(factors, "ellipsoids", 6, f"{LITTLE} data.steps_per_epoch=100 trainer.max_epochs=5"),
-    "mnist": conditional,
+    "digits": conditional,
+    "semi_supervised": semi_supervised,
 }
 
 
-def main(folder: Path, only: list[str]) -> None:
-    """Measure, and write the rows after each part."""
-    path = folder / "any_data.csv"
+def command_line(description: str, parts: dict[str, Callable[[], Iterator[Row]]]) -> None:
+    """Measure, and write the rows after each part in the place of its earlier ones."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
+    arguments = parser.parse_args()
+    path = arguments.folder / "any_data.csv"
+    header = ("data", "model", "number", "value", "standard_error")
     rows: list[tuple[object, ...]] = []
-    for name in only or PARTS:
-        for row in PARTS[name]():
-            rows.append(row)
-            print(*row, sep=", ", flush=True)
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("data", "model", "number", "value", "standard_error"), *rows])
+    if path.is_file():
+        with path.open(newline="") as file:
+            rows = [tuple(row) for row in csv.reader(file)][1:]
+    for name in arguments.only:
+        found = [*parts[name]()]
+        kinds = {row[0] for row in found}
+        rows = [row for row in rows if row[0] not in kinds] + found
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        print(*found, sep="\n", flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=[])
-    arguments = parser.parse_args()
-    main(arguments.folder, arguments.only)
+    command_line(__doc__, PARTS)

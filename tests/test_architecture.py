@@ -31,7 +31,7 @@ LAYERS = [
     ["model", "bounds"],
     ["divergences", "data", "metrics", "classifier"],
     ["pictures"],
-    ["module", "adapters"],
+    ["module", "adapters", "modules"],
     ["config"],
     ["sweeps"],
     ["training"],
@@ -78,6 +78,10 @@ def test_imports_go_one_way(path: Path) -> None:
     assert not above, f"{room} imports {above}, which stands above it"
     if room in PURE:
         assert not {name.split(".")[0] for name in imports_of(path)} & IMPURE
+
+
+def test_nothing_leans_on_hydra_s_inside() -> None:
+    assert not [path.name for path in FILES if any("hydra._internal" in name for name in imports_of(path))]
 
 
 def test_no_room_closes_a_circle() -> None:

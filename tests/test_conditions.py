@@ -1,10 +1,12 @@
 """Conditional models: encoder and decoder are given what is known of an example, and the right example's."""
 
+import inspect
 import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from conftest import CONF, Compose, composing
@@ -27,6 +29,7 @@ from infovae.module import InfoVAE
 from infovae.networks.transformer import TransformerEncoder
 from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
+from infovae.use.own_images import prepared
 
 Made = Callable[..., tuple[InfoVAE, DataModule]]
 
@@ -51,8 +54,8 @@ def test_features_of_labels_and_columns() -> None:
     columns = Columns(2)
     told = torch.tensor([[0.5, -3.0], [math.nan, 1.0]])
     assert columns(told, 2).tolist() == [[0.5, -3, 1], [0, 0, 0]]
-    # Several codes of each example come one set after the other.
-    assert torch.equal(columns(told, 4), columns(told.repeat(2, 1), 4))
+    with pytest.raises(ArgumentError, match=r"^conditions: 2 rows for 4 examples; accepted: None"):
+        columns(told, 4)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,23 @@ def test_each_example_of_a_step_has_its_own_condition(made: Made, bound: IWAE | 
     torch.testing.assert_close(null, module.step(Batch(x, torch.zeros(5, dtype=torch.int64), 5), 100))
 
 
+def test_a_divergence_per_class_sees_the_class_of_each_example(made: Made) -> None:
+    """The known one, also of those that are given the null condition."""
+    module, _ = made("model=mmd_vae", "condition.per_class=true", "condition.dropout=0.9")
+    labels = torch.arange(30) % 3
+    batch, seen = Batch(torch.rand(30, 1, 8, 8), labels, 30), []
+    assert module.divergence.minimum_batch == 11
+    module.divergence.register_forward_pre_hook(lambda part, inputs: seen.append(inputs[0].conditions))
+    module.train()
+    module.step(batch, 100)
+    assert [told[:, 0].tolist() for told in seen] == [labels.tolist()]
+    with pytest.raises(UserError, match=r"^condition\.per_class=True: Adversarial learns"):
+        made("condition.per_class=true", "divergence=adversarial")
+    parts = (module.encoder, module.decoder, module.posterior, module.likelihood, module.prior, module.divergence)
+    with pytest.raises(ArgumentError, match=r"^divergence=PerClass: PerClass needs the class of each example"):
+        InfoVAE(*parts, module.objective, module.optimizer)
+
+
 def test_metrics_see_each_example_under_its_condition(made: Made) -> None:
     module, data = made("data.batch_size=50")
     module.eval()
@@ -177,7 +197,7 @@ def test_generate_is_told_a_class(trained: Path, tmp_path: Path) -> None:
     assert not torch.equal(averaged.vectors.weight, raw.vectors.weight)  # type: ignore[union-attr]
     drawn = {}
     for told in ("cats", "dogs"):
-        used("generate", trained, "n=5", f"y={told}", f"output={tmp_path / told}.npy")
+        used("generate", trained, "n=5", f"condition={{value:{told}}}", f"output={tmp_path / told}.npy")
         drawn[told] = np.load(tmp_path / f"{told}.npy")
     torch.manual_seed(0)
     z = saved.module.prior.sample(5)
@@ -195,12 +215,55 @@ def test_encode_gives_each_example_its_own_condition(trained: Path, tmp_path: Pa
     np.testing.assert_allclose(np.load(tmp_path / "codes.npz")["mean"], mean, rtol=1e-4, atol=1e-5)
 
 
+def test_other_images_have_the_condition_of_their_folder_or_the_one_that_is_typed(
+    trained: Path, squares: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved, path = load(trained), squares / "dogs/03.png"
+    x = prepared(saved, [path])
+    (tmp_path / "own" / "dogs").mkdir(parents=True)
+    (tmp_path / "own" / "dogs" / "a.png").symlink_to(path)
+    for number, (images, typed, condition) in enumerate(
+        [
+            (tmp_path / "own", "null", 1.0),
+            (path, "cats", 0.0),
+            (tmp_path / "own", "cats", 0.0),
+            (path, "null", math.nan),
+        ]
+    ):
+        output = tmp_path / f"{number}.npz"
+        assert not caplog.messages
+        used("encode", trained, f"images={images}", f"condition={{value:{typed}}}", f"output={output}")
+        mean = saved.module.encode(x, torch.tensor([[condition]])).mean
+        np.testing.assert_allclose(np.load(output)["mean"], mean, rtol=1e-4, atol=1e-5)
+    assert [text.partition(";")[0] for text in caplog.messages] == [
+        "its examples have no classes, so the model is given the null condition"
+    ]
+    start = saved.data.splits["test"].names[0]  # type: ignore[index]
+    used("interpolate", trained, f"from=test:{start}", f"to={path}", f"output={tmp_path / 'path'}")
+    assert len(list((tmp_path / "path").iterdir())) == 3
+
+
+def test_wrong_shapes_get_one_line(trained: Path) -> None:
+    module = load(trained).module
+    encode, decode = inspect.unwrap(InfoVAE.encode), inspect.unwrap(InfoVAE.decode)  # a user's types aren't checked
+    x, z, one = torch.zeros(4, 3, 8, 8), torch.zeros(4, 3), torch.zeros(4, 1)
+    for method, arguments, told in (
+        (encode, (x[0],), r"^x: shape \(3, 8, 8\); accepted: shape \(n, 3, 8, 8\)"),
+        (encode, (x.numpy(),), "^x: a ndarray; accepted: a torch tensor"),
+        (decode, (z[:, :2],), r"^z: shape \(4, 2\); accepted: shape \(n, 3\)"),
+        (decode, (z, one[:3]), r"^conditions: shape \(3, 1\); accepted: numbers of shape \(4, 1\)"),
+        (encode, (x, one[:, 0]), r"^conditions: shape \(4,\); accepted: numbers of shape \(4, 1\)"),
+        (encode, (x, one + 2), "^conditions: no such class; accepted: whole numbers from 0 to 1, or NaN"),
+    ):
+        with pytest.raises(ArgumentError, match=told):
+            method(module, *arguments)
+
+
 @pytest.mark.parametrize(
     ("name", "overrides", "told"),
     [
-        ("generate", ["y=birds"], "condition=birds: no such class; accepted: cats, dogs"),
-        ("generate", ["y=[1,2]"], r"condition=\[1, 2\]: no such class; accepted: cats, dogs"),
-        ("export", [], "its model is conditional, and a program has one input"),
+        ("generate", ["condition={value:birds}"], "condition=birds: no such class; accepted: cats, dogs"),
+        ("generate", ["condition={value:[1,2]}"], r"condition=\[1, 2\]: no such class; accepted: cats, dogs"),
     ],
 )
 def test_a_use_that_is_refused(
@@ -212,17 +275,65 @@ def test_a_use_that_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_columns_are_told_in_their_own_units(tmp_path: Path) -> None:
-    """A patient's disease, as the table has it, is what the model saw standardised."""
+@torch.no_grad()
+def check_programs(run: Path, told: Tensor, conditions: Tensor) -> None:
+    """Compare the exported programs of both kinds with the model, on examples and codes of the run's data.
+
+    Args:
+        run: the run folder.
+        told: what the programs are given beside each of 3 examples.
+        conditions: what the model is given.
+    """
+    used("export", run)
+    saved = load(run)
+    stored = saved.data.splits["test"].x[torch.arange(3)]
+    x, values = saved.data.values.to_model(stored), saved.data.values
+    posterior = saved.module.encode(x, conditions)
+    pixels = values.from_model(saved.module.decode(posterior.mean, conditions).mean)
+    inputs = {"encoder": values.from_model(x), "decoder": posterior.mean}
+    expected = {"encoder": (posterior.mean, posterior.variance), "decoder": (pixels,)}
+    for part, outputs in expected.items():
+        program = torch.export.load(run / "export" / f"{part}.pt2").module()
+        session = onnxruntime.InferenceSession(run / "export" / f"{part}.onnx", providers=["CPUExecutionProvider"])
+        first, second = (entry.name for entry in session.get_inputs())
+        assert second == "conditions"
+        named = {first: inputs[part].numpy(), second: told.numpy()}
+        for ours, pt2, onnx in zip(outputs, program(inputs[part], told), session.run(None, named), strict=True):
+            torch.testing.assert_close(pt2, ours, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(onnx, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_programs_of_a_conditional_model_take_a_class(trained: Path) -> None:
+    told = torch.tensor([[0.0], [1.0], [math.nan]])
+    check_programs(trained, told, told)
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is conditioned on a column."""
     settings = [
         "data=diabetes", "condition=columns", "latent_dim=2", "network.encoder.hidden=[8]",
         "network.decoder.hidden=[8]", "trainer.max_epochs=1", "trainer.enable_progress_bar=false",
         "trainer.accelerator=cpu", "logger=none", "callbacks=checkpoint", "pictures=[marginals]",
     ]  # fmt: skip
-    run = tmp_path / "run"
+    run = tmp_path_factory.mktemp("patients") / "run"
     with composing() as composed:
         train(composed(*settings, run_dir=run))
-    used("generate", run, "n=4", "y=[200]", f"output={tmp_path / 'a.npy'}")
+    return run
+
+
+@pytest.mark.slow
+def test_programs_of_a_conditional_model_take_columns_in_their_own_units(patients: Path) -> None:
+    conditions = load(patients).description.conditions
+    assert conditions is not None
+    typed = torch.tensor([[200.0], [150.0], [math.nan]])
+    check_programs(patients, typed, conditions.to_model(typed))
+
+
+def test_columns_are_told_in_their_own_units(patients: Path, tmp_path: Path) -> None:
+    """A patient's disease, as the table has it, is what the model saw standardised."""
+    run = patients
+    used("generate", run, "n=4", "condition={value:[200]}", f"output={tmp_path / 'a.npy'}")
     saved = load(run)
     told = saved.description.conditions
     assert told is not None
@@ -234,7 +345,7 @@ def test_columns_are_told_in_their_own_units(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"condition=high: doesn't fit the model.s condition columns; accepted: 1 numbers"
     ):
-        used("generate", run, "y=high", f"output={tmp_path / 'b.npy'}")
+        used("generate", run, "condition={value:high}", f"output={tmp_path / 'b.npy'}")
     for typed, why in (("[1,2]", r"condition=\[1, 2\]: doesn't fit"), ("null", r"missing, .*\(condition.dropout=0\)")):
         with pytest.raises(UserError, match=why):
-            used("generate", run, f"y={typed}", f"output={tmp_path / 'b.npy'}")
+            used("generate", run, f"condition={{value:{typed}}}", f"output={tmp_path / 'b.npy'}")

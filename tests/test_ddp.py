@@ -30,7 +30,8 @@ CASES = [f"model=infovae model.lambda_=20 divergence={name}" for name in DIVERGE
     "schedule@model.alpha=hold_rate model.alpha.integral=0.1 model.free_bits=3 +model.free_bits_per=whole",
     "model=beta_vae model.free_bits=0.02",
     "model=infovae model.lambda_=20 data.streaming=always data.workers=1",
-    "model=infovae model.lambda_=20 condition=labels condition.dropout=0.3",
+    "model=infovae model.lambda_=20 condition=labels condition.dropout=0.3 condition.per_class=true",
+    "model=infovae condition=labels module=semi_supervised module.labelled=50 module.labelled_batch=21",
     "model=vae bound=iwae condition=labels condition.embedding=3 condition.dropout=0.3",
     "model=vae scheduler=cosine optimizer=radam +parameter_groups.encoder.lr=1e-4",
 ]

@@ -48,7 +48,7 @@ def test_programs_run_without_this_package(command: Command, run: Path, tmp_path
     answer = command("export", "run=run")
     assert answer.returncode == 0, answer.stderr
     record = json.loads((run / "export" / "export.json").read_text())["programs"]
-    assert record["encoder"]["input"] == {"name": "images", "shape": ["batch", 1, 28, 28]}
+    assert record["encoder"]["inputs"] == [{"name": "images", "shape": ["batch", 1, 28, 28]}]
     assert [output["name"] for output in record["encoder"]["outputs"]] == ["mean", "variance"]
     assert (run / "export" / "config.yaml").read_text() == (run / "config.yaml").read_text()
     torch.save({"images": torch.rand(3, 1, 28, 28), "z": torch.randn(3, 3)}, tmp_path / "inputs.pt")
@@ -91,7 +91,7 @@ def test_rounding_that_one_example_is_spared_by_luck_is_granted_to_it() -> None:
     assert (ours(lucky)[0], theirs(lucky)[0]) == (1, 0)
     assert ours(lucky)[0] == ours(lucky.double())[0]
     for examples in (torch.cat([lucky, others]), torch.cat([others, lucky])):
-        part = Part(ours, "x", ("total",), examples)
+        part = Part(ours, {"x": examples}, ("total",))
         assert check_equal("total.pt2", theirs, part) >= 1
         with pytest.raises(UserError, match="nothing written; total is off by"):
             check_equal("total.pt2", lambda x: (theirs(x)[0] + 1000,), part)

@@ -44,7 +44,7 @@ def test_exported_programs_run_as_written(trained: Path, tmp_path: Path) -> None
     """A program runs where this package is not."""
     shutil.copytree(trained, tmp_path / "RUN")
     export(configured(tmp_path / "RUN"))
-    pt2, onnx, _ = snippets("docs/howto/export.md")
+    pt2, onnx, *_ = snippets("docs/howto/export.md")
     own = "\nimport sys; print('infovae' in sys.modules, 'torch' in sys.modules)"
     assert run(pt2 + own, tmp_path).splitlines() == [
         "torch.Size([5, 3]) torch.Size([5, 1, 28, 28])",

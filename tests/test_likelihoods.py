@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from infovae.data.values import TableValues
+from infovae.data.values import Counts, TableValues
 from infovae.errors import ArgumentError
 from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.likelihoods.categorical import Categorical
 from infovae.likelihoods.discretized_logistic import DiscretizedLogistic, DiscretizedLogisticDistribution
 from infovae.likelihoods.gaussian import Gaussian
 from infovae.likelihoods.laplace import Laplace
+from infovae.likelihoods.library_negative_binomial import LibraryNegativeBinomial
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.likelihoods.mixed import Mixed
 from infovae.likelihoods.negative_binomial import NegativeBinomial
@@ -30,7 +31,10 @@ from infovae.likelihoods.student_t import StudentTLikelihood
 from infovae.likelihoods.tokens import Tokens
 from infovae.likelihoods.zero_inflated import ZeroInflated
 
-LIKELIHOODS = sorted({path.stem for path in (CONF / "likelihood").glob("*.yaml")} - {"mixed"})  # has tests of its own
+LIKELIHOODS = sorted(
+    {path.stem for path in (CONF / "likelihood").glob("*.yaml")} - {"mixed", "library_negative_binomial"}
+)
+"""Those with tests of their own are left out."""
 SHAPES = [(3,), (2, 5), (2, 4, 3), (1, 2, 3, 4)]
 COUNTS = {"poisson", "negative_binomial", "zero_inflated_negative_binomial", "tokens"}
 
@@ -437,3 +441,37 @@ def test_missing_entries_are_left_out_of_density_and_gradient() -> None:
     assert torch.equal(gradient == 0, torch.tensor([[1, 0, 0, 0], [0, 1, 1, 0], [1, 1, 1, 1]]).bool())
     whole = torch.tensor([[0.1, 0, 1, 0.5]] * 3)
     torch.testing.assert_close(likelihood(parameters).log_prob(whole), likelihood.base(parameters).log_prob(whole))
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 5)], ids=str)
+def test_means_are_the_observed_total_times_a_softmax(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    c, *sides = shape
+    parameters = torch.randn(5, 2 * c, *sides, dtype=torch.float64)
+    x = torch.randint(40, (5, *shape)).double()
+    shares = parameters[:, :c].flatten(1).softmax(dim=1).view(5, *shape)
+    mean = x.flatten(1).sum(dim=1).view(-1, *[1] * len(shape)) * shares
+    r = parameters[:, c:].exp()
+    expected = scipy.stats.nbinom.logpmf(x, r, r / (r + mean)).reshape(5, -1).sum(axis=1)
+    found = LibraryNegativeBinomial(Counts(3.0, 0.2))(parameters).log_prob(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_samples_have_totals_like_those_of_the_data() -> None:
+    """Their mean is E[l] times the shares, with l log-normal; an example without counts has a density too."""
+    torch.manual_seed(0)
+    totals = Counts().fitted(torch.cat([torch.full((500, 2), 10.0), torch.full((500, 2), 200.0)]))
+    assert totals.log_total_mean == pytest.approx(math.log(20 * 400) / 2)
+    assert totals.log_total_scale == pytest.approx(math.log(400 / 20) / 2)
+    totals = Counts(3.0, 0.5)
+    parameters = torch.tensor([[0.0, 1.0, 2.0, 2.0]]).requires_grad_()
+    p = LibraryNegativeBinomial(totals)(parameters)
+    drawn = p.sample((40_000,))
+    assert drawn.shape == (40_000, 1, 2)
+    torch.testing.assert_close(p.mean[0], math.exp(3 + 0.5**2 / 2) * torch.tensor([0.0, 1.0]).softmax(dim=0))
+    error = drawn.std(dim=0) / math.sqrt(len(drawn))
+    assert ((drawn.mean(dim=0) - p.mean).abs() < 5 * error).all()
+    nothing = p.log_prob(torch.zeros(1, 2)).sum()
+    (slope,) = torch.autograd.grad(nothing, parameters)
+    assert nothing.item() == pytest.approx(0, abs=1e-6)
+    assert slope.isfinite().all()

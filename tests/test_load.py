@@ -80,13 +80,17 @@ def test_images_that_lie_elsewhere_are_one_error_at_first_use(run: Path, tmp_pat
              {"shape": [1, 28, -28], "evaluation_splits": []},
              {"shape": [1, 28, 28], "evaluation_splits": [["train"]]}],
 )  # fmt: skip
-def test_a_checkpoint_that_does_not_tell_the_shape_needs_the_images(run: Path, tmp_path: Path, told: object) -> None:
+def test_a_checkpoint_that_does_not_tell_the_shape_is_of_what_its_weights_fit_or_needs_the_images(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: object
+) -> None:
     """As those of InfoVAE Lab 0.1."""
     path = run / "checkpoints" / "last.ckpt"
     checkpoint = torch.load(path, weights_only=True)
     torch.save(checkpoint | {"DataModule": told}, path)
-    assert load(run).shape == (1, 28, 28)
     rewrite(run, data__root=str(tmp_path / "nowhere"), data__source__download=False)
+    assert load(run).shape == (1, 28, 28)
+    monkeypatch.setattr("infovae.evaluation.undescribed.SIDES", (8,))
+    assert load(run, changes={"data": {"root": str(PROJECT / "data")}}).shape == (1, 28, 28)
     with pytest.raises(UserError, match=rf"{path} doesn't record the shape of its images, so they must be read$"):
         load(run)
 

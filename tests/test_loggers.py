@@ -1,6 +1,8 @@
 """Where Weights & Biases goes: decided before it could ask, and never in the way."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import TINY, Compose
+from faults.wandb_server import wandb_server
 from pytorch_lightning.loggers import Logger
 
 from infovae.training.loggers import wandb as wandb_module
@@ -96,3 +99,31 @@ def test_pictures_reach_any_logger_that_takes_them(
     train(composed(*TINY, "callbacks=drawing", "pictures=[samples]", "trainer.max_epochs=1", run_dir=tmp_path))
     ((key, shape),) = album.seen
     assert (key, shape[-1]) == ("samples", 3)
+
+
+def test_a_resumed_run_has_one_history_in_wandb_and_its_pictures_lie_on_the_disk_once(
+    composed: Compose, tmp_path: Path
+) -> None:
+    run, tracked = tmp_path / "run", [entry for entry in TINY if not entry.startswith(("logger", "callbacks"))]
+    drawn = ["callbacks=[checkpoint,drawing]", "callbacks.drawing.every_n_epochs=1", "pictures=[samples]"]
+    for epochs in (2, 3):
+        settings = ["logger=wandb_offline", "resume=auto", f"trainer.max_epochs={epochs}"]
+        train(composed(*tracked, *drawn, *settings, run_dir=run))
+    parts = sorted((run / "wandb").glob("offline-run-*"))
+    with wandb_server() as server:
+        subprocess.run(
+            [str(Path(sys.executable).with_name("wandb")), "sync", *map(str, parts)],
+            env=os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": "a" * 40},
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+        ((_, rows),) = server.runs.items()
+    assert [row["epoch"] for row in rows.values() if "validation/loss" in row] == [0, 1, 2]
+    assert [row["_step"] for row in rows.values()] == sorted(row["_step"] for row in rows.values())
+    media = [path for part in parts for path in (part / "files" / "media" / "images").iterdir()]
+    assert {path.stat().st_ino for path in media} == {
+        (run / "figures" / f"samples-{epoch:04}.png").stat().st_ino for epoch in (1, 2, 3)
+    }
+    # A run anew in the same folder is another run.
+    train(composed(*tracked, "logger=wandb_offline", "callbacks=none", "trainer.max_epochs=1", run_dir=run))
+    names = [path.name.split("-")[-1] for path in sorted((run / "wandb").glob("offline-run-*"))]
+    assert names[0] == names[1] != names[2]

@@ -60,6 +60,13 @@ SMALLER = {
         "metrics.importance_weighted.images=2",
         "metrics.importance_weighted.samples=2",
     ],
+    "strong_decoder": [
+        *DIGITS,
+        *NETWORK[1:],
+        "metrics.aggregate_information.queries=10",
+        "metrics.importance_weighted.images=2",
+        "metrics.importance_weighted.samples=2",
+    ],
     "comparison": [*NETWORK, *DIGITS, "data.train_size=1050", "data.steps_per_epoch=1"],
     "comparison_normalized": [*NETWORK, *DIGITS, "data.train_size=1050", "data.steps_per_epoch=1"],
     "beyond_the_authors": [*NETWORK, *DIGITS, "seed=1,2"],
@@ -70,6 +77,7 @@ ARMS = {
     "comparison": ["elbo", "beta_vae", "sinkhorn"],
     "comparison_normalized": ["none", "mmd_imq"],
     "likelihood": ["elbo", "iwae_5", "aae"],
+    "strong_decoder": ["alone", "elbo"],
 }
 """Where all would take too long."""
 EVALUATION = [
@@ -92,7 +100,7 @@ def tiny_overrides(name: str, figure: Figure) -> list[list[str]]:
     """Of each tiny cell of a figure, from the figure's own config."""
     overrides = []
     figure.arms_at["quick"] = ARMS.get(name, figure.arms_at.get("quick", list(figure.arms)))
-    for arm in figure.overrides("quick", EVERY_CELL):
+    for arm in figure.overrides("quick", EVERY_CELL).values():
         tiny = laid_over(laid_over(arm, TINY), SMALLER[name])
         overrides += [list(job.overrides) for job in cells_of(Path("nowhere"), tiny)]
     return overrides
@@ -132,7 +140,7 @@ def test_each_arm_of_a_figure_composes(composed: Compose, name: str, scale: Scal
     figure = figure_of(name)
     if scale not in figure.scales:
         pytest.skip("the figure has no such scale")
-    for arm in figure.overrides(scale, EVERY_CELL):
+    for arm in figure.overrides(scale, EVERY_CELL).values():
         for job in cells_of(Path("nowhere"), arm)[:1]:
             check(composed(*job.overrides))
 
@@ -143,7 +151,7 @@ def test_at_the_long_scale_a_figure_draws_the_runs_of_another(name: str) -> None
     source = figure_of(figure.cells_at["long"])
 
     def identities(of: Figure) -> set[tuple[str, ...]]:
-        cells = [cells_of(Path("nowhere"), arm) for arm in of.overrides("long", EVERY_CELL)]
+        cells = [cells_of(Path("nowhere"), arm) for arm in of.overrides("long", EVERY_CELL).values()]
         return {job.identity for jobs in cells for job in jobs}
 
     assert identities(figure) == {job for job in identities(source) if "data.train_size=500" in job}
@@ -152,8 +160,8 @@ def test_at_the_long_scale_a_figure_draws_the_runs_of_another(name: str) -> None
 
 def test_an_arm_s_values_win_over_the_figure_s_and_the_command_s_over_all() -> None:
     figure = figure_of("log_det_cov")
-    assert "data.train_size=500,5000,50000" in figure.overrides("quick", [])[3]
-    assert len(cells_of(Path("nowhere"), figure.overrides("quick", ["seed=4"])[3])) == 3
+    assert "data.train_size=500,5000,50000" in [*figure.overrides("quick", []).values()][3]
+    assert len(cells_of(Path("nowhere"), [*figure.overrides("quick", ["seed=4"]).values()][3])) == 3
 
 
 def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Command, tmp_path: Path) -> None:
@@ -182,33 +190,6 @@ def test_a_figure_by_command_runs_what_is_missing_and_nothing_else(command: Comm
     assert again.value() == [*TINY, *SMALLER["contours"]]
     with page.with_suffix(".csv").open() as file:
         assert len({row["objective"] for row in csv.DictReader(file)}) == 2
-
-
-@pytest.mark.parametrize("place", ["--config-dir=mine", "hydra.searchpath=[file://{folder}/mine]"])
-def test_a_figure_of_one_s_own_finds_its_cells(command: Command, tmp_path: Path, place: str) -> None:
-    """Its figure, and an option that its cells take, lie in a folder of the user's."""
-    for name in ("figure", "model"):
-        (tmp_path / "mine" / name).mkdir(parents=True)
-    (tmp_path / "mine" / "model" / "own.yaml").write_text((CONF / "model" / "vae.yaml").read_text())
-    (tmp_path / "mine" / "figure" / "own.yaml").write_text(
-        "own:\n  _target_: own_figure.Own\n  cells: [data=digits, callbacks=none]\n"
-        "  arms: {elbo: [model=own]}\n  quick: []\n  paper: []\n"
-    )
-    (tmp_path / "own_figure.py").write_text(
-        "import numpy as np\n"
-        "from infovae.reproduction.figure import Figure, Findings\n\n\n"
-        "class Own(Figure):\n"
-        "    title = 'Own'\n\n"
-        "    def draw(self, cells):\n"
-        "        data = [{'loss': cell.metrics['test/loss']} for cell in cells]\n"
-        "        return Findings(np.zeros((8, 8, 3), np.uint8), data, 'no table')\n"
-    )
-    tiny = [entry for entry in TINY if not entry.startswith("seed")]
-    answer = command(
-        "reproduce", place.format(folder=tmp_path), "figure=own", "output=results", f"cells={json.dumps(tiny)}"
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert (tmp_path / "results" / "own.csv").read_text().startswith("loss\n")
 
 
 def test_a_figure_that_is_not_there_is_one_line_that_lists_those_that_are(command: Command) -> None:

@@ -31,7 +31,8 @@ from infovae.training.checks import tell_short_epochs
 from infovae.training.run import train
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
-OTHER_DATA = {"transformer", "mixed", "tokens", "poisson", "negative_binomial", "zero_inflated_negative_binomial"}
+COUNTS = {"poisson", "negative_binomial", "library_negative_binomial", "zero_inflated_negative_binomial"}
+OTHER_DATA = {"transformer", "mixed", "tokens", *COUNTS}
 """Parts that image sets refuse."""
 LIKELIHOODS = sorted({path.stem for path in (CONF / "likelihood").glob("*.yaml")} - OTHER_DATA)
 NETWORKS = sorted({path.stem for path in (CONF / "network").glob("*.yaml")} - OTHER_DATA)
@@ -104,6 +105,7 @@ def test_the_loss_falls_for_every_network_and_likelihood(composed: Compose, netw
     narrow = ["network.encoder.channels=[8,8]", "network.encoder.hidden=32"]
     sizes = {"mlp": [], "conv": narrow, "pixelcnn": [*narrow, "network.decoder.depth=2", "network.decoder.width=4"]}
     sizes["resnet"] = ["network.encoder.widths=[4]"]
+    sizes["made"] = ["network.encoder.hidden=[32]", "network.decoder.hidden=[32]"]
     small = [entry for entry in SMALL if not entry.startswith("network")]
     levels = {"categorical": ["likelihood.levels=8"]}.get(likelihood, [])
     cfg = composed(*small, f"network={network}", f"likelihood={likelihood}", *levels, *sizes[network])

@@ -93,6 +93,7 @@ class Codes(NamedTuple):
         variance: Var[z|x_i], the diagonal of Cov[z|x_i]; zero for a deterministic posterior.
         dataset_size: N, the number of examples that q(z) averages over.
         conditional: the posteriors themselves; None for diagonal Gaussians, which mean and variance describe.
+        conditions: what a conditional model was given; None unless its divergence needs them.
     """
 
     z: Float[Tensor, "n d"]
@@ -100,21 +101,27 @@ class Codes(NamedTuple):
     variance: Float[Tensor, "n d"]
     dataset_size: int
     conditional: Conditional | None = None
+    conditions: Float[Tensor, "n k"] | None = None
 
     def rows(self) -> list[Tensor]:
         """Return the tensors that have a row for each example."""
-        return [self.z, self.mean, self.variance, *([] if self.conditional is None else self.conditional.rows())]
+        conditions = [] if self.conditions is None else [self.conditions]
+        own = [] if self.conditional is None else self.conditional.rows()
+        return [self.z, self.mean, self.variance, *conditions, *own]
 
     def with_rows(self, rows: Sequence[Tensor]) -> "Codes":
         """Return the codes of other examples of the same data set, from their rows."""
         z, mean, variance, *own = rows
+        conditions = None if self.conditions is None else own.pop(0)
         conditional = None if self.conditional is None else self.conditional.with_rows(own)
-        return Codes(z, mean, variance, self.dataset_size, conditional)
+        return Codes(z, mean, variance, self.dataset_size, conditional, conditions)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Codes":
         """Return the same codes with every tensor changed."""
         conditional = None if self.conditional is None else self.conditional.map(change)
-        return Codes(change(self.z), change(self.mean), change(self.variance), self.dataset_size, conditional)
+        conditions = None if self.conditions is None else change(self.conditions)
+        z, mean, variance = (change(row) for row in (self.z, self.mean, self.variance))
+        return Codes(z, mean, variance, self.dataset_size, conditional, conditions)
 
     def detach(self) -> "Codes":
         """Return the same codes without gradient."""

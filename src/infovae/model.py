@@ -94,7 +94,9 @@ def conditions_of(
 
 def given(model: Model, conditions: Float[Tensor, "n k"] | None) -> Model:
     """Return a model under conditions; the model itself if there are none."""
-    return model if conditions is None or not len(conditions) else Conditioned(model, conditions)
+    if conditions is None or not len(conditions):
+        return model
+    return Conditioned(model.model if isinstance(model, Conditioned) else model, conditions)
 
 
 def sample_codes(model: Model, x: Float[Tensor, "n c *s"], noise: Float[Tensor, "n d"], dataset_size: int) -> Codes:

@@ -19,6 +19,7 @@ from torch.distributions import Distribution
 from infovae.bounds.bound import Bound, detached
 from infovae.codes import Codes, joined
 from infovae.conditions.condition import Condition, beside
+from infovae.conditions.labels import Labels
 from infovae.data.loader import Batch
 from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence
@@ -93,6 +94,7 @@ class InfoVAE(pl.LightningModule):
         parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
         condition: what encoder and decoder are given beside x and z; None: nothing.
         values: what the entries of x mean; None: numbers that the encoder sees as they are.
+        shape: (c, *s) of an example, to which x is held outside of training; None: any.
 
     Raises:
         ArgumentError: parts don't go together.
@@ -113,6 +115,7 @@ class InfoVAE(pl.LightningModule):
         parameter_groups: Mapping[str, Mapping[str, Any]] | None = None,
         condition: Condition | None = None,
         values: Values | None = None,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         _check_rate(objective, posterior, prior)
@@ -125,6 +128,9 @@ class InfoVAE(pl.LightningModule):
         if bound is not None:
             _check_bound(bound, posterior, objective)
         _check_controllers(objective, divergence)
+        if divergence.needs_classes and not isinstance(condition, Labels):
+            why = f"{type(divergence).__name__} needs the class of each example"
+            raise ArgumentError("divergence", type(divergence).__name__, "another, or condition=labels", why)
         divergence.check_weight(objective.heaviest_divergence)
         try:
             _check_divergence(divergence, posterior, prior)
@@ -146,6 +152,7 @@ class InfoVAE(pl.LightningModule):
         self.parameter_groups = parameter_groups or {}
         self.condition = condition
         self.values = values
+        self.shape = shape
         self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
@@ -193,18 +200,32 @@ class InfoVAE(pl.LightningModule):
             conditions: of a conditional model. None, or NaN in a row: the null condition.
 
         Raises:
-            ArgumentError: whole numbers of another type, where the model is of numbers.
+            ArgumentError: x or conditions are of another shape, or x of whole numbers where the model is of numbers.
         """
+        if not self.training:
+            self._check_rows("x", x, self.shape, conditions)
         posterior: Distribution = self.posterior(self._encoded(x, conditions))
         return posterior
 
-    def _encoded(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n p"]:
-        """Return the posterior's parameters."""
+    def _encoded(
+        self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None, network: nn.Module | None = None
+    ) -> Float[Tensor, "n p"]:
+        """Return the posterior's parameters, or the output of a network in the place of the encoder."""
         seen = self._inputs(x)
         seen = (seen if self.values is None else self.values.encoder_input(seen)).to(self.dtype)
         if self.condition is not None:
             seen = beside(seen, self.condition(conditions, len(x)), getattr(self.encoder, "flattens", False))
-        return _full_precision(self.encoder(seen))
+        return _full_precision((self.encoder if network is None else network)(seen))
+
+    def _check_rows(self, name: str, rows: Any, shape: tuple[int, ...] | None, conditions: Tensor | None) -> None:
+        if not isinstance(rows, Tensor):
+            raise ArgumentError(name, ..., "a torch tensor", f"a {type(rows).__name__}")
+        if shape is not None and rows.shape[1:] != shape:
+            raise ArgumentError(name, ..., f"shape (n, {', '.join(map(str, shape))})", f"shape {tuple(rows.shape)}")
+        if conditions is not None and self.condition is None:
+            raise ArgumentError("conditions", ..., "None", "the model isn't conditional")
+        if conditions is not None and self.condition is not None:
+            self.condition.check(conditions, len(rows))
 
     def _inputs(self, x: Tensor) -> Tensor:
         if self.likelihood.of not in ("numbers", "pixels") or x.is_floating_point() or x.dtype == torch.bool:
@@ -225,10 +246,16 @@ class InfoVAE(pl.LightningModule):
         )
 
     def decode(self, z: Float[Tensor, "n d"], conditions: Float[Tensor, "n k"] | None = None) -> Distribution:
-        """Return p(x|z), or p(x|z, conditions); conditions as for :meth:`encode`."""
+        """Return p(x|z), or p(x|z, conditions); conditions as for :meth:`encode`.
+
+        Raises:
+            ArgumentError: z or conditions are of another shape.
+        """
+        if not self.training:
+            self._check_rows("z", z, (self.prior.latent_dim,), conditions)
         z = z.to(self.dtype)
         if self.condition is not None:
-            z = torch.cat([z, self.condition(conditions, len(z)).to(z)], dim=1)
+            z = beside(z, self.condition(conditions, len(z)), flat=True)
         return self.decoder.distribution(z, lambda parameters: self.likelihood(_full_precision(parameters)))
 
     def conditions_of(self, batch: Batch) -> Float[Tensor, "n k"] | None:
@@ -240,9 +267,16 @@ class InfoVAE(pl.LightningModule):
         z: Tensor = self.posterior.reparameterize(posterior, noise)
         return z
 
-    def codes(self, posterior: Distribution, dataset_size: int, global_size: int) -> Codes:
+    def codes(
+        self,
+        posterior: Distribution,
+        dataset_size: int,
+        global_size: int,
+        conditions: Float[Tensor, "n k"] | None = None,
+    ) -> Codes:
         """Return one latent sample of each of this process's examples, with its posterior's moments."""
-        return codes_of(posterior, self.draw(posterior, global_size), dataset_size)
+        codes = codes_of(posterior, self.draw(posterior, global_size), dataset_size)
+        return codes._replace(conditions=conditions) if self.divergence.needs_classes else codes
 
     def draw(self, posterior: Distribution, global_size: int) -> Float[Tensor, "n d"]:
         """Return one latent sample of each of this process's examples."""
@@ -269,7 +303,7 @@ class InfoVAE(pl.LightningModule):
             rows = slice(start, start + own)
             posterior = self.posterior(encoded[rows])
             part = batch.rows(rows)._replace(global_size=size, sizes=())
-            yield part, posterior, self.codes(posterior, dataset_size, size)
+            yield part, posterior, self.codes(posterior, dataset_size, size, part.conditions)
             start += own
 
     def can_estimate_divergence(self, codes: Codes) -> bool:
@@ -334,6 +368,9 @@ class InfoVAE(pl.LightningModule):
     @automatic_optimization.setter
     def automatic_optimization(self, automatic: bool) -> None:
         """Take what Lightning's constructor sets; the settings of the trainer decide."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_steps_itself_under": None}  # like Lightning, leave the trainer behind
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         size = self._dataset_size(self.trainer.train_dataloader)
@@ -490,13 +527,13 @@ class InfoVAE(pl.LightningModule):
 
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
         """Return this process's codes, and its share of reconstruction, rate and the loss without divergence."""
-        conditions = self.conditions_of(batch)
+        known = conditions = self.conditions_of(batch)
         if self.condition is not None and conditions is not None:
             conditions = self.condition.dropped(conditions, batch.global_size)
         batch = batch._replace(conditions=conditions)
         given = () if conditions is None else (conditions,)
         posterior = self.encode_training(batch)
-        codes = self.codes(posterior, dataset_size, batch.global_size)
+        codes = self.codes(posterior, dataset_size, batch.global_size, known)
         prior, n = self.prior.distribution(), batch.global_size
         weights = self.objective.weights()
         if self.bound is not None:
@@ -624,7 +661,7 @@ def _check_controllers(objective: Objective, divergence: Divergence) -> None:
                 f"objective.{name}", objective.shown(name), "a number, or an objective with a divergence", why
             )
         learns = type(divergence).adapt is not Divergence.adapt
-        if controller.needs_noise_level and (learns or divergence.needs_posterior_density):
+        if controller.needs_noise_level and (learns or divergence.needs_posterior_density or divergence.needs_classes):
             why = f"the noise of divergence {type(divergence).__name__} can't be measured before training"
             raise ArgumentError(f"objective.{name}.limit", "noise", "a number", why)
 

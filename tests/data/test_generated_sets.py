@@ -179,6 +179,6 @@ def test_sprites_refuse_impossible_grids(arguments: dict[str, float], told: str)
 
 def test_a_grid_that_fills_memory_is_refused_before_it_is_drawn() -> None:
     with pytest.raises(
-        ArgumentError, match=r"^size=32: its images take .* GiB .*, so a grid smaller than 3 x 2 x 3 x 100000 x 100000"
+        ArgumentError, match=r"^size=32: its examples take .* GiB .*, so a grid smaller than 3 x 2 x 3 x 100000 x"
     ):
         sprites(**TINY | {"xs": 100_000, "ys": 100_000})

@@ -1,6 +1,7 @@
 """Sets that the `datasets` library saved: images and tables."""
 
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from infovae.data.huggingface import huggingface
+from infovae.data.columns import TableRows
+from infovae.data.huggingface import DatasetImages, huggingface
 from infovae.errors import ArgumentError
 
 
@@ -37,6 +39,9 @@ def test_images_with_classes_and_columns(tmp_path: Path) -> None:
         assert part_.conditions is not None
         assert torch.equal(part_.conditions[:, 0], numbers.float())
     assert sets.train.classes == ("cat", "dog")
+    streamed = huggingface(str(tmp_path / "set"), size=4, channels=1, streaming="always").test.x
+    assert isinstance(streamed, DatasetImages)
+    assert torch.equal(pickle.loads(pickle.dumps(streamed))[torch.arange(3)], sets.test.x)
     held_out = huggingface(str(tmp_path / "set"), size=4, test="validation", test_fraction=0.25)
     assert (held_out.train.x.shape, len(held_out.test.x)) == ((6, 3, 4, 4), 2)
     for arguments, told in (
@@ -55,6 +60,10 @@ def test_a_table_without_images(tmp_path: Path) -> None:
     rows = torch.cat([part.x[torch.arange(len(part.x))] for part in (sets.train, sets.test)])
     expected = torch.tensor([[1.0, 1, 0], [2, 0, 1], [torch.nan, 1, 0], [4, 1, 0]])
     torch.testing.assert_close(rows[rows[:, 0].argsort()], expected[[0, 1, 3, 2]], equal_nan=True)
+    streamed = huggingface(str(tmp_path / "set"), test_fraction=0.25, streaming="always")
+    assert isinstance(streamed.train.x, TableRows)
+    for held, part in zip(sets.splits().values(), streamed.splits().values(), strict=True):
+        assert torch.equal(part.x[torch.arange(len(part.x))].float().nan_to_num(-1), held.x.nan_to_num(-1))  # type: ignore[union-attr]
 
 
 def test_a_set_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

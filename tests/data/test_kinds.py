@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from infovae.data.anndata_file import SparseRows
 from infovae.data.augmentation import Augmentation
+from infovae.data.columns import entries_of
 from infovae.data.description import description_in
 from infovae.data.ellipsoids import ellipsoids
 from infovae.data.examples import DataSet, Examples
@@ -29,7 +31,8 @@ from infovae.data.module import DataModule
 from infovae.data.numbers import MappedArray, counts, signals, tokens, volumes
 from infovae.data.sines import sines
 from infovae.data.sklearn_tables import breast_cancer, diabetes, wine
-from infovae.data.table import entries_of, read_table, table
+from infovae.data.table import table
+from infovae.data.table_file import read_table
 from infovae.data.values import Counts, Standardized, TableValues, TokenIds, restored
 from infovae.errors import ArgumentError
 
@@ -95,6 +98,15 @@ WRONG_TABLES: dict[str, tuple[str, dict[str, Any], str]] = {
     "a column twice": ("a,a\n1,2\n", {}, "two columns are called 'a'"),
     "no rows": ("a,b\n", {}, "it has 0 rows, and 2 columns to model"),
     "no columns": ("a,b\n1,2\n", {"drop": ["a", "b"]}, "it has 1 rows, and 0 columns to model"),
+    "a column named twice": ("a,b\n1,2\n", {"columns": ["a", "a"]}, "columns=a: named 2 times; accepted: each column"),
+    "a class as a condition": ("a,b\n1,2\n", {"label": "b", "conditions": ["b"]}, "conditions=b: is the label too"),
+    "a condition of dates": ("a,b\n1,2020-01-01\n", {"conditions": ["b"]}, "conditions=b: it holds date32"),
+    "one column of text": ("a:b\n1:2\n", {}, "it is one column of text, 'a:b'; accepted: a table with several columns"),
+    "another delimiter": ("a,b\n1,2\n", {"delimiter": "|"}, "delimiter=|: the first line has none, and 1 of ','"),
+    "a long delimiter": ("a,b\n1,2\n", {"delimiter": "::"}, "delimiter=::: invalid; accepted: null, one character"),
+    "no UTF-8": ("a,b\n1,caf\udce9\n", {}, "its text isn't utf-8; accepted: utf-8, as iconv -f latin-1"),
+    "no such encoding": ("a,b\n1,2\n", {"encoding": "latin1000"}, "encoding=latin1000: invalid; accepted: names"),
+    "a number of 64 bits": ("a\n1\n1e39\n", {}, "columns=a: row 1 is infinite, or too large for 32 bits"),
     "two roles": ("a,b\n1,2\n", {"columns": ["a"], "label": "a"}, "columns=a: is both"),
     "nothing in a column": ("a,b\n1,\n2,\n", {}, "columns=b: no row has a value; accepted"),
     "dates": ("a,b\n1,2020-01-01\n", {}, "columns=b: it holds date32"),
@@ -108,8 +120,8 @@ WRONG_TABLES: dict[str, tuple[str, dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", WRONG_TABLES)
 def test_a_table_that_is_refused(name: str, tmp_path: Path) -> None:
     text, arguments, told = WRONG_TABLES[name]
-    (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(ArgumentError, match=re.escape(told)):
+    (tmp_path / "a.csv").write_text(text, errors="surrogateescape")
+    with warnings.catch_warnings(action="error"), pytest.raises(ArgumentError, match=re.escape(told)):
         table(str(tmp_path / "a.csv"), **arguments)
 
 
@@ -163,12 +175,15 @@ def test_shapes(
 @pytest.mark.parametrize(
     ("read", "entry", "told"),
     [
-        (signals, math.inf, "infinite numbers; accepted: finite numbers, and NaN where one is missing"),
+        (signals, math.inf, "32 bits; accepted: finite numbers, and NaN where one is missing"),
+        (signals, 1e39, "32 bits; accepted: finite numbers, and NaN where one is missing"),
         (tokens, -1, "accepted: whole numbers from 0, of shape (n, length)"),
         (tokens, 0.5, "accepted: whole numbers from 0, of shape (n, length)"),
-        (counts, -1, "numbers that aren't whole or are below 0"),
-        (counts, 0.5, "numbers that aren't whole or are below 0"),
-        (counts, math.nan, "numbers that aren't whole or are below 0"),
+        (tokens, 2**20, "it holds the token 1,048,576; accepted: tokens below 1,048,576"),
+        (counts, -1, "numbers that aren't whole, below 0 or above 2^53"),
+        (counts, 0.5, "numbers that aren't whole, below 0 or above 2^53"),
+        (counts, math.nan, "numbers that aren't whole, below 0 or above 2^53"),
+        (counts, 1e39, "numbers that aren't whole, below 0 or above 2^53"),
     ],
 )
 def test_entries_that_are_refused(read: Callable[..., DataSet], entry: float, told: str, tmp_path: Path) -> None:
@@ -215,7 +230,7 @@ def test_cells_stay_sparse(tmp_path: Path) -> None:
     for arguments, told in (
         ({"label": "age"}, "label=age: obs has no such column; accepted: type"),
         ({"key": "raw"}, "key=raw: no such layer; accepted: halves"),
-        ({"key": "halves"}, "it holds numbers that aren't whole"),
+        ({"key": "halves"}, "it holds numbers that aren't whole, below 0 or above 2^53"),
     ):
         with pytest.raises(ArgumentError, match=re.escape(told)):
             counts(path, **arguments)  # type: ignore[arg-type]
@@ -236,6 +251,55 @@ def test_a_mapped_array_streams_with_the_same_batches(tmp_path: Path) -> None:
         batches.append([batch.x for batch in data.train_dataloader()])
     for held, streamed in zip(*batches, strict=True):
         assert torch.equal(held, streamed)
+
+
+def test_text_in_another_encoding_and_with_another_delimiter(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n ä\n" + "".join(f"{n} ö\n" for n in range(10)), encoding="utf-16")
+    sets = table(str(tmp_path / "a.csv"), delimiter="space", encoding="utf-16")
+    assert sets.values.state()["names"] == ["n", "ä=ö"]
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    rows = [f"{n},{'xyz'[n % 3]},{n % 2}" for n in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(["n,kind,tag", *rows]))
+    part = table(str(tmp_path / "a.csv"), label=["tag", "kind"]).train
+    n = part.x[torch.arange(18)][:, 0].long()
+    assert (part.factor_names, part.classes) == (("tag", "kind"), ("0", "1"))
+    assert part.factors is not None
+    assert torch.equal(part.factors, torch.stack([n % 2, n % 3], dim=1))
+    assert torch.equal(part.labels, n % 2)
+
+
+def test_times_keep_their_differences(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Seconds since 1970, in steps of one: float32 knows them to 128. A column that doesn't vary is still told."""
+    time = 1_700_000_000 + np.random.default_rng(0).permutation(40)
+    text = "".join(f"{t},{t % 7 / 10},{t},0.1\n" for t in time)
+    (tmp_path / "a.csv").write_text("time,phase,given,still\n" + text)
+    np.save(tmp_path / "a.npy", np.stack([time[:, None], time[:, None] % 7], 1))
+    tabled = DataModule(lambda: table(str(tmp_path / "a.csv"), conditions=["given"]), validation_size=4)
+    assert caplog.messages == ["channels that never vary in the training split: still"]
+    for data in (tabled, DataModule(lambda: signals(str(tmp_path / "a.npy")), validation_size=4)):
+        (served,) = data.evaluation_loader("test")
+        seen, x = (data.inputs(name)[torch.arange(n)].flatten(1)[:, 0] for name, n in (("test", 4), ("train", 32)))
+        assert torch.equal(served.x.flatten(1)[:, 0].sort().values, seen.sort().values)
+        # float32 rounds what has a deviation of 1 to 2^-24 or so.
+        assert (x.double().mean().abs(), (x.double().std(correction=0) - 1).abs()) < (1e-6, 1e-6)
+        steps = (x.double().sort().values.diff() * data.values.scale[0]).round()  # type: ignore[attr-defined]
+        assert steps.min() == 1
+        units = data.values.from_model(data.inputs("train")[torch.arange(32)])
+        assert set(units.flatten(1)[:, 0].round().tolist()) <= set(time.tolist())
+        described = description_in({"DataModule": data.state_dict()})
+        assert described is not None
+        assert torch.equal(described.values.to_model(data.splits["train"].x[torch.arange(32)]).flatten(1)[:, 0], x)
+    told = tabled.splits["train"].conditions
+    assert told is not None
+    assert torch.equal(told[:, 0], tabled.inputs("train")[torch.arange(32)][:, 0])
+
+
+def test_entries_that_are_missing_only_outside_the_training_split() -> None:
+    whole = Examples(torch.tensor([[0.0], [1.0], [2.0], [NAN]]), torch.zeros(4, dtype=torch.int64))
+    sets = DataSet(whole.take(torch.arange(3)), whole.take(torch.tensor([3])), values=Standardized())
+    assert DataModule(lambda: sets, validation_size=0).values.has_missing
 
 
 def test_standardising_is_exact_and_undone() -> None:
@@ -276,7 +340,7 @@ def test_only_the_training_split_is_learned_from_and_categories_stay() -> None:
     assert torch.equal(restored_description.values.to_model(x), data.values.to_model(x))
 
 
-@pytest.mark.parametrize("values", [Counts(), TokenIds(7), Standardized([1.0], [2.0], True)])
+@pytest.mark.parametrize("values", [Counts(2.0, 0.5), TokenIds(7), Standardized([1.0], [2.0], True)])
 def test_values_are_restored_from_their_state(values: Counts | TokenIds | Standardized) -> None:
     again = restored(values.state())
     assert (type(again), again.state()) == (type(values), values.state())

@@ -58,6 +58,8 @@ def test_an_epoch_and_what_comes_after(kind: str, tmp_path: Path) -> None:
     assert math.isfinite(found["test/importance_weighted_log_likelihood"])
     assert len(list((run / "figures").glob("*.png"))) >= 2
     before = load(run).data
+    fewer = load(run, changes={"data": {"train_size": 20}}).data
+    assert fewer.values.state() == before.values.state()
     path.unlink()
     saved = load(run)
     assert saved.description.state() == before.description.state()

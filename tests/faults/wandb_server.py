@@ -13,7 +13,7 @@ PROJECT = {"id": "1", "name": "infovae", "entity": {"id": "1", "name": "somebody
 
 
 class Server:
-    """What it was asked, and how it answers.
+    """What it was asked, and how it answers. It keeps the history of each run.
 
     Attributes:
         url: of the server.
@@ -27,6 +27,8 @@ class Server:
         self.fault = fault
         self.faultless = faultless
         self.asked: list[tuple[str, str]] = []
+        self.runs: dict[str, dict[int, dict[str, Any]]] = {}
+        """Rows of each run's history by line; those sent later replace those that were there."""
         self.closing = threading.Event()
 
     def answer(self, path: str, body: str) -> tuple[int, dict[str, Any]]:
@@ -36,12 +38,25 @@ class Server:
                 self.closing.wait()
                 return 500, {}
             return int(self.fault), {"errors": [{"message": "so it was told"}]}
+        if path.endswith("/file_stream"):
+            sent = json.loads(body).get("files", {}).get("wandb-history.jsonl", {"offset": 0, "content": []})
+            rows = self.runs.setdefault(path.split("/")[-2], {})
+            rows |= {line: json.loads(row) for line, row in enumerate(sent["content"], sent["offset"])}
         return 200, {"data": self._data(json.loads(body))} if path == "/graphql" else {}
 
     def _data(self, request: dict[str, Any]) -> dict[str, Any]:
         query, variables = request["query"], request.get("variables") or {}
         if "viewer" in query:
             return {"viewer": VIEWER}
+        if "RunResumeStatus" in query and variables["name"] in self.runs:
+            rows = self.runs[variables["name"]]
+            last = rows[max(rows)]
+            bucket = {
+                "id": "1", "name": variables["name"], "historyLineCount": len(rows), "eventsLineCount": 0,
+                "logLineCount": 0, "historyTail": json.dumps([json.dumps(last)]), "eventsTail": "[]",
+                "summaryMetrics": json.dumps(last), "config": "{}", "wandbConfig": json.dumps({"t": 1}), "tags": [],
+            }  # fmt: skip
+            return {"model": PROJECT | {"bucket": bucket}}
         if "UpsertBucket" in query:
             bucket = {"id": "1", "name": variables["name"], "config": "{}", "historyLineCount": 0, "project": PROJECT}
             return {"upsertBucket": {"bucket": bucket, "inserted": True}}

@@ -25,8 +25,10 @@ def need(module: str) -> None:
 
 def run_two_jobs(process: Command, tmp_path: Path, *overrides: str) -> tuple[list[int], str]:
     """Threads of each job, and what the sweep printed."""
+    small = [entry for entry in SMALL if not entry.startswith("logger")]
     answer = process(
-        "train", "-m", *SMALL, *PROBE, *overrides, "trainer.max_epochs=1", "seed=1,2", "hydra.sweep.dir=sweep",
+        "train", "-m", *small, "logger=wandb_offline", *PROBE, *overrides, "trainer.max_epochs=1", "seed=1,2",
+        "hydra.sweep.dir=sweep",
         PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
@@ -34,6 +36,8 @@ def run_two_jobs(process: Command, tmp_path: Path, *overrides: str) -> tuple[lis
     assert [outcome(tmp_path / "sweep" / name).status for name in "01"] == ["finished", "finished"]
     for name, seed in zip("01", ("seed=1", "seed=2"), strict=True):
         assert f"\nname: {seed}\n" in (tmp_path / "sweep" / name / "config.yaml").read_text()
+    runs = [part.name[28:] for part in (tmp_path / "sweep").glob("*/wandb/offline-run-*")]
+    assert len(runs) == len(set(runs)) == 2
     assert re.search(r"all +│ 2 +│ .* ± ", answer.stdout)
     assert answer.stdout.splitlines()[-1] == "compare: infovae dashboard runs=sweep"
     return [int((tmp_path / "sweep" / name / "threads").read_text()) for name in "01"], answer.stdout

@@ -15,13 +15,15 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import PROJECT, SMALL, Command, Compose
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from infovae.app.cli import flags_of_hydra
 from infovae.errors import UserError
 from infovae.sweeps.jobs import Job, SweepRecord, adopted, number_jobs, outcome, recorded_jobs
-from infovae.sweeps.overrides import for_swept_options
+from infovae.sweeps.overrides import combinations, for_swept_options
 from infovae.sweeps.report import report
 from infovae.sweeps.resume import resumed
 from infovae.sweeps.search_space import first_trial, shared_and_searched
@@ -47,10 +49,10 @@ def test_jobs_are_known_by_their_overrides_not_by_their_number(tmp_path: Path) -
     recorded = recorded_jobs(tmp_path)
     assert [job.folder.name for job in recorded.jobs] == ["0", "2", "10"]
     assert recorded.unreadable == []
-    combinations = [["model=vae", f"seed={seed}", "sweep.resume=y"] for seed in (4, 3, 2, 1, 5)]
-    jobs = number_jobs(tmp_path, combinations, recorded)
+    asked = [["model=vae", f"seed={seed}", "sweep.resume=y"] for seed in (4, 3, 2, 1, 5)]
+    jobs = number_jobs(tmp_path, asked, recorded)
     assert [job.folder.name for job in jobs] == ["11", "2", "10", "0", "12"]
-    assert [job.folder.name for job in number_jobs(tmp_path, combinations, SweepRecord([], []))] == [
+    assert [job.folder.name for job in number_jobs(tmp_path, asked, SweepRecord([], []))] == [
         "0",
         "1",
         "2",
@@ -167,6 +169,21 @@ def test_a_sweep_ends_in_means_over_seeds(
         report([Job(tmp_path / "none", ("seed=1",))], tmp_path)
 
 
+def test_combinations_are_those_of_hydra_s_own_sweeper() -> None:
+    given = ["seed=1,2", "+model=vae", "a=range(0,3)", "~b", "c='x y',z", "d=choice([1,2],3)"]
+    overrides = OverridesParser.create().parse_overrides(given)
+    assert combinations(overrides) == BasicSweeper.split_arguments(overrides, None)[0]
+    assert len(combinations(overrides)) == 2 * 3 * 2 * 2
+
+
+def test_flags_are_those_of_hydra_s_own_parser() -> None:
+    ours, theirs = (
+        {flag: action.nargs for action in parser._actions for flag in action.option_strings}
+        for parser in (flags_of_hydra(), get_args_parser())
+    )
+    assert ours == theirs
+
+
 def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_path: Path) -> None:
     overrides = {"hydra": ["hydra.mode=MULTIRUN", "hydra/launcher=joblib"], "task": ["seed=1,2", "+trainer.x=1"]}
     OmegaConf.save({"hydra": {"overrides": overrides}}, tmp_path / "multirun.yaml")
@@ -174,7 +191,7 @@ def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_
     recorded = ["hydra/launcher=joblib", "+trainer.x=1"]
     given = ["-m", "model=vae", f"sweep.resume={tmp_path}", "seed=1,2,3", "--config-dir=mine"]
     assert resumed(given) == ["-m", "model=vae", *recorded, *own, "seed=1,2,3", "--config-dir=mine"]
-    assert get_args_parser().parse_args(resumed(given)).config_dir == "mine"
+    assert flags_of_hydra().parse_args(resumed(given)).config_dir == "mine"
     assert resumed(["seed=1", "sweep.resume=null"]) == ["seed=1", "sweep.resume=null"]
     with pytest.raises(UserError, match=r"^sweep.resume=nowhere: no multirun.yaml in there; accepted: the folder"):
         resumed(["-m", "sweep.resume=nowhere"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CONF, SMALL, Compose
+from conftest import CONF, SMALL, TINY, Command, Compose
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from infovae.errors import UserError
@@ -61,6 +61,17 @@ def test_the_agent_s_arguments_train_and_the_run_can_be_grouped(composed: Compos
     by = {"model": "infovae", "divergence": "stein", "model/lambda_": 10, "data/train_size": 400, "seed": 2}
     assert {key: config.get(key) for key in by} == by
     assert not any("." in key or isinstance(value, dict) for key, value in config.items())
+
+
+def test_each_job_keeps_its_wandb_run_when_its_sweep_goes_on(command: Command, tmp_path: Path) -> None:
+    settings = [entry for entry in TINY if not entry.startswith("logger")]
+    command("train", "-m", *settings, "seed=1,2", "trainer.max_epochs=1", "logger=wandb_offline", "hydra.sweep.dir=s")
+    summary = tmp_path / "s" / "1" / "summary.json"
+    summary.write_text(json.dumps(json.loads(summary.read_text()) | {"status": "interrupted"}))
+    assert command("train", "-m", "sweep.resume=s").returncode == 0
+    runs = [[part.name[28:] for part in sorted((tmp_path / "s" / job / "wandb").glob("offline-run-*"))] for job in "01"]
+    (first,), (second, again) = runs
+    assert first != second == again
 
 
 def test_without_a_key_the_workspace_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

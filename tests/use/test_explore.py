@@ -175,5 +175,5 @@ def test_one_drags_through_the_codes(page: Page, server: ExploreServer, squares:
 
 
 def test_three_runs_are_too_many(use: Use, squares_run: Path) -> None:
-    with pytest.raises(UserError, match=r"^run=.*: invalid; accepted: .* at most 2 items"):
+    with pytest.raises(UserError, match=r"^run=.*: 3 runs; accepted: a run's folder, or two of them"):
         use("explore", f"run=[{squares_run},{squares_run},{squares_run}]")

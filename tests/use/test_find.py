@@ -37,6 +37,9 @@ def test_neighbours_are_printed_and_drawn(
 ) -> None:
     use("neighbours", f"image={squares}/cats/03.png", "k=3", "split=all")
     assert "│ cats/03.png │" in capsys.readouterr().out
+    first = (tmp_path / "neighbours.png").read_bytes()
+    use("neighbours", f"image={squares}/dogs/03.png", "k=3")
+    assert (tmp_path / "neighbours-2.png").read_bytes() != first == (tmp_path / "neighbours.png").read_bytes()
     with Image.open(tmp_path / "neighbours.png") as picture:
         assert picture.width > 5 * 56  # five images of 8 pixels, enlarged seven times
 

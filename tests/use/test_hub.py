@@ -77,7 +77,7 @@ def test_a_critic_s_model_comes_back_without_its_optimiser(squares_run: Path, tm
     content = {"state_dict": module.state_dict(), "DataModule": saved.data.state_dict()}
     WholeCheckpoints(tmp_path).save_checkpoint(content, tmp_path / "critic" / "checkpoints" / "last.ckpt")
     (tmp_path / "there").mkdir()
-    write_model(load(tmp_path / "critic"), "me/critic", tmp_path / "there")
+    write_model(load(tmp_path / "critic"), "hf://me/critic", tmp_path / "there")
     there = load(tmp_path / "there").module
     for name, value in module.state_dict().items():
         assert not isinstance(value, torch.Tensor) or torch.equal(value, there.state_dict()[name]), name
@@ -92,7 +92,7 @@ def test_what_is_said_of_the_data_comes_back_as_it_was() -> None:
 
 def test_what_is_not_there_is_one_line(hub: Hub, use: Use, tmp_path: Path) -> None:
     for call in (lambda: load("hf://me/squares"), lambda: pull("repo=me/squares")):
-        with pytest.raises(UserError, match=r"^(run=hf://|repo=)me/squares: the Hub refuses, .*404"):
+        with pytest.raises(UserError, match=r"^(run=hf://|repo=)me/squares: the Hub refuses \(.*404"):
             call()
     with pytest.raises(UserError, match=r"^repo=squares: names no repository; accepted: USER/NAME"):
         use("push", "repo=squares")

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra._internal.utils import get_args_parser  # Hydra has no public list of its flags
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from infovae.app.search_path import AddedConfigs
 from infovae.config.messages import OVERRIDES, explained, one_line
 from infovae.config.options import CONF
 from infovae.config.secrets import refuse_secrets
@@ -33,6 +34,10 @@ from infovae.terminal.printable import printable, without_controls
 # The notice is about defaults of launchers that conf/hydra/launcher/ changes. Set here, in a module that the processes
 # of a launcher import before they compose.
 warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+
+# Hydra 1.4 warns of version_base, which 1.3 asks for, and of a list of allowed log handlers, which 1.3 doesn't take.
+warnings.filterwarnings("ignore", message="The version_base parameter is deprecated")
+warnings.filterwarnings("ignore", message="Hydra configured Python logging without an execution whitelist")
 
 # Some operations have no version for Apple's GPUs; torch reads this when it is imported, and runs those on the CPU.
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
@@ -72,9 +77,10 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         # replaces an installed package.
         sys.path.append(working_directory())
         sys.argv[1:] = resumed(sys.argv[1:])
-        if config_name != "config":  # Hydra would take it for an option of the config group of that name
-            sys.argv[1:] = [re.sub("^condition=", "y=", argument) for argument in sys.argv[1:]]
+        if config_name not in ("config", "evaluate"):  # Hydra would take it for an option of the group of that name
+            sys.argv[1:] = [re.sub("^condition=(.*)", r"condition={value:\1}", argument) for argument in sys.argv[1:]]
         sys.argv[1:] = checked_arguments(sys.argv[1:])
+        Plugins.instance().register(AddedConfigs)
         try:
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
         except OSError as error:
@@ -109,7 +115,7 @@ def checked_arguments(arguments: Sequence[str]) -> list[str]:
     """
     if not CONF.is_dir():
         raise UserError("the configs are missing", key=str(CONF), accepted="pip install -e . in a clone, or a wheel")
-    parser = refusing(get_args_parser(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
+    parser = refusing(flags_of_hydra(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
     given = parser.parse_intermixed_args(arguments)
     if given.experimental_rerun is not None:
         raise UserError(
@@ -132,6 +138,22 @@ def checked_arguments(arguments: Sequence[str]) -> list[str]:
     for override in given.overrides:
         flags.remove(override)
     return [*(for_swept_options(given.overrides) if does_several_runs() else given.overrides), *flags]
+
+
+def flags_of_hydra() -> argparse.ArgumentParser:
+    """Return a parser of the flags that Hydra's own takes, which it has no public way to give."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("overrides", nargs="*")
+    for names in (
+        "--help -h", "--hydra-help", "--version", "--resolve", "--run -r", "--multirun -m", "--shell-completion -sc",
+    ):  # fmt: skip
+        parser.add_argument(*names.split(), action="store_true")
+    for names in ("--package -p", "--config-path -cp", "--config-name -cn", "--config-dir -cd", "--experimental-rerun"):
+        parser.add_argument(*names.split())
+    parser.add_argument("--cfg", "-c", choices=["job", "hydra", "all"])
+    subjects = ["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
+    parser.add_argument("--info", "-i", const="all", nargs="?", choices=subjects)
+    return parser
 
 
 def refusing(parser: argparse.ArgumentParser, accepted: str) -> argparse.ArgumentParser:

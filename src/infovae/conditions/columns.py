@@ -23,7 +23,7 @@ class Columns(Condition):
         if columns < 1:
             accepted = "data with condition columns, as data=table data.source.conditions=[age]"
             raise ArgumentError("columns", columns, accepted, "these data have none")
-        super().__init__(columns + 1, dropout)
+        super().__init__(columns + 1, dropout, entries=columns)
 
     def of(self, labels: Int64[Tensor, " n"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n k"]:
         assert conditions is not None

@@ -1,6 +1,7 @@
 """The interface of a condition."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -13,7 +14,8 @@ from infovae.parallel import own_rows
 class Condition(nn.Module, ABC):
     """Turn what is known of an example into features for encoder and decoder: a conditional VAE (Sohn et al. 2015).
 
-    The divergence still compares q(z) as a whole with p(z), so that z is free of what the condition says.
+    The divergence still compares q(z) as a whole with p(z), unless :class:`infovae.conditions.labels.Labels` is told to
+    hold each class there.
 
     A row with a NaN is the null condition, whose features are 0.
 
@@ -21,16 +23,18 @@ class Condition(nn.Module, ABC):
         width: the number of features.
         dropout: the probability that a training example is given the null condition, so that the model learns to do
             without.
+        entries: the number of entries of a condition, to which conditions are held; None: any.
 
     Raises:
         ArgumentError: the dropout isn't a probability below 1.
     """
 
-    def __init__(self, width: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, dropout: float = 0.0, entries: int | None = None) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
             raise ArgumentError("dropout", f"{dropout:g}", "probabilities from 0 to below 1")
         self.width = width
+        self.entries = entries
         self.dropout = dropout
 
     @abstractmethod
@@ -41,16 +45,38 @@ class Condition(nn.Module, ABC):
     def features(self, conditions: Float[Tensor, "n k"]) -> Float[Tensor, "n w"]:
         """Return the features of conditions without NaN."""
 
+    def check(self, conditions: Any, n: int) -> None:
+        """Refuse what can't be the conditions of n examples.
+
+        Raises:
+            ArgumentError: they aren't numbers of the right shape.
+        """
+        if not isinstance(conditions, Tensor):
+            raise ArgumentError("conditions", ..., "a torch tensor", f"a {type(conditions).__name__}")
+        shape = tuple(conditions.shape)
+        # Several codes of each example come one set after the other.
+        if len(shape) != 2 or shape[1] != (self.entries or shape[1]) or n % max(1, shape[0]):
+            raise ArgumentError("conditions", ..., f"numbers of shape ({n}, {self.entries or 'k'})", f"shape {shape}")
+
     def spread(self, rows: int, columns: int) -> Float[Tensor, "n k"] | None:
         """Return conditions for a grid of samples, row by row; None for the null condition in each place."""
         return None
 
-    def forward(self, conditions: Float[Tensor, "m k"] | None, n: int) -> Float[Tensor, "n w"]:
-        """Return the features of n examples; 0 for those without a condition."""
+    def forward(self, conditions: Float[Tensor, "n k"] | None, n: int) -> Float[Tensor, "n w"]:
+        """Return the features of n examples; 0 for those without a condition.
+
+        Raises:
+            ArgumentError: there isn't a row for each example.
+        """
         if conditions is None:
             return torch.zeros(n, self.width, device=self.device)
-        # A row for each example; metrics decode several codes of each, one set after the other.
-        conditions = conditions.repeat(n // len(conditions), 1) if len(conditions) not in (0, n) else conditions
+        if len(conditions) != n:
+            accepted = "None, or a row for each example; infovae.model.given repeats rows"
+            raise ArgumentError("conditions", ..., accepted, f"{len(conditions)} rows for {n} examples")
+        return self.masked(conditions)
+
+    def masked(self, conditions: Float[Tensor, "n k"]) -> Float[Tensor, "n w"]:
+        """Return the features; 0 in rows with a NaN."""
         known = ~conditions.isnan().any(dim=1, keepdim=True)
         return torch.where(known, self.features(torch.where(known, conditions, 0.0)), 0.0)
 

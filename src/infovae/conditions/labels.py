@@ -1,5 +1,7 @@
 """Condition on the class of an example."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -15,22 +17,35 @@ class Labels(Condition):
         classes: how many there are; the program takes it from the data.
         embedding: the length of the learned vector; None: one-hot.
         dropout: see :class:`Condition`.
+        per_class: whether the divergence holds the codes of each class at the prior, and not all codes as one; see
+            :class:`infovae.divergences.per_class.PerClass`.
 
     Raises:
         ArgumentError: there are fewer than two classes, or a setting is out of range.
     """
 
-    def __init__(self, classes: int, embedding: int | None = None, dropout: float = 0.0) -> None:
+    def __init__(
+        self, classes: int, embedding: int | None = None, dropout: float = 0.0, per_class: bool = False
+    ) -> None:
         if classes < 2:
             raise ArgumentError("classes", classes, "data with at least 2 classes", "there is nothing to tell apart")
         if embedding is not None and embedding < 1:
             raise ArgumentError("embedding", embedding, "null, or whole numbers of at least 1")
-        super().__init__(embedding or classes, dropout)
+        super().__init__(embedding or classes, dropout, entries=1)
         self.classes = classes
+        self.per_class = per_class
         self.vectors = None if embedding is None else nn.Embedding(classes, embedding)
 
     def of(self, labels: Int64[Tensor, " n"], conditions: Float[Tensor, "n k"] | None) -> Float[Tensor, "n 1"]:
         return labels[:, None].float()
+
+    def check(self, conditions: Any, n: int) -> None:
+        super().check(conditions, n)
+        known = conditions[~conditions.isnan()]
+        if len(known) and not ((known >= 0) & (known < self.classes) & (known == known.round())).all():
+            raise ArgumentError(
+                "conditions", ..., f"whole numbers from 0 to {self.classes - 1}, or NaN", "no such class"
+            )
 
     def spread(self, rows: int, columns: int) -> Float[Tensor, "n 1"]:
         """Return a class for each row, 0, 1, 2, ... and from the start again."""

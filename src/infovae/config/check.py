@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from infovae.config.options import CONF, is_group, names_nothing, unknown_key
@@ -80,8 +80,27 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
             raise UserError("it was taken away", key=key, accepted=f"{key}=VALUE")
         if content[key] in ("", [""]):
             raise UserError("empty", key=key, value="", accepted="a text, or null where conf/ has it")
-        _validate(key, content[key], annotation)
+        _validate(key, content[key], annotation, of_group=False)
     check_nodes(content)
+
+
+def without_choices(cfg: DictConfig, *groups: str) -> None:
+    """Take out of a config what a data set chose for its training, in a command that doesn't train a model.
+
+    Args:
+        cfg: the config of the command, with ``null`` for these groups.
+        groups: from which a data set may choose.
+
+    Raises:
+        UserError: one of them was typed.
+    """
+    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    for key, _, value in (entry.partition("=") for entry in typed):
+        if key in groups:
+            raise UserError("only infovae train takes it", key=key, value=value, accepted="a command without it")
+    with open_dict(cfg):
+        for group in groups:
+            cfg.pop(group, None)
 
 
 def check_nodes(nodes: Mapping[Any, Any]) -> None:
@@ -112,7 +131,7 @@ def _check_node(key: str, node: Any, config: Mapping[Any, Any]) -> None:
             _validate(f"{key}.{name}", value, signature.annotations[name])
 
 
-def _validate(key: str, value: Any, annotation: Any) -> None:
+def _validate(key: str, value: Any, annotation: Any, of_group: bool = True) -> None:
     """Hold a value against a type as strictly as JSON is: text is no number, and 1.0 is no whole number."""
     if isinstance(annotation, Unsupported):
         raise UserError("not supported", key=key, value=value, accepted=annotation.accepted)
@@ -125,7 +144,7 @@ def _validate(key: str, value: Any, annotation: Any) -> None:
     try:
         read = adapter.validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
-        raise names_nothing(key, value) if is_group(key) else invalid(key, value, error) from error
+        raise names_nothing(key, value) if of_group and is_group(key) else invalid(key, value, error) from error
     if not _is_same(value, read):
         raise names_nothing(key, value)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from infovae.data.examples import Examples
 from infovae.data.stored import StoredExamples
+from infovae.data.values import LARGEST_COUNT
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.terminal.install import install
 
@@ -62,9 +63,9 @@ def read_anndata(path: str, layer: str | None, label: str | None) -> Examples:
         raise ArgumentError("key", layer, ", ".join(cells.layers) or "null: there are no layers", "no such layer")
     matrix = cells.X if layer is None else cells.layers[layer]
     values = matrix.data if hasattr(matrix, "tocsr") else np.asarray(matrix)
-    if not np.isfinite(values).all() or (values < 0).any() or (values != np.round(values)).any():
+    if not ((values >= 0) & (values == np.round(values)) & (values <= LARGEST_COUNT)).all():
         accepted = "counts as they were measured, in X or in the layer that data.source.key names"
-        raise ArgumentError("path", path, accepted, "it holds numbers that aren't whole or are below 0")
+        raise ArgumentError("path", path, accepted, "it holds numbers that aren't whole, below 0 or above 2^53")
     x = SparseRows(matrix.tocsr()) if hasattr(matrix, "tocsr") else torch.from_numpy(values.astype(np.float32))
     labels, classes = torch.zeros(len(x), dtype=torch.int64), None
     if label is not None:

@@ -22,6 +22,8 @@ class Examples(NamedTuple):
         names: for each example, the path of its file below the set's folder, or its index in the set as that comes.
         classes: the name of each class; None: its number.
         conditions: for each example, the numbers that encoder and decoder are given beside x, if there are any.
+        condition_names: the name of each of them, where they have some.
+        factor_names: those of the factors, likewise: the columns of labels, of data with several.
     """
 
     x: Shaped[Tensor, "n c *s"] | StoredExamples
@@ -30,6 +32,8 @@ class Examples(NamedTuple):
     names: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     conditions: Float[Tensor, "n k"] | None = None
+    condition_names: tuple[str, ...] = ()
+    factor_names: tuple[str, ...] = ()
 
     def take(self, positions: Int64[Tensor, " m"]) -> "Examples":
         """Return the examples at these positions; those in files stay there."""
@@ -37,7 +41,8 @@ class Examples(NamedTuple):
         factors = None if self.factors is None else self.factors[positions]
         names = None if self.names is None else self.names[positions.cpu().numpy()]
         conditions = None if self.conditions is None else self.conditions[positions]
-        return Examples(x, self.labels[positions], factors, names, self.classes, conditions)
+        labels = self.labels[positions]
+        return self._replace(x=x, labels=labels, factors=factors, names=names, conditions=conditions)
 
     def named(self) -> "Examples":
         """Return the same examples; where they have no names, the names are their indices."""

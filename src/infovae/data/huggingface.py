@@ -1,23 +1,31 @@
 """Data sets of the Hugging Face Hub, or saved by its `datasets` library: images, or columns of a table."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from infovae.data.columns import TableRows, entries, scanned, values_of
 from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import Fit, read_image
-from infovae.data.memory import check_fits
+from infovae.data.memory import Streaming, is_held
 from infovae.data.splits import hold_out
-from infovae.data.table import roles, table_examples
-from infovae.data.values import Bytes, Values
+from infovae.data.stored import StoredExamples
+from infovae.data.table import modelled, roles
+from infovae.data.values import Bytes, TableValues, Values
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.terminal.install import install
+
+AT_A_TIME = 100
+
+Reader = Callable[[Path | io.BytesIO], UInt8[Tensor, "c h w"]]
 
 
 def huggingface(
@@ -30,12 +38,13 @@ def huggingface(
     columns: Sequence[str] | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     conditions: Sequence[str] = (),
     train: str = "train",
     test: str = "test",
     test_fraction: float = 0.1,
     test_seed: int = 1,
+    streaming: Streaming = "auto",
 ) -> DataSet:
     """Read a data set; a set with a column of images is one of images, any other a table.
 
@@ -51,45 +60,80 @@ def huggingface(
         columns: of a table; see :func:`infovae.data.table.table`.
         drop: see there.
         categorical: see there.
-        label: the column of classes; None: the one called ``label``, if there is one.
+        label: the column of classes, or several, as for a table; None: the one called ``label``, if there is one.
         conditions: columns to give to encoder and decoder, with ``condition=columns``.
         train: the name of the split to train on.
         test: that of the test split; if the set has none, it is held out of the other.
         test_fraction: the fraction to hold out then, at random.
         test_seed: of that choice; separate from the run's seed.
+        streaming: ``auto`` holds the examples if they fit in memory, and else reads them from the library's files each
+            time; ``always`` reads them each time; ``never`` holds them, and refuses if they don't fit.
 
     Raises:
-        ArgumentError: the set can't be read, or has no such split or column.
+        ArgumentError: the set can't be read, has no such split or column, or doesn't fit in memory.
         UserError: the library isn't installed.
     """
     splits = _loaded(path, config)
     if train not in splits:
         raise ArgumentError("train", train, ", ".join(splits), "no such split")
     parts = [splits[name] for name in (train, test) if name in splits]
-    n, features = len(parts[0]), parts[0].features
+    whole = _joined(parts)
+    features = whole.features
     label = "label" if label is None and "label" in features else label
     of_images = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
-    rest = pa.concat_tables(part.remove_columns(of_images).with_format("arrow")[:] for part in parts)
+    rest = whole.remove_columns(of_images).with_format("arrow")  # stays in the library's files
     values: Values = Bytes()
     if image is None and not of_images:
-        examples, values = table_examples(rest, path, columns, drop, categorical, label, conditions)
+        examples, values = _table(rest, path, columns, drop, categorical, label, conditions, streaming)
     else:
         image = of_images[0] if image is None else image
         if image not in of_images:
             raise ArgumentError("image", image, ", ".join(of_images) or "null", "no such column of images")
         height, width = (size, size) if isinstance(size, int) else size
-        x = _pixels(parts, image, path, (channels, height, width), fit)
-        nothing = torch.zeros(len(x), dtype=torch.int64), None, None
-        labels, classes, told = roles(rest, label, conditions, categorical) if label or conditions else nothing
-        examples = Examples(x, labels, None, None, classes, told)
-    names = getattr(features.get(label), "names", None)  # of numbered classes
+        aside = rest[:] if label or conditions else pa.table({"": np.zeros(len(whole), np.int8)})
+        examples = roles(aside, label, conditions, categorical)
+        examples = examples._replace(x=_images(whole, image, path, (channels, height, width), fit, streaming))
+    names = getattr(features.get(label), "names", None) if isinstance(label, str) else None  # of numbered classes
     if names and examples.classes:
         examples = examples._replace(classes=tuple(names[int(number)] for number in examples.classes))
     if len(parts) == 1:
         return hold_out(examples, test_fraction, test_seed)._replace(values=values)
-    cut = (torch.arange(n), torch.arange(n, len(examples.x)))
-    named = examples.named()
+    n, named = len(parts[0]), examples.named()
+    cut = (torch.arange(n), torch.arange(n, len(whole)))
     return DataSet(named.take(cut[0]), named.take(cut[1]), values=values)
+
+
+class DatasetImages(StoredExamples):
+    """Images that stay in the files of the `datasets` library until they are indexed.
+
+    Args:
+        rows: the data set, of one column of images that aren't decoded yet.
+        read: returns an image of the given shape; picklable, because worker processes call it.
+        shape: (channels, height, width).
+        positions: of these images among the rows.
+    """
+
+    def __init__(self, rows: Any, read: Reader, shape: tuple[int, ...], positions: Int64[Tensor, " n"]) -> None:
+        super().__init__(shape)
+        self.rows, self.read, self.positions = rows, read, positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def take(self, positions: Int64[Tensor, " m"]) -> "DatasetImages":
+        return DatasetImages(self.rows, self.read, self.example_shape, self.positions[positions.cpu()])
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
+        images = torch.empty(len(positions), *self.example_shape, dtype=torch.uint8)
+        numbers = self.positions[positions.cpu()].tolist()
+        for image, number in zip(images, numbers, strict=True):
+            (content,) = self.rows[number].values()
+            try:
+                bytes_ = (content or {}).get("bytes")
+                image[:] = self.read(io.BytesIO(bytes_) if bytes_ else Path((content or {}).get("path") or ""))
+            except Exception as error:  # damaged bytes can make a decoder raise anything
+                raise OSError(f"image {number} can't be read ({reason_of(error)})") from error
+        return images
 
 
 def _loaded(path: str, config: str | None) -> dict[str, Any]:
@@ -107,29 +151,59 @@ def _loaded(path: str, config: str | None) -> dict[str, Any]:
     return dict(read) if isinstance(read, dict) else {"train": read}
 
 
-def _pixels(
-    parts: Sequence[Any], image: str, path: str, shape: tuple[int, int, int], fit: Fit
-) -> UInt8[Tensor, "n c h w"]:
-    """Return the images of all parts, fitted to one size.
+def _joined(parts: Sequence[Any]) -> Any:
+    from datasets import concatenate_datasets
+
+    return concatenate_datasets(parts)
+
+
+def _table(
+    rows: Any,
+    path: str,
+    columns: Sequence[str] | None,
+    drop: Sequence[str],
+    categorical: Sequence[str],
+    label: str | Sequence[str] | None,
+    conditions: Sequence[str],
+    streaming: Streaming,
+) -> tuple[Examples, TableValues]:
+    """Return the rows of a data set, in memory or in its files, and what their entries are.
 
     Raises:
-        ArgumentError: they don't fit in memory, or one can't be read.
+        ArgumentError: see :func:`infovae.data.table.table_examples`; or they must be held, and don't fit in memory.
+    """
+    read = rows[:]
+    found = scanned(read, modelled(read, path, columns, drop, categorical, label, conditions), categorical, "columns")
+    values = values_of(found)
+    if is_held("path", path, 4 * len(rows) * len(values.names), streaming):
+        x: Tensor | TableRows = entries(read, found)
+    else:
+        x = TableRows(rows.__getitem__, found, torch.arange(len(rows)))
+    return roles(read, label, conditions, categorical)._replace(x=x), values
+
+
+def _images(
+    whole: Any, image: str, path: str, shape: tuple[int, int, int], fit: Fit, streaming: Streaming
+) -> UInt8[Tensor, "n c h w"] | DatasetImages:
+    """Return the images of a data set, fitted to one size, in memory or in its files.
+
+    Raises:
+        ArgumentError: one can't be read; or they must be held, and don't fit in memory.
     """
     from datasets import Image
 
     channels, height, width = shape
-    n = sum(map(len, parts))
-    check_fits("path", path, n * channels * height * width, ", or fewer pixels (size)")
-    x = torch.empty(n, *shape, dtype=torch.uint8)
-    number = 0
-    for part in parts:
-        for row in part.select_columns([image]).cast_column(image, Image(decode=False)):
-            content = row[image] or {}
-            try:
-                place = io.BytesIO(content["bytes"]) if content.get("bytes") else Path(content.get("path") or "")
-                x[number] = read_image(place, height, width, channels, fit)
-            except Exception as error:  # damaged bytes can make a decoder raise anything
-                why = f"its image {number} can't be read ({reason_of(error)})"
-                raise ArgumentError("path", path, "whole images", why) from error
-            number += 1
-    return x
+    rows = whole.select_columns([image]).cast_column(image, Image(decode=False))
+    read = partial(read_image, height=height, width=width, channels=channels, fit=fit)
+    images = DatasetImages(rows, read, shape, torch.arange(len(rows)))
+    held = is_held("path", path, images.nbytes, streaming)
+    pixels = torch.empty(images.shape, dtype=torch.uint8) if held else None
+    try:
+        # Streamed images are checked too: a bad one would otherwise stop the run when its turn comes, hours later.
+        for block in torch.arange(len(images)).split(AT_A_TIME):
+            found = images[block]
+            if pixels is not None:
+                pixels[block] = found
+    except OSError as error:
+        raise ArgumentError("path", path, "whole images", f"its {error}") from error
+    return images if pixels is None else pixels

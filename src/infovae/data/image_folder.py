@@ -44,7 +44,7 @@ def image_folder(
     test_seed: int = 1,
     streaming: Streaming = "auto",
     labels: str | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     conditions: Sequence[str] = (),
 ) -> DataSet:
     """Read every image in a folder and its subfolders, as bytes of one size.
@@ -70,7 +70,8 @@ def image_folder(
         streaming: ``auto`` holds the images if they fit in memory, and else reads them from their files each time;
             ``always`` reads them each time; ``never`` holds them, and refuses if they don't fit.
         labels: a table whose first column holds paths below ``root``; it takes the place of the subfolders.
-        label: its column of classes; None: the second, or, if there are condition columns, none.
+        label: its column of classes; None: the second, or, if there are condition columns, none. Of several, the first
+            holds the classes, and metrics measure the others too.
         conditions: its columns to give to encoder and decoder, with ``condition=columns``.
 
     Raises:
@@ -82,8 +83,7 @@ def image_folder(
     data = all_images(root, size, channels, fit, white, unreadable, streaming)
     if labels is not None:
         assert data.names is not None
-        numbers, classes, told = read_labels(labels, data.names, label, conditions)
-        data = data._replace(labels=numbers, classes=classes, conditions=told)
+        data = read_labels(labels, data.names, label, conditions)._replace(x=data.x, names=data.names)
     return hold_out(data, test_fraction, test_seed)
 
 

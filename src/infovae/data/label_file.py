@@ -4,24 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int64
-from torch import Tensor
 
-from infovae.data.table import read_table, roles
+from infovae.data.examples import Examples
+from infovae.data.table import roles
+from infovae.data.table_file import read_table
 from infovae.errors import ArgumentError
 
 
-def read_labels(
-    path: str, names: np.ndarray, label: str | None, conditions: Sequence[str]
-) -> tuple[Int64[Tensor, " n"], tuple[str, ...] | None, Float[Tensor, "n k"] | None]:
-    """Return the class of each image, the names of the classes, and the condition columns.
+def read_labels(path: str, names: np.ndarray, label: str | Sequence[str] | None, conditions: Sequence[str]) -> Examples:
+    """Return the classes, further labels and condition columns of images; their x is empty.
 
     Args:
         path: a table as ``data=table`` reads it, whose first column holds the paths of images below their folder.
         names: those paths, in the order of the images.
-        label: the column of classes; None: the second, or, if there are condition columns, none.
-        conditions: columns of numbers or categories; several categories of an image (multi-labels) are columns of 0
-            and 1.
+        label: the column of classes; None: the second, or, if there are condition columns, none. Of several, the first
+            holds the classes, and metrics measure the others too.
+        conditions: columns of numbers or categories.
 
     Raises:
         ArgumentError: the table can't be read, has no such column, or an image has no row or several.

@@ -1,6 +1,6 @@
 """Batches of a data set. If the set is on the training device, a batch is one index operation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -63,7 +63,7 @@ class Served(Protocol):
 
 
 class Held:
-    """A data set that is held on a device, as it is stored.
+    """A data set that is held on a device, as it is stored; float64 as the model sees it.
 
     Args:
         data: examples in memory.
@@ -73,8 +73,10 @@ class Held:
 
     def __init__(self, data: Examples, device: torch.device, values: Values | None = None) -> None:
         assert isinstance(data.x, Tensor)
-        self.x: Shaped[Tensor, "n c *s"] = data.x.to(device)
-        self.values = values or Bytes()
+        values = values or Bytes()
+        converted = data.x.dtype == torch.float64  # twice as large, and Apple's GPUs have none
+        self.x: Shaped[Tensor, "n c *s"] = (values.to_model(data.x) if converted else data.x).to(device)
+        self.to_model: Callable[[Tensor], Tensor] = Tensor.float if converted else values.to_model
         self.aside = Aside(data, device)
         self.device = device
 
@@ -83,7 +85,7 @@ class Held:
 
     def __getitem__(self, positions: Int64[Tensor, " n"]) -> Batch:
         # Copies whole rows, which is many times as fast as self.x[positions].
-        return self.aside.batch(self.values.to_model(self.x.index_select(0, positions)), positions)
+        return self.aside.batch(self.to_model(self.x.index_select(0, positions)), positions)
 
     def batches(self, chosen: Sequence[Int64[Tensor, " _n"]]) -> Iterator[Batch]:
         return map(self.__getitem__, chosen)

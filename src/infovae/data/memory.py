@@ -17,7 +17,7 @@ def is_held(argument: str, place: str, nbytes: int, streaming: Streaming) -> boo
     Args:
         argument: the argument that an error names, ``root`` or ``path``.
         place: its value.
-        nbytes: size of the images.
+        nbytes: size of the examples.
         streaming: what the user asks for.
 
     Raises:
@@ -34,17 +34,17 @@ def check_fits(argument: str, value: Any, nbytes: int, otherwise: str = "") -> N
     Args:
         argument: the argument that the error names.
         value: its value.
-        nbytes: size of the images.
+        nbytes: size of the examples.
         otherwise: what else would be accepted.
 
     Raises:
-        ArgumentError: says how large the images are and how much memory is free.
+        ArgumentError: says how large the examples are and how much memory is free.
     """
     needed, free = _needed(nbytes), free_memory()
     if needed > free:
         raise ArgumentError(
             argument, value, f"sets that fit in memory{otherwise}",
-            f"its images take {gibibytes(needed)} while they are split, and {gibibytes(free)} of memory are free",
+            f"its examples take {gibibytes(needed)} while they are split, and {gibibytes(free)} of memory are free",
         )  # fmt: skip
 
 

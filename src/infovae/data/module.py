@@ -100,9 +100,9 @@ class DataModule(pl.LightningDataModule):
             fit = fit[balanced_subset(sets.train.labels[fit], train_size, generator)]
         own = sets.validation if validation_size is None else None
         self.splits = {"train": sets.train.take(fit), "validation": own or sets.train.take(rest), "test": sets.test}
-        self.values = sets.values.fitted(self.splits["train"].x)
-        told = self.splits["train"].conditions
-        self.conditions = None if told is None else Standardized().fitted(told)
+        self.values = sets.values.fitted(*(part.x for part in self.splits.values()))
+        told, names = self.splits["train"].conditions, self.splits["train"].condition_names
+        self.conditions = None if told is None else Standardized(names=names).fitted(told)
         if self.conditions is not None:
             self.splits = {name: _standardized(part, self.conditions) for name, part in self.splits.items()}
         self.batch_size = batch_size
@@ -128,6 +128,11 @@ class DataModule(pl.LightningDataModule):
     def shape(self) -> tuple[int, ...]:
         """(c, *s) of an example: (channels, height, width) of an image, (columns,) of a row of a table."""
         return tuple(self.splits["train"].x.shape[1:])
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Of data with several labels, the names of all: the first holds the classes, all are factors."""
+        return self.splits["train"].factor_names
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -205,7 +210,7 @@ class DataModule(pl.LightningDataModule):
         """Return the first examples of a split, as they are stored, as one batch."""
         split = self.splits[name]
         chosen = torch.arange(min(self.batch_size, len(split.x)))
-        x = self.values.to_model(split.x[chosen].to(device))
+        x = self.values.to_model(split.x[chosen]).to(device)
         return Aside(split.take(chosen), device).batch(x, torch.arange(len(chosen), device=device))
 
     def _together(self, limit: str = "") -> int:

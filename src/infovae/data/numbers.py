@@ -14,8 +14,11 @@ from infovae.data.memory import Streaming
 from infovae.data.splits import hold_out
 from infovae.data.stored import StoredExamples
 from infovae.data.tensor import to_labels
-from infovae.data.values import Counts, Standardized, TokenIds
+from infovae.data.values import LARGEST_COUNT, Counts, Standardized, TokenIds, narrowed
 from infovae.errors import ArgumentError
+
+MOST_TOKENS = 2**20
+"""Each token has weights of its own in a model; vocabularies of languages are a quarter of this."""
 
 Shaping = Callable[[Tensor], Tensor]
 """Brings an array into the shape (n, c, *s), or refuses it."""
@@ -74,9 +77,12 @@ def tokens(
         ArgumentError: the file can't be read, holds no such array, or a token is out of range.
     """
     read = _read(path, key, streaming, _tokens)
-    largest = int(_largest(read.x))
-    if vocabulary is not None and vocabulary <= largest:
-        raise ArgumentError("vocabulary", vocabulary, f"null, or whole numbers above {largest}, the largest token")
+    largest = _largest(read.x)
+    if largest >= MOST_TOKENS:
+        raise ArgumentError("path", path, f"tokens below {MOST_TOKENS:,}", f"it holds the token {largest:,}")
+    if vocabulary is not None and not largest < vocabulary <= MOST_TOKENS:
+        accepted = f"null, or whole numbers above {largest}, the largest token, up to {MOST_TOKENS:,}"
+        raise ArgumentError("vocabulary", vocabulary, accepted)
     return hold_out(read, test_fraction, test_seed)._replace(values=TokenIds(vocabulary or max(2, largest + 1)))
 
 
@@ -150,8 +156,7 @@ def _shaped(array: Tensor, dimensions: int, what: str) -> Tensor:
     """
     if array.ndim not in (dimensions + 1, dimensions + 2) or 0 in array.shape or array.is_complex():
         raise ArgumentError("x", ..., f"numbers of shape {what}", f"type {array.dtype} and shape {tuple(array.shape)}")
-    if any(bool(part.isinf().any()) for part in array.split(1000)):
-        raise ArgumentError("x", ..., "finite numbers, and NaN where one is missing", "infinite numbers")
+    _check_finite("x", array)
     if array.is_floating_point() and all(bool(part.isnan().all()) for part in array.split(1000)):
         raise ArgumentError("x", ..., "numbers, and NaN where one is missing", "no value")
     return array.unsqueeze(1) if array.ndim == dimensions + 1 else array
@@ -169,27 +174,33 @@ def _tokens(array: Tensor) -> Tensor:
 def _counts(array: Tensor) -> Tensor:
     wrong = array.ndim != 2 or 0 in array.shape or array.is_complex() or array.dtype == torch.bool
     if wrong or not all(_are_counts(part) for part in array.split(1000)):
-        why = f"type {array.dtype}, shape {tuple(array.shape)}, or numbers that aren't whole or are below 0"
+        why = f"type {array.dtype}, shape {tuple(array.shape)}, or numbers that aren't whole, below 0 or above 2^53"
         raise ArgumentError("x", ..., "whole numbers from 0, of shape (n, columns)", why)
     return array
 
 
 def _are_counts(values: Tensor) -> bool:
     numbers = values.double()
-    return bool(((numbers >= 0) & (numbers == numbers.round()) & numbers.isfinite()).all())
+    return bool(((numbers >= 0) & (numbers == numbers.round()) & (numbers <= LARGEST_COUNT)).all())
 
 
 def _conditions(array: Tensor, n: int) -> Tensor:
     columns = array.unsqueeze(1) if array.ndim == 1 else array
     if columns.ndim != 2 or len(columns) != n or columns.is_complex():
         raise ArgumentError("conditions", ..., f"numbers of shape ({n},) or ({n}, k)", f"shape {tuple(array.shape)}")
-    if bool(columns.isinf().any()):
-        raise ArgumentError("conditions", ..., "finite numbers, and NaN where one is missing", "infinite numbers")
-    return columns.float()
+    _check_finite("conditions", columns)
+    return narrowed(columns.double())
 
 
-def _largest(x: Tensor | StoredExamples) -> float:
-    return max(float(x[part].max()) for part in torch.arange(len(x)).split(1000))
+def _check_finite(name: str, array: Tensor) -> None:
+    """Refuse infinite numbers, and those that are once they are in float32."""
+    if any(bool(part.float().isinf().any()) for part in array.split(1000)):
+        why = "infinite numbers, or numbers too large for 32 bits"
+        raise ArgumentError(name, ..., "finite numbers, and NaN where one is missing", why)
+
+
+def _largest(x: Tensor | StoredExamples) -> int:
+    return max(int(x[part].max()) for part in torch.arange(len(x)).split(1000))
 
 
 def _smallest(x: Tensor) -> float:

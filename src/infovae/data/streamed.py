@@ -4,7 +4,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Int64, Shaped
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -60,7 +60,12 @@ class Streamed:
         for positions, stored in zip(chosen, loader, strict=True):
             if isinstance(stored, str):
                 raise UserError(f"{stored}; accepted: files that stay whole while a run reads them")
-            yield self.aside.batch(self.values.to_model(stored.to(self.device, non_blocking=True)), positions)
+            yield self.aside.batch(self._seen(stored), positions)
+
+    def _seen(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        if stored.dtype == torch.float64:  # Apple's GPUs have none
+            return self.values.to_model(stored).to(self.device, non_blocking=True)
+        return self.values.to_model(stored.to(self.device, non_blocking=True))
 
 
 def _start_method() -> str | None:

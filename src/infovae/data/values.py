@@ -2,16 +2,30 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int64, Shaped
+from jaxtyping import Bool, Float, Float64, Int64, Shaped
 from torch import Tensor
+
+from infovae.exact import exact
 
 log = logging.getLogger(__name__)
 
 ROWS_AT_A_TIME = 1000
+
+FAR = 2.0**13
+"""A channel whose mean is more standard deviations from 0 needs float64: float32 rounds by 2^-11 of one or more."""
+
+LARGEST_COUNT = 2.0**53
+"""Up to here, float64 holds whole numbers, and float32 the densities of a likelihood."""
+
+ROUNDING = 2.0**-44
+"""A deviation below this part of the mean is float64's own rounding."""
+
+TOTALS = 10_000
+"""Examples of counts whose totals are looked at: the error of their mean log is then a hundredth of its deviation."""
 
 
 @runtime_checkable
@@ -44,8 +58,8 @@ class Values(ABC):
     has_missing: bool = False
     """Whether entries may be missing. They are NaN where the model's x has them."""
 
-    def fitted(self, train: Indexed) -> "Values":
-        """Return the values with what they learn from the training split."""
+    def fitted(self, train: Indexed, *others: Indexed) -> "Values":
+        """Return the values with what they learn from the training split; entries may be missing in any split."""
         return self
 
     @abstractmethod
@@ -84,12 +98,14 @@ class Standardized(Values):
     """Numbers, which become those with mean 0 and variance 1 in each channel of the training split.
 
     A column of a table is a channel. NaN marks a missing entry; the encoder sees the mean in its place, and the
-    likelihood leaves it out.
+    likelihood leaves it out. Numbers that vary little around a mean far from 0, such as times, are subtracted and
+    divided in float64; the model sees float32.
 
     Args:
         mean: of each channel; set by :meth:`fitted`.
         scale: the standard deviation of each channel.
         has_missing: whether any entry is missing.
+        names: of the channels, where they have some.
     """
 
     name = "standardised numbers"
@@ -101,33 +117,38 @@ class Standardized(Values):
         mean: Float[Tensor, " c"] | Sequence[float] | None = None,
         scale: Float[Tensor, " c"] | Sequence[float] | None = None,
         has_missing: bool = False,
+        names: Sequence[str] = (),
     ) -> None:
-        self.mean = torch.as_tensor([0.0] if mean is None else mean)
-        self.scale = torch.as_tensor([1.0] if scale is None else scale)
+        self.mean = torch.as_tensor([0.0] if mean is None else mean, dtype=torch.float64)
+        self.scale = torch.as_tensor([1.0] if scale is None else scale, dtype=torch.float64)
+        if not needs_float64(self.mean, self.scale).any():
+            self.mean, self.scale = self.mean.float(), self.scale.float()
         self.has_missing = has_missing
+        self.names = [str(name) for name in names]  # not NumPy's, which a checkpoint can't hold
 
-    def fitted(self, train: Indexed) -> "Standardized":
+    def fitted(self, train: Indexed, *others: Indexed) -> "Standardized":
         mean, scale, missing = channel_moments(train)
-        if constant := (scale == 0).nonzero().flatten().tolist():
-            names = [getattr(self, "names", range(len(scale)))[channel] for channel in constant]
+        varies = scale > ROUNDING * mean.abs()
+        if constant := (~varies).nonzero().flatten().tolist():
+            names = [(self.names or range(len(scale)))[channel] for channel in constant]
             log.warning("channels that never vary in the training split: %s", ", ".join(map(str, names)))
-        return Standardized(mean, torch.where(scale > 0, scale, 1.0), self.has_missing or missing)
+        missing = self.has_missing or missing or any(map(_has_missing, others))
+        return Standardized(mean, torch.where(varies, scale, 1.0), missing, self.names)
 
     def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
-        return (stored.float() - _of_channels(self.mean, stored)) / _of_channels(self.scale, stored)
+        x = exact(stored) if self.mean.dtype == torch.float64 else stored.float()
+        return ((x - _of_channels(self.mean, x)) / _of_channels(self.scale, x)).float().to(stored.device)
 
     def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+        x = exact(x) if self.mean.dtype == torch.float64 else x
         return x * _of_channels(self.scale, x) + _of_channels(self.mean, x)
 
     def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         return x.nan_to_num(0.0) if self.has_missing else x
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {
-            "mean": self.mean.tolist(),
-            "scale": self.scale.tolist(),
-            "has_missing": self.has_missing,
-        }
+        own = {"mean": self.mean.tolist(), "scale": self.scale.tolist(), "has_missing": self.has_missing}
+        return super().state() | own | ({"names": self.names} if self.names else {})
 
 
 class TableValues(Standardized):
@@ -151,14 +172,13 @@ class TableValues(Standardized):
         scale: Float[Tensor, " c"] | Sequence[float] | None = None,
         has_missing: bool = False,
     ) -> None:
-        super().__init__(mean, scale, has_missing)
-        self.names = [str(name) for name in names]  # not NumPy's, which a checkpoint can't hold
+        super().__init__(mean, scale, has_missing, names)
         self.groups = [(int(start), int(stop)) for start, stop in groups]
         self.suits = frozenset({"mixed"} if self.groups else {"mixed", "numbers"})
         self.likelihoods = "likelihood=mixed" if self.groups else "likelihood=mixed, gaussian, laplace or student_t"
 
-    def fitted(self, train: Indexed) -> "TableValues":
-        own = super().fitted(train)
+    def fitted(self, train: Indexed, *others: Indexed) -> "TableValues":
+        own = super().fitted(train, *others)
         is_number = ~self.is_category()
         mean, scale = torch.where(is_number, own.mean, 0.0), torch.where(is_number, own.scale, 1.0)
         return TableValues(self.names, self.groups, mean, scale, own.has_missing)
@@ -171,16 +191,31 @@ class TableValues(Standardized):
         return chosen
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {"names": self.names, "groups": [list(group) for group in self.groups]}
+        return super().state() | {"groups": [list(group) for group in self.groups]}
 
 
 class Counts(Values):
-    """Whole numbers from 0, which the likelihood sees as they are, and the encoder as log(1 + x)."""
+    """Whole numbers from 0, which the likelihood sees as they are, and the encoder as log(1 + x).
+
+    Args:
+        log_total_mean: mean log of an example's total, 1 where that is 0; set by :meth:`fitted`, from 10,000 examples.
+        log_total_scale: the standard deviation.
+    """
 
     range = "positive"
     name = "counts"
     suits = frozenset({"counts"})
     likelihoods = "likelihood=negative_binomial, poisson or another of counts"
+
+    def __init__(self, log_total_mean: float = 0.0, log_total_scale: float = 0.0) -> None:
+        self.log_total_mean = log_total_mean
+        self.log_total_scale = log_total_scale
+
+    def fitted(self, train: Indexed, *others: Indexed) -> "Counts":
+        chosen = torch.linspace(0, len(train) - 1, min(len(train), TOTALS)).long()
+        totals = [train[block].double().flatten(1).sum(dim=1) for block in chosen.split(ROWS_AT_A_TIME)]
+        logs = torch.cat(totals).clamp_min(1).log()
+        return Counts(logs.mean().item(), logs.std(correction=0).item())
 
     def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         return stored.float()
@@ -190,6 +225,10 @@ class Counts(Values):
 
     def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         return torch.log1p(x)
+
+    def state(self) -> dict[str, Any]:
+        own = {"log_total_mean": self.log_total_mean, "log_total_scale": self.log_total_scale}
+        return super().state() | own
 
 
 class TokenIds(Values):
@@ -233,22 +272,38 @@ def restored(state: dict[str, Any]) -> Values:
     return kind(**rest)
 
 
-def channel_moments(rows: Indexed) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"], bool]:
+def channel_moments(rows: Indexed) -> tuple[Float64[Tensor, " c"], Float64[Tensor, " c"], bool]:
     """Return mean and standard deviation of each channel over all entries that there are, and whether any is missing.
 
     In two passes, in float64, some examples at a time.
     """
     blocks = torch.arange(len(rows)).split(ROWS_AT_A_TIME)
 
-    def summed(function: Any) -> Tensor:
+    def summed(function: Callable[[Tensor], Tensor]) -> Tensor:
         parts = [function(rows[block].double().transpose(0, 1).flatten(1)) for block in blocks]
         return torch.stack(parts).sum(dim=0)
 
-    count = summed(lambda x: (~x.isnan()).sum(dim=1)).clamp_min(1)
-    mean = summed(lambda x: x.nansum(dim=1)) / count
+    known, total, missing = summed(lambda x: torch.stack([(~x.isnan()).sum(1), x.nansum(1), x.isnan().sum(1)]))
+    count = known.clamp_min(1)
+    mean = total / count
     variance = summed(lambda x: (x - mean[:, None]).square().nansum(dim=1)) / count
-    missing = bool(summed(lambda x: x.isnan().sum(dim=1)).any())
-    return mean.float(), variance.sqrt().float(), missing
+    return mean, variance.sqrt(), bool(missing.any())
+
+
+def needs_float64(mean: Float[Tensor, " c"], scale: Float[Tensor, " c"]) -> Bool[Tensor, " c"]:
+    """Return for each channel of this mean and standard deviation whether float32 would lose what varies in it."""
+    return (mean.abs() > FAR * scale) & (scale > ROUNDING * mean.abs())
+
+
+def narrowed(numbers: Float64[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+    """Return numbers in float32, or as they are if that would lose what varies in them; NaN is missing."""
+    mean = numbers.nanmean(dim=0)
+    scale = (numbers - mean).square().nanmean(dim=0).sqrt()
+    return numbers if needs_float64(mean, scale).any() else numbers.float()
+
+
+def _has_missing(rows: Indexed) -> bool:
+    return any(bool(rows[block].isnan().any()) for block in torch.arange(len(rows)).split(ROWS_AT_A_TIME))
 
 
 def _of_channels(numbers: Float[Tensor, " c"], x: Tensor) -> Tensor:

@@ -23,6 +23,9 @@ class Divergence(nn.Module, ABC):
     needs_gaussian_posterior: ClassVar[bool] = False
     """Whether it uses the density of each dimension of q(z|x), which is known for Gaussians alone."""
 
+    needs_classes: ClassVar[bool] = False
+    """Whether it uses the class of each example, which a model with condition=labels knows."""
+
     is_strict: ClassVar[bool] = True
     """Whether it is 0 for q(z) = p(z) alone. If not, it holds q(z) at the prior only with the rate beside it."""
 

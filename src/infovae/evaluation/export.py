@@ -14,11 +14,15 @@ from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from infovae.conditions.columns import Columns
+from infovae.conditions.condition import beside
 from infovae.config.check import check
+from infovae.data.values import Values
 from infovae.errors import UserError
 from infovae.evaluation.hub import require_output
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.fitted_priors.fitted_prior import FittedPrior
+from infovae.model import given
 from infovae.networks.autoregressive import AutoregressiveDecoder
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links, write_whole
@@ -45,22 +49,23 @@ BATCH_SIZES = (1, 2, 7, 64)
 ROUNDINGS = 10
 """How many times the model's own rounding error a program may differ: it sums in another order."""
 
-Program = Callable[[Tensor], tuple[Tensor, ...]]
+Program = Callable[..., tuple[Tensor, ...]]
 
 
 class Units(nn.Module):
-    """Standardise examples by the training split's mean and scale, kept as weights, and undo it.
+    """Standardise numbers by the training split's mean and scale, kept as weights, and undo it.
 
     Args:
-        saved: the run; the values of its data have mean 0 and scale 1 unless they are standardised.
+        values: what they mean; mean 0 and scale 1 unless they are standardised.
+        dimensions: how many an example has, its channels included.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, saved: SavedRun) -> None:
+    def __init__(self, values: Values | None, dimensions: int) -> None:
         super().__init__()
-        values, shape = saved.description.values, (-1, *[1] * (len(saved.shape) - 1))
+        shape = (-1, *[1] * (dimensions - 1))
         self.register_buffer("mean", getattr(values, "mean", torch.zeros(1)).view(shape))
         self.register_buffer("scale", getattr(values, "scale", torch.ones(1)).view(shape))
 
@@ -73,16 +78,38 @@ class Units(nn.Module):
         return x * self.scale + self.mean
 
 
+class ConditionProgram(nn.Module):
+    """Put the features of conditions beside an input; of a model without a condition, return the input.
+
+    Conditions come as numbers (n, k): the class's number, or columns in the units of the data. A row with a NaN is the
+    null condition.
+    """
+
+    def __init__(self, saved: SavedRun) -> None:
+        super().__init__()
+        self.condition = saved.module.condition
+        self.units = Units(saved.description.conditions if isinstance(self.condition, Columns) else None, 1)
+
+    def forward(self, inputs: Tensor, conditions: Float[Tensor, "n k"] | None, flat: bool) -> Tensor:
+        if self.condition is None or conditions is None:
+            return inputs
+        return beside(inputs, self.condition.masked(self.units.to_model(conditions)), flat)
+
+
 class EncoderProgram(nn.Module):
     """Map examples, (n, c, *s), to mean and variance of q(z|x), (n, d) each. Images are pixels in [0, 1]."""
 
     def __init__(self, saved: SavedRun) -> None:
         super().__init__()
         self.encoder, self.posterior = saved.module.encoder, saved.module.posterior
-        self.values, self.units = saved.description.values, Units(saved)
+        self.values, self.units = saved.description.values, Units(saved.description.values, len(saved.shape))
+        self.given = ConditionProgram(saved)
 
-    def forward(self, inputs: Float[Tensor, "n c *s"]) -> tuple[Tensor, Tensor]:
-        posterior = self.posterior(self.encoder(self.values.encoder_input(self.units.to_model(inputs))))
+    def forward(
+        self, inputs: Float[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        seen = self.values.encoder_input(self.units.to_model(inputs))
+        posterior = self.posterior(self.encoder(self.given(seen, conditions, getattr(self.encoder, "flattens", False))))
         return posterior.mean, posterior.variance
 
 
@@ -91,10 +118,12 @@ class DecoderProgram(nn.Module):
 
     def __init__(self, saved: SavedRun) -> None:
         super().__init__()
-        self.decoder, self.likelihood, self.units = saved.module.decoder, saved.module.likelihood, Units(saved)
+        self.decoder, self.likelihood = saved.module.decoder, saved.module.likelihood
+        self.units, self.given = Units(saved.description.values, len(saved.shape)), ConditionProgram(saved)
 
-    def forward(self, inputs: Float[Tensor, "n d"]) -> tuple[Tensor]:
-        return (self.units.from_model(self.decoder.distribution(inputs, self.likelihood).mean),)
+    def forward(self, inputs: Float[Tensor, "n d"], conditions: Float[Tensor, "n k"] | None = None) -> tuple[Tensor]:
+        z = self.given(inputs, conditions, flat=True)
+        return (self.units.from_model(self.decoder.distribution(z, self.likelihood).mean),)
 
 
 class PriorProgram(nn.Module):
@@ -113,15 +142,17 @@ class Part(NamedTuple):
 
     Attributes:
         network: maps inputs to outputs.
-        input_name: name of its one input.
+        examples: inputs to trace and check with, by name and in order; at least 2 rows each.
         output_names: names of its outputs, in order.
-        examples: inputs to trace and check with; at least 2.
     """
 
     network: nn.Module
-    input_name: str
+    examples: dict[str, Tensor]
     output_names: tuple[str, ...]
-    examples: Tensor
+
+    def inputs(self, rows: slice) -> tuple[Tensor, ...]:
+        """Return some of the examples."""
+        return tuple(tensor[rows] for tensor in self.examples.values())
 
 
 def export(cfg: DictConfig) -> None:
@@ -137,9 +168,6 @@ def export(cfg: DictConfig) -> None:
     require_output(cfg.run, cfg.output)
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
-    if saved.module.condition is not None:
-        why = "its model is conditional, and a program has one input"
-        raise UserError(why, key="run", value=cfg.run, accepted="a run with condition=none; infovae.load in Python")
     output = Path(cfg.output or saved.folder / "export")
     inside = output if cfg.output else saved.folder
     check_writable(output, "output")
@@ -174,42 +202,59 @@ def parts(saved: SavedRun) -> dict[str, Part]:
     fixed, are_pixels = not isinstance(module.decoder, AutoregressiveDecoder), values.range == "unit"
     half = max(BATCH_SIZES) // 2
     with isolated_stream(torch.device("cpu")):
+        conditions = _conditions(saved, 2 * half)
+        model = given(module, conditions)
         noise, z = torch.rand(half, *saved.shape), torch.randn(half, module.prior.latent_dim)
         if are_pixels:
-            samples = module.decode(module.prior.sample(half)).mean if fixed else torch.rand_like(noise)
+            samples = model.decode(module.prior.sample(half)).mean if fixed else torch.rand_like(noise)
             x = torch.cat([samples.nan_to_num().clamp(0, 1), noise])
         else:
-            x = module.decode(module.prior.sample(2 * half)).sample()
-    encoder = EncoderProgram(saved).eval()
-    chosen = {"encoder": Part(encoder, "images" if are_pixels else "x", ("mean", "variance"), values.from_model(x))}
+            x = model.decode(module.prior.sample(2 * half)).sample()
+    encoder, name = EncoderProgram(saved).eval(), "images" if are_pixels else "x"
+    told = {} if conditions is None else {"conditions": encoder.given.units.from_model(conditions)}
+    chosen = {"encoder": Part(encoder, {name: values.from_model(x)} | told, ("mean", "variance"))}
     if fixed:
-        codes = torch.cat([module.encode(x).mean[:half], z])
-        chosen["decoder"] = Part(DecoderProgram(saved).eval(), "z", ("mean",), codes)
+        codes = torch.cat([model.encode(x).mean[:half], z])
+        chosen["decoder"] = Part(DecoderProgram(saved).eval(), {"z": codes} | told, ("mean",))
     if isinstance(module.prior, FittedPrior):
         with isolated_stream(torch.device("cpu")):
             noise = torch.randn(max(BATCH_SIZES), module.prior.noise_dim)
-        chosen["prior"] = Part(PriorProgram(module.prior).eval(), "noise", ("z",), noise)
+        chosen["prior"] = Part(PriorProgram(module.prior).eval(), {"noise": noise}, ("z",))
     return chosen
+
+
+def _conditions(saved: SavedRun, n: int) -> Float[Tensor, "n k"] | None:
+    """Return classes in turn, or noise for columns, as the model sees them; in every fifth row, the null condition."""
+    condition, columns = saved.module.condition, saved.description.conditions
+    if condition is None:
+        return None
+    conditions = condition.spread(n, 1)
+    if conditions is None:
+        assert columns is not None
+        conditions = torch.randn(n, len(columns.mean))
+    conditions[::5] = torch.nan
+    return conditions
 
 
 def _export_part(name: str, part: Part, folder: Path) -> dict[str, Any]:
     pt2, onnx = folder / f"{name}.pt2", folder / f"{name}.onnx"
     batch = torch.export.Dim("batch", min=1)
     with _without_notices():
-        program = torch.export.export(part.network, (part.examples[:7],), dynamic_shapes=({0: batch},))
+        inputs = part.inputs(slice(7))
+        program = torch.export.export(part.network, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
         torch.export.save(program, pt2)
         torch.onnx.export(
-            program, (), onnx, input_names=[part.input_name], output_names=list(part.output_names),
+            program, (), onnx, input_names=[*part.examples], output_names=list(part.output_names),
             dynamo=True, external_data=False, verbose=False,
         )  # fmt: skip
     differences = {"pt2": check_equal(f"{name}.pt2", torch.export.load(pt2).module(), part)}
     if importlib.util.find_spec("onnxruntime"):
-        differences["onnx"] = check_equal(f"{name}.onnx", _onnx_program(onnx, part.input_name), part)
+        differences["onnx"] = check_equal(f"{name}.onnx", _onnx_program(onnx, part), part)
     else:
         log.warning("%s.onnx is written unchecked: onnxruntime is not installed; pip install -e '.[export]'", name)
-    outputs = part.network(part.examples)
+    outputs = part.network(*part.examples.values())
     return {
-        "input": {"name": part.input_name, "shape": ["batch", *part.examples.shape[1:]]},
+        "inputs": [{"name": given, "shape": ["batch", *x.shape[1:]]} for given, x in part.examples.items()],
         "outputs": [
             {"name": output_name, "shape": ["batch", *output.shape[1:]]}
             for output_name, output in zip(part.output_names, outputs, strict=True)
@@ -228,8 +273,8 @@ def check_equal(name: str, program: Program, part: Part) -> float:
     Raises:
         UserError: the difference is more than rounding, or the network's outputs are not finite.
     """
-    outputs = part.network(part.examples)
-    exact = part.network.double()(part.examples.double())
+    outputs = part.network(*part.examples.values())
+    exact = part.network.double()(*(x.double() for x in part.examples.values()))
     part.network.float()
     allowed: list[float] = []
     for output, ours, true in zip(part.output_names, outputs, exact, strict=True):
@@ -239,24 +284,29 @@ def check_equal(name: str, program: Program, part: Part) -> float:
         allowed.append(ROUNDINGS * ((ours - true).abs().max().item() + step))
     largest = 0.0
     for size in BATCH_SIZES:
-        for inputs in (part.examples[:size], part.examples[-size:]):
-            expected = part.network(inputs)
-            for output, ours, theirs, most in zip(part.output_names, expected, program(inputs), allowed, strict=True):
+        for inputs in (part.inputs(slice(size)), part.inputs(slice(-size, None))):
+            expected = part.network(*inputs)
+            for output, ours, theirs, most in zip(part.output_names, expected, program(*inputs), allowed, strict=True):
                 difference = (ours - theirs).abs().max().item()
                 if theirs.shape != ours.shape or not difference <= most:
                     raise UserError(
-                        f"{name}: nothing written; {output} is off by {difference:.2g} at batch size {len(inputs)}, "
+                        f"{name}: nothing written; {output} is off by {difference:.2g} at batch size {len(ours)}, "
                         f"where rounding explains {most:.2g}"
                     )
                 largest = max(largest, difference)
     return largest
 
 
-def _onnx_program(path: Path, input_name: str) -> Program:
+def _onnx_program(path: Path, part: Part) -> Program:
     import onnxruntime  # an extra
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda inputs: tuple(torch.from_numpy(out) for out in session.run(None, {input_name: inputs.numpy()}))
+
+    def program(*inputs: Tensor) -> tuple[Tensor, ...]:
+        named = {name: tensor.numpy() for name, tensor in zip(part.examples, inputs, strict=True)}
+        return tuple(map(torch.from_numpy, session.run(None, named)))
+
+    return program
 
 
 def _check_installed() -> None:

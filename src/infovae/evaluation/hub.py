@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infovae.errors import UserError, reason_of
+from infovae.evaluation import zoo
 from infovae.runs.checkpoints import SAFETENSORS
 from infovae.terminal.install import install
 from infovae.terminal.printable import printable
 
 PREFIX = "hf://"
+ELSEWHERE = (PREFIX, zoo.PREFIX)
+"""How the address of a run begins that has no folder of its own here."""
 FILES = ("config.yaml", SAFETENSORS, "README.md", "samples.png")
 """What a repository holds of a run."""
 
@@ -42,13 +45,17 @@ def address_of(text: str, key: str) -> Address:
 def fetched(text: str, key: str = "run") -> Path:
     """Return the folder of a run that lies on the Hub: downloaded, or from the cache of an earlier download.
 
+    That of a model which comes with the package is there already.
+
     Args:
-        text: its address, as ``hf://USER/NAME`` or ``USER/NAME@REVISION``.
+        text: its address, as ``hf://USER/NAME`` or ``USER/NAME@REVISION``; or ``zoo://NAME``.
         key: by which it was given.
 
     Raises:
         UserError: the Hub can't be reached, or there is no such run.
     """
+    if text.startswith(zoo.PREFIX):
+        return zoo.zoo_folder(text, key)
     address = address_of(text, key)
     hub = hub_installed(key, text)
     with hub_errors(key, text):
@@ -59,11 +66,10 @@ def hub_installed(key: str, value: str) -> Any:
     """Return the module ``huggingface_hub``, which is an extra.
 
     Raises:
-        UserError: it isn't installed, or safetensors isn't.
+        UserError: it isn't installed.
     """
-    for needed in ("huggingface_hub", "safetensors"):
-        if importlib.util.find_spec(needed) is None:
-            raise UserError(f"needs {needed}", key=key, value=value, accepted=f"{install('hub')}, or a run's folder")
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise UserError("needs huggingface_hub", key=key, value=value, accepted=f"{install('hub')}, or a run's folder")
     hub = importlib.import_module("huggingface_hub")
     for client in ("httpx", "httpx2"):  # would log every request
         logging.getLogger(client).setLevel(logging.WARNING)
@@ -73,12 +79,12 @@ def hub_installed(key: str, value: str) -> Any:
 
 
 def require_output(run: str, output: str | None) -> None:
-    """Refuse to write results beside a run that lies in the cache of a download.
+    """Refuse to write results beside a run that lies in the cache of a download, or came with the package.
 
     Raises:
         UserError: there is no other place.
     """
-    if output is None and run.startswith(PREFIX):
+    if output is None and run.startswith(ELSEWHERE):
         accepted = "output=FOLDER, or run=FOLDER after infovae pull"
         raise UserError(f"missing; run={run} has no folder of its own here", key="output", accepted=accepted)
 
@@ -93,6 +99,13 @@ def hub_errors(key: str, value: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        why = f"the Hub refuses, or can't be reached ({printable(reason_of(error))})"
-        accepted = "a repository that you can read or write; `hf auth login` says who you are"
+        chain = [error]
+        while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and isinstance(cause, Exception):
+            chain.append(cause)
+        reason = printable(reason_of(chain[-1]).partition(" For more information")[0])
+        if any(re.search("Connect|Offline", type(cause).__name__) for cause in chain):
+            why, accepted = f"the Hub can't be reached ({reason})", "a command with a network, or a run's folder"
+        else:
+            why = f"the Hub refuses ({reason})"
+            accepted = "a repository that you can read or write; `hf auth login` says who you are"
         raise UserError(why, key=key, value=value, accepted=accepted) from error

@@ -15,10 +15,12 @@ from infovae.config.check import check_nodes
 from infovae.data.description import Description, description_in
 from infovae.data.examples import Inputs
 from infovae.data.module import DataModule
-from infovae.errors import UserError
-from infovae.evaluation.hub import PREFIX, fetched
+from infovae.errors import ArgumentError, UserError
+from infovae.evaluation.hub import ELSEWHERE, fetched
+from infovae.evaluation.matching import match_conditions, match_examples
 from infovae.evaluation.run_config import read_config
 from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part, parts_of
+from infovae.evaluation.undescribed import fitting_description
 from infovae.module import InfoVAE
 from infovae.runs.checkpoints import SAFETENSORS, load_weights, read_checkpoint
 from infovae.training.assemble import build_bare_module, build_data
@@ -56,19 +58,18 @@ class SavedRun:
 
     @cached_property
     def data(self) -> DataModule:
-        """The run's data, split as they were in training; read at first use.
+        """The run's data, split as its config says and standardised as in training; read at first use.
 
         Raises:
-            UserError: they can't be read, or their columns or classes are others than in training.
+            UserError: they can't be read, or have columns, categories or classes that the model doesn't know.
         """
         data = _read_data(self.cfg)
-        for what, now, then in (
-            ("examples of shape", data.shape, self.shape),
-            ("columns", getattr(data.values, "names", None), getattr(self.description.values, "names", None)),
-        ):
-            if now != then:
-                why = f"the run's data have changed since: their {what} are {now}, and were {then} in training"
-                raise UserError(why, key="data", accepted="the data as they were, or data=NAME of that kind")
+        try:
+            match_examples(data, self.description, "data")
+            match_conditions(data, self.description, self.module.condition, "data")
+        except ArgumentError as error:
+            why = f"the run's data have changed since: {error.why}"
+            raise UserError(why, key="data", accepted=error.accepted) from error
         return data
 
 
@@ -84,11 +85,12 @@ def load(
     To train the model further, say ``saved.module.requires_grad_(True)``.
 
     Nothing in the folder is executed: weights are read as tensors alone, and an untrusted config may name only this
-    package's own parts. The training images may have moved, unless the run is of InfoVAE Lab 0.1, whose checkpoints
-    don't record their shape, or its prior comes from another package and reads them.
+    package's own parts. The training images may have moved, unless the run's prior comes from another package and
+    reads them, or the run is of InfoVAE Lab 0.1, which didn't record their shape, and they aren't of a common one.
 
     Args:
-        run: the folder, or ``hf://USER/NAME`` on the Hugging Face Hub, as ``infovae push`` leaves it there.
+        run: the folder; ``zoo://NAME``, a model that comes with the package; or ``hf://USER/NAME`` on the Hugging Face
+            Hub, as ``infovae push`` leaves it there.
         checkpoint: ``last``, ``best``, or the path of another checkpoint of the same run.
         changes: to the config, as ``{"data": {"train_size": 500}}``.
         trust: whether the config may name parts from other packages, whose code then runs.
@@ -99,7 +101,7 @@ def load(
         UserError: no run folder, no such checkpoint, a damaged one, one without averages, a part that isn't trusted, or
             images that are needed and can't be read.
     """
-    folder = fetched(run) if isinstance(run, str) and run.startswith(PREFIX) else Path(run)
+    folder = fetched(run) if isinstance(run, str) and run.startswith(ELSEWHERE) else Path(run)
     cfg = read_config(folder, changes or {})
     path = folder / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint in ("last", "best") else Path(checkpoint)
     if checkpoint == "last" and not path.exists() and (folder / SAFETENSORS).is_file():
@@ -109,7 +111,7 @@ def load(
         check_trusted(cfg, folder)
     check_nodes({name: node for name, node in parts_of(cfg).items() if name != "data"})
     data = None
-    described = description_in(content)
+    described = description_in(content) or fitting_description(cfg, content["state_dict"])
     if described is None:
         data = _read_data(cfg, path)
         described = data.description

@@ -7,7 +7,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
-from infovae.config.check import check
+from infovae.config.check import check, without_choices
 from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.evaluation.load import Weights
@@ -50,6 +50,7 @@ def evaluate(cfg: DictConfig) -> None:
     """
     quieten()
     check_subjects(cfg)
+    without_choices(cfg, "likelihood", "network")
     check(cfg, TOP_LEVEL)
     metrics, pictures = build_chosen(cfg, "metrics"), build_chosen(cfg, "pictures")
     device = chosen_device(cfg.device)

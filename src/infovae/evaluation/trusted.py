@@ -19,7 +19,7 @@ PARTS = {
     "model": ("infovae.objective", "infovae.schedules"),
     "condition": ("infovae.conditions",),
     "bound": ("infovae.bounds",),
-    "module": ("infovae.module",),
+    "module": ("infovae.module", "infovae.modules.semi_supervised"),
 }
 """The parts of a model, and the packages that an untrusted config may take each from."""
 

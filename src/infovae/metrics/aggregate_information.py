@@ -212,7 +212,7 @@ class AggregateInformation(CodeMetric):
             self.codes.append(codes.take(slice(missing)))
 
     def compute(self) -> dict[str, Tensor]:
-        z, mean, variance, _, conditional = joined(self.codes).map(exact)
+        z, mean, variance, _, conditional, _ = joined(self.codes).map(exact)
         n = len(z)
         queries = min(self.queries, n)
         own = torch.arange(queries, device=z.device) * n // queries

@@ -2,11 +2,14 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float64, Int64
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+from infovae.data.module import DataModule
 from infovae.errors import require_at_least
 from infovae.metrics.training_codes import TrainingCodesMetric
+from infovae.model import Observed
 
 
 class LinearProbe(TrainingCodesMetric):
@@ -14,37 +17,52 @@ class LinearProbe(TrainingCodesMetric):
 
     ``linear_probe_error`` is its error rate. ``linear_probe_information`` is H(class) - cross-entropy in nats: a lower
     bound on the mutual information of class and code, at most H(class), and below 0 where the probe is worse than the
-    class frequencies. Both are nan for a single class or a code that isn't finite.
+    class frequencies. Both are nan for a single class or a code that isn't finite. Of data with several labels, those
+    of each further one are called ``linear_probe_error_of_NAME``.
 
     Args:
         examples: how many training examples to use, at most.
+        data: names the labels; None: there is one.
     """
 
-    def __init__(self, examples: int = 10000) -> None:
+    def __init__(self, examples: int = 10000, data: DataModule | None = None) -> None:
         super().__init__()
         require_at_least(2, examples=examples)
         self.examples = examples
+        self.further = () if data is None else data.label_names[1:]
+
+    def labels_of(self, observed: Observed) -> Tensor:
+        return observed.labels if observed.factors is None or not self.further else observed.factors
 
     def compute(self) -> dict[str, Tensor]:
         codes, classes = self.training_split()
-        codes, classes = codes[: self.examples], classes[: self.examples]
         held_out, truth = self.measured_split()
-        known = np.isin(truth, classes.numpy())
-        if (
-            len(classes.unique()) < 2
-            or not known.any()
-            or not (np.isfinite(codes).all() and np.isfinite(held_out).all())
-        ):
-            self.reason = "the codes aren't finite, or the two splits have fewer than two classes in common"
-            missing = torch.tensor(torch.nan, dtype=torch.float64)
-            return {"linear_probe_error": missing, "linear_probe_information": missing}
-        probe = LogisticRegression(max_iter=1000).fit(codes, classes.numpy())
-        log_probability = probe.predict_log_proba(held_out[known])
-        position = np.searchsorted(probe.classes_, truth[known])
-        cross_entropy = -log_probability[np.arange(len(position)), position].mean()
-        frequency = np.bincount(position) / len(position)
-        entropy = -(frequency[frequency > 0] * np.log(frequency[frequency > 0])).sum()
-        return {
-            "linear_probe_error": torch.tensor((probe.predict(held_out) != truth).mean(), dtype=torch.float64),
-            "linear_probe_information": torch.tensor(entropy - cross_entropy, dtype=torch.float64),
-        }
+        codes, classes = codes[: self.examples], classes[: self.examples]
+        measured: dict[str, Tensor] = {}
+        for number, name in enumerate(["", *(f"_of_{name}" for name in self.further)]):
+            learned, judged = (part.reshape(len(part), -1)[:, number] for part in (classes.numpy(), truth))
+            error, information = probed(codes, learned, held_out, judged)
+            if np.isnan(error):
+                self.reason = "the codes aren't finite, or the two splits have fewer than two classes in common"
+            measured[f"linear_probe_error{name}"] = torch.tensor(error, dtype=torch.float64)
+            measured[f"linear_probe_information{name}"] = torch.tensor(information, dtype=torch.float64)
+        return measured
+
+
+def probed(
+    codes: Float64[np.ndarray, "n d"],
+    classes: Int64[np.ndarray, " n"],
+    held_out: Float64[np.ndarray, "m d"],
+    truth: Int64[np.ndarray, " m"],
+) -> tuple[float, float]:
+    """Return error rate and information, in nats, of a logistic regression; nan where there is none."""
+    known = np.isin(truth, classes)
+    if len(np.unique(classes)) < 2 or not known.any() or not (np.isfinite(codes).all() and np.isfinite(held_out).all()):
+        return np.nan, np.nan
+    probe = LogisticRegression(max_iter=1000).fit(codes, classes)
+    log_probability = probe.predict_log_proba(held_out[known])
+    position = np.searchsorted(probe.classes_, truth[known])
+    cross_entropy = -log_probability[np.arange(len(position)), position].mean()
+    frequency = np.bincount(position) / len(position)
+    entropy = -(frequency[frequency > 0] * np.log(frequency[frequency > 0])).sum()
+    return float((probe.predict(held_out) != truth).mean()), float(entropy - cross_entropy)

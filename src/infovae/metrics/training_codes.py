@@ -39,13 +39,17 @@ class TrainingCodesMetric(Metric):
 
     def observe_training(self, observed: Observed) -> None:
         self.training_mean.append(observed.codes.mean)
-        self.training_labels.append(observed.labels)
+        self.training_labels.append(self.labels_of(observed))
 
     def observe(self, observed: Observed) -> None:
-        self.update(observed.codes.mean, observed.labels)
+        self.update(observed.codes.mean, self.labels_of(observed))
+
+    def labels_of(self, observed: Observed) -> Tensor:
+        """Return what is learned: the classes, (n,)."""
+        return observed.labels
 
     def update(self, mean: Tensor, labels: Tensor) -> None:
-        """Take in a batch of the measured split: mean codes, (n, d), and classes, (n,)."""
+        """Take in a batch of the measured split: mean codes, (n, d), and :meth:`labels_of` it."""
         self.mean.append(mean)
         self.labels.append(labels)
 
@@ -53,8 +57,8 @@ class TrainingCodesMetric(Metric):
         """Return scaled codes, (N, d), and classes, (N,)."""
         return self._scaled(torch.cat(list(self.training_mean))), torch.cat(list(self.training_labels)).cpu()
 
-    def measured_split(self) -> tuple[Points, Classes]:
-        """Return scaled codes, (n, d), and classes, (n,)."""
+    def measured_split(self) -> tuple[Points, Int64[np.ndarray, "n *labels"]]:
+        """Return scaled codes, (n, d), and :meth:`labels_of` them."""
         return self._scaled(torch.cat(list(self.mean))), torch.cat(list(self.labels)).cpu().numpy()
 
     def _scaled(self, codes: Tensor) -> Points:

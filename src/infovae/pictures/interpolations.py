@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.errors import require_at_least
-from infovae.model import Model, Observed
+from infovae.model import Model, Observed, given
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.latent_space import finite
 from infovae.pictures.picture import Picture, Pixels
@@ -67,13 +67,15 @@ class Interpolations(Picture):
         self.steps = steps
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        images, _, codes, *_ = finite(observed)
+        images, _, codes, _, conditions = finite(observed)
         pairs = len(images) // 2
         if not pairs:
             return None
         time = torch.linspace(0, 1, self.steps).to(codes.mean)
         means = codes.mean[: 2 * pairs].unflatten(0, (pairs, 2))
         ways = torch.stack([way(start, end, time) for start, end in means for way in (linear, spherical)])
+        if conditions is not None:  # those of the first image of a pair, all the way
+            model = given(model, conditions[: 2 * pairs : 2].repeat_interleave(2 * self.steps, dim=0))
         decoded = model.decode(ways.flatten(0, 1)).mean.unflatten(0, (2 * pairs, self.steps))
         ends = images[: 2 * pairs].to(decoded).unflatten(0, (pairs, 2)).repeat_interleave(2, dim=0)
         rows = torch.cat([ends[:, :1], decoded, ends[:, 1:]], dim=1)

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -23,7 +22,7 @@ from infovae.runs.final_position import final_position
 from infovae.runs.safe_yaml import safe_yaml
 from infovae.schedules.label import weight_label
 from infovae.sweeps.jobs import Job, number_jobs, outcome, recorded_jobs
-from infovae.sweeps.overrides import not_overridden
+from infovae.sweeps.overrides import combinations, not_overridden
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,21 @@ def check_overrides(overrides: Sequence[str]) -> None:
 def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:
     """Return every combination of the overrides' values, each with its folder inside the sweep's."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    (combinations,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    return number_jobs(folder, combinations, recorded_jobs(folder))
+    return number_jobs(folder, combinations(parsed), recorded_jobs(folder))
 
 
 def distinct(jobs: Iterable[Job]) -> list[Job]:
     """Return each job once: overrides of every cell can make two arms equal."""
     return list({job.identity: job for job in jobs}.values())
+
+
+def with_decoders_of(first: Iterable[Job], overrides: Sequence[str]) -> list[list[str]]:
+    """Return, for each of these cells, the overrides of those that have its seed and start with its decoder."""
+    return [laid_over(overrides, [*_seed_of(job), f"init_from={job.folder}", "init_parts=[decoder]"]) for job in first]
+
+
+def _seed_of(job: Job) -> list[str]:
+    return [override for override in job.overrides if override.startswith("seed=")]
 
 
 def finished(jobs: Iterable[Job]) -> list[Cell]:

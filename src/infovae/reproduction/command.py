@@ -6,6 +6,7 @@ import json
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,16 @@ from infovae.config.check import check
 from infovae.config.options import options
 from infovae.errors import UserError
 from infovae.pictures.drawing import save_picture
-from infovae.reproduction.cells import Cell, cells_of, check_overrides, distinct, finished, laid_over, run_cells
+from infovae.reproduction.cells import (
+    Cell,
+    cells_of,
+    check_overrides,
+    distinct,
+    finished,
+    laid_over,
+    run_cells,
+    with_decoders_of,
+)
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
 from infovae.reproduction.figure import Figure, Row, Scale
 from infovae.reproduction.page import write_page
@@ -65,12 +75,15 @@ def reproduce(cfg: DictConfig) -> None:
 def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
     """Run, draw and write one figure; return whether it is complete."""
     folder = Path(cfg.runs) / cfg.scale / figure.cells_at.get(cfg.scale, name)
-    jobs: list[Job] = []
-    for overrides in figure.overrides(cfg.scale, laid_over(EVERY_CELL, cfg.cells)):
-        if cfg.train:
-            run_cells(folder, overrides, _launcher())
-        jobs += cells_of(folder, overrides)
-    jobs = distinct(jobs)
+    arms: dict[str, list[Job]] = {}
+    for arm, overrides in figure.overrides(cfg.scale, laid_over(EVERY_CELL, cfg.cells)).items():
+        arms[arm] = []
+        first = figure.decoders.get(arm)
+        for each in [overrides] if first is None else with_decoders_of(arms[first], overrides):
+            if cfg.train:
+                run_cells(folder, each, _launcher())
+            arms[arm] += cells_of(folder, each)
+    jobs = distinct(chain(*arms.values()))
     done = finished(jobs)
     if evaluation := figure.evaluation.get(cfg.scale):
         if cfg.train:

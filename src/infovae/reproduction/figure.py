@@ -37,6 +37,7 @@ class Figure(ABC):
         quick: overrides that make the cells fit two cores and twenty minutes.
         paper: overrides for the full protocol.
         long: overrides for the paper's number of steps on two cores; none: the figure has no such scale.
+        decoders: by arm, an earlier arm: cells start with the decoder of its cell of the same seed.
         arms_at: by scale, the names of its arms; all of them by default.
         cells_at: by scale, the figure whose folder holds the cells; this figure's own by default.
         evaluation: by scale, the overrides with which infovae evaluate measures finished cells; none: it doesn't.
@@ -52,6 +53,7 @@ class Figure(ABC):
         quick: list[str],
         paper: list[str],
         long: list[str] | None = None,
+        decoders: dict[str, str] | None = None,
         arms_at: dict[str, list[str]] | None = None,
         cells_at: dict[str, str] | None = None,
         evaluation: dict[str, list[str]] | None = None,
@@ -60,18 +62,19 @@ class Figure(ABC):
         self.cells = cells
         self.arms = arms
         self.scales = {"quick": quick, "paper": paper} | ({} if long is None else {"long": long})
+        self.decoders = decoders or {}
         self.arms_at = arms_at or {}
         self.cells_at = cells_at or {}
         self.evaluation = evaluation or {}
         self.classifier = classifier
 
-    def overrides(self, scale: Scale, last: Sequence[str]) -> list[list[str]]:
-        """Return the overrides of each arm's cells at a scale.
+    def overrides(self, scale: Scale, last: Sequence[str]) -> dict[str, list[str]]:
+        """Return the overrides of each arm's cells at a scale, by the arm's name.
 
         Key by key, the arm's win over the figure's, the scale's over both, and ``last`` over all.
         """
-        arms = [self.arms[name] for name in self.arms_at.get(scale, self.arms)]
-        return [reduce(laid_over, (arm, self.scales[scale], last), self.cells) for arm in arms]
+        names = self.arms_at.get(scale, self.arms)
+        return {name: reduce(laid_over, (self.arms[name], self.scales[scale], last), self.cells) for name in names}
 
     @abstractmethod
     def draw(self, cells: Sequence[Cell]) -> Findings:

@@ -126,7 +126,7 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
 
 def _read_safetensors(path: Path, key: str) -> dict[str, Any]:
     """Return the weights of a file as a checkpoint holds them, with what the data module said of the images."""
-    from safetensors import SafetensorError, safe_open  # an extra
+    from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:

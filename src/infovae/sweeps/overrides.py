@@ -1,5 +1,6 @@
 """Handle overrides as text, key by key."""
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -19,6 +20,17 @@ def unquoted(value: str) -> str:
     if len(value) < 2 or value[0] != value[-1] or value[0] not in "'\"":
         return value
     return re.sub(rf"(\\+)(?={value[0]}|$)", lambda match: match[1][::2][: len(match[1]) // 2], value[1:-1])
+
+
+def combinations(overrides: Iterable[Override]) -> list[list[str]]:
+    """Return every combination of the values of sweeps, as overrides; the last key moves fastest."""
+    values = {}
+    for override in overrides:
+        key = override.get_key_element()
+        swept = override.is_sweep_override()
+        texts = override.sweep_string_iterator() if swept else [override.get_value_element_as_str()]
+        values[key] = [f"{key}={text}" for text in texts]
+    return list(map(list, itertools.product(*values.values())))
 
 
 def for_swept_options(arguments: Sequence[str]) -> list[str]:

@@ -16,12 +16,15 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from infovae.conditions.condition import Condition
+from infovae.conditions.labels import Labels
 from infovae.config.build import build
 from infovae.config.check import check_nodes
+from infovae.config.options import unknown_key
 from infovae.config.signatures import located
 from infovae.data.description import Description
 from infovae.data.module import DataModule
 from infovae.data.values import Values
+from infovae.divergences.per_class import PerClass
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.likelihoods.observed_entries import ObservedEntries
@@ -112,7 +115,17 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
         parameters_per_channel=likelihood.parameters_per_channel,
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
+    if isinstance(condition, Labels) and condition.per_class:
+        try:
+            parts["divergence"] = PerClass(parts["divergence"], condition.classes)
+        except ArgumentError as error:
+            raise error.below("condition") from error
     own = OmegaConf.create({"_target_": "infovae.module.InfoVAE", **(cfg.get("module") or {}), "_partial_": True})
+    named = inspect.signature(located(own._target_, "module")).parameters.values()
+    taken = [entry.name for entry in named if entry.kind is not entry.VAR_KEYWORD]
+    for name in map(str, own):  # where a subclass passes others on to InfoVAE, the check of the config accepts any name
+        if not name.startswith("_") and name not in taken:
+            raise unknown_key(f"module.{name}", own[name], taken, {})
     make_module = build(own, "module")
     try:
         parts["optimizer"]([nn.Parameter(torch.zeros(1))])  # what it refuses, it refuses before training
@@ -129,10 +142,12 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
             splits=data.evaluation_splits,
             condition=condition,
             values=data.values,
+            shape=data.shape,
             **parts,
         )
     except ArgumentError as error:
         key = error.argument.replace("objective.", "model.", 1)  # the config's name for it
+        key = f"module.{key}" if key in own else key
         raise UserError(error.why, key=key, value=error.value, accepted=error.accepted) from error
     return module
 
@@ -193,10 +208,18 @@ def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> t
     return (shape[0] + features, *shape[1:])
 
 
-def build_chosen(cfg: DictConfig, group: str) -> dict[str, Any]:
-    """Return what is chosen from a group of which any number can be, by name; an entry that is null is left out."""
+def build_chosen(cfg: DictConfig, group: str, **offered: Any) -> dict[str, Any]:
+    """Return what is chosen from a group of which any number can be, by name; an entry that is null is left out.
+
+    Each gets those of the offered arguments that it has.
+    """
     nodes = {str(name): node for name, node in (cfg.get(group) or {}).items() if node is not None}
-    return {name: build(node, f"{group}.{name}") for name, node in nodes.items()}
+    made = {}
+    for name, node in nodes.items():
+        key = f"{group}.{name}"
+        taken = [argument for argument in offered if argument in _arguments_of(node, key)]
+        made[name] = build(node, key, **{argument: offered[argument] for argument in taken})
+    return made
 
 
 def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
@@ -276,10 +299,14 @@ def _check_accelerator(name: str, precision: str) -> None:
 
 
 def build_loggers(cfg: DictConfig) -> list[Logger]:
-    """Return the configured loggers, on the first of several processes alone."""
+    """Return the configured loggers, on the first of several processes alone.
+
+    One with an argument ``goes_on`` is told whether the run takes up what its folder holds.
+    """
     if not is_first_process():
         return []
-    loggers = [logger for logger in build_chosen(cfg, "logger").values() if logger is not None]
+    made = build_chosen(cfg, "logger", goes_on=goes_on(cfg))
+    loggers = [logger for logger in made.values() if logger is not None]
     _check_kind("logger", loggers, Logger)
     return loggers
 

@@ -14,7 +14,7 @@ from infovae.classifier.fit import accuracy, fit_classifier
 from infovae.classifier.network import Classifier
 from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.config.build import build
-from infovae.config.check import check
+from infovae.config.check import check, without_choices
 from infovae.data.binarization import Binarization
 from infovae.data.module import DataModule
 from infovae.errors import UserError
@@ -41,6 +41,7 @@ def train_classifier(cfg: DictConfig) -> None:
     Raises:
         UserError: the config or a file is refused, or the data set has no classes.
     """
+    without_choices(cfg, "likelihood", "network", "pictures")
     check(cfg, TOP_LEVEL)
     _check_whole(cfg)
     check_writable(Path(cfg.folder), "folder")

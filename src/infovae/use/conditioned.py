@@ -1,17 +1,48 @@
 """What a conditional model is given, from what a user types."""
 
+import logging
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from infovae.conditions.labels import Labels
 from infovae.errors import UserError
 from infovae.evaluation.load import SavedRun
 
+log = logging.getLogger(__name__)
+
 Typed = str | int | float | list[float | int | None] | None
 """A class, or a number for each condition column; null: none."""
+
+
+def condition_for(
+    saved: SavedRun, cfg: DictConfig, own: Float[Tensor, "1 k"] | None = None, why: str = "no condition is given"
+) -> Float[Tensor, "1 k"] | None:
+    """Return the condition that a user typed, else an example's own, else the null condition, and warn of that.
+
+    Args:
+        saved: the run.
+        cfg: the config of the command, whose ``condition`` is what was typed.
+        own: that of the example; None: it has none.
+        why: it has none.
+
+    Returns:
+        None for a model that isn't conditional.
+
+    Raises:
+        UserError: see :func:`typed_condition`.
+    """
+    typed: Any = OmegaConf.to_container(cfg)["condition"]  # type: ignore[call-overload, index]
+    if typed is not None or (own is None and saved.module.condition is not None):
+        row = typed_condition(saved, typed)
+        if typed is None:
+            log.warning("%s, so the model is given the null condition; condition=VALUE gives another", why)
+        return row
+    return own
 
 
 def typed_condition(saved: SavedRun, typed: Typed) -> Float[Tensor, "1 k"]:
@@ -31,7 +62,8 @@ def typed_condition(saved: SavedRun, typed: Typed) -> Float[Tensor, "1 k"]:
         raise UserError("the model isn't conditional", key="condition", value=typed, accepted=accepted)
     names = saved.description.class_names or tuple(map(str, range(saved.description.classes)))
     listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    accepted = listed if isinstance(condition, Labels) else f"{condition.width - 1} numbers, as [1.5,...]"
+    named = f": {', '.join(columns.names)}" if columns is not None and columns.names else ""
+    accepted = listed if isinstance(condition, Labels) else f"{condition.width - 1} numbers, as [1.5,...]{named}"
     values = typed if isinstance(typed, list) else [typed]
     if typed is None:
         if condition.dropout == 0:
@@ -48,4 +80,4 @@ def typed_condition(saved: SavedRun, typed: Typed) -> Float[Tensor, "1 k"]:
         why = "doesn't fit the model's condition columns"
         raise UserError(why, key="condition", value=typed, accepted=accepted)
     row = [math.nan if value is None else float(value) for value in values]
-    return columns.to_model(torch.tensor([row])).to(saved.module.device)
+    return columns.to_model(torch.tensor([row], dtype=torch.float64)).to(saved.module.device)

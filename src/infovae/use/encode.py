@@ -13,12 +13,14 @@ from torch import Tensor
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
+from infovae.evaluation.matching import has_conditions, match_conditions, match_examples
 from infovae.model import conditions_of, given
 from infovae.runs.disk import disk_errors
 from infovae.terminal.progress import progress
 from infovae.training.assemble import build_data
+from infovae.use.conditioned import Typed, condition_for
 from infovae.use.opened import check_file, opened
-from infovae.use.own_images import check_like, own_data
+from infovae.use.own_images import own_data
 from infovae.use.tables import SUFFIXES, table_file
 
 SPLITS = ("train", "validation", "test")
@@ -27,10 +29,25 @@ Split = Literal["train", "validation", "test", "all"]
 EXAMPLES: dict[str, Any] = {
     "split": Split,
     "images": str | None,
+    "condition": Typed,
     "batch_size": Annotated[int, Field(ge=1)],
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
 }
 """Keys of ``conf/examples.yaml``, which say what to encode, with their types."""
+
+
+class Chosen(NamedTuple):
+    """What a command goes through.
+
+    Attributes:
+        data: gives the examples.
+        splits: which of them.
+        condition: what a conditional model is given for all of them; None: the condition of each one.
+    """
+
+    data: DataModule
+    splits: list[str]
+    condition: Float[Tensor, "1 k"] | None = None
 
 
 class Encoded(NamedTuple):
@@ -59,25 +76,25 @@ def encode(cfg: DictConfig) -> None:
     Raises:
         UserError: the config, the run or the data are refused, or the disk is full.
     """
-    saved = opened(cfg, {**EXAMPLES, "output": str})
-    path = check_file("output", cfg.output, SUFFIXES)
-    data, splits = examples(saved, cfg)
+    saved = opened(cfg, {**EXAMPLES, "output": str | None})
+    path = check_file("output", cfg.output, SUFFIXES, "codes.csv")
+    data, splits, condition = examples(saved, cfg)
     written = 0
     with disk_errors(f"output={path}"), table_file(path) as write:
         for split in splits:
-            for batch in encoded(saved, data, split):
+            for batch in encoded(saved, data, split, condition):
                 write(_rows(batch, data, split))
                 written += len(batch.names)
     print(f"codes: {path} ({written} rows)")
 
 
-def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
+def examples(saved: SavedRun, cfg: DictConfig) -> Chosen:
     """Return what a command is to encode: images of one's own, another data set, or the run's; and which splits.
 
     Raises:
-        UserError: it can't be read, has another shape than the run's images, or the split is empty.
+        UserError: it can't be read, isn't like the run's data, has no condition that the model needs, or is empty.
     """
-    chosen = "source" in cfg.data
+    chosen, module, why = "source" in cfg.data, saved.module, ""
     try:
         if cfg.images is not None:
             if chosen:
@@ -85,37 +102,46 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str]]:
             data, split = own_data(saved, cfg.images), "test"
         else:
             data, split = build_data(cfg) if chosen else saved.data, cfg.split
-            check_like(saved, data, "data", ...)
-            data.values = saved.description.values  # another set would be standardised by its own moments
+            match_examples(data, saved.description, "data")
     except ArgumentError as error:
         raise error.below("") from error
+    try:
+        match_conditions(data, saved.description, module.condition, "data" if chosen else "images")
+    except ArgumentError as error:
+        why = error.why
+    known = has_conditions(data, saved.description, module.condition)
+    condition = None if known and cfg.condition is None else condition_for(saved, cfg, why=why)
     data.batch_size = cfg.batch_size
     splits = [name for name in SPLITS if split in (name, "all") and len(data.splits[name].x)]
     if not splits:
         raise UserError("the data have none", key="split", value=split, accepted="train, test and all")
-    return data, splits
+    return Chosen(data, splits, condition)
 
 
 @torch.no_grad()
-def encoded(saved: SavedRun, data: DataModule, split: str) -> Iterator[Encoded]:
+def encoded(
+    saved: SavedRun, data: DataModule, split: str, condition: Float[Tensor, "1 k"] | None = None
+) -> Iterator[Encoded]:
     """Yield the codes of a split, batch by batch, in the order in which it is stored.
-
-    A conditional model is given the labels or columns of the run's own data, and the null condition for other data,
-    whose classes may be others.
 
     Args:
         saved: the run.
         data: gives the examples; its batch size is how many are encoded at a time.
         split: ``train``, ``validation`` or ``test``.
+        condition: what a conditional model is given for all examples. None: the class or columns of each, where
+            :func:`infovae.evaluation.matching.match_conditions` finds that the model knows them, else the null
+            condition.
     """
     names = data.splits[split].names
     assert names is not None
-    module, own = saved.module, data is saved.__dict__.get("data")
+    module = saved.module
+    own = has_conditions(data, saved.description, module.condition)
     start = 0
     for batch in progress(data.evaluation_loader(split, stored_order=True), f"encoding the {split} split"):
         stop = start + len(batch.labels)
         columns = None if batch.conditions is None else batch.conditions.to(module.device)
         conditions = conditions_of(module, batch.labels.to(module.device), columns) if own else None
+        conditions = conditions if condition is None else condition.expand(len(batch.labels), -1)
         x = batch.x.to(module.device)
         posterior = given(module, conditions).encode(x)
         deviation = posterior.variance.sqrt()

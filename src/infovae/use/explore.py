@@ -9,7 +9,7 @@ from urllib.parse import SplitResult
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from pydantic import Field
 
 from infovae.dashboard.local_server import LocalHandler, LocalServer
@@ -33,11 +33,14 @@ def explore(cfg: DictConfig) -> None:
         UserError: the config, a run or the data are refused, or the address can't be used.
     """
     own = {
-        "run": str | Annotated[list[str], Field(max_length=2)] | None,
+        "run": str | list[str] | None,
         "points": Annotated[int, Field(ge=1)],
         "host": str,
         "port": Annotated[int, Field(ge=0, lt=2**16)],
     }
+    if isinstance(cfg.run, ListConfig) and len(cfg.run) > 2:
+        accepted = "a run's folder, or two of them side by side, as run=[FOLDER,FOLDER]"
+        raise UserError(f"{len(cfg.run)} runs", key="run", value=f"[{','.join(map(str, cfg.run))}]", accepted=accepted)
     runs = opened_runs(cfg, {**EXAMPLES, **own})
     with ExploreServer([_explored(saved, cfg) for saved in runs], cfg.host, cfg.port) as server:
         print(f"{' and '.join(str(saved.folder) for saved in runs)} at {server.url} (Ctrl-C ends)", flush=True)
@@ -146,5 +149,5 @@ def _explored(saved: SavedRun, cfg: DictConfig) -> Explored:
         except UserError as error:
             print(f"the map shows draws of the prior: {error}")
             return Explored(saved, None, [], cfg.points, cfg.seed)
-    data, splits = examples(saved, cfg)
-    return Explored(saved, data, splits, cfg.points, cfg.seed)
+    data, splits, condition = examples(saved, cfg)
+    return Explored(saved, data, splits, cfg.points, cfg.seed, condition)

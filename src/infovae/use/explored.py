@@ -39,12 +39,21 @@ class Explored:
         splits: the splits to show.
         points: the most examples to show of each split, chosen at random.
         seed: of that choice, and of the draws.
+        condition: of a conditional model; see :func:`infovae.use.encode.encoded`.
     """
 
-    def __init__(self, saved: SavedRun, data: DataModule | None, splits: Sequence[str], points: int, seed: int) -> None:
+    def __init__(
+        self,
+        saved: SavedRun,
+        data: DataModule | None,
+        splits: Sequence[str],
+        points: int,
+        seed: int,
+        condition: Float[Tensor, "1 k"] | None = None,
+    ) -> None:
         self.saved, self.data, self.seed = saved, data, seed
         self._lock = threading.Lock()
-        self.batches = [] if data is None else _chosen(saved, data, splits, points, seed)
+        self.batches = [] if data is None else _chosen(saved, data, splits, points, seed, condition)
         with isolated_stream(saved.module.device, seed):
             draws = saved.module.prior.sample(PRIOR_DRAWS)
         self.codes = torch.cat([batch.mean for batch in self.batches]) if self.batches else draws
@@ -149,13 +158,20 @@ class Explored:
         }
 
 
-def _chosen(saved: SavedRun, data: DataModule, splits: Sequence[str], points: int, seed: int) -> list[Encoded]:
+def _chosen(
+    saved: SavedRun,
+    data: DataModule,
+    splits: Sequence[str],
+    points: int,
+    seed: int,
+    condition: Float[Tensor, "1 k"] | None,
+) -> list[Encoded]:
     generator = torch.Generator().manual_seed(seed)
     for split in splits:
         part = data.splits[split]
         chosen = torch.randperm(len(part.x), generator=generator)[:points].sort().values
         data.splits[split] = part.take(chosen)
-    return [batch for split in splits for batch in encoded(saved, data, split)]
+    return [batch for split in splits for batch in encoded(saved, data, split, condition)]
 
 
 def _rounded(values: Tensor) -> Any:

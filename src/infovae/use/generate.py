@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import Field
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole, written_aside
 from infovae.streams import isolated_stream
 from infovae.terminal.progress import progress
-from infovae.use.conditioned import Typed, typed_condition
+from infovae.use.conditioned import Typed, condition_for
 from infovae.use.opened import check_file, check_new_folder, opened, user_error
 from infovae.use.own_images import given_example
 from infovae.use.pixels import png, require_pictures
@@ -38,7 +38,7 @@ def generate(cfg: DictConfig) -> None:
             "n": Annotated[int, Field(ge=1)],
             "given": str | None,
             "spread": number | None,
-            "y": Typed,
+            "condition": Typed,
             "output": str,
             "seed": Annotated[int, Field(ge=0, lt=2**32)],
         },
@@ -48,9 +48,8 @@ def generate(cfg: DictConfig) -> None:
     with user_error("output" if cfg.given is None else "given", cfg.output if cfg.given is None else cfg.given):
         if not as_array:
             require_pictures(saved, "output", "output=FILE.npy")
-        image = None if cfg.given is None else given_example(saved, cfg.given)
-    typed: Any = OmegaConf.to_container(cfg)["y"]  # type: ignore[call-overload, index]
-    conditions = chosen_conditions(saved, cfg.n, typed, in_turn=image is None)
+        image, own = (None, None) if cfg.given is None else given_example(saved, cfg.given)
+    conditions = chosen_conditions(saved, cfg, own)
     with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
         batches = progress(generated(saved, cfg.n, image, cfg.spread, conditions), "decoding", -(-cfg.n // AT_ONCE))
         (_write_array if as_array else _write_files)(path, batches, cfg.n)
@@ -88,23 +87,28 @@ def generated(
         yield values.from_model(likelihood.mode if values.range == "tokens" else likelihood.mean)
 
 
-def chosen_conditions(saved: SavedRun, n: int, typed: Typed, in_turn: bool) -> Float[Tensor, "n k"] | None:
-    """Return conditions for n examples; None for a model that isn't conditional.
+def chosen_conditions(
+    saved: SavedRun, cfg: DictConfig, own: Float[Tensor, "1 k"] | None = None
+) -> Float[Tensor, "n k"] | None:
+    """Return conditions for ``cfg.n`` examples; None for a model that isn't conditional.
+
+    Without an example, and where none is typed, they go through the classes.
 
     Args:
         saved: the run.
-        n: how many.
-        typed: the condition of all of them; see :func:`infovae.use.conditioned.typed_condition`.
-        in_turn: whether to go through the classes where None is typed.
+        cfg: the config of the command.
+        own: the condition of the given example.
 
     Raises:
-        UserError: see there.
+        UserError: see :func:`infovae.use.conditioned.condition_for`.
     """
     condition = saved.module.condition
-    if condition is None and typed is None:
-        return None
-    spread = condition.spread(n, 1) if condition is not None and typed is None and in_turn else None
-    return typed_condition(saved, typed).expand(n, -1) if spread is None else spread.to(saved.module.device)
+    if condition is not None and cfg.condition is None and cfg.given is None:
+        spread = condition.spread(cfg.n, 1)
+        if spread is not None:
+            return spread.to(saved.module.device)
+    row = condition_for(saved, cfg, own)
+    return None if row is None else row.expand(cfg.n, -1)
 
 
 def _write_files(folder: Path, batches: Iterator[Tensor], n: int) -> None:
@@ -121,6 +125,6 @@ def _write_array(path: Path, batches: Iterator[Tensor], n: int) -> None:
         for batch in batches:
             if array is None:
                 shape = (n, *batch.shape[1:])
-                array = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
+                array = np.lib.format.open_memmap(aside, mode="w+", dtype=batch.numpy(force=True).dtype, shape=shape)
             array[written : written + len(batch)] = batch.cpu().numpy()
             written += len(batch)

@@ -20,12 +20,12 @@ TERMS = ("elbo", "reconstruction", "rate", "importance_weighted_log_likelihood")
 """Metrics in nats per example, which come first."""
 
 
-def model_card(saved: SavedRun, repository: str, has_samples: bool) -> str:
+def model_card(saved: SavedRun, address: str, has_samples: bool) -> str:
     """Return a page in Markdown: what the model is, its samples, its measurements and how to load it.
 
     Args:
         saved: the run.
-        repository: ``USER/NAME``.
+        address: ``hf://USER/NAME``, or ``zoo://NAME``.
         has_samples: whether ``samples.png`` lies beside the page.
     """
     facts = "\n".join(f"| {name} | {value} |" for name, value in _facts(saved).items())
@@ -50,11 +50,11 @@ InfoVAE Lab.
 ```python
 from infovae import load
 
-saved = load("hf://{repository}")
+saved = load("{address}")
 samples = saved.module.decode(saved.module.prior.sample(4)).mean.numpy()
 ```
 
-`infovae pull repo={repository} output=FOLDER` makes a run folder of it, which `infovae encode`, `generate`, `explore`,
+`infovae pull repo={address} output=FOLDER` makes a run folder of it, which `infovae encode`, `generate`, `explore`,
 `evaluate` and `export` take as `run=FOLDER`.
 """
 

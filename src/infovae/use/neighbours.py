@@ -11,9 +11,11 @@ from torch import Tensor
 
 from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
+from infovae.model import given
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.drawing import save_picture
 from infovae.runs.disk import disk_errors
+from infovae.use.conditioned import condition_for
 from infovae.use.encode import EXAMPLES, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_file, opened, user_error
@@ -26,15 +28,16 @@ def neighbours(cfg: DictConfig) -> None:
     Raises:
         UserError: the config, the run, the image or the data are refused, or the disk is full.
     """
-    saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str})
-    path = check_file("output", cfg.output, (".png",))
+    saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str | None})
+    path = check_file("output", cfg.output, (".png",), "neighbours.png")
     with user_error("image", cfg.image):
-        image = given_example(saved, cfg.image)
-    data, splits = examples(saved, cfg)
+        image, own = given_example(saved, cfg.image)
+    data, splits, condition = examples(saved, cfg)
+    model = given(saved.module, condition_for(saved, cfg, own))
     with torch.no_grad():
-        mean = saved.module.encode(image).mean
-        found = nearest(saved, mean, data, splits, cfg.k)
-        shown = torch.cat([image, saved.module.decode(mean).mean, *(entry.x[None] for entry in found)])
+        mean = model.encode(image).mean
+        found = nearest(saved, mean, data, splits, cfg.k, condition)
+        shown = torch.cat([image, model.decode(mean).mean, *(entry.x[None] for entry in found)])
     print_found(f"nearest to {cfg.image}", "distance", found, data)
     labels = [r"$x$", r"$\hat{x}$", *map(str, range(1, len(found) + 1))]
     with disk_errors(f"output={path}"):
@@ -43,11 +46,19 @@ def neighbours(cfg: DictConfig) -> None:
 
 
 def nearest(
-    saved: SavedRun, mean: Float[Tensor, "1 d"], data: DataModule, splits: Sequence[str], k: int
+    saved: SavedRun,
+    mean: Float[Tensor, "1 d"],
+    data: DataModule,
+    splits: Sequence[str],
+    k: int,
+    condition: Float[Tensor, "1 k"] | None = None,
 ) -> list[Found]:
-    """Return the k examples whose E[z|x] are nearest to a code, by Euclidean distance, the nearest first."""
+    """Return the k examples whose E[z|x] are nearest to a code, by Euclidean distance, the nearest first.
+
+    What a conditional model is given beside them is as for :func:`infovae.use.encode.encoded`.
+    """
     found: list[Found] = []
     for split in splits:
-        for batch in encoded(saved, data, split):
+        for batch in encoded(saved, data, split, condition):
             found = lowest(found, batch, (batch.mean - mean).norm(dim=1), split, k)
     return found

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
-from infovae.config.check import check
+from infovae.config.check import check, without_choices
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.runs.folder import check_writable
@@ -24,9 +24,6 @@ KEYS: dict[str, Any] = {
     "device": str,
 }
 """Keys of ``conf/trained.yaml``, with their types."""
-
-OF_TRAINING = ("likelihood", "network", "pictures")
-"""Groups from which a data set may choose for its training; a trained model has its own."""
 
 
 def opened(cfg: DictConfig, own_keys: Mapping[str, Any]) -> SavedRun:
@@ -46,13 +43,12 @@ def opened(cfg: DictConfig, own_keys: Mapping[str, Any]) -> SavedRun:
 def opened_runs(cfg: DictConfig, own_keys: Mapping[str, Any]) -> list[SavedRun]:
     """Return the runs of a command that may take several; see :func:`opened`."""
     quieten()
-    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    if wrong := [entry for entry in typed if entry.partition("=")[0] in OF_TRAINING]:
-        key, _, value = wrong[0].partition("=")
-        raise UserError("a trained model has its own", key=key, value=value, accepted="a command without it")
-    with open_dict(cfg):
-        for group in OF_TRAINING:
-            cfg.pop(group, None)
+    without_choices(cfg, "likelihood", "network", "pictures")
+    if isinstance(typed := cfg.get("condition"), DictConfig):  # as app/cli.py hands it through Hydra
+        if unknown := sorted(set(typed) - {"value"}):
+            why, accepted = "unknown key", "condition=VALUE"
+            raise UserError(why, key=f"condition.{unknown[0]}", value=typed[unknown[0]], accepted=accepted)
+        cfg.condition = typed.value
     check(cfg, {**KEYS, **own_keys})
     if not cfg.run:
         raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
@@ -64,12 +60,22 @@ def opened_runs(cfg: DictConfig, own_keys: Mapping[str, Any]) -> list[SavedRun]:
     return saved
 
 
-def check_file(key: str, given: str, suffixes: tuple[str, ...]) -> Path:
+def check_file(key: str, given: str | None, suffixes: tuple[str, ...], default: str = "") -> Path:
     """Return the path of a file to write.
+
+    Args:
+        key: by which it was given.
+        given: the path; None: the first of ``default``, ``default-2``, ... that isn't there yet.
+        suffixes: what its name may end in.
+        default: its name.
 
     Raises:
         UserError: its name has another suffix, it is a folder, or its folder can't be written to.
     """
+    if given is None:
+        stem, suffix = Path(default).stem, Path(default).suffix
+        names = (f"{stem}-{number}{suffix}" if number > 1 else default for number in count(1))
+        given = next(name for name in names if not Path(name).exists())
     path = Path(given)
     if path.suffix not in suffixes:
         raise UserError(

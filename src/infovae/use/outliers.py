@@ -51,12 +51,12 @@ def outliers(cfg: DictConfig) -> None:
     own = {"k": Annotated[int, Field(ge=1)], "samples": Annotated[int, Field(ge=1)], "output": str}
     saved = opened(cfg, {**EXAMPLES, **own})
     folder = check_new_folder("output", cfg.output)
-    data, splits = examples(saved, cfg)
+    data, splits, condition = examples(saved, cfg)
     unlikely: list[Found] = []
     unlike: list[Found] = []
     with disk_errors(f"output={folder}"):
         with isolated_stream(saved.module.device, cfg.seed), table_file(folder / "scores.csv") as write:
-            for part in scored(saved, data, splits, cfg.samples):
+            for part in scored(saved, data, splits, cfg.samples, condition):
                 unlikely = lowest(unlikely, part.batch, part.log_likelihood, part.split, cfg.k)
                 unlike = lowest(unlike, part.batch, -part.squared_error, part.split, cfg.k)
                 write(_rows(part, data))
@@ -73,7 +73,13 @@ def outliers(cfg: DictConfig) -> None:
 
 
 @torch.no_grad()
-def scored(saved: SavedRun, data: DataModule, splits: Sequence[str], samples: int) -> Iterator[Scored]:
+def scored(
+    saved: SavedRun,
+    data: DataModule,
+    splits: Sequence[str],
+    samples: int,
+    condition: Float[Tensor, "1 k"] | None = None,
+) -> Iterator[Scored]:
     """Yield the scores of examples, batch by batch, in the order in which they are stored.
 
     Args:
@@ -81,10 +87,11 @@ def scored(saved: SavedRun, data: DataModule, splits: Sequence[str], samples: in
         data: gives the examples.
         splits: which of them.
         samples: codes of each example, from which the bound on log p(x) is estimated.
+        condition: of a conditional model; see :func:`infovae.use.encode.encoded`.
     """
     module = saved.module
     for split in splits:
-        for batch in encoded(saved, data, split):
+        for batch in encoded(saved, data, split, condition):
             model = given(module, batch.conditions)
             # Missing entries are NaN.
             error = (model.decode(batch.mean).mean - batch.x).square().flatten(1).nansum(dim=1)

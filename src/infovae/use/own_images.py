@@ -20,6 +20,8 @@ from infovae.data.module import DataModule
 from infovae.data.tensor import all_arrays
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
+from infovae.evaluation.matching import match_examples
+from infovae.model import conditions_of
 from infovae.use.pixels import require_pictures
 
 ARRAYS = (".npy", ".npz", ".pt")
@@ -42,8 +44,10 @@ def prepared(saved: SavedRun, paths: Sequence[str | Path]) -> Float[Tensor, "n c
     return binarize(pixels, _binarization(saved), torch.Generator(pixels.device).manual_seed(0))
 
 
-def given_example(saved: SavedRun, text: str) -> Float[Tensor, "1 c *s"]:
+def given_example(saved: SavedRun, text: str) -> tuple[Float[Tensor, "1 c *s"], Float[Tensor, "1 k"] | None]:
     """Return an example as the model sees it: an image file's, or, as ``test:NAME``, one of the run's own data.
+
+    Beside it comes what a conditional model is given with it; None for a file.
 
     Args:
         saved: the run, of examples of any kind.
@@ -54,15 +58,18 @@ def given_example(saved: SavedRun, text: str) -> Float[Tensor, "1 c *s"]:
     """
     named = re.fullmatch(r"(train|validation|test):(.+)", text)
     if named is None or Path(text).exists():
-        return prepared(saved, [text])
+        return prepared(saved, [text]), None
     split = saved.data.splits[named[1]]
     names = np.arange(len(split.x)) if split.names is None else split.names
     (found,) = np.nonzero(names.astype(str) == named[2])
     if not len(found):
         accepted = f"{named[1]}:NAME with one of its {len(names)} examples, such as {named[1]}:{names[0]}"
         raise ArgumentError("image", ..., accepted, "no such example")
-    x = saved.data.values.to_model(split.x[torch.from_numpy(found[:1])]).to(saved.module.device)
-    return binarize(x, _binarization(saved), torch.Generator(x.device).manual_seed(0))
+    part = split.take(torch.from_numpy(found[:1]))
+    x = saved.data.values.to_model(part.x[torch.arange(1)]).to(saved.module.device)
+    own = conditions_of(saved.module, part.labels, part.conditions)
+    x = binarize(x, _binarization(saved), torch.Generator(x.device).manual_seed(0))
+    return x, None if own is None else own.to(x.device)
 
 
 def own_data(saved: SavedRun, path: str | Path) -> DataModule:
@@ -94,22 +101,8 @@ def own_data(saved: SavedRun, path: str | Path) -> DataModule:
         raise ArgumentError("images", path, accepted, why) from error
     sets = DataSet(images.take(torch.arange(1)), images)
     data = DataModule(lambda: sets, validation_size=0, binarization=_binarization(saved))
-    check_like(saved, data, "images", path)
+    match_examples(data, saved.description, "images", path)
     return data
-
-
-def check_like(saved: SavedRun, data: DataModule, key: str, value: Any) -> None:
-    """Refuse data of another shape or kind than the run's.
-
-    Raises:
-        ArgumentError: names the key, and what differs.
-    """
-    there, here = ("x".join(map(str, shape)) for shape in (data.shape, saved.shape))
-    kinds = data.values.name, saved.description.values.name
-    if (there, kinds[0]) != (here, kinds[1]):
-        what = ("", "") if kinds[0] == kinds[1] else (f" of {kinds[0]}", f" of {kinds[1]}")
-        accepted = f"those of {here}{what[1]}, as the model was trained on"
-        raise ArgumentError(key, value, accepted, f"its examples are of {there}{what[0]}")
 
 
 def _files(saved: SavedRun, paths: Sequence[Path]) -> ImageFiles:

@@ -1,9 +1,10 @@
-"""The `pull` command: make a run folder of a model on the Hugging Face Hub."""
+"""The `pull` command: make a run folder of a model on the Hugging Face Hub, or of one that comes with the package."""
 
 from omegaconf import DictConfig
 
 from infovae.config.check import check
 from infovae.errors import UserError
+from infovae.evaluation import zoo
 from infovae.evaluation.hub import FILES, address_of, fetched
 from infovae.evaluation.load import load
 from infovae.runs.disk import disk_errors
@@ -20,8 +21,8 @@ def pull(cfg: DictConfig) -> None:
     """
     quieten()
     check(cfg, {"repo": str, "output": str | None, "trust": bool})
-    address = address_of(cfg.repo, "repo")
-    output = check_new_folder("output", cfg.output or address.repository.rpartition("/")[2])
+    place = cfg.repo if cfg.repo.startswith(zoo.PREFIX) else address_of(cfg.repo, "repo").repository
+    output = check_new_folder("output", cfg.output or place.rpartition("/")[2])
     folder = fetched(cfg.repo, "repo")
     try:
         load(folder, trust=cfg.trust)

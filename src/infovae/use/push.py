@@ -31,7 +31,7 @@ def push(cfg: DictConfig) -> None:
     address = address_of(cfg.repo, "repo")
     api = hub_installed("repo", cfg.repo).HfApi()
     with tempfile.TemporaryDirectory() as folder:
-        write_model(saved, address.repository, Path(folder))
+        write_model(saved, f"{PREFIX}{address.repository}", Path(folder))
         with hub_errors("repo", cfg.repo):
             api.create_repo(address.repository, private=cfg.private, exist_ok=True)
             api.upload_folder(
@@ -41,17 +41,17 @@ def push(cfg: DictConfig) -> None:
     print(f"pushed: {PREFIX}{cfg.repo.removeprefix(PREFIX)}")
 
 
-def write_model(saved: SavedRun, repository: str, folder: Path) -> None:
+def write_model(saved: SavedRun, address: str, folder: Path) -> None:
     """Write what a repository holds of a run: ``config.yaml``, weights, samples and a model card.
 
     The config has the model's parts and its data set, without the folders of this machine.
 
     Args:
         saved: the run.
-        repository: ``USER/NAME``, for the card.
+        address: ``hf://USER/NAME``, or ``zoo://NAME``, for the card.
         folder: where to write.
     """
-    from safetensors.torch import save_file  # an extra
+    from safetensors.torch import save_file
 
     module = saved.module
     parts = OmegaConf.create({"name": saved.cfg.get("name"), "latent_dim": saved.cfg.latent_dim, **parts_of(saved.cfg)})
@@ -70,4 +70,4 @@ def write_model(saved: SavedRun, repository: str, folder: Path) -> None:
     drawn = draw(module, None, {"samples": Samples(rows=8)}, device=module.device)
     for name, picture in drawn.items():
         save_picture(picture, folder / f"{name}.png")
-    (folder / "README.md").write_text(model_card(saved, repository, "samples" in drawn), encoding="utf-8")
+    (folder / "README.md").write_text(model_card(saved, address, "samples" in drawn), encoding="utf-8")

@@ -20,9 +20,29 @@ from infovae.training.callbacks.kept_weights import kept_epoch
 from infovae.training.callbacks.measured_weights import measured_weights
 from infovae.training.loggers.tracker import Tracker
 
+PLENTY = 40
+"""Pictures of a kind after which the distance from one drawing to the next doubles, and doubles again."""
+
+
+def is_drawn(epoch: int, every_n_epochs: int) -> bool:
+    """Return whether an epoch is drawn: every n-th until ``PLENTY * n``, and then half as often each time they double.
+
+    So a run of 40 n epochs keeps 40 pictures of a kind, one of 400 n keeps 105, and one of 4,000 n keeps 171. A run
+    that resumes draws the epochs that one which never stopped does.
+
+    Args:
+        epoch: from 1.
+        every_n_epochs: n.
+    """
+    while epoch > PLENTY * every_n_epochs:
+        every_n_epochs *= 2
+    return epoch % every_n_epochs == 0
+
 
 class Drawing(pl.Callback):
     """Draw pictures of the test split at the end of every n-th epoch and of the last, as PNG and in each logger.
+
+    Long runs draw less often as they go on: see :func:`is_drawn`.
 
     A logger gets a picture if it is a :class:`Tracker` or Lightning's for TensorBoard, or has
     ``log_image(key, images)``, as Lightning's for W&B has.
@@ -45,7 +65,7 @@ class Drawing(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         epoch = trainer.current_epoch + 1
         is_last = trainer.should_stop or epoch == trainer.max_epochs  # with other weights perhaps, once training ends
-        if epoch % self.every_n_epochs == 0 and not is_last:
+        if is_drawn(epoch, self.every_n_epochs) and not is_last:
             self._keep(trainer, cast(InfoVAE, pl_module), epoch)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -64,16 +84,16 @@ class Drawing(pl.Callback):
         # else has been made, and a long run's memory would double.
         gc.collect()
         for name, picture in drawn.items():
-            save_picture(picture, self.folder / f"{name}-{epoch:04d}.png")
+            path = self.folder / f"{name}-{epoch:04d}.png"
+            save_picture(picture, path)
             save_picture(picture, self.folder / f"{name}.png")
             for logger in trainer.loggers:
-                _log(logger, name, picture, epoch, trainer.global_step)
+                _log(logger, name, picture, path, epoch, trainer.global_step)
 
 
-def _log(logger: Logger, name: str, picture: Pixels, epoch: int, step: int) -> None:
-    # As bytes: wandb shows floats in [0, 1] as black.
-    if isinstance(logger, WandbLogger):
-        logger.log_image(name, [picture], caption=[f"epoch {epoch}"])
+def _log(logger: Logger, name: str, picture: Pixels, path: Path, epoch: int, step: int) -> None:
+    if isinstance(logger, WandbLogger):  # as a file, which W&B's folder then shares
+        logger.log_image(name, [str(path)], caption=[f"epoch {epoch}"])
     elif isinstance(logger, TensorBoardLogger):
         logger.experiment.add_image(name, picture, epoch, dataformats="HWC")
     elif isinstance(logger, Tracker):

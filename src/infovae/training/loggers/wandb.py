@@ -70,10 +70,14 @@ def wandb_logger(
     tags: Sequence[str] = (),
     mode: Mode = "auto",
     seconds_to_upload: float = SECONDS_TO_UPLOAD,
+    goes_on: bool = False,
 ) -> WandbLogger | None:
     """Return the logger of a W&B run whose files lie in the run folder; None if wandb can't start.
 
     If the server can't be reached, the run is logged offline. Everything logged is in the run folder too.
+
+    A run that goes on keeps its W&B run. If its last part is offline, so is the next: ``wandb sync`` uploads them in
+    order, and each continues the history of the one before.
 
     Args:
         run_dir: the folder for ``wandb/``.
@@ -85,6 +89,7 @@ def wandb_logger(
         tags: the run's tags.
         mode: see :func:`choose_mode`.
         seconds_to_upload: how long the end of a run waits for uploads. ``wandb sync`` uploads what is left.
+        goes_on: whether the run takes up what its folder holds.
     """
     try:
         import wandb
@@ -95,10 +100,15 @@ def wandb_logger(
 
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # wandb's reports about itself print errors of their own
     chosen = choose_mode(mode)
+    earlier = _parts(Path(run_dir))[-1:] if goes_on else []
+    if chosen == "online" and any(map(_is_offline, earlier)):
+        log.info("logger=wandb: going on offline, as the run began; `wandb sync` uploads it")
+        chosen = "offline"
     if chosen == "online" and (reason := trouble()):
         log.warning("logger=wandb: %s; logging offline, `wandb sync` uploads the run", reason)
         chosen = "offline"
-    identity = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)  # the same for both attempts
+    # the same for both attempts
+    identity = os.environ.get("WANDB_RUN_ID") or next(map(_identity, earlier), secrets.token_hex(4))
     for attempt in dict.fromkeys([chosen, "offline"]):
         try:
             run = wandb.init(
@@ -111,6 +121,7 @@ def wandb_logger(
                 job_type=job_type,
                 tags=list(tags),
                 mode=attempt,  # type: ignore[arg-type]
+                resume="allow" if goes_on else None,
                 settings=_settings(seconds_to_upload),
             )
         except Exception as error:
@@ -149,7 +160,7 @@ def log_evaluation(
         UserError: ``wandb/`` in the folder is a link.
     """
     refuse_links(run_dir / "wandb", inside=run_dir)
-    earlier = sorted((run_dir / "wandb").glob("*run-*-*"), key=lambda path: path.name.partition("run-")[2])
+    earlier = _parts(run_dir)
     if not earlier:
         log.warning("wandb=true: %s holds no W&B run", run_dir)
         return
@@ -159,17 +170,30 @@ def log_evaluation(
 
         with wandb.init(
             dir=run_dir,
-            id=earlier[0].name.rpartition("-")[2],
+            id=_identity(earlier[-1]),
             project=settings.get("project"),
             entity=settings.get("entity"),
             resume="allow",
-            mode="offline" if earlier[0].name.startswith("offline") or trouble() else "online",
+            mode="offline" if _is_offline(earlier[-1]) or trouble() else "online",
             settings=_settings(SECONDS_TO_UPLOAD),
         ) as run:
             images = {name: wandb.Image(pixels) for name, pixels in pictures.items()}
             run.summary.update({f"evaluation/{name}": value for name, value in {**values, **images}.items()})
     except Exception as error:  # a tracker must not lose what was measured: it is in the folder already
         log.warning("logger=wandb: could not add the evaluation (%s)", reason_of(error))
+
+
+def _parts(run_dir: Path) -> list[Path]:
+    """Return the folders of W&B in a run folder, ``[offline-]run-<time>-<id>``, in the order of time."""
+    return sorted((run_dir / "wandb").glob("*run-*-*"), key=lambda part: part.name.partition("run-")[2])
+
+
+def _identity(part: Path) -> str:
+    return part.name.partition("run-")[2].partition("-")[2]
+
+
+def _is_offline(part: Path) -> bool:
+    return part.name.startswith("offline")
 
 
 def finish(exit_code: int) -> None:
@@ -208,6 +232,8 @@ def _settings(seconds_to_upload: float) -> "wandb.Settings":
     return wandb.Settings(
         console="off",
         silent=True,
+        allow_media_symlink=True,  # pictures share the disk with figures/,
+        symlink=False,  # by hard links
         init_timeout=SECONDS_TO_START,
         finish_timeout=seconds_to_upload,
         finish_timeout_raises=True,

@@ -1,0 +1,189 @@
+"""What the columns of a table hold, and their rows as numbers."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from infovae.data.stored import StoredExamples
+from infovae.data.values import TableValues, narrowed
+from infovae.errors import ArgumentError
+
+MOST_CATEGORIES = 1000
+"""Each category is an entry of x; a column with more is a name or a number of the row, not a category."""
+
+TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean)
+NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+LARGEST = float(np.finfo(np.float32).max)
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        name: of the column.
+        categories: in order, an entry of x for each; None: the column is numbers, one entry.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None
+
+
+def scanned(read: pa.Table, names: Sequence[str], categorical: Sequence[str], argument: str) -> list[Column]:
+    """Return what columns hold.
+
+    Args:
+        read: the table, which may lie in a file: it is read in parts.
+        names: of the columns.
+        categorical: those of whole numbers that are categories.
+        argument: by which the columns were chosen, for an error.
+
+    Raises:
+        ArgumentError: a column holds neither numbers nor categories, too large a number, or nothing.
+    """
+
+    def refuse(name: str, why: str) -> ArgumentError:
+        otherwise = f"; data.source.drop=[{name}] leaves it out" if argument == "columns" else ""
+        return ArgumentError(argument, name, f"columns of numbers or categories{otherwise}", why)
+
+    columns = []
+    for name in names:
+        column = read.column(name)
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if column.null_count == len(column):
+            raise refuse(name, "no row has a value")
+        if name in categorical or is_text(kind):
+            found = sorted({*_words(pc.unique(column).drop_null()).to_pylist()}, key=_in_order)
+            if len(found) > MOST_CATEGORIES:
+                raise refuse(name, f"it has {len(found):,} categories, more than {MOST_CATEGORIES:,}")
+            columns.append(Column(name, tuple(found)))
+        elif any(is_kind(kind) for is_kind in NUMBERS):
+            if (row := _first_too_large(column)) is not None:
+                raise refuse(name, f"row {row} is infinite, or too large for 32 bits")
+            columns.append(Column(name, None))
+        else:
+            raise refuse(name, f"it holds {kind}, neither numbers nor categories")
+    return columns
+
+
+def entries_of(
+    read: pa.Table, names: Sequence[str], categorical: Sequence[str], argument: str = "columns"
+) -> tuple[Float[Tensor, "n c"], TableValues]:
+    """Return columns as numbers, (rows, entries), NaN where missing, and what the entries are; see :func:`scanned`.
+
+    Raises:
+        ArgumentError: see there.
+    """
+    columns = scanned(read, names, categorical, argument)
+    return entries(read, columns), values_of(columns)
+
+
+def entries(read: pa.Table, columns: Sequence[Column]) -> Float[Tensor, "n c"]:
+    """Return columns as numbers, (rows, entries), NaN where missing."""
+    parts = [_entries(read, column) for column in columns]
+    return torch.cat([part if part.dtype == torch.float32 else narrowed(part) for part in parts], dim=1)
+
+
+def values_of(columns: Sequence[Column]) -> TableValues:
+    """Return what the entries of columns are."""
+    names: list[str] = []
+    groups: list[tuple[int, int]] = []
+    for name, categories in columns:
+        if categories is None:
+            names.append(name)
+        else:
+            groups.append((len(names), len(names) + len(categories)))
+            names += [f"{name}={category}" for category in categories]
+    return TableValues(names, groups)
+
+
+class TableRows(StoredExamples):
+    """Rows of a table that stays in its files, which become numbers when they are indexed.
+
+    Args:
+        rows: returns the rows at some positions; picklable.
+        columns: what to take of them.
+        positions: of these examples among the rows.
+    """
+
+    def __init__(
+        self, rows: Callable[[list[int]], pa.Table], columns: Sequence[Column], positions: Int64[Tensor, " n"]
+    ) -> None:
+        width = len(values_of(columns).names)
+        super().__init__((width,), torch.float64)
+        self.rows, self.columns, self.positions = rows, columns, positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def take(self, positions: Int64[Tensor, " m"]) -> "TableRows":
+        return TableRows(self.rows, self.columns, self.positions[positions.cpu()])
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Float64[Tensor, "m k"]:
+        read = self.rows(self.positions[positions.cpu()].tolist())
+        return torch.cat([_entries(read, column) for column in self.columns], dim=1)
+
+
+def classes_of(column: pa.ChunkedArray, name: str) -> tuple[Int64[Tensor, " n"], tuple[str, ...]]:
+    """Return the class of each row, and the names of the classes, numbers by value and before words.
+
+    Raises:
+        ArgumentError: a row has none.
+    """
+    if column.null_count:
+        raise ArgumentError("label", name, "a column with a class in each row", f"{column.null_count} rows have none")
+    text = _words(column)
+    classes = sorted(pc.unique(text).to_pylist(), key=_in_order)
+    numbers = pc.index_in(text, pa.array(classes, pa.string())).to_numpy(zero_copy_only=False)
+    return torch.from_numpy(numbers.astype(np.int64)), tuple(classes)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a column of this type is categories."""
+    return any(is_kind(kind) for is_kind in TEXT)
+
+
+def _entries(read: pa.Table, column: Column) -> Float[Tensor, "n k"]:
+    """Return a column's numbers in float64, or an entry of 0 or 1 for each category; NaN where missing."""
+    stored = read.column(column.name)
+    if column.categories is None:
+        return torch.tensor(_numbers(stored))[:, None]
+    found = pc.fill_null(pc.index_in(_words(stored), pa.array(column.categories, pa.string())), -1)
+    positions = torch.from_numpy(found.to_numpy(zero_copy_only=False).astype(np.int64))
+    chosen = torch.zeros(len(positions), len(column.categories))
+    chosen[positions >= 0, positions[positions >= 0]] = 1
+    chosen[positions < 0] = torch.nan
+    return chosen
+
+
+def _numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    numbers: np.ndarray = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _first_too_large(column: pa.ChunkedArray) -> int | None:
+    start = 0
+    for chunk in column.chunks:
+        too_large = np.abs(_numbers(chunk)) > LARGEST
+        if too_large.any():
+            return start + int(too_large.argmax())
+        start += len(chunk)
+    return None
+
+
+def _words(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    kind = column.type
+    return pc.cast(pc.cast(column, kind.value_type) if pa.types.is_dictionary(kind) else column, pa.string())
+
+
+def _in_order(text: str) -> tuple[float, str]:
+    """Sort numbers by value, and before words."""
+    try:
+        return float(text), text
+    except ValueError:
+        return float("inf"), text
