@@ -1,6 +1,7 @@
 """Shared by all tests: composed configs, a few hundred real digits, runs of the real command."""
 
 import copy
+import gc
 import json
 import logging
 import os
@@ -64,6 +65,11 @@ INFOVAE = [sys.executable, "-P", "-m", "infovae"]
 Compose = Callable[..., DictConfig]
 Use = Callable[..., None]
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: each drawing collects garbage, and would search a million objects of modules."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
