@@ -7,6 +7,7 @@ import pytest
 from conftest import TINY, Compose
 
 from infovae.data import module
+from infovae.training.assemble import build_data, build_trainer
 from infovae.training.run import train
 
 BATCHES = ["data.batch_size=30", "trainer.max_epochs=1", "data.evaluation_splits=[validation,test]"]
@@ -36,3 +37,11 @@ def test_batches_together_measure_what_they_measure_apart(
                      for row in csv.DictReader(file)]  # fmt: skip
     assert ends[0] == pytest.approx(ends[1], rel=1e-5, nan_ok=True)
     assert rows[0] == pytest.approx(rows[1], rel=1e-5, nan_ok=True)
+
+
+@pytest.mark.parametrize(("limit", "batches"), [("null", 1), ("1", 4), ("0.25", 4)])
+def test_a_limit_counts_single_batches(composed: Compose, tmp_path: Path, limit: str, batches: int) -> None:
+    cfg = composed(*TINY, *BATCHES, f"trainer.limit_val_batches={limit}", "callbacks=none", run_dir=tmp_path)
+    data = build_data(cfg)
+    data.trainer = build_trainer(cfg)
+    assert len(data.val_dataloader()[0]) == batches

@@ -215,7 +215,8 @@ class DataModule(pl.LightningDataModule):
 
     def _together(self, limit: str = "") -> int:
         """Return how many batches evaluation takes at a time: one, where batches are shared or counted."""
-        if self.trainer is None or self.trainer.world_size > 1 or getattr(self.trainer, limit, 1.0) != 1.0:
+        limited = repr(getattr(self.trainer, limit, 1.0)) != "1.0"  # 1 is one batch, and 1.0 all
+        if self.trainer is None or self.trainer.world_size > 1 or limited:
             return 1
         return max(1, TOGETHER // (self.batch_size * math.prod(self.shape)))
 
