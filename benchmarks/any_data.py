@@ -37,9 +37,9 @@ from infovae.likelihoods.negative_binomial import NegativeBinomialDistribution
 from infovae.metrics.dci import DCI, concentration, importances
 from infovae.metrics.few_labels import FewLabels
 from infovae.metrics.importance_weighted import ImportanceWeighted
-from infovae.metrics.linear_probe import LinearProbe
 from infovae.metrics.mig import MIG, mutual_information_gaps
 from infovae.metrics.reconstruction import Reconstruction
+from infovae.metrics.sampled_linear_probe import SampledLinearProbe
 from infovae.modules.semi_supervised import SemiSupervised
 from infovae.training.assemble import build_module
 from infovae.training.run import train
@@ -54,6 +54,7 @@ Row = tuple[str, str, str, float, float]
 """Data, model, name of the number, the number, its standard error."""
 
 ROWS = partial(ImportanceWeighted, images=200, samples=300, chunk=5000)
+PROBE = "sampled_linear_probe"
 LOG_LIKELIHOOD = "test/importance_weighted_log_likelihood"
 
 
@@ -171,8 +172,10 @@ def conditional() -> Iterator[Row]:
             if condition == "none" and "per_class" in point:
                 continue
             saved = trained(f"digits-{condition}-{model}", f"{settings} condition={condition} {point}")
-            found = measure(saved.module, saved.data, {"probe": LinearProbe, "reconstruction": Reconstruction}).values
-            for name in ("linear_probe_error", "linear_probe_information", "squared_error_of_mean_code"):
+            found = measure(
+                saved.module, saved.data, {"probe": SampledLinearProbe, "reconstruction": Reconstruction}
+            ).values
+            for name in (f"{PROBE}_error", f"{PROBE}_information", "rate", "squared_error_of_mean_code"):
                 yield f"digits, condition={condition}", model, name, found[f"test/{name}"], math.nan
 
 
