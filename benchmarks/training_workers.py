@@ -1,6 +1,8 @@
-"""What train.py is measured against, a worker each, epoch by epoch: a bare loop, the tutorial's loop, and pythae.
+"""What train.py is measured against, a worker each, epoch by epoch: bare loops, the tutorial's loop, and pythae.
 
-    python benchmarks/training_workers.py bare|tutorial|pythae mlp|conv EXAMPLES [EPOCHS] [--model infovae|vae|aae]
+    python benchmarks/training_workers.py WORKER mlp|conv EXAMPLES [EPOCHS] [--model infovae|vae|aae]
+
+The workers are bare, bare_half, tutorial and pythae.
 
 All train InfoVAE with MMD (alpha = 0, lambda = 100), or the VAE, or the adversarial autoencoder, with 10 latent
 dimensions on the same bytes with the same networks, Adam at 1e-3 and batches of 128. Without windows.alternate as its
@@ -10,6 +12,7 @@ parent a worker trains EPOCHS and prints its losses.
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import cast
 
 import torch
@@ -59,29 +62,42 @@ def build(network: str, examples: int, model: str = "infovae") -> tuple[DataModu
     return (data := build_data(cfg)), build_module(cfg, data)
 
 
-def bare(network: str, examples: int, epochs: int, model: str) -> Iterator[float]:
-    """One loop and nothing else, over a tensor of bytes in memory, with fused Adam; it draws what train.py draws."""
+def bare(network: str, examples: int, epochs: int, model: str, half: bool = False) -> Iterator[float]:
+    """One loop and nothing else, over a tensor of bytes on the device, with fused Adam; it draws what train.py draws.
+
+    ``half`` computes in bf16, compiled.
+    """
     _check(model, "infovae")
     data, module = build(network, examples)
-    images = data.splits["train"].x
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images, module = data.splits["train"].x, module.to(device)
     assert isinstance(images, Tensor)
+    images = images.to(device)
     encoder, decoder, order = module.encoder, module.decoder, EpochOrder(len(images), 1, shuffle=True)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
     kernel, turn = Gaussian(), Turn()
+
+    def loss_of(chosen: Tensor) -> Tensor:
+        x = images[chosen].float().div_(255)
+        mean, log_variance = encoder(x).float().chunk(2, dim=1)
+        z = torch.addcmul(mean, (0.5 * log_variance).exp(), torch.randn_like(mean))
+        logits = decoder(z).float()
+        reconstruction = functional.binary_cross_entropy_with_logits(logits, x, reduction="sum") / BATCH
+        rate = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / BATCH
+        with torch.autocast(device.type, enabled=False):
+            divergence = mmd_squared_to_standard_normal(z, kernel, float(z.shape[1]))
+        return reconstruction + rate + DIVERGENCE_WEIGHT * divergence
+
+    step = torch.compile(loss_of, dynamic=False, options={"fallback_random": True}) if half else loss_of
     torch.manual_seed(1 ^ 0x5DEECE66)
     for epoch in range(epochs):
         turn.begin()
         order.set_epoch(epoch)
         steps = len(images) // BATCH
-        total = torch.zeros(())
-        for chosen in order.positions()[: steps * BATCH].split(BATCH):
-            x = images[chosen].float().div_(255)
-            mean, log_variance = encoder(x).chunk(2, dim=1)
-            z = torch.addcmul(mean, (0.5 * log_variance).exp(), torch.randn_like(mean))
-            reconstruction = functional.binary_cross_entropy_with_logits(decoder(z), x, reduction="sum") / BATCH
-            rate = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / BATCH
-            divergence = mmd_squared_to_standard_normal(z, kernel, float(z.shape[1]))
-            loss = reconstruction + rate + DIVERGENCE_WEIGHT * divergence
+        total = torch.zeros((), device=device)
+        for chosen in order.positions()[: steps * BATCH].to(device).split(BATCH):
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                loss = step(chosen)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -224,7 +240,7 @@ def _check(model: str, *known: str) -> None:
 
 
 WORKERS: dict[str, Callable[[str, int, int, str], Iterator[float]]] = {
-    "bare": bare, "tutorial": tutorial, "pythae": pythae,
+    "bare": bare, "bare_half": partial(bare, half=True), "tutorial": tutorial, "pythae": pythae,
 }  # fmt: skip
 
 

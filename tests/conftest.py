@@ -1,6 +1,7 @@
 """Shared by all tests: composed configs, a few hundred real digits, runs of the real command."""
 
 import copy
+import gc
 import json
 import logging
 import os
@@ -34,6 +35,7 @@ SMALL = [
     "logger=none",
     "trainer.enable_progress_bar=false",
     "trainer.accelerator=cpu",
+    "trainer.precision=32-true",
 ]
 """A run of seconds on real digits."""
 TINY = [
@@ -49,6 +51,7 @@ TINY = [
     "logger=none",
     "trainer.enable_progress_bar=false",
     "trainer.accelerator=cpu",
+    "trainer.precision=32-true",
 ]
 """A run of a second: two steps an epoch."""
 
@@ -64,6 +67,11 @@ Use = Callable[..., None]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: each drawing collects garbage, and would search a million objects of modules."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
@@ -71,11 +79,12 @@ def _seed() -> None:
 
 @contextmanager
 def composing() -> Iterator[Compose]:
-    """Compose the config as train.py does."""
+    """Compose the config as train.py does, but compute in float32, whatever the machine has."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
 
         def make(*overrides: str, run_dir: Path | str = "unused") -> DictConfig:
-            cfg = compose("config", overrides=[*overrides, f"run_dir={run_dir}"], return_hydra_config=True)
+            given = ["trainer.precision=32-true", *overrides, f"run_dir={run_dir}"]
+            cfg = compose("config", overrides=given, return_hydra_config=True)
             HydraConfig.instance().set_config(copy.deepcopy(cfg))  # as Hydra does for a job
             with open_dict(cfg):
                 del cfg["hydra"]

@@ -17,7 +17,8 @@ METRICS = "log_det_covariance,mmd,aggregate_information,covariance_spectrum,clas
 
 
 def test_the_columns_of_metrics_are_those_that_a_run_writes(composed: Compose, tmp_path: Path) -> None:
-    cfg = composed(*TINY, f"metrics=[{METRICS}]", "callbacks=none", "trainer.max_epochs=1", run_dir=tmp_path)
+    both = "data.evaluation_splits=[validation,test]"
+    cfg = composed(*TINY, f"metrics=[{METRICS}]", "callbacks=none", both, "trainer.max_epochs=1", run_dir=tmp_path)
     data = build_data(cfg)
     module = build_module(cfg, data)
     metrics = AggregatePosterior(build_chosen(cfg, "metrics"))

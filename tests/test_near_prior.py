@@ -147,7 +147,7 @@ def test_a_run_ends_as_one_that_trained_no_longer_than_to_the_weights_it_keeps(
     kept = train(composed(*DIGITS, patience, "trainer.max_epochs=6", run_dir=tmp_path / "kept"))
     plain = [*DIGITS, "callbacks.near_prior=null", "trainer.max_epochs=2"]
     assert kept == train(composed(*plain, run_dir=tmp_path / "two"))
-    assert kept["test/loss"] != pytest.approx(Cell(tmp_path / "kept").rows[-1]["test/loss"])
+    assert kept["validation/loss"] != pytest.approx(Cell(tmp_path / "kept").rows[-1]["validation/loss"])
 
     assert json.loads((tmp_path / "kept" / "summary.json").read_text())["epoch"] == 2
     rows = Cell(tmp_path / "kept").rows

@@ -67,7 +67,7 @@ def test_parts_of_every_kind_together(folder: Path, typed: Callable[[str], str])
         assert f"_target_: {target}" in config
     with (folder / "run" / "metrics.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert 0 < float(row["test/class_separation"]) < 1
+    assert 0 < float(row["validation/class_separation"]) < 1
 
 
 def test_what_lies_in_the_working_folder_shadows_nothing_installed(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What a command doesn't use it doesn't import: told by the modules that are there at its end, not by the clock."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT
+
+from infovae.config import imports
 
 UNUSED_BY_ANY_ANSWER = {"torch", "pytorch_lightning", "wandb", "matplotlib", "sklearn", "scipy", "plotly", "optuna",
                         "joblib", "submitit", "ray", "pydantic"}  # fmt: skip
@@ -45,3 +48,13 @@ def test_a_run_imports_what_it_uses(tmp_path: Path) -> None:
     names = imported(tmp_path, *run, "hydra.run.dir=run")
     # matplotlib comes with torchmetrics, joblib with scikit-learn's digits, and so does pandas where it is installed.
     assert not names & {"wandb", "plotly", "optuna", "submitit", "ray", "tensorboard", "onnx", "IPython"}
+
+
+def test_imports_leave_their_objects_out_of_collections_and_the_collector_on() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        imports.imported("infovae.nowhere")
+    before = gc.get_freeze_count()
+    sys.modules.pop("xml.sax.expatreader", None)
+    assert imports.imported("xml.sax.expatreader") is sys.modules["xml.sax.expatreader"]
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before

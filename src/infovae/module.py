@@ -3,24 +3,28 @@
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Shaped
+from pytorch_lightning.callbacks import GradientAccumulationScheduler
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from infovae.bounds.bound import Bound, detached
-from infovae.codes import Codes
+from infovae.codes import Codes, joined
 from infovae.conditions.condition import Condition, beside
 from infovae.conditions.labels import Labels
 from infovae.data.loader import Batch
 from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence
 from infovae.errors import ArgumentError
+from infovae.exact import exact
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
 from infovae.model import codes_of, conditions_of
@@ -54,6 +58,9 @@ class StepTerms(NamedTuple):
     divergence: Float[Tensor, ""]
     weight: float
 
+
+SUMMED_AT_ONCE = 100
+"""Steps whose terms are added up together."""
 
 NOISE_DRAWS = 200
 """Batches behind a noise level: the error of a standard deviation is then 5 %, 1 / sqrt(2 * 200)."""
@@ -149,7 +156,9 @@ class InfoVAE(pl.LightningModule):
         self._frozen: tuple[str, ...] = ()
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
+        self._unsummed: list[StepTerms] = []
         self._steps_before: int | None = None
+        self._steps_itself_under: weakref.ref[Any] | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
@@ -282,6 +291,21 @@ class InfoVAE(pl.LightningModule):
         parts = packed.split([row.shape[1:].numel() for row in rows], dim=1)
         return codes.with_rows([part.unflatten(1, row.shape[1:]) for part, row in zip(parts, rows, strict=True)])
 
+    def parts(self, batch: Batch, dataset_size: int) -> Iterator[tuple[Batch, Distribution, Codes]]:
+        """Yield each batch that is part of one, with its posterior and codes; all are encoded at once.
+
+        Each draws its codes when its turn comes, so that what is drawn between the turns doesn't depend on how many
+        batches are encoded together.
+        """
+        batch = batch._replace(conditions=self.conditions_of(batch))
+        encoded, start = self._encoded(batch.x, batch.conditions), 0
+        for size, own in batch.parts:
+            rows = slice(start, start + own)
+            posterior = self.posterior(encoded[rows])
+            part = batch.rows(rows)._replace(global_size=size, sizes=())
+            yield part, posterior, self.codes(posterior, dataset_size, size, part.conditions)
+            start += own
+
     def can_estimate_divergence(self, codes: Codes) -> bool:
         """Return whether a global batch has enough examples for an estimate of the divergence."""
         return len(codes.z) >= self.divergence.minimum_batch
@@ -325,8 +349,59 @@ class InfoVAE(pl.LightningModule):
             infer: Inference = torch.compile(self._infer, dynamic=False, options=options)
             self._compiled_loss = partial(self._loss, infer=infer)
 
+    @property
+    def automatic_optimization(self) -> bool:
+        """Whether Lightning takes the optimiser's steps, as it must for a few settings; it takes 0.3 ms more a step."""
+        trainer: Any = self._trainer
+        if self._steps_itself_under is not None and self._steps_itself_under() is trainer:
+            return False
+        return trainer is None or not (
+            isinstance(trainer.strategy, SingleDeviceStrategy)
+            and trainer.precision in ("32-true", "bf16-mixed")
+            and not trainer.gradient_clip_val
+            and trainer.accumulate_grad_batches == 1
+            and len(trainer.optimizers) <= 1
+            and not trainer.lr_scheduler_configs
+            and not any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks)
+        )
+
+    @automatic_optimization.setter
+    def automatic_optimization(self, automatic: bool) -> None:
+        """Take what Lightning's constructor sets; the settings of the trainer decide."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_steps_itself_under": None}  # like Lightning, leave the trainer behind
+
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
-        return self.step(batch, self._dataset_size(self.trainer.train_dataloader))
+        size = self._dataset_size(self.trainer.train_dataloader)
+        if self.automatic_optimization:
+            return self.step(batch, size)
+        optimizer: Any = self.optimizers()
+        optimizer._on_before_step()
+        with torch.autocast(self.device.type, enabled=False):  # Lightning has enabled it for all of this method
+            loss: Tensor = optimizer.optimizer.step(partial(self._closure, batch, size))
+        optimizer._on_after_step()
+        return loss
+
+    def _closure(self, batch: Batch, size: int) -> Float[Tensor, ""]:
+        """Return the loss of a batch with its gradient left in the parameters, by Lightning's steps and hooks."""
+        torch.clear_autocast_cache()  # of the weights before the last step
+        with self.trainer.precision_plugin.forward_context():
+            loss = self.step(batch, size)
+        self._call("on_before_zero_grad", self.trainer.optimizers[0])
+        self.trainer.optimizers[0].zero_grad()
+        self._call("on_before_backward", loss)
+        loss.backward()
+        self._call("on_after_backward")
+        self._call("on_before_optimizer_step", self.trainer.optimizers[0])
+        return loss
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        """Call a hook of the callbacks that have it, and of this module; Lightning goes through all at each step."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if getattr(type(callback), hook) is not getattr(pl.Callback, hook):
+                getattr(callback, hook)(self.trainer, self, *arguments)
+        getattr(self, hook)(*arguments)
 
     def step(self, batch: Batch, dataset_size: int) -> Float[Tensor, ""]:
         """Return the loss of a training batch, with gradient; keep its terms in ``step_terms``."""
@@ -334,6 +409,17 @@ class InfoVAE(pl.LightningModule):
         loss, reconstruction, rate, divergence = (term.detach() for term in terms)
         self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _weight(batch))
         return terms[0]
+
+    def on_train_start(self) -> None:
+        # Lightning counts the steps apart, and a checkpoint's may have been taken the other way.
+        loop = self.trainer.fit_loop.epoch_loop
+        theirs = loop.automatic_optimization.optim_progress.optimizer.step.total
+        ours = loop.manual_optimization.optim_step_progress.total
+        before, now = (ours, theirs) if self.automatic_optimization else (theirs, ours)
+        if now.completed < before.completed:
+            now.ready, now.completed = before.ready, before.completed
+        if not self.automatic_optimization:  # to look at the settings seven times a step would take 1 % of it
+            self._steps_itself_under = weakref.ref(self._trainer)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self._steps_before is None:
@@ -345,10 +431,27 @@ class InfoVAE(pl.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.step_terms is None:  # on_nan=skip left the step out
             return
-        self.training_terms.update(*self.step_terms)
+        self._unsummed.append(self.step_terms)
+        if len(self._unsummed) == SUMMED_AT_ONCE:
+            self._sum_terms()
         if self.objective.controllers and self.trainer.global_step != self._steps_before:
             own = torch.stack([self.step_terms.reconstruction, self.step_terms.rate, self.step_terms.divergence])
             self.objective.after_step(Terms(*sum_over_processes(own) / rank_and_world_size()[1]))
+
+    def _sum_terms(self) -> None:
+        """Add the latest steps to the epoch's terms, together: one by one, that would take 2 % of a step."""
+        if self._unsummed:
+            *terms, weights = zip(*self._unsummed, strict=True)
+            n = sum(weights)
+            steps = exact(torch.stack([torch.stack(term) for term in terms]))
+            loss, reconstruction, rate, divergence = steps @ (steps.new_tensor(weights) / n)
+            self.training_terms.update(loss, reconstruction, rate, divergence, n)
+        self._unsummed.clear()
+
+    def forget_steps(self) -> None:
+        """Leave the steps so far out of the epoch's terms."""
+        self._unsummed.clear()
+        self.training_terms.reset()
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
         loaders = self.trainer.val_dataloaders
@@ -364,6 +467,7 @@ class InfoVAE(pl.LightningModule):
         return self._evaluate(batch, loader, "train_split")["codes"]
 
     def on_train_epoch_end(self) -> None:
+        self._sum_terms()
         terms = self.training_terms.compute()
         self.training_terms.reset()
         if not self.objective.weighs_divergence:
@@ -424,21 +528,21 @@ class InfoVAE(pl.LightningModule):
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
         """Return this process's codes, and its share of reconstruction, rate and the loss without divergence."""
         known = conditions = self.conditions_of(batch)
-        if self.condition is not None and conditions is not None and self.training:
+        if self.condition is not None and conditions is not None:
             conditions = self.condition.dropped(conditions, batch.global_size)
         batch = batch._replace(conditions=conditions)
         given = () if conditions is None else (conditions,)
-        posterior = self.encode_training(batch) if self.training else self.encode(batch.x, *given)
+        posterior = self.encode_training(batch)
         codes = self.codes(posterior, dataset_size, batch.global_size, known)
         prior, n = self.prior.distribution(), batch.global_size
-        weights = self.objective.weights() if self.training else self.objective.final()
+        weights = self.objective.weights()
         if self.bound is not None:
             reconstruction, rate, fit = self._bounded(self.bound, batch, posterior, codes.z, weights.rate)
             return codes, share_of_mean(reconstruction, n), share_of_mean(rate, n), share_of_mean(fit, n)
         reconstruction = -share_of_mean(self.decode(codes.z, *given).log_prob(batch.x), n)
         rates = rate_of(posterior, prior, codes.z)
         rate = share_of_mean(rates, n)
-        has_free_bits = self.training and self.objective.free_bits is not None
+        has_free_bits = self.objective.free_bits is not None
         charged = self.objective.charged_rate(posterior, prior, rates, n) if has_free_bits else rate
         return codes, reconstruction, rate, weighted_loss(reconstruction, charged, None, Weights(weights.rate, 0.0))
 
@@ -467,16 +571,31 @@ class InfoVAE(pl.LightningModule):
             rate_of(posterior, self.prior.distribution(), posterior.mean)
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
-        """Add a batch to a split's terms; return the codes of the global batch."""
-        own, reconstruction, rate, fit = self._infer(batch, self._dataset_size(loader))
-        codes = self.gather(own, batch.global_size)
-        divergence = self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None
-        weights, missing = self.objective.final(), torch.zeros_like(rate)
-        loss = weighted_loss(fit, rate, missing if divergence is None else divergence, weights._replace(rate=0.0))
-        terms = self.evaluation_terms[split]
+        """Add each part of a batch to a split's terms; return the codes of all, whose examples are decoded at once."""
+        weights, prior, terms = self.objective.final(), self.prior.distribution(), self.evaluation_terms[split]
         assert isinstance(terms, ObjectiveTerms)
-        terms.update(loss, reconstruction, rate, divergence, _weight(batch), float(weights.divergence))
-        return {"codes": codes}
+        parts, fits, divergences, gathered, z = [], [], [], [], []
+        for part, posterior, own in self.parts(batch, self._dataset_size(loader)):
+            parts.append(part)
+            z.append(own.z)
+            fits.append(
+                (rate_of(posterior, prior, own.z),) if self.bound is None
+                else self._bounded(self.bound, part, posterior, own.z, weights.rate)
+            )  # fmt: skip
+            gathered.append(codes := self.gather(own, part.global_size))
+            divergences.append(self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None)
+        if self.bound is None:
+            conditions = self.conditions_of(batch)
+            given = () if conditions is None else (conditions,)
+            rows = -self.decode(torch.cat(z), *given).log_prob(batch.x)
+            fits = [(row, *fit) for row, fit in zip(rows.split([len(own) for own in z]), fits, strict=True)]
+        for part, fit, divergence in zip(parts, fits, divergences, strict=True):
+            reconstruction, rate, *bounded = (share_of_mean(row, part.global_size) for row in fit)
+            loss = weighted_loss(reconstruction, rate, None, Weights(weights.rate, 0.0)) if not bounded else bounded[0]
+            missing = torch.zeros_like(rate)
+            loss = weighted_loss(loss, rate, missing if divergence is None else divergence, weights._replace(rate=0.0))
+            terms.update(loss, reconstruction, rate, divergence, _weight(part), float(weights.divergence))
+        return {"codes": joined(gathered)}
 
     def _log_evaluation(self, split: str) -> None:
         terms = self.evaluation_terms[split]

@@ -1,7 +1,6 @@
 """The console command ``infovae``, with a subcommand for each thing to do."""
 
 import argparse
-import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from infovae.app import cli
+from infovae.config.imports import imported
 from infovae.errors import UserError
 from infovae.terminal.command import VARIABLE
 
@@ -100,7 +100,7 @@ def workspace() -> None:
 
 def _task(name: str) -> Callable[..., Any]:
     module, _, function = COMMANDS[name].task.partition(":")
-    task: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    task: Callable[..., Any] = getattr(imported(module), function)
     return task
 
 

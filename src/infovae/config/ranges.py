@@ -61,7 +61,20 @@ TRAINER: Mapping[str, Any] = {
     "num_sanity_val_steps": OrUnlimited,
     "plugins": list[dict[str, Any]] | None,
     "precision": Literal[
-        "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true", 64, 32, 16, "64", "32", "16", "bf16"
+        "auto",
+        "32-true",
+        "bf16-mixed",
+        "16-mixed",
+        "64-true",
+        "bf16-true",
+        "16-true",
+        64,
+        32,
+        16,
+        "64",
+        "32",
+        "16",
+        "bf16",
     ]
     | None,
     "profiler": Literal["simple", "advanced", "pytorch"] | None,

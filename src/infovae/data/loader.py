@@ -23,6 +23,7 @@ class Batch(NamedTuple):
         global_size: number of examples in the global batch; on one process, the number of rows.
         factors: known factors of variation, if there are any.
         conditions: what encoder and decoder are given beside x and z, if anything.
+        sizes: of the global batches that are served as one, where evaluation encodes several at a time.
     """
 
     x: Float[Tensor, "n c *s"]
@@ -30,16 +31,22 @@ class Batch(NamedTuple):
     global_size: int
     factors: Int64[Tensor, "n k"] | None = None
     conditions: Float[Tensor, "n k"] | None = None
+    sizes: tuple[int, ...] = ()
 
     @property
     def images(self) -> Float[Tensor, "n c h w"]:
         """``x``, under its name in version 0.1."""
         return self.x
 
+    @property
+    def parts(self) -> list[tuple[int, int]]:
+        """The global size of each batch that is part of this one, and how many of its rows are this process's."""
+        return [(size, size) for size in self.sizes] or [(self.global_size, len(self.x))]
+
     def rows(self, chosen: slice) -> "Batch":
         """Return some of this process's rows, of the same global batch."""
-        x, labels, size, *rest = self
-        return Batch(x[chosen], labels[chosen], size, *(None if part is None else part[chosen] for part in rest))
+        factors, conditions = (None if part is None else part[chosen] for part in (self.factors, self.conditions))
+        return self._replace(x=self.x[chosen], labels=self.labels[chosen], factors=factors, conditions=conditions)
 
 
 @runtime_checkable
@@ -172,6 +179,7 @@ class Loader:
         augmentation: of whole batches of training images.
         steps: number of batches in an epoch, which may be part of a pass through the set or several passes. The
             sequence of batches is the same wherever epochs end. None: an epoch is a pass.
+        together: how many batches are served as one, to a single process that evaluates.
     """
 
     def __init__(
@@ -185,6 +193,7 @@ class Loader:
         world_size: int = 1,
         augmentation: Augmentation | None = None,
         steps: int | None = None,
+        together: int = 1,
     ) -> None:
         if batch_size < 1:
             raise ArgumentError("batch_size", batch_size, "whole numbers of at least 1")
@@ -201,9 +210,10 @@ class Loader:
         n = len(sampler)
         self._in_a_pass = n // self.batch_size if drop_last else -(-n // self.batch_size)
         self._steps = self._in_a_pass if steps is None else steps
+        self.together = together
 
     def __len__(self) -> int:
-        return self._steps
+        return -(-self._steps // self.together)
 
     def __iter__(self) -> Iterator[Batch]:
         for order, start, stop in self._passes():
@@ -226,11 +236,17 @@ class Loader:
         whole = self._cut(order, device)[start:stop]
         # Random numbers are drawn for the global batch, so that they don't depend on the number of processes.
         random = self.binarization == "stochastic" or self.augmentation is not None
+        if self.together > 1:
+            grouped = [whole[first : first + self.together] for first in range(0, len(whole), self.together)]
+            sizes = [tuple(map(len, group)) for group in grouped]
+            whole = tuple(map(torch.cat, grouped))
+        else:
+            sizes = [()] * len(whole)
         chosen = whole if random else [batch[own] for batch in whole]
-        for positions, batch in zip(whole, self.dataset.batches(chosen), strict=True):
+        for positions, parts, batch in zip(whole, sizes, self.dataset.batches(chosen), strict=True):
             x = batch.x if self.augmentation is None else self.augmentation(batch.x, generator)
             x = binarize(x, self.binarization, generator)
-            batch = batch._replace(x=x, global_size=len(positions))
+            batch = batch._replace(x=x, global_size=len(positions), sizes=parts)
             yield batch.rows(own) if random else batch
 
     def positions_of(self, batch_index: int) -> Int64[Tensor, " n"]:

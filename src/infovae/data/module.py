@@ -3,9 +3,10 @@
 import functools
 import hashlib
 import logging
+import math
 import os
-from collections.abc import Callable, Container
-from typing import Any
+from collections.abc import Callable, Container, Sequence
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -25,6 +26,9 @@ from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
 
+TOGETHER = 2**20
+"""How many numbers of examples evaluation encodes at a time, at most, if a batch has fewer: it holds no gradients."""
+
 
 class DataModule(pl.LightningDataModule):
     """Splits a data set by seed and serves it, from the training device if it fits there.
@@ -43,6 +47,8 @@ class DataModule(pl.LightningDataModule):
             the set's own validation split.
         measured_train_size: number of training examples, drawn once, that measure q(z) at each epoch's end; None:
             all.
+        evaluation_splits: the splits that are measured at each epoch's end, in order: ``validation``, ``test``, both
+            or none. One without examples is left out.
         binarization: of pixels: ``none``, ``threshold`` or ``stochastic`` (anew each epoch for training, fixed for
             evaluation).
         augmentation: of training examples, anew each time one is served; evaluation never augments.
@@ -66,6 +72,7 @@ class DataModule(pl.LightningDataModule):
         steps_per_epoch: int | None = None,
         validation_size: int | float | None = 5000,
         measured_train_size: int | None = 10000,
+        evaluation_splits: Sequence[Literal["validation", "test"]] = ("validation", "test"),
         binarization: Binarization = "none",
         augmentation: Augmentation | None = None,
         seed: int = 1,
@@ -101,6 +108,7 @@ class DataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch
         self.measured_train_size = measured_train_size
+        self.evaluation_splits = tuple(name for name in evaluation_splits if len(self.splits[name].x))
         self.binarization = binarization
         self.augmentation = augmentation
         self.seed = seed
@@ -135,11 +143,6 @@ class DataModule(pl.LightningDataModule):
         """Return the examples of a split as the model sees them, read by indexing."""
         return Inputs(self.splits[name].x, self.values)
 
-    @property
-    def evaluation_splits(self) -> tuple[str, ...]:
-        """The splits that validation goes through, in order."""
-        return tuple(name for name in ("validation", "test") if len(self.splits[name].x))
-
     def state_dict(self) -> dict[str, Any]:
         """Return what a model is built from, for Lightning to keep in each checkpoint: it then needs no data."""
         return self.description.state() | {"fingerprint": self.fingerprint}
@@ -165,10 +168,11 @@ class DataModule(pl.LightningDataModule):
         return self._loader("train", training=True)
 
     def val_dataloader(self) -> list[Loader]:
-        return [self.evaluation_loader(name) for name in self.evaluation_splits]
+        together = self._together("limit_val_batches")
+        return [self._loader(name, training=False, together=together) for name in self.evaluation_splits]
 
     def test_dataloader(self) -> Loader:
-        return self.evaluation_loader("test")
+        return self._loader("test", training=False, together=self._together("limit_test_batches"))
 
     def evaluation_loader(self, name: str, shared: bool = True, stored_order: bool = False) -> Loader:
         """Return a loader of a split, in an order that never changes.
@@ -200,7 +204,7 @@ class DataModule(pl.LightningDataModule):
 
     def measured_train_loader(self) -> Loader:
         """Return a loader of the training examples that measure q(z), in an order that never changes."""
-        return self._loader("train", training=False, most=self.measured_train_size)
+        return self._loader("train", training=False, most=self.measured_train_size, together=self._together())
 
     def first_batch(self, name: str, device: torch.device) -> Batch:
         """Return the first examples of a split, as they are stored, as one batch."""
@@ -209,6 +213,13 @@ class DataModule(pl.LightningDataModule):
         x = self.values.to_model(split.x[chosen]).to(device)
         return Aside(split.take(chosen), device).batch(x, torch.arange(len(chosen), device=device))
 
+    def _together(self, limit: str = "") -> int:
+        """Return how many batches evaluation takes at a time: one, where batches are shared or counted."""
+        limited = repr(getattr(self.trainer, limit, 1.0)) != "1.0"  # 1 is one batch, and 1.0 all
+        if self.trainer is None or self.trainer.world_size > 1 or limited:
+            return 1
+        return max(1, TOGETHER // (self.batch_size * math.prod(self.shape)))
+
     def _loader(
         self,
         name: str,
@@ -216,6 +227,7 @@ class DataModule(pl.LightningDataModule):
         shared: bool = True,
         most: int | None = None,
         order: type[EpochOrder] = EpochOrder,
+        together: int = 1,
     ) -> Loader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer and shared else (0, 1)
@@ -233,6 +245,7 @@ class DataModule(pl.LightningDataModule):
             world_size=world_size,
             augmentation=self.augmentation if training else None,
             steps=self.steps_per_epoch if training else None,
+            together=together,
         )
 
     def _serve(self, device: torch.device) -> dict[str, Served]:

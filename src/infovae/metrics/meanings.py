@@ -1,5 +1,6 @@
 """What a number says: its ideal, which way is better, and how to read it. Plain data, for tables and the dashboard."""
 
+import re
 from typing import Literal, NamedTuple
 
 Better = Literal["lower", "higher", "nearer"]
@@ -82,6 +83,6 @@ FAMILIES = {
 
 def meaning(name: str) -> Meaning:
     """Return how to read a metric, by its name with or without splits before it."""
-    name = name.rpartition("/")[2]
+    name = re.sub("^(linear_probe_[a-z]+)_of_.*", r"\1", name.rpartition("/")[2])  # of a further label
     families = (meaning for ending, meaning in FAMILIES.items() if name.endswith(ending))
     return MEANINGS.get(name) or next(families, Meaning())

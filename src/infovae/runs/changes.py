@@ -15,7 +15,7 @@ HYPERPARAMETERS = ("lr", "weight_decay", "betas", "eps", "momentum", "dampening"
 MAY_CHANGE = (
     # How a run is named, found and recorded.
     "name", "group", "tags", "run_dir", "ckpt_path", "resume", "sweep", "sweep.*", "logger", "logger.*", "pictures",
-    "pictures.*", "callbacks", "callbacks.*", "on_nan", "compile",
+    "pictures.*", "callbacks", "callbacks.*", "on_nan", "compile", "data.evaluation_splits",
     # Where the data lie, and how they are read. Training sees the same batches.
     "data.root", "data.path", "data.workers", "data.prefetch", "data.streaming", "data.source.streaming",
     "data.source.download",

@@ -11,6 +11,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
+from infovae.config.imports import imported
 from infovae.errors import UserError
 from infovae.sweeps.overrides import package_of
 
@@ -28,6 +29,8 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
         UserError: one is refused by :func:`infovae.config.check.check`, or its option of a group lacks a given key.
     """
     from infovae.config.check import check  # here: Hydra imports every sweeper, and so this module, for --help too
+
+    imported("infovae.training.run")  # whose parts are checked below
 
     parser = OverridesParser.create()
     singleton = HydraConfig.instance()

@@ -19,6 +19,9 @@ from infovae.training.job import in_sweep
 
 SPLITS = ("train", "validation", "test")
 
+SEARCH = "hydra.sweeper.objectives"
+"""The key of the metrics that a search goes by. It takes those of the run's end, which test always has."""
+
 
 class Monitored(NamedTuple):
     """A column of ``metrics.csv`` that something waits for.
@@ -64,7 +67,7 @@ def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[Monitored]:
             yield Monitored(monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor"))
     objectives = (HydraConfig.get().sweeper.get("objectives") or []) if in_sweep() else []
     for objective in objectives:
-        yield Monitored(objective["metric"], "the search", "hydra.sweeper.objectives")
+        yield Monitored(objective["metric"], "the search", SEARCH)
 
 
 def _check_split(watched: Monitored, trainer: pl.Trainer, data: DataModule) -> None:
@@ -74,8 +77,13 @@ def _check_split(watched: Monitored, trainer: pl.Trainer, data: DataModule) -> N
         why, accepted = f"{watcher} would find no such metric", "columns of metrics.csv, as validation/loss"
         raise UserError(why, key=key, value=column, accepted=accepted)
     if split == "validation" and split not in data.evaluation_splits:
-        accepted = f"sizes of at least 1, or a {key} of another split, as test/loss or {instead}"
+        accepted = f"sizes of at least 1, or a {key} of another split, as {instead}"
         raise UserError(f"{watcher} watches {column}", key="data.validation_size", value=0, accepted=accepted)
+    if split == "test" and split not in data.evaluation_splits and key != SEARCH:
+        measured, accepted = ",".join(data.evaluation_splits), "[validation,test]"
+        raise UserError(
+            f"{watcher} watches {column}", key="data.evaluation_splits", value=f"[{measured}]", accepted=accepted
+        )
     if split != "train" and trainer.limit_val_batches == 0:
         accepted = f"null, numbers above 0, or a {key} of {instead}"
         raise UserError(f"{watcher} watches {column}", key="trainer.limit_val_batches", value=0, accepted=accepted)

@@ -48,7 +48,7 @@ from infovae.training.checks import (
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
 from infovae.training.monitors import check_monitors
-from infovae.training.precision import Computation, choose, chosen_before, is_auto, settle
+from infovae.training.precision import choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
 from infovae.training.record import Record, final_row, recorded
@@ -135,7 +135,7 @@ def _own_folder(run_dir: Path) -> AbstractContextManager[None]:
 
 def prepare(cfg: DictConfig) -> Start:
     """Check the config, and find and read the checkpoint that the run goes on from."""
-    check(settle(cfg, Computation("32-true", False)))  # Lightning doesn't know auto
+    check(cfg)
     name_job(cfg)
     newest = newest_checkpoint(cfg) if goes_on(cfg) else None
     if newest is not None:  # whichever checkpoint the run was to start from at first

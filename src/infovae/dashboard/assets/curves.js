@@ -5,7 +5,7 @@ const MOST_LINES = 300;
 const curves = { further: [] }; // metrics of the charts below the first
 
 async function drawCurves() {
-  offer(byId("curves-metric"), state.description.curves, ["test/log_det_covariance", "test/loss", "validation/loss"]);
+  offer(byId("curves-metric"), state.description.curves, ["test/log_det_covariance", "validation/log_det_covariance", "validation/loss"]);
   const further = curves.further.filter((metric) => state.description.curves.includes(metric));
   const grid = byId("curves-further");
   for (const plot of [...grid.children].slice(further.length)) Plotly.purge(plot), plot.remove();

@@ -1,19 +1,19 @@
 """Measurements of q(z) on every split at the end of each epoch."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 
-from infovae.codes import Codes
+from infovae.codes import Codes, joined
 from infovae.data.loader import Batch, Loader
 from infovae.data.module import DataModule, data_module_of
 from infovae.errors import UserError
 from infovae.metrics.metric import Metric, make_metric
-from infovae.model import Observed, given
+from infovae.model import Observed
 from infovae.module import InfoVAE
 from infovae.parallel import gather_rows
 from infovae.streams import evaluation_mode, isolated_stream
@@ -70,9 +70,8 @@ class AggregatePosterior(pl.Callback):
         """Return the columns that a split's metrics will have, from measuring its first batch."""
         batch = data.first_batch(split, module.device)
         with evaluation_mode(module), torch.no_grad(), isolated_stream(module.device):
+            ((_, _, codes),) = module.parts(batch, batch.global_size)
             conditions = module.conditions_of(batch)
-            posterior, n = given(module, conditions).encode(batch.x), batch.global_size
-            codes = module.codes(posterior, n, n, conditions)
             self._observe(split, Observed(batch.x, batch.labels, codes, batch.factors, conditions))
             measured = [metric.compute() for metric in self._metrics[split].values()]
         return {f"{split}/{name}" for values in measured for name, value in values.items() if value.ndim == 0}
@@ -123,16 +122,18 @@ class AggregatePosterior(pl.Callback):
         loader = data_module_of(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         if averages(trainer):
-            module.training_terms.reset()
+            module.forget_steps()
         with (
             measured_weights(trainer, module), evaluation_mode(module), torch.no_grad(), isolated_stream(module.device)
         ):  # fmt: skip
             for batch in loader:
-                codes = _codes(trainer, module, batch, loader)
-                self._observe("train", _observed(module, batch, codes))
-                if not weighted and module.can_estimate_divergence(codes):
-                    divergence += len(codes.z) * module.estimate_divergence(codes)
-                    count += len(codes.z)
+                parts = []
+                for codes in _codes(trainer, module, batch, loader):
+                    parts.append(codes)
+                    if not weighted and module.can_estimate_divergence(codes):
+                        divergence += len(codes.z) * module.estimate_divergence(codes)
+                        count += len(codes.z)
+                self._observe("train", _observed(module, batch, joined(parts)))
             self._log(module, "train")
         if not weighted:
             module.log("train/divergence", divergence / count)
@@ -163,15 +164,17 @@ class AggregatePosterior(pl.Callback):
         self._logged = True
 
 
-def _codes(trainer: pl.Trainer, module: InfoVAE, batch: Batch, loader: Loader) -> Codes:
-    """Return the codes of a global batch of the training split; measure the loss too if the weights are averaged."""
+def _codes(trainer: pl.Trainer, module: InfoVAE, batch: Batch, loader: Loader) -> Iterator[Codes]:
+    """Yield the codes of each global batch of the training split; measure the loss too if the weights are averaged."""
     with trainer.precision_plugin.forward_context():  # as in validation and test
         if averages(trainer):
-            return module.measure_training(batch, loader)
-        conditions = module.conditions_of(batch)
-        posterior = given(module, conditions).encode(batch.x)
-    own = module.codes(posterior, len(loader.dataset), batch.global_size, conditions)
-    return module.gather(own, batch.global_size)
+            codes = module.measure_training(batch, loader)
+            sizes = [size for size, _ in batch.parts]
+            rows = zip(*(row.split(sizes) for row in codes.rows()), strict=True)
+            yield from map(codes.with_rows, rows)
+            return
+        for part, _, own in module.parts(batch, len(loader.dataset)):
+            yield module.gather(own, part.global_size)
 
 
 def _observed(module: InfoVAE, batch: Batch, codes: Codes) -> Observed:
