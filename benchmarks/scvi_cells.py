@@ -45,14 +45,15 @@ def cells() -> Iterator[Row]:
     assert torch.equal(counts(str(path)).test.x[torch.arange(len(test))], torch.from_numpy(x)[test])
     data = anndata.AnnData(x.astype(np.float32))
     scvi.settings.seed = 1
-    scvi.model.SCVI.setup_anndata(data)
+    learned, held_out = data[train.numpy()].copy(), data[test.numpy()].copy()
+    scvi.model.SCVI.setup_anndata(learned)
     for dispersion in ("gene-cell", "gene"):
-        model = scvi.model.SCVI(data[train.numpy()].copy(), n_latent=10, gene_likelihood="nb", dispersion=dispersion)
+        model = scvi.model.SCVI(learned, n_latent=10, gene_likelihood="nb", dispersion=dispersion)
         model.train(
             max_epochs=200, early_stopping=True, train_size=0.9, plan_kwargs={"n_epochs_kl_warmup": 50},
             accelerator="cpu", enable_progress_bar=False,
         )  # fmt: skip
-        found = model.get_marginal_ll(data[test.numpy()].copy(), n_mc_samples=300, return_mean=False)
+        found = model.get_marginal_ll(held_out, n_mc_samples=300, return_mean=False)
         yield ("cells", f"scvi, dispersion={dispersion}", "log_likelihood", *mean_of(torch.as_tensor(found).double()))
 
 
