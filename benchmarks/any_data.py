@@ -37,9 +37,9 @@ from infovae.likelihoods.negative_binomial import NegativeBinomialDistribution
 from infovae.metrics.dci import DCI, concentration, importances
 from infovae.metrics.few_labels import FewLabels
 from infovae.metrics.importance_weighted import ImportanceWeighted
-from infovae.metrics.linear_probe import LinearProbe
 from infovae.metrics.mig import MIG, mutual_information_gaps
 from infovae.metrics.reconstruction import Reconstruction
+from infovae.metrics.sampled_linear_probe import SampledLinearProbe
 from infovae.modules.semi_supervised import SemiSupervised
 from infovae.training.assemble import build_module
 from infovae.training.run import train
@@ -54,6 +54,7 @@ Row = tuple[str, str, str, float, float]
 """Data, model, name of the number, the number, its standard error."""
 
 ROWS = partial(ImportanceWeighted, images=200, samples=300, chunk=5000)
+PROBE = "sampled_linear_probe"
 LOG_LIKELIHOOD = "test/importance_weighted_log_likelihood"
 
 
@@ -171,15 +172,17 @@ def conditional() -> Iterator[Row]:
             if condition == "none" and "per_class" in point:
                 continue
             saved = trained(f"digits-{condition}-{model}", f"{settings} condition={condition} {point}")
-            found = measure(saved.module, saved.data, {"probe": LinearProbe, "reconstruction": Reconstruction}).values
-            for name in ("linear_probe_error", "linear_probe_information", "squared_error_of_mean_code"):
+            found = measure(
+                saved.module, saved.data, {"probe": SampledLinearProbe, "reconstruction": Reconstruction}
+            ).values
+            for name in (f"{PROBE}_error", f"{PROBE}_information", "rate", "squared_error_of_mean_code"):
                 yield f"digits, condition={condition}", model, name, found[f"test/{name}"], math.nan
 
 
 def semi_supervised() -> Iterator[Row]:
     """Yield the error of classes on test digits, learned from 100 labels."""
-    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50 trainer.max_epochs=20"
-    own = "condition=labels module=semi_supervised module.labelled=100 optimizer.lr=1e-3"
+    settings = f"data=digits latent_dim=8 {SMALL} data.batch_size=100 data.steps_per_epoch=50"
+    own = "trainer.max_epochs=10 condition=labels module=semi_supervised module.labelled=100 optimizer.lr=1e-3"
     name, number = "digits, 100 labels", "classifier_error"
     for model, chosen in MODELS.items():
         saved = trained(f"digits-m2-{model}", f"{settings} {own} {chosen}")
@@ -198,7 +201,7 @@ def semi_supervised() -> Iterator[Row]:
         cross_entropy(bare.classify(few), their).backward()
         optimizer.step()
     yield (name, "the classifier alone", number, *share_wrong(bare.classify(x), truth))
-    vae = trained("digits-none-vae", f"{settings} condition=none model=vae")
+    vae = trained("digits-none-vae", f"{settings} trainer.max_epochs=20 condition=none model=vae")
     factory = {"few_labels": partial(FewLabels, labels=[100])}
     for key, value in measure(vae.module, vae.data, factory).values.items():
         if key.startswith("test/") and not key.endswith("standard_error"):

@@ -49,7 +49,7 @@ def cells() -> Iterator[Row]:
     for dispersion in ("gene-cell", "gene"):
         model = scvi.model.SCVI(data[train.numpy()].copy(), n_latent=10, gene_likelihood="nb", dispersion=dispersion)
         model.train(
-            max_epochs=400, early_stopping=True, train_size=0.9, plan_kwargs={"n_epochs_kl_warmup": 50},
+            max_epochs=200, early_stopping=True, train_size=0.9, plan_kwargs={"n_epochs_kl_warmup": 50},
             accelerator="cpu", enable_progress_bar=False,
         )  # fmt: skip
         found = model.get_marginal_ll(data[test.numpy()].copy(), n_mc_samples=300, return_mean=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.metrics.few_labels import METHODS, FewLabels, nearest_neighbours, self_trained_svm
 from infovae.metrics.linear_probe import LinearProbe
+from infovae.metrics.sampled_linear_probe import SampledLinearProbe
 from infovae.model import Observed
 
 
@@ -168,3 +169,20 @@ def test_the_linear_probe_finds_the_bayes_error_and_the_information() -> None:
 def test_what_makes_no_sense_is_refused(kind: type, key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{key}=.*: .*accepted: "):
         kind(**{key: value})
+
+
+def test_samples_know_less_than_the_means_where_posteriors_are_wide() -> None:
+    torch.manual_seed(0)
+    labels = torch.arange(4000) % 2
+    mean = 0.01 * (2.0 * labels[:, None] - 1).repeat(1, 2)
+    z = mean + torch.randn(4000, 2)
+    seen = Observed(torch.zeros(4000, 1), labels, Codes(z, mean, torch.ones_like(mean), 4000))
+    means, samples = LinearProbe(), SampledLinearProbe()
+    for metric in (means, samples):
+        metric.observe_training(seen.take(slice(2000)))
+        metric.observe(seen.take(slice(2000, 4000)))
+    assert means.compute()["linear_probe_error"] == 0
+    found = samples.compute()
+    # Five standard deviations of a share of 2,000 fair coins, and the little that 0.03 of a deviation tells.
+    assert abs(found["sampled_linear_probe_error"] - 0.5) < 5 * math.sqrt(0.25 / 2000) + 0.02
+    assert abs(found["sampled_linear_probe_information"]) < 0.02

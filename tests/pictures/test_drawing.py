@@ -16,7 +16,7 @@ from infovae.evaluation.measure import draw as draw_evaluated
 from infovae.pictures.drawing import draw_pictures, first_batches
 from infovae.priors.standard_normal import StandardNormal
 from infovae.training.assemble import build_chosen, build_data, build_module
-from infovae.training.callbacks.drawing import Drawing
+from infovae.training.callbacks.drawing import Drawing, is_drawn
 from infovae.training.run import train
 
 NAMES = sorted(path.stem for path in (CONF / "pictures").glob("*.yaml"))
@@ -85,6 +85,12 @@ def test_the_test_split_is_read_once_and_drawn_alike_while_the_model_stays(
             f"{name}-0002.png", f"{name}-0003.png", f"{name}.png",
         ]  # fmt: skip
         assert len({path.read_bytes() for path in tmp_path.glob(f"{name}*")}) == 1
+
+
+def test_long_runs_are_drawn_ever_more_rarely() -> None:
+    drawn = [epoch for epoch in range(1, 16_001) if is_drawn(epoch, 4)]
+    assert drawn[:40] == list(range(4, 164, 4))
+    assert [sum(epoch <= end for epoch in drawn) for end in (160, 1_600, 16_000)] == [40, 105, 171]
 
 
 def test_evaluation_draws_beside_training_and_tells_both_trackers(

@@ -108,9 +108,10 @@ def test_documented_python_runs_as_written(
 ) -> None:
     for name, place in (("RUN", squares_run), ("A.png", squares / "cats/01.png"), ("B.png", squares / "dogs/01.png")):
         (tmp_path / name).symlink_to(place)
-    (code,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/howto/use_a_trained_model.md").read_text(), re.S)
-    exec(code, {})
-    assert capsys.readouterr().out.splitlines() == ["(2, 3) (2, 3)", "(2, 3, 8, 8)"]
+    codes = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/howto/use_a_trained_model.md").read_text(), re.S)
+    for code in codes:
+        exec(code, {})
+    assert capsys.readouterr().out.splitlines() == ["torch.Size([4, 1, 28, 28])", "(2, 3) (2, 3)", "(2, 3, 8, 8)"]
 
 
 @pytest.mark.parametrize(

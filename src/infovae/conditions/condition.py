@@ -54,8 +54,7 @@ class Condition(nn.Module, ABC):
         if not isinstance(conditions, Tensor):
             raise ArgumentError("conditions", ..., "a torch tensor", f"a {type(conditions).__name__}")
         shape = tuple(conditions.shape)
-        # Several codes of each example come one set after the other.
-        if len(shape) != 2 or shape[1] != (self.entries or shape[1]) or n % max(1, shape[0]):
+        if len(shape) != 2 or shape != (n, self.entries or shape[1]):
             raise ArgumentError("conditions", ..., f"numbers of shape ({n}, {self.entries or 'k'})", f"shape {shape}")
 
     def spread(self, rows: int, columns: int) -> Float[Tensor, "n k"] | None:

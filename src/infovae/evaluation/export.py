@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,8 @@ Program = Callable[..., tuple[Tensor, ...]]
 class Units(nn.Module):
     """Standardise numbers by the training split's mean and scale, kept as weights, and undo it.
 
+    These are in float64, and so are numbers in the data's units, where float32 would lose differences.
+
     Args:
         values: what they mean; mean 0 and scale 1 unless they are standardised.
         dimensions: how many an example has, its channels included.
@@ -62,16 +65,19 @@ class Units(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    precision: Tensor
+    """In the precision of the networks."""
 
     def __init__(self, values: Values | None, dimensions: int) -> None:
         super().__init__()
         shape = (-1, *[1] * (dimensions - 1))
         self.register_buffer("mean", getattr(values, "mean", torch.zeros(1)).view(shape))
         self.register_buffer("scale", getattr(values, "scale", torch.ones(1)).view(shape))
+        self.register_buffer("precision", torch.zeros(()))
 
     def to_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         """Return examples as the model sees them."""
-        return (x - self.mean) / self.scale
+        return ((x - self.mean) / self.scale).to(self.precision.dtype)
 
     def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         """Return examples in the units in which they came."""
@@ -274,8 +280,7 @@ def check_equal(name: str, program: Program, part: Part) -> float:
         UserError: the difference is more than rounding, or the network's outputs are not finite.
     """
     outputs = part.network(*part.examples.values())
-    exact = part.network.double()(*(x.double() for x in part.examples.values()))
-    part.network.float()
+    exact = deepcopy(part.network).double()(*(x.double() for x in part.examples.values()))
     allowed: list[float] = []
     for output, ours, true in zip(part.output_names, outputs, exact, strict=True):
         if not ours.isfinite().all():

@@ -16,7 +16,7 @@ class LinearProbe(TrainingCodesMetric):
     """Fit a logistic regression on E[z|x] to the training split, and measure it on the other split.
 
     ``linear_probe_error`` is its error rate. ``linear_probe_information`` is H(class) - cross-entropy in nats: a lower
-    bound on the mutual information of class and code, at most H(class), and below 0 where the probe is worse than the
+    bound on the mutual information of class and E[z|x], at most H(class), and below 0 where the probe is worse than the
     class frequencies. Both are nan for a single class or a code that isn't finite. Of data with several labels, those
     of each further one are called ``linear_probe_error_of_NAME``.
 

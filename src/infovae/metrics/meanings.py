@@ -1,5 +1,6 @@
 """What a number says: its ideal, which way is better, and how to read it. Plain data, for tables and the dashboard."""
 
+import re
 from typing import Literal, NamedTuple
 
 Better = Literal["lower", "higher", "nearer"]
@@ -60,8 +61,10 @@ MEANINGS = {
     "sap": Meaning("higher", 1, "lead of the best dimension for a factor"),
     "factor_vae_score": Meaning("higher", 1, "accuracy of a majority vote"),
     "beta_vae_score": Meaning("higher", 1, "accuracy of a linear classifier"),
-    "linear_probe_error": Meaning("lower", 0, "error of logistic regression on z"),
-    "linear_probe_information": Meaning("higher", None, "lower bound of I(class; z)"),
+    "linear_probe_error": Meaning("lower", 0, "error of logistic regression on E[z|x]"),
+    "linear_probe_information": Meaning("higher", None, "lower bound of I(class; E[z|x])"),
+    "sampled_linear_probe_error": Meaning("lower", 0, "error of logistic regression on z"),
+    "sampled_linear_probe_information": Meaning("higher", None, "lower bound of I(class; z)"),
     "log_evidence": Meaning("higher", None, "log p(x)"),
     "inference_gap": Meaning("lower", 0, "KL(q(z|x) || p(z|x))"),
     "inception_fid": Meaning("lower", 0, "samples against data, in features of Inception"),
@@ -80,6 +83,6 @@ FAMILIES = {
 
 def meaning(name: str) -> Meaning:
     """Return how to read a metric, by its name with or without splits before it."""
-    name = name.rpartition("/")[2]
+    name = re.sub("^(linear_probe_[a-z]+)_of_.*", r"\1", name.rpartition("/")[2])  # of a further label
     families = (meaning for ending, meaning in FAMILIES.items() if name.endswith(ending))
     return MEANINGS.get(name) or next(families, Meaning())

@@ -1,6 +1,7 @@
 """M2: a conditional model that finds the class of most examples itself (Kingma et al. 2014, arXiv 1406.5298)."""
 
 import copy
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from infovae.module import InfoVAE
 from infovae.objective import Weights, weighted_loss
 from infovae.objective import rate as rate_of
 from infovae.parallel import own_rows, rank_and_world_size, share_of_mean
+
+log = logging.getLogger(__name__)
 
 SEED = 1
 """It decides which examples are labelled, whatever the run's seed."""
@@ -76,6 +79,7 @@ class SemiSupervised(InfoVAE):
 
     def compile_training(self) -> None:
         """Leave the step as it is: it takes one pass for each class."""
+        log.info("steps aren't compiled: %s takes a pass for each class", type(self).__name__)
 
     def classify(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n k"]:
         """Return log q(y|x) of each class."""
