@@ -31,7 +31,7 @@ LAYERS = [
     ["model", "bounds"],
     ["divergences", "data", "metrics", "classifier"],
     ["pictures"],
-    ["module", "adapters", "modules"],
+    ["own_steps", "module", "adapters", "modules"],
     ["config"],
     ["sweeps"],
     ["training"],
@@ -103,7 +103,7 @@ def test_no_public_name_is_defined_twice() -> None:
 
 
 def test_few_modules_stand_at_the_root() -> None:
-    assert len(list(SOURCE.glob("*.py"))) <= 10
+    assert len(list(SOURCE.glob("*.py"))) <= 11
 
 
 def listed_rooms() -> str:

@@ -3,16 +3,12 @@
 import inspect
 import logging
 import warnings
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Shaped
-from pytorch_lightning.callbacks import GradientAccumulationScheduler
-from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -32,6 +28,7 @@ from infovae.networks.decoder import Decoder
 from infovae.objective import Number, Objective, Weights, rates_of_dimensions, weighted_loss
 from infovae.objective import rate as rate_of
 from infovae.optimizers.groups import parameter_groups_of
+from infovae.own_steps import OwnSteps
 from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean, sum_over_processes
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior, TrainingInputs
@@ -72,7 +69,7 @@ Loss = Callable[[Batch, int], tuple[Tensor, Tensor, Tensor, Tensor]]
 """Takes a batch and the size of its data set; returns loss, reconstruction, rate and divergence."""
 
 
-class InfoVAE(pl.LightningModule):
+class InfoVAE(OwnSteps):
     """A variational autoencoder at a point of the InfoVAE family.
 
     All logged terms but the divergence are in nats per example.
@@ -158,7 +155,6 @@ class InfoVAE(pl.LightningModule):
         self.step_terms: StepTerms | None = None
         self._unsummed: list[StepTerms] = []
         self._steps_before: int | None = None
-        self._steps_itself_under: weakref.ref[Any] | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
@@ -349,59 +345,8 @@ class InfoVAE(pl.LightningModule):
             infer: Inference = torch.compile(self._infer, dynamic=False, options=options)
             self._compiled_loss = partial(self._loss, infer=infer)
 
-    @property
-    def automatic_optimization(self) -> bool:
-        """Whether Lightning takes the optimiser's steps, as it must for a few settings; it takes 0.3 ms more a step."""
-        trainer: Any = self._trainer
-        if self._steps_itself_under is not None and self._steps_itself_under() is trainer:
-            return False
-        return trainer is None or not (
-            isinstance(trainer.strategy, SingleDeviceStrategy)
-            and trainer.precision in ("32-true", "bf16-mixed")
-            and not trainer.gradient_clip_val
-            and trainer.accumulate_grad_batches == 1
-            and len(trainer.optimizers) <= 1
-            and not trainer.lr_scheduler_configs
-            and not any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks)
-        )
-
-    @automatic_optimization.setter
-    def automatic_optimization(self, automatic: bool) -> None:
-        """Take what Lightning's constructor sets; the settings of the trainer decide."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_steps_itself_under": None}  # like Lightning, leave the trainer behind
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
-        size = self._dataset_size(self.trainer.train_dataloader)
-        if self.automatic_optimization:
-            return self.step(batch, size)
-        optimizer: Any = self.optimizers()
-        optimizer._on_before_step()
-        with torch.autocast(self.device.type, enabled=False):  # Lightning has enabled it for all of this method
-            loss: Tensor = optimizer.optimizer.step(partial(self._closure, batch, size))
-        optimizer._on_after_step()
-        return loss
-
-    def _closure(self, batch: Batch, size: int) -> Float[Tensor, ""]:
-        """Return the loss of a batch with its gradient left in the parameters, by Lightning's steps and hooks."""
-        torch.clear_autocast_cache()  # of the weights before the last step
-        with self.trainer.precision_plugin.forward_context():
-            loss = self.step(batch, size)
-        self._call("on_before_zero_grad", self.trainer.optimizers[0])
-        self.trainer.optimizers[0].zero_grad()
-        self._call("on_before_backward", loss)
-        loss.backward()
-        self._call("on_after_backward")
-        self._call("on_before_optimizer_step", self.trainer.optimizers[0])
-        return loss
-
-    def _call(self, hook: str, *arguments: Any) -> None:
-        """Call a hook of the callbacks that have it, and of this module; Lightning goes through all at each step."""
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
-            if getattr(type(callback), hook) is not getattr(pl.Callback, hook):
-                getattr(callback, hook)(self.trainer, self, *arguments)
-        getattr(self, hook)(*arguments)
+    def step_loss(self, batch: Batch) -> Float[Tensor, ""]:
+        return self.step(batch, self._dataset_size(self.trainer.train_dataloader))
 
     def step(self, batch: Batch, dataset_size: int) -> Float[Tensor, ""]:
         """Return the loss of a training batch, with gradient; keep its terms in ``step_terms``."""
@@ -409,17 +354,6 @@ class InfoVAE(pl.LightningModule):
         loss, reconstruction, rate, divergence = (term.detach() for term in terms)
         self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _weight(batch))
         return terms[0]
-
-    def on_train_start(self) -> None:
-        # Lightning counts the steps apart, and a checkpoint's may have been taken the other way.
-        loop = self.trainer.fit_loop.epoch_loop
-        theirs = loop.automatic_optimization.optim_progress.optimizer.step.total
-        ours = loop.manual_optimization.optim_step_progress.total
-        before, now = (ours, theirs) if self.automatic_optimization else (theirs, ours)
-        if now.completed < before.completed:
-            now.ready, now.completed = before.ready, before.completed
-        if not self.automatic_optimization:  # to look at the settings seven times a step would take 1 % of it
-            self._steps_itself_under = weakref.ref(self._trainer)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self._steps_before is None:
