@@ -30,7 +30,7 @@ SCRIPTS: list[tuple[str, list[str], list[str]]] = [
     ("startup.py", [], []),
     ("divergence_speed.py", [], []),
     ("evaluation_cost.py", [], ["--quick"]),
-    ("sweep_throughput.py", ["--rounds", "3"], ["--jobs", "4", "--epochs", "1"]),
+    ("sweep_throughput.py", ["--rounds", "3"], ["--epochs", "1"]),
     ("precision.py", [], []),
 ]  # fmt: skip
 """A script, its arguments, and those of a quick run, where it has one."""

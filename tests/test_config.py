@@ -242,6 +242,15 @@ def test_hydra_full_error_shows_the_rest(command: Command) -> None:
     assert "Traceback" in answer.stderr
 
 
+def test_help_says_nothing_when_its_reader_has_left() -> None:
+    program = [sys.executable, "-m", "infovae", "train", "--help"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == ""
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_shows_three_commands(command: Command, name: str) -> None:
     answer = command(name, "--help")

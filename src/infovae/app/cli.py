@@ -84,6 +84,9 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         try:
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and not has_begun:  # who reads the help has left, as head does
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                sys.exit(1)
             if has_begun or error.filename is None:
                 raise
             raise UserError(

@@ -46,7 +46,14 @@ def train_classifier(cfg: DictConfig) -> None:
     _check_whole(cfg)
     check_writable(Path(cfg.folder), "folder")
     device = chosen_device(cfg.device)
-    data = build_data(cfg)
+    try:
+        data = build_data(cfg)
+    except UserError as error:
+        if error.key != "data.augmentation":
+            raise
+        raise UserError(
+            f"a classifier judges images, and {error.why}", key="data", accepted="sets of images"
+        ) from error
     if len(data.shape) != 3:
         why = f"a classifier judges images, and these data are {data.values.name}"
         raise UserError(why, key="data", accepted="sets of images")

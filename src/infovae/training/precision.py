@@ -68,7 +68,7 @@ def choose(cfg: DictConfig, data: DataModule) -> Computation:
     One line of the log says why.
     """
     accelerator = str(cfg.trainer.get("accelerator", AUTO))
-    device, steps = chosen_device({"gpu": "auto"}.get(accelerator, accelerator)), _steps(cfg, data)
+    device, steps = chosen_device("cpu" if accelerator == "cpu" else AUTO), _steps(cfg, data)
     clips = bool(cfg.trainer.get("gradient_clip_val") and cfg.optimizer.get("fused"))
     half = has_bfloat16(device) and not clips  # a fused optimiser can't clip gradients under mixed precision
     enough = WORTH_COMPILING.get(device.type, math.inf)
