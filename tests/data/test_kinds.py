@@ -104,7 +104,7 @@ WRONG_TABLES: dict[str, tuple[str, dict[str, Any], str]] = {
     "one column of text": ("a:b\n1:2\n", {}, "it is one column of text, 'a:b'; accepted: a table with several columns"),
     "another delimiter": ("a,b\n1,2\n", {"delimiter": "|"}, "delimiter=|: the first line has none, and 1 of ','"),
     "a long delimiter": ("a,b\n1,2\n", {"delimiter": "::"}, "delimiter=::: invalid; accepted: null, one character"),
-    "no UTF-8": ("a,b\n1,caf\udce9\n", {}, "its text isn't utf-8; accepted: utf-8, as iconv -f latin-1"),
+    "no UTF-8": ("a,b\n1,th\udce9\n", {}, "its text isn't utf-8; accepted: utf-8, as iconv -f latin-1"),
     "no such encoding": ("a,b\n1,2\n", {"encoding": "latin1000"}, "encoding=latin1000: invalid; accepted: names"),
     "a number of 64 bits": ("a\n1\n1e39\n", {}, "columns=a: row 1 is infinite, or too large for 32 bits"),
     "two roles": ("a,b\n1,2\n", {"columns": ["a"], "label": "a"}, "columns=a: is both"),
