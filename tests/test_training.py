@@ -19,8 +19,10 @@ import torch
 from conftest import CONF, PROJECT, SMALL, Command, Compose
 from faults.signal_at import PATHS, override
 from PIL import Image
+from torch import Tensor
 
 from infovae.config.build import build
+from infovae.data.loader import Batch
 from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
@@ -115,6 +117,33 @@ def test_the_loss_falls_for_every_network_and_likelihood(composed: Compose, netw
         enable_model_summary=False, limit_val_batches=0, callbacks=[losses],
     ).fit(module, datamodule=data)  # fmt: skip
     assert losses.losses[-1] < losses.losses[0]
+
+
+class Scaled(InfoVAE):
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return 2 * self.step(batch, len(batch.x))
+
+
+class WarmedUp(InfoVAE):
+    def optimizer_step(self, *arguments: Any, **keywords: Any) -> None:
+        self.trainer.optimizers[0].param_groups[0]["lr"] = 0.0
+        super().optimizer_step(*arguments, **keywords)
+
+
+@pytest.mark.parametrize(("kind", "moves"), [(Scaled, True), (WarmedUp, False)])
+def test_a_subclass_takes_steps_its_own_way(composed: Compose, kind: type[InfoVAE], moves: bool) -> None:
+    cfg = composed(*SMALL)
+    module = build_module(cfg, data := build_data(cfg))
+    module.__class__ = kind
+    before = torch.cat([weight.detach().flatten().clone() for weight in module.parameters()])
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, limit_val_batches=0,
+    )  # fmt: skip
+    trainer.fit(module, datamodule=data)
+    after = torch.cat([weight.detach().flatten() for weight in module.parameters()])
+    assert trainer.global_step > 0
+    assert bool((before != after).any()) is moves
 
 
 def test_alpha_0_lambda_1_trains_to_the_weights_of_the_vae(composed: Compose, tmp_path: Path) -> None:

@@ -12,11 +12,22 @@ from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor
 
+LIGHTNING_S = (
+    "optimizer_step",
+    "optimizer_zero_grad",
+    "backward",
+    "configure_gradient_clipping",
+    "lr_scheduler_step",
+    "manual_backward",
+)
+"""Methods with which a subclass may change how Lightning takes a step."""
+
 
 class OwnSteps(pl.LightningModule):
     """A module that says the loss of a batch.
 
-    It calls the same hooks in the same order as Lightning, on the same weights, and counts in the same places.
+    It calls the same hooks in the same order as Lightning, on the same weights, and counts in the same places. A
+    subclass that overrides ``training_step`` or another part of a step has it taken by Lightning.
     """
 
     def __init__(self) -> None:
@@ -33,14 +44,18 @@ class OwnSteps(pl.LightningModule):
         trainer: Any = self._trainer
         if self._steps_itself_under is not None and self._steps_itself_under() is trainer:
             return False
-        return trainer is None or not (
-            isinstance(trainer.strategy, SingleDeviceStrategy)
-            and trainer.precision in ("32-true", "bf16-mixed")
-            and not trainer.gradient_clip_val
-            and trainer.accumulate_grad_batches == 1
-            and len(trainer.optimizers) <= 1
-            and not trainer.lr_scheduler_configs
-            and not any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks)
+        return (
+            trainer is None
+            or _changes_steps(type(self))
+            or not (
+                isinstance(trainer.strategy, SingleDeviceStrategy)
+                and trainer.precision in ("32-true", "bf16-mixed")
+                and not trainer.gradient_clip_val
+                and trainer.accumulate_grad_batches == 1
+                and len(trainer.optimizers) <= 1
+                and not trainer.lr_scheduler_configs
+                and not any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks)
+            )
         )
 
     @automatic_optimization.setter
@@ -90,3 +105,9 @@ class OwnSteps(pl.LightningModule):
             now.ready, now.completed = before.ready, before.completed
         if not self.automatic_optimization:  # to look at the settings seven times a step would take 1 % of it
             self._steps_itself_under = weakref.ref(self._trainer)
+
+
+def _changes_steps(module: type[OwnSteps]) -> bool:
+    return module.training_step is not OwnSteps.training_step or any(
+        getattr(module, name) is not getattr(pl.LightningModule, name) for name in LIGHTNING_S
+    )

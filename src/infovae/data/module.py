@@ -108,6 +108,8 @@ class DataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch
         self.measured_train_size = measured_train_size
+        if len(set(evaluation_splits)) < len(evaluation_splits):
+            raise ArgumentError("evaluation_splits", list(evaluation_splits), "each split once")
         self.evaluation_splits = tuple(name for name in evaluation_splits if len(self.splits[name].x))
         self.binarization = binarization
         self.augmentation = augmentation

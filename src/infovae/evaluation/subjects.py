@@ -13,6 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from infovae.config.build import build
 from infovae.data.module import DataModule
 from infovae.errors import UserError
+from infovae.evaluation.hub import ELSEWHERE
 from infovae.evaluation.load import load
 from infovae.evaluation.run_config import read_config
 from infovae.model import Model
@@ -98,6 +99,9 @@ def run_folders(cfg: DictConfig) -> list[Path]:
         folders = [folder]
     else:
         runs = cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]
+        if remote := [run for run in runs if str(run).startswith(ELSEWHERE)]:
+            accepted = f"run=FOLDER after infovae pull repo={remote[0]} output=FOLDER"
+            raise UserError("it has no folder here for the results", key="run", value=remote[0], accepted=accepted)
         folders = [Path(run) for run in runs if run is not None]
     for folder in folders:
         read_config(folder, cfg.override, lists=True)

@@ -63,8 +63,9 @@ MEANINGS = {
     "beta_vae_score": Meaning("higher", 1, "accuracy of a linear classifier"),
     "linear_probe_error": Meaning("lower", 0, "error of logistic regression on E[z|x]"),
     "linear_probe_information": Meaning("higher", None, "lower bound of I(class; E[z|x])"),
-    "sampled_linear_probe_error": Meaning("lower", 0, "error of logistic regression on z"),
-    "sampled_linear_probe_information": Meaning("higher", None, "lower bound of I(class; z)"),
+    "sampled_linear_probe_error": Meaning(None, None, "error of logistic regression on z; chance if z needn't know"),
+    "sampled_linear_probe_information": Meaning(None, None, "lower bound of I(class; z)"),
+    "classifier_error": Meaning("lower", 0, "error of q(y|x)"),
     "log_evidence": Meaning("higher", None, "log p(x)"),
     "inference_gap": Meaning("lower", 0, "KL(q(z|x) || p(z|x))"),
     "inception_fid": Meaning("lower", 0, "samples against data, in features of Inception"),
@@ -83,6 +84,6 @@ FAMILIES = {
 
 def meaning(name: str) -> Meaning:
     """Return how to read a metric, by its name with or without splits before it."""
-    name = re.sub("^(linear_probe_[a-z]+)_of_.*", r"\1", name.rpartition("/")[2])  # of a further label
+    name = re.sub("^((?:sampled_)?linear_probe_[a-z]+)_of_.*", r"\1", name.rpartition("/")[2])  # of a further label
     families = (meaning for ending, meaning in FAMILIES.items() if name.endswith(ending))
     return MEANINGS.get(name) or next(families, Meaning())

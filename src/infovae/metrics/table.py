@@ -18,7 +18,7 @@ def print_measured(title: str, values: Mapping[str, Any]) -> None:
 
     Args:
         title: of the table.
-        values: numbers by ``split/name``, in nats per example where they are losses. Vectors are left out.
+        values: numbers by ``split/name``, in nats per example where they are losses. Vectors are named alone.
     """
     splits = list(dict.fromkeys(key.partition("/")[0] for key in values))
     names = dict.fromkeys(key.partition("/")[2] for key in values)
@@ -33,6 +33,8 @@ def print_measured(title: str, values: Mapping[str, Any]) -> None:
             better, ideal, about = meaning(name)
             told = [about] if explains else []
             table.add_row(name, *cells, "" if ideal is None else f"{ideal:g}", better or "", *told)
+    if vectors := [name for name in names if any(_is_vector(values, f"{split}/{name}") for split in splits)]:
+        table.caption = f"vectors, which are left out: {', '.join(vectors)}"
     print_table(title, table)
 
 
@@ -41,3 +43,7 @@ def _cell(values: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, int | float):
         return ""
     return f"{value:.4g}" if not isinstance(error, int | float) else f"{value:.4g} ± {error:.2g}"
+
+
+def _is_vector(values: Mapping[str, Any], key: str) -> bool:
+    return isinstance(values.get(key), list) and "_standard_error" not in key

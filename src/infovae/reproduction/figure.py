@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Literal, NamedTuple
 
+from infovae.errors import ArgumentError
 from infovae.pictures.picture import Pixels
 from infovae.reproduction.cells import Cell, laid_over
 
@@ -63,6 +64,8 @@ class Figure(ABC):
         self.arms = arms
         self.scales = {"quick": quick, "paper": paper} | ({} if long is None else {"long": long})
         self.decoders = decoders or {}
+        if absent := [name for pair in self.decoders.items() for name in pair if name not in arms]:
+            raise ArgumentError("decoders", absent[0], f"arms: {', '.join(arms)}")
         self.arms_at = arms_at or {}
         self.cells_at = cells_at or {}
         self.evaluation = evaluation or {}

@@ -76,10 +76,10 @@ def _check_split(watched: Monitored, trainer: pl.Trainer, data: DataModule) -> N
     if split not in SPLITS:
         why, accepted = f"{watcher} would find no such metric", "columns of metrics.csv, as validation/loss"
         raise UserError(why, key=key, value=column, accepted=accepted)
-    if split == "validation" and split not in data.evaluation_splits:
+    if split == "validation" and not len(data.splits[split].x):
         accepted = f"sizes of at least 1, or a {key} of another split, as {instead}"
         raise UserError(f"{watcher} watches {column}", key="data.validation_size", value=0, accepted=accepted)
-    if split == "test" and split not in data.evaluation_splits and key != SEARCH:
+    if split != "train" and split not in data.evaluation_splits and (split, key) != ("test", SEARCH):
         measured, accepted = ",".join(data.evaluation_splits), "[validation,test]"
         raise UserError(
             f"{watcher} watches {column}", key="data.evaluation_splits", value=f"[{measured}]", accepted=accepted

@@ -16,6 +16,7 @@ NO_NEWS = (
 """Beginnings of log lines, of Lightning or torch, that tell a user nothing."""
 
 WARNINGS = (
+    r"Using ModelCheckpoint with manual optimization",  # which this is in name alone: weights are those after a step
     r"The number of training batches .* is smaller than the logging interval",
     r"Checkpoint directory .* exists and is not empty",  # a resumed run's is
     r"The dirpath has changed from",  # of a run that another folder's checkpoint starts

@@ -13,7 +13,7 @@ from infovae.data.module import DataModule
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, changes, config_of, refuse_changes, refuse_without_training
-from infovae.runs.checkpoints import epochs_of, load_weights, read_resumable
+from infovae.runs.checkpoints import LAST, epochs_of, load_weights, read_resumable
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_unfit
 from infovae.runs.folder import write_record
@@ -142,6 +142,7 @@ def prepare(cfg: DictConfig) -> Start:
         log.info("resuming from %s", newest)
         cfg.ckpt_path = str(newest)
     if cfg.ckpt_path is None:
+        _refuse_to_replace(Path(cfg.run_dir))
         return Start(cfg, None, [])
     path = Path(cfg.ckpt_path)
     checkpoint = read_resumable(path, f"ckpt_path={path}")
@@ -152,6 +153,12 @@ def prepare(cfg: DictConfig) -> Start:
         refuse_changes(found, path, has_schedule=bool(checkpoint.get("lr_schedulers")))
         refuse_without_training(found, epochs_of(checkpoint), cfg.trainer.get("max_epochs"))
     return Start(cfg, checkpoint, found)
+
+
+def _refuse_to_replace(run_dir: Path) -> None:
+    if is_first_process() and (run_dir / "checkpoints" / LAST).exists():
+        accepted = "another folder, or resume=auto to go on with it"
+        raise UserError("a trained model is there", key="hydra.run.dir", value=run_dir, accepted=accepted)
 
 
 def build_run(start: Start) -> Run:
