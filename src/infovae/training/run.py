@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.config.check import check
 from infovae.data.module import DataModule
+from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import Change, changes, config_of, refuse_changes, refuse_without_training
