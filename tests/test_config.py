@@ -28,6 +28,7 @@ OPTIONS = sorted(
     if path.parent != CONF and path.relative_to(CONF).parts[0] not in OTHER_COMMANDS
 )
 COMPANIONS = {
+    "module=semi_supervised": ["condition=labels"],
     "likelihood=tokens": ["likelihood.vocabulary=5"],
     "posterior=deterministic": ["model=mmd_vae"],
     "posterior=normalized_deterministic": ["model=mmd_vae"],
@@ -91,6 +92,7 @@ NOT_FOR_IMAGES = {
     "likelihood=poisson": "likelihood=Poisson: it is of counts",
     "likelihood=negative_binomial": "likelihood=NegativeBinomial: it is of counts",
     "likelihood=zero_inflated_negative_binomial": "likelihood=ZeroInflated: it is of counts",
+    "likelihood=library_negative_binomial": "likelihood=LibraryNegativeBinomial: it is of counts",
     "likelihood=tokens": "likelihood=Tokens: it is of tokens",
     "network=transformer": "accepted: examples of 1 spatial dimension,",
 }

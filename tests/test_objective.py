@@ -158,12 +158,7 @@ def test_free_bits_compare_with_the_rate_of_the_global_batch(
 def step(module: InfoVAE, batch: Batch) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Loss and gradients of one training step, as the module itself takes it."""
     torch.manual_seed(3)
-
-    class Loader:
-        dataset = range(400)
-
-    module._trainer = type("Trainer", (), {"train_dataloader": Loader})()  # type: ignore[assignment]
-    loss = module.training_step(batch, 0)
+    loss = module.step(batch, 400)
     module.zero_grad()
     loss.backward()
     return loss, [parameter.grad for parameter in module.parameters() if parameter.grad is not None]

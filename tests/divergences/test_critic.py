@@ -233,7 +233,7 @@ def config(run_dir: Path, *overrides: str) -> DictConfig:
     fixed = (
         "data.train_size=256 data.validation_size=128 network.encoder.hidden=[16] network.decoder.hidden=[16] "
         "logger=none callbacks=none trainer.enable_progress_bar=false trainer.limit_val_batches=1 "
-        f"trainer.accelerator=cpu name=test run_dir={run_dir}"
+        f"trainer.accelerator=cpu trainer.precision=32-true name=test run_dir={run_dir}"
     )
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", overrides=[*fixed.split(), *overrides])

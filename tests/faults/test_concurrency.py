@@ -97,7 +97,7 @@ def test_a_run_records_its_origin_as_hydra_does(composed: Compose, tmp_path: Pat
     train(composed(*QUICK, "trainer.max_epochs=1", run_dir=tmp_path / "run"))
     recorded = OmegaConf.load(tmp_path / "run" / ".hydra" / "hydra.yaml")
     assert recorded.hydra.runtime.choices["data"] == "digits"
-    assert OmegaConf.load(tmp_path / "run" / ".hydra" / "overrides.yaml")[0] == "data=digits"
+    assert OmegaConf.load(tmp_path / "run" / ".hydra" / "overrides.yaml")[1] == "data=digits"
 
 
 def test_runs_that_start_in_the_same_second_have_folders_of_their_own(composed: Compose) -> None:

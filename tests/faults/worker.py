@@ -60,8 +60,8 @@ def attempt(run: Callable[[], Any], folder: Path, fault: str) -> None:
     kind, _, when = fault.partition(":")
     count = count_calls(int(when) if kind == "call" else None) if kind in ("none", "call") else None
     owner, name, before = {
-        "step": (InfoVAE, "training_step", None),
-        "term": (InfoVAE, "training_step", None),
+        "step": (InfoVAE, "step", None),
+        "term": (InfoVAE, "step", None),
         "validation": (InfoVAE, "validation_step", None),
         "test": (InfoVAE, "test_step", None),
         "write": (os, "fsync", halve),

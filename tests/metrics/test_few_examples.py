@@ -30,6 +30,7 @@ from infovae.metrics.mig import MIG
 from infovae.metrics.mmd import MMDToPrior
 from infovae.metrics.mmd_permutation import MMDPermutation
 from infovae.metrics.reconstruction import Reconstruction
+from infovae.metrics.sampled_linear_probe import SampledLinearProbe
 from infovae.metrics.sampled_log_det_covariance import SampledLogDetCovariance
 from infovae.metrics.sap import SAP
 from infovae.model import Observed
@@ -54,6 +55,7 @@ METRICS = {
     "mmd_permutation": partial(MMDPermutation, permutations=20),
     "reconstruction": Reconstruction,
     "sampled_log_det_covariance": SampledLogDetCovariance,
+    "sampled_linear_probe": SampledLinearProbe,
     "sap": SAP,
 }
 ELSEWHERE = {"by_class", "disentanglement", "full", "inception_fid", "sample_quality"}
