@@ -346,6 +346,10 @@ def test_columns_are_told_in_their_own_units(patients: Path, tmp_path: Path) -> 
         UserError, match=r"condition=high: doesn't fit the model.s condition columns; accepted: 1 numbers"
     ):
         used("generate", run, "condition={value:high}", f"output={tmp_path / 'b.npy'}")
-    for typed, why in (("[1,2]", r"condition=\[1, 2\]: doesn't fit"), ("null", r"missing, .*\(condition.dropout=0\)")):
+    for typed, why in (
+        ("[1,2]", r"condition=\[1, 2\]: doesn't fit"),
+        ("null", r"missing, .*\(condition.dropout=0\)"),
+        ("[1e40]", r"condition=\[1e\+40\]: infinite, or too large for 32 bits; accepted: 1 numbers"),
+    ):
         with pytest.raises(UserError, match=why):
             used("generate", run, f"condition={{value:{typed}}}", f"output={tmp_path / 'b.npy'}")

@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from infovae.conditions.columns import Columns
 from infovae.conditions.labels import Labels
 from infovae.data.examples import DataSet, Examples
 from infovae.data.module import DataModule
+from infovae.data.table import table
 from infovae.data.values import Standardized, TableValues, TokenIds, Values
 from infovae.errors import ArgumentError
 from infovae.evaluation.matching import has_conditions, match_conditions, match_examples
@@ -105,3 +107,22 @@ def test_condition_columns_are_those_of_training() -> None:
     ):
         with pytest.raises(ArgumentError, match=told_):
             match_conditions(module(x, Standardized(), None, given), trained, Columns(3), "data")
+
+
+@pytest.mark.parametrize("last", ["1700000003", "1e30"])
+def test_numbers_are_rounded_by_the_statistics_of_training_alone(last: str, tmp_path: Path) -> None:
+    """Times that vary in seconds, in a table whose own times are all the same, or have an outlier."""
+
+    def read(name: str, times: list[str]) -> DataModule:
+        (tmp_path / name).write_text("\n".join(["t,u", *(f"{time},{time}" for time in times)]))
+        return DataModule(lambda: table(str(tmp_path / name), conditions=["u"]), validation_size=0)
+
+    trained = read("a.csv", [str(1_700_000_000 + second) for second in range(20)]).description
+    data = read("b.csv", ["1700000003"] * 19 + [last])
+    match_examples(data, trained, "data")
+    match_conditions(data, trained, Columns(1), "data")
+    (batch,) = data.evaluation_loader("train", stored_order=True)
+    expected = trained.values.to_model(torch.tensor([[1_700_000_003.0]], dtype=torch.float64))
+    for given in (batch.x, batch.conditions):
+        assert given is not None
+        assert (given == expected).sum() >= 17

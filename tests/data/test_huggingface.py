@@ -59,11 +59,22 @@ def test_a_table_without_images(tmp_path: Path) -> None:
     assert sets.values.state()["names"] == ["a", "kind=x", "kind=y"]
     rows = torch.cat([part.x[torch.arange(len(part.x))] for part in (sets.train, sets.test)])
     expected = torch.tensor([[1.0, 1, 0], [2, 0, 1], [torch.nan, 1, 0], [4, 1, 0]])
-    torch.testing.assert_close(rows[rows[:, 0].argsort()], expected[[0, 1, 3, 2]], equal_nan=True)
+    torch.testing.assert_close(rows[rows[:, 0].argsort()].float(), expected[[0, 1, 3, 2]], equal_nan=True)
     streamed = huggingface(str(tmp_path / "set"), test_fraction=0.25, streaming="always")
     assert isinstance(streamed.train.x, TableRows)
     for held, part in zip(sets.splits().values(), streamed.splits().values(), strict=True):
-        assert torch.equal(part.x[torch.arange(len(part.x))].float().nan_to_num(-1), held.x.nan_to_num(-1))  # type: ignore[union-attr]
+        assert torch.equal(part.x[torch.arange(len(part.x))].float().nan_to_num(-1), held.x.float().nan_to_num(-1))  # type: ignore[union-attr]
+
+
+def test_labels_are_named_and_minus_one_is_none(tmp_path: Path) -> None:
+    features = Features({"a": Value("int64"), **{name: ClassLabel(names=["neg", "pos"]) for name in ("label", "tag")}})
+    columns = {"a": list(range(6)), "label": [0, 1] * 3, "tag": [1, 0] * 3}
+    Dataset.from_dict(columns, features).save_to_disk(tmp_path / "set")
+    for chosen in (None, "label", ["label"], ["label", "tag"]):
+        assert huggingface(str(tmp_path / "set"), label=chosen).train.classes == ("neg", "pos")
+    Dataset.from_dict(columns | {"tag": [1, -1] * 3}, features).save_to_disk(tmp_path / "some")
+    with pytest.raises(ArgumentError, match=r"^label=tag: 3 rows have none; accepted: a column with a class in each"):
+        huggingface(str(tmp_path / "some"), label=["label", "tag"])
 
 
 def test_a_set_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

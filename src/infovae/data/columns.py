@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from infovae.data.stored import StoredExamples
-from infovae.data.values import TableValues, narrowed
+from infovae.data.values import TableValues
 from infovae.errors import ArgumentError
 
 MOST_CATEGORIES = 1000
@@ -84,9 +84,11 @@ def entries_of(
 
 
 def entries(read: pa.Table, columns: Sequence[Column]) -> Float[Tensor, "n c"]:
-    """Return columns as numbers, (rows, entries), NaN where missing."""
-    parts = [_entries(read, column) for column in columns]
-    return torch.cat([part if part.dtype == torch.float32 else narrowed(part) for part in parts], dim=1)
+    """Return columns as numbers, (rows, entries), NaN where missing; in float64 if some are numbers.
+
+    The data module narrows them once it is known by which statistics they are standardised.
+    """
+    return torch.cat([_entries(read, column) for column in columns], dim=1)
 
 
 def values_of(columns: Sequence[Column]) -> TableValues:

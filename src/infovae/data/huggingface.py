@@ -1,13 +1,14 @@
 """Data sets of the Hugging Face Hub, or saved by its `datasets` library: images, or columns of a table."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
@@ -84,18 +85,15 @@ def huggingface(
     rest = whole.remove_columns(of_images).with_format("arrow")  # stays in the library's files
     values: Values = Bytes()
     if image is None and not of_images:
-        examples, values = _table(rest, path, columns, drop, categorical, label, conditions, streaming)
+        examples, values = _table(rest, features, path, columns, drop, categorical, label, conditions, streaming)
     else:
         image = of_images[0] if image is None else image
         if image not in of_images:
             raise ArgumentError("image", image, ", ".join(of_images) or "null", "no such column of images")
         height, width = (size, size) if isinstance(size, int) else size
         aside = rest[:] if label or conditions else pa.table({"": np.zeros(len(whole), np.int8)})
-        examples = roles(aside, label, conditions, categorical)
+        examples = _roles(aside, features, label, conditions, categorical)
         examples = examples._replace(x=_images(whole, image, path, (channels, height, width), fit, streaming))
-    names = getattr(features.get(label), "names", None) if isinstance(label, str) else None  # of numbered classes
-    if names and examples.classes:
-        examples = examples._replace(classes=tuple(names[int(number)] for number in examples.classes))
     if len(parts) == 1:
         return hold_out(examples, test_fraction, test_seed)._replace(values=values)
     n, named = len(parts[0]), examples.named()
@@ -157,8 +155,34 @@ def _joined(parts: Sequence[Any]) -> Any:
     return concatenate_datasets(parts)
 
 
+def _roles(
+    read: pa.Table,
+    features: Mapping[str, Any],
+    label: str | Sequence[str] | None,
+    conditions: Sequence[str],
+    categorical: Sequence[str],
+) -> Examples:
+    """Return what :func:`infovae.data.table.roles` does, with the names of numbered classes; -1 is none, as on the Hub.
+
+    Raises:
+        ArgumentError: see there.
+    """
+    labels = [label] if isinstance(label, str) else list(label or ())
+    named = {name: features[name].names for name in labels if hasattr(features.get(name), "names")}
+    for name in named:
+        column = read.column(name)
+        known = pc.if_else(pc.greater_equal(column, 0), column, None)
+        read = read.set_column(read.column_names.index(name), name, known)
+    examples = roles(read, label, conditions, categorical)
+    if labels and labels[0] in named and examples.classes:
+        names = tuple(named[labels[0]][int(number)] for number in examples.classes)
+        return examples._replace(classes=names)
+    return examples
+
+
 def _table(
     rows: Any,
+    features: Mapping[str, Any],
     path: str,
     columns: Sequence[str] | None,
     drop: Sequence[str],
@@ -175,11 +199,11 @@ def _table(
     read = rows[:]
     found = scanned(read, modelled(read, path, columns, drop, categorical, label, conditions), categorical, "columns")
     values = values_of(found)
-    if is_held("path", path, 4 * len(rows) * len(values.names), streaming):
+    if is_held("path", path, 8 * len(rows) * len(values.names), streaming):
         x: Tensor | TableRows = entries(read, found)
     else:
         x = TableRows(rows.__getitem__, found, torch.arange(len(rows)))
-    return roles(read, label, conditions, categorical)._replace(x=x), values
+    return _roles(read, features, label, conditions, categorical)._replace(x=x), values
 
 
 def _images(

@@ -21,7 +21,7 @@ from infovae.data.loader import Aside, Batch, EpochOrder, Held, Loader, Served, 
 from infovae.data.memory import Streaming, fits_on, free_memory, gibibytes
 from infovae.data.splits import balanced_subset, random_cut
 from infovae.data.streamed import Streamed
-from infovae.data.values import Standardized
+from infovae.data.values import Standardized, narrowed
 from infovae.errors import ArgumentError
 
 log = logging.getLogger(__name__)
@@ -101,8 +101,10 @@ class DataModule(pl.LightningDataModule):
         own = sets.validation if validation_size is None else None
         self.splits = {"train": sets.train.take(fit), "validation": own or sets.train.take(rest), "test": sets.test}
         self.values = sets.values.fitted(*(part.x for part in self.splits.values()))
-        told, names = self.splits["train"].conditions, self.splits["train"].condition_names
-        self.conditions = None if told is None else Standardized(names=names).fitted(told)
+        # As they came, for a model that was trained on others.
+        self.told = {name: part.conditions for name, part in self.splits.items()}
+        told, names = self.told["train"], self.splits["train"].condition_names
+        self.conditions = None if told is None else Standardized(names=names).fitted(narrowed(told))
         if self.conditions is not None:
             self.splits = {name: _standardized(part, self.conditions) for name, part in self.splits.items()}
         self.batch_size = batch_size
@@ -162,7 +164,7 @@ class DataModule(pl.LightningDataModule):
         x, labels = self.splits["train"][:2]
         chosen = torch.linspace(0, len(x) - 1, min(500, len(x))).long()
         digest = hashlib.sha256(f"{len(x)} {self.shape}".encode())
-        for part in (x[chosen], labels[chosen]):
+        for part in (self.values.held(x[chosen]), labels[chosen]):
             digest.update(part.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
@@ -252,6 +254,9 @@ class DataModule(pl.LightningDataModule):
 
     def _serve(self, device: torch.device) -> dict[str, Served]:
         """Hold all splits on the device, or stream all of them; log which."""
+        for name, part in self.splits.items():
+            if isinstance(part.x, Tensor):
+                self.splits[name] = part._replace(x=self.values.held(part.x))
         size = sum(part.x.nbytes for part in self.splits.values())
         in_files = not all(isinstance(part.x, Tensor) for part in self.splits.values())
         why = f"{gibibytes(size)}, {gibibytes(free_memory())} free, streaming={self.streaming}"

@@ -14,7 +14,7 @@ from infovae.data.memory import Streaming
 from infovae.data.splits import hold_out
 from infovae.data.stored import StoredExamples
 from infovae.data.tensor import to_labels
-from infovae.data.values import LARGEST_COUNT, Counts, Standardized, TokenIds, narrowed
+from infovae.data.values import LARGEST_COUNT, Counts, Standardized, TokenIds
 from infovae.errors import ArgumentError
 
 MOST_TOKENS = 2**20
@@ -189,7 +189,7 @@ def _conditions(array: Tensor, n: int) -> Tensor:
     if columns.ndim != 2 or len(columns) != n or columns.is_complex():
         raise ArgumentError("conditions", ..., f"numbers of shape ({n},) or ({n}, k)", f"shape {tuple(array.shape)}")
     _check_finite("conditions", columns)
-    return narrowed(columns.double())
+    return columns.double()
 
 
 def _check_finite(name: str, array: Tensor) -> None:

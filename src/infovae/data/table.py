@@ -76,7 +76,7 @@ def table_examples(
     """
     found = scanned(read, modelled(read, path, columns, drop, categorical, label, conditions), categorical, "columns")
     values = values_of(found)
-    check_fits("path", path, 4 * read.num_rows * len(values.names), ", or fewer columns")
+    check_fits("path", path, 8 * read.num_rows * len(values.names), ", or fewer columns")
     return roles(read, label, conditions, categorical)._replace(x=entries(read, found)), values
 
 

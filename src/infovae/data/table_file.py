@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, feather, parquet
 
 from infovae.errors import ArgumentError, reason_of
@@ -14,6 +15,9 @@ SUFFIXES = ".csv, .tsv, .parquet, .arrow, .feather or .npy"
 
 DELIMITERS = {"tab": "\t", "space": " "}
 """Those that a shell makes hard to type, by name."""
+
+WITH_COMMAS = r"^-?\d*,?\d+([eE][-+]?\d+)?$"
+WITH_EITHER = r"^-?\d+([.,]\d+)?$|^-?\d{1,3}([.,]\d{3})*([.,]\d+)?$"
 
 
 def read_table(path: str, delimiter: str | None = None, encoding: str = "utf-8") -> pa.Table:
@@ -79,13 +83,47 @@ def _read_csv(path: Path, head: str, delimiter: str | None, encoding: str) -> pa
     if chosen not in first and sniffed in first:
         why = f"the first line has none, and {first.count(sniffed)} of {sniffed!r}"
         raise ArgumentError("delimiter", delimiter, "null, or what separates the columns", why)
-    commas = chosen == ";" and re.search(r"\d,\d", head) and not re.search(r"\d\.\d", head)
-    return csv.read_csv(
+    read = csv.read_csv(
         path,
         read_options=csv.ReadOptions(encoding=encoding),
         parse_options=csv.ParseOptions(delimiter=chosen),
-        convert_options=csv.ConvertOptions(strings_can_be_null=True, decimal_point="," if commas else "."),
+        convert_options=csv.ConvertOptions(strings_can_be_null=True),
     )
+    return _with_decimal_commas(read, path) if chosen == ";" else read
+
+
+def _with_decimal_commas(read: pa.Table, path: Path) -> pa.Table:
+    """Return a table in which columns of text that are numbers with decimal commas are numbers.
+
+    Raises:
+        ArgumentError: other numbers have points, for decimals or thousands, which would be read as decimals.
+    """
+    converted = {}
+    for number, name in enumerate(read.column_names):
+        column = read.column(number)
+        if not pa.types.is_string(column.type) or not _matches(column, ",").any():
+            continue
+        text = pc.utf8_trim_whitespace(column.drop_null())
+        if _matches(text, WITH_COMMAS).all():
+            trimmed = pc.utf8_trim_whitespace(column)
+            converted[number] = pc.cast(pc.replace_substring(trimmed, ",", "."), pa.float64())
+        elif _matches(text, WITH_EITHER).all():
+            raise _mixed(path, f"the column {name} has both")
+    points = [field.name for field in read.schema if pa.types.is_floating(field.type)]
+    if converted and points:
+        raise _mixed(path, f"the column {read.column_names[min(converted)]} has commas, and {points[0]} points")
+    for number, column in converted.items():
+        read = read.set_column(number, read.column_names[number], column)
+    return read
+
+
+def _matches(text: pa.ChunkedArray, pattern: str) -> np.ndarray:
+    found: np.ndarray = pc.match_substring_regex(text.drop_null(), pattern).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _mixed(path: Path, why: str) -> ArgumentError:
+    return ArgumentError("path", str(path), "numbers with one decimal sign, and none between thousands", why)
 
 
 def _read_npy(path: Path) -> pa.Table:

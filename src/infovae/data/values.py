@@ -70,6 +70,10 @@ class Values(ABC):
     def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         """Return examples in the units in which they came."""
 
+    def held(self, stored: Shaped[Tensor, "n c *s"]) -> Shaped[Tensor, "n c *s"]:
+        """Return examples as memory holds them while they are served."""
+        return stored
+
     def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         """Return what the encoder sees of x; the same numbers unless said otherwise."""
         return x
@@ -131,7 +135,8 @@ class Standardized(Values):
         varies = scale > ROUNDING * mean.abs()
         if constant := (~varies).nonzero().flatten().tolist():
             names = [(self.names or range(len(scale)))[channel] for channel in constant]
-            log.warning("channels that never vary in the training split: %s", ", ".join(map(str, names)))
+            why = "channels that never vary in the training split, or too little beside their mean for float64: %s"
+            log.warning(why, ", ".join(map(str, names)))
         missing = self.has_missing or missing or any(map(_has_missing, others))
         return Standardized(mean, torch.where(varies, scale, 1.0), missing, self.names)
 
@@ -178,10 +183,13 @@ class TableValues(Standardized):
         self.likelihoods = "likelihood=mixed" if self.groups else "likelihood=mixed, gaussian, laplace or student_t"
 
     def fitted(self, train: Indexed, *others: Indexed) -> "TableValues":
-        own = super().fitted(train, *others)
+        own = super().fitted(narrowed(train) if isinstance(train, Tensor) else train, *others)
         is_number = ~self.is_category()
         mean, scale = torch.where(is_number, own.mean, 0.0), torch.where(is_number, own.scale, 1.0)
         return TableValues(self.names, self.groups, mean, scale, own.has_missing)
+
+    def held(self, stored: Shaped[Tensor, "n c *s"]) -> Shaped[Tensor, "n c *s"]:
+        return stored if self.mean.dtype == torch.float64 else stored.float()
 
     def is_category(self) -> Bool[Tensor, " c"]:
         """Return for each column whether it belongs to a column of categories."""
@@ -295,8 +303,10 @@ def needs_float64(mean: Float[Tensor, " c"], scale: Float[Tensor, " c"]) -> Bool
     return (mean.abs() > FAR * scale) & (scale > ROUNDING * mean.abs())
 
 
-def narrowed(numbers: Float64[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+def narrowed(numbers: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
     """Return numbers in float32, or as they are if that would lose what varies in them; NaN is missing."""
+    if numbers.dtype == torch.float32:
+        return numbers
     mean = numbers.nanmean(dim=0)
     scale = (numbers - mean).square().nanmean(dim=0).sqrt()
     return numbers if needs_float64(mean, scale).any() else numbers.float()

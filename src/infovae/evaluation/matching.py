@@ -88,17 +88,16 @@ def _match_columns(data: DataModule, trained: Description, key: str) -> None:
         there = f"{len(then.mean)} condition columns{': ' * bool(then.names)}{', '.join(then.names)}"
         raise ArgumentError(key, ..., there, f"its examples have {'none' if now is None else len(now.mean)}")
 
-    def matched(part: Examples) -> Examples:
+    def matched(part: Examples, told: Float[Tensor, "n k"] | None) -> Examples:
         assert now is not None
-        assert part.conditions is not None
-        told = now.from_model(part.conditions)
+        assert told is not None
         told = _columns(told, now.names, then.names, key) if now.names and then.names else told
         return part._replace(conditions=then.to_model(told))
 
     # What is the same stays so to the last bit; older checkpoints hold statistics in float32.
     same = all(torch.equal(getattr(now, entry).float(), getattr(then, entry).float()) for entry in ("mean", "scale"))
     if not same or now.names != then.names:
-        data.splits = {name: matched(part) for name, part in data.splits.items()}
+        data.splits = {name: matched(part, data.told[name]) for name, part in data.splits.items()}
     data.conditions = then
 
 

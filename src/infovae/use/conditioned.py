@@ -80,4 +80,8 @@ def typed_condition(saved: SavedRun, typed: Typed) -> Float[Tensor, "1 k"]:
         why = "doesn't fit the model's condition columns"
         raise UserError(why, key="condition", value=typed, accepted=accepted)
     row = [math.nan if value is None else float(value) for value in values]
-    return columns.to_model(torch.tensor([row], dtype=torch.float64)).to(saved.module.device)
+    typed_row = torch.tensor([row], dtype=torch.float64)
+    told = columns.to_model(typed_row)
+    if typed_row.float().isinf().any() or told.isinf().any():
+        raise UserError("infinite, or too large for 32 bits", key="condition", value=typed, accepted=accepted)
+    return told.to(saved.module.device)
