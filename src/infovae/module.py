@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
@@ -17,6 +17,7 @@ from infovae.codes import Codes, joined
 from infovae.conditions.condition import Condition, beside
 from infovae.conditions.labels import Labels
 from infovae.data.loader import Batch
+from infovae.data.module import DataModule
 from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence
 from infovae.errors import ArgumentError
@@ -97,6 +98,9 @@ class InfoVAE(OwnSteps):
         ArgumentError: parts don't go together.
     """
 
+    logs: ClassVar[tuple[str, ...]] = ()
+    """The columns of ``metrics.csv`` that a subclass adds."""
+
     def __init__(
         self,
         encoder: nn.Module,
@@ -158,6 +162,13 @@ class InfoVAE(OwnSteps):
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
+
+    def check_run(self, data: DataModule, processes: int) -> None:
+        """Refuse data, or a number of processes, that a subclass can't train with; called before anything is written.
+
+        Raises:
+            ArgumentError: names the argument of the subclass.
+        """
 
     def attach_prior(self, inputs: TrainingInputs) -> None:
         """Let the prior use the encoder and the training examples; to be called before the optimiser is made.
