@@ -176,11 +176,16 @@ class InfoVAE(OwnSteps):
         A prior learns through log p(z). It stays as it is if neither the rate nor the divergence brings that into the
         loss.
         """
-        self.prior.attach(self.encode, inputs)
+        self.prior.attach(self.encode if self.condition is None else self._encode_alone, inputs)
         learns = self.objective.weighs_rate or (
             self.objective.weighs_divergence and "log_prob" in self.divergence.needs
         )
         self.prior.requires_grad_(learns)
+
+    def _encode_alone(self, x: Float[Tensor, "k c *s"]) -> Distribution:
+        """Return q(z|x) of a prior's own inputs, which have no condition."""
+        posterior: Distribution = self.posterior(self._encoded(x, None))
+        return posterior
 
     def freeze_parts(self, parts: Iterable[str]) -> None:
         """Keep parts of the model as they are in training: their weights, and what their layers remember of batches.
@@ -204,7 +209,8 @@ class InfoVAE(OwnSteps):
 
         Args:
             x: examples as the model sees them; see data/values.py. Where those are pixels, bytes are scaled to them.
-            conditions: of a conditional model. None, or NaN in a row: the null condition.
+            conditions: of a conditional model. None, or NaN in a row: the null condition, which outside of training
+                is for models trained with ``condition.dropout``; a condition column may miss a number.
 
         Raises:
             ArgumentError: x or conditions are of another shape, or x of whole numbers where the model is of numbers.
@@ -231,7 +237,7 @@ class InfoVAE(OwnSteps):
             raise ArgumentError(name, ..., f"shape (n, {', '.join(map(str, shape))})", f"shape {tuple(rows.shape)}")
         if conditions is not None and self.condition is None:
             raise ArgumentError("conditions", ..., "None", "the model isn't conditional")
-        if conditions is not None and self.condition is not None:
+        if self.condition is not None:
             self.condition.check(conditions, len(rows))
 
     def _inputs(self, x: Tensor) -> Tensor:
