@@ -11,8 +11,10 @@ import pytest
 import torch
 from conftest import CONF, Compose, composing
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from torch import Tensor
 
+from infovae.app.cli import as_condition
 from infovae.app.command import run_task
 from infovae.bounds.iwae import IWAE
 from infovae.conditions.columns import Columns
@@ -21,12 +23,14 @@ from infovae.data.loader import Batch
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
-from infovae.evaluation.measure import measure, observe
+from infovae.evaluation.measure import draw, measure, observe
 from infovae.metrics.importance_weighted import ImportanceWeighted
 from infovae.metrics.reconstruction import Reconstruction
 from infovae.model import given
 from infovae.module import InfoVAE
 from infovae.networks.transformer import TransformerEncoder
+from infovae.pictures.latent_manifold import LatentManifold
+from infovae.pictures.samples import Samples
 from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
 from infovae.use.own_images import prepared
@@ -182,6 +186,14 @@ def trained(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_condition_is_read_as_typed() -> None:
+    texts = ["Äpfel", "C#", "a=b", "two words", "7", "1e3", "true", "a,b", "f(x)", 'say "x"', "it's", "[a", "a\\"]
+    others = {"null": None, "[1.5,3,null]": [1.5, 3, None], "'null'": "null", '"a b"': "a b"}
+    for typed, meant in {**dict(zip(texts, texts, strict=True)), **others}.items():
+        read = OverridesParser.create().parse_override(as_condition(f"condition={typed}")).value()
+        assert read == {"value": meant}, typed
+
+
 def used(name: str, run: Path, *overrides: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         key = [] if name == "export" else ["device=cpu"]
@@ -241,6 +253,17 @@ def test_other_images_have_the_condition_of_their_folder_or_the_one_that_is_type
     start = saved.data.splits["test"].names[0]  # type: ignore[index]
     used("interpolate", trained, f"from=test:{start}", f"to={path}", f"output={tmp_path / 'path'}")
     assert len(list((tmp_path / "path").iterdir())) == 3
+
+
+def test_a_model_that_never_did_without_refuses_the_null_condition(made: Made) -> None:
+    module, data = made("prior=vamp", "prior.components=3", "latent_dim=2")
+    module.eval()
+    for told in (None, torch.full((4, 1), math.nan)):
+        for use, argument in ((module.encode, torch.rand(4, 1, 8, 8)), (module.decode, torch.randn(4, 2))):
+            with pytest.raises(ArgumentError, match="the model was never trained without"):
+                use(argument, told)
+    pictures = {"samples": Samples(2), "latent_manifold": LatentManifold(2)}
+    assert draw(module, data, pictures).keys() == draw(module, None, pictures).keys() == pictures.keys()
 
 
 def test_wrong_shapes_get_one_line(trained: Path) -> None:

@@ -79,6 +79,7 @@ def test_a_run_learns_the_classes(composed: Compose, tmp_path: Path) -> None:
     settings = [
         "trainer.max_epochs=3", "data.batch_size=100", "optimizer.lr=3e-3", "logger=none", "callbacks=checkpoint",
         "metrics=[]", "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", "module.labelled=300",
+        "callbacks.checkpoint.monitor=validation/classifier_error",
     ]  # fmt: skip
     found = train(composed(*SETTINGS, *settings, run_dir=tmp_path))
     assert found["test/classifier_error"] < 0.5  # chance is 0.9

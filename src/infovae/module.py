@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
@@ -17,6 +17,7 @@ from infovae.codes import Codes, joined
 from infovae.conditions.condition import Condition, beside
 from infovae.conditions.labels import Labels
 from infovae.data.loader import Batch
+from infovae.data.module import DataModule
 from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence
 from infovae.errors import ArgumentError
@@ -97,6 +98,9 @@ class InfoVAE(OwnSteps):
         ArgumentError: parts don't go together.
     """
 
+    logs: ClassVar[tuple[str, ...]] = ()
+    """The columns of ``metrics.csv`` that a subclass adds."""
+
     def __init__(
         self,
         encoder: nn.Module,
@@ -159,17 +163,29 @@ class InfoVAE(OwnSteps):
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
 
+    def check_run(self, data: DataModule, processes: int) -> None:
+        """Refuse data, or a number of processes, that a subclass can't train with; called before anything is written.
+
+        Raises:
+            ArgumentError: names the argument of the subclass.
+        """
+
     def attach_prior(self, inputs: TrainingInputs) -> None:
         """Let the prior use the encoder and the training examples; to be called before the optimiser is made.
 
         A prior learns through log p(z). It stays as it is if neither the rate nor the divergence brings that into the
         loss.
         """
-        self.prior.attach(self.encode, inputs)
+        self.prior.attach(self.encode if self.condition is None else self._encode_alone, inputs)
         learns = self.objective.weighs_rate or (
             self.objective.weighs_divergence and "log_prob" in self.divergence.needs
         )
         self.prior.requires_grad_(learns)
+
+    def _encode_alone(self, x: Float[Tensor, "k c *s"]) -> Distribution:
+        """Return q(z|x) of a prior's own inputs, which have no condition."""
+        posterior: Distribution = self.posterior(self._encoded(x, None))
+        return posterior
 
     def freeze_parts(self, parts: Iterable[str]) -> None:
         """Keep parts of the model as they are in training: their weights, and what their layers remember of batches.
@@ -193,7 +209,8 @@ class InfoVAE(OwnSteps):
 
         Args:
             x: examples as the model sees them; see data/values.py. Where those are pixels, bytes are scaled to them.
-            conditions: of a conditional model. None, or NaN in a row: the null condition.
+            conditions: of a conditional model. None, or NaN in a row: the null condition, which outside of training
+                is for models trained with ``condition.dropout``; a condition column may miss a number.
 
         Raises:
             ArgumentError: x or conditions are of another shape, or x of whole numbers where the model is of numbers.
@@ -220,7 +237,7 @@ class InfoVAE(OwnSteps):
             raise ArgumentError(name, ..., f"shape (n, {', '.join(map(str, shape))})", f"shape {tuple(rows.shape)}")
         if conditions is not None and self.condition is None:
             raise ArgumentError("conditions", ..., "None", "the model isn't conditional")
-        if conditions is not None and self.condition is not None:
+        if self.condition is not None:
             self.condition.check(conditions, len(rows))
 
     def _inputs(self, x: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import functools
 import os
-import re
 import sys
 import time
 import traceback
@@ -16,7 +15,10 @@ from typing import Any, NoReturn
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -78,7 +80,7 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         sys.path.append(working_directory())
         sys.argv[1:] = resumed(sys.argv[1:])
         if config_name not in ("config", "evaluate"):  # Hydra would take it for an option of the group of that name
-            sys.argv[1:] = [re.sub("^condition=(.*)", r"condition={value:\1}", argument) for argument in sys.argv[1:]]
+            sys.argv[1:] = [as_condition(argument) for argument in sys.argv[1:]]
         sys.argv[1:] = checked_arguments(sys.argv[1:])
         Plugins.instance().register(AddedConfigs)
         try:
@@ -107,6 +109,28 @@ def working_directory() -> str:
         return os.getcwd()
     except FileNotFoundError as error:
         raise UserError("the working directory is gone", accepted="a folder that exists: cd into one") from error
+
+
+def as_condition(argument: str) -> str:
+    """Return ``condition=VALUE`` as Hydra can read it; any other argument as it is.
+
+    null, lists and texts in quotes are read by Hydra's grammar. Anything else is a text, whatever its characters.
+
+    Raises:
+        UserError: the value is empty.
+    """
+    key, sign, typed = argument.partition("=")
+    if key != "condition" or not sign:
+        return argument
+    if not typed:
+        raise UserError("empty", key=key, value="", accepted="a class, a number for each column as [1.5,3], or null")
+    text = QuotedString(text=typed, quote=Quote.double).with_quotes()
+    try:
+        read: Any = OverridesParser.create().parse_override(f"{key}={{value:{typed}}}").value()
+    except HydraException:
+        read = {}
+    is_plain = len(read) == 1 and (typed[0] in "'\"" or read["value"] is None or isinstance(read["value"], list))
+    return f"{key}={{value:{typed if is_plain else text}}}"
 
 
 def checked_arguments(arguments: Sequence[str]) -> list[str]:

@@ -49,8 +49,13 @@ class Condition(nn.Module, ABC):
         """Refuse what can't be the conditions of n examples.
 
         Raises:
-            ArgumentError: they aren't numbers of the right shape.
+            ArgumentError: they aren't numbers of the right shape, or None without ``dropout``.
         """
+        if conditions is None:
+            if self.dropout == 0:
+                why = "the model was never trained without (condition.dropout=0)"
+                raise ArgumentError("conditions", None, "a row for each example", why)
+            return
         if not isinstance(conditions, Tensor):
             raise ArgumentError("conditions", ..., "a torch tensor", f"a {type(conditions).__name__}")
         shape = tuple(conditions.shape)
@@ -60,6 +65,13 @@ class Condition(nn.Module, ABC):
     def spread(self, rows: int, columns: int) -> Float[Tensor, "n k"] | None:
         """Return conditions for a grid of samples, row by row; None for the null condition in each place."""
         return None
+
+    def stand_in(self) -> Float[Tensor, "1 k"] | None:
+        """Return what a picture is drawn under where no condition is given: None, the null condition.
+
+        Of a model that was never trained without: zeros, the first class or the mean of each column.
+        """
+        return None if self.dropout > 0 else torch.zeros(1, self.entries or 1, device=self.device)
 
     def forward(self, conditions: Float[Tensor, "n k"] | None, n: int) -> Float[Tensor, "n w"]:
         """Return the features of n examples; 0 for those without a condition.

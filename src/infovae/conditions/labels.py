@@ -1,5 +1,6 @@
 """Condition on the class of an example."""
 
+import math
 from typing import Any
 
 import torch
@@ -41,7 +42,12 @@ class Labels(Condition):
 
     def check(self, conditions: Any, n: int) -> None:
         super().check(conditions, n)
+        if conditions is None:
+            return
         known = conditions[~conditions.isnan()]
+        if self.dropout == 0 and len(known) < n:
+            why = "the model was never trained without a class (condition.dropout=0)"
+            raise ArgumentError("conditions", math.nan, f"whole numbers from 0 to {self.classes - 1}", why)
         if len(known) and not ((known >= 0) & (known < self.classes) & (known == known.round())).all():
             raise ArgumentError(
                 "conditions", ..., f"whole numbers from 0 to {self.classes - 1}, or NaN", "no such class"

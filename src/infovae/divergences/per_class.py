@@ -21,7 +21,7 @@ class PerClass(Divergence):
         classes: how many there are.
 
     Raises:
-        ArgumentError: D learns, and would learn all classes as one.
+        ArgumentError: D learns, and would learn all classes as one; or D doesn't compare q(z) with the prior.
     """
 
     needs_classes = True
@@ -31,9 +31,12 @@ class PerClass(Divergence):
         if type(of).adapt is not Divergence.adapt:
             why = f"{type(of).__name__} learns, and would learn all classes as one"
             raise ArgumentError("per_class", True, "false, or a divergence without a critic", why)
+        if not of.is_strict:
+            why = f"{type(of).__name__} doesn't compare codes with the prior, so z could still tell the class"
+            raise ArgumentError("per_class", True, "false, or another divergence", why)
         self.of = of
         self.classes = classes
-        self.needs, self.is_strict = of.needs, of.is_strict  # type: ignore[misc]
+        self.needs = of.needs  # type: ignore[misc]
         self.needs_posterior_density = of.needs_posterior_density  # type: ignore[misc]
         self.needs_gaussian_posterior = of.needs_gaussian_posterior  # type: ignore[misc]
 

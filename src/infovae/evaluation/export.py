@@ -230,7 +230,8 @@ def parts(saved: SavedRun) -> dict[str, Part]:
 
 
 def _conditions(saved: SavedRun, n: int) -> Float[Tensor, "n k"] | None:
-    """Return classes in turn, or noise for columns, as the model sees them; in every fifth row, the null condition."""
+    """Return classes in turn, or noise for columns, as the model sees them; in every fifth row, the null condition if
+    the model knows it."""
     condition, columns = saved.module.condition, saved.description.conditions
     if condition is None:
         return None
@@ -238,7 +239,8 @@ def _conditions(saved: SavedRun, n: int) -> Float[Tensor, "n k"] | None:
     if conditions is None:
         assert columns is not None
         conditions = torch.randn(n, len(columns.mean))
-    conditions[::5] = torch.nan
+    if condition.dropout > 0:
+        conditions[::5] = torch.nan
     return conditions
 
 

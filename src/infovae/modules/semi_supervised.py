@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from infovae.codes import Codes
 from infovae.conditions.labels import Labels
 from infovae.data.loader import Batch
-from infovae.data.module import data_module_of
+from infovae.data.module import DataModule, data_module_of
 from infovae.data.splits import balanced_subset
 from infovae.errors import ArgumentError, require_at_least
 from infovae.module import InfoVAE
@@ -42,19 +42,25 @@ class SemiSupervised(InfoVAE):
     Validation and test measure the conditional model under the true class, and q(y|x) as ``classifier_error``.
 
     Args:
-        labelled: how many training examples keep their label, the same number of each class; at most all of them.
-        labelled_batch: how many of these a step takes, at random.
+        labelled: how many training examples keep their label: of each class as many, give or take one, as far as the
+            class has them.
+        labelled_batch: how many of these a step takes, at random; all of them if there are fewer.
         classification: weight of the cross-entropy; the paper's is 0.1.
         parts: see :class:`infovae.module.InfoVAE`.
 
     Raises:
-        ArgumentError: the model has no condition=labels, or a bound or free bits of its own.
+        ArgumentError: the model has no condition=labels, or a bound or free bits of its own, or an argument is out of
+            range.
     """
+
+    logs = ("validation/classifier_error", "test/classifier_error")
 
     def __init__(
         self, labelled: int = 100, labelled_batch: int = 100, classification: float = 10.0, **parts: Any
     ) -> None:
         require_at_least(1, labelled=labelled, labelled_batch=labelled_batch)
+        if not 0 <= classification < math.inf:
+            raise ArgumentError("classification", f"{classification:g}", "finite values of at least 0")
         super().__init__(**parts)
         if not isinstance(self.condition, Labels):
             why = "the class is what it learns"
@@ -72,10 +78,26 @@ class SemiSupervised(InfoVAE):
         """Choose the labelled examples."""
         if stage == "fit":
             data = data_module_of(self.trainer)
+            self.check_run(data, self.trainer.world_size)
+            if self.labelled_batch > self.labelled:
+                log.info("a step takes all %d labelled examples", self.labelled)
             labels = data.splits["train"].labels
-            size = min(self.labelled, len(labels))
-            chosen = balanced_subset(labels, size, torch.Generator().manual_seed(SEED))
+            chosen = balanced_subset(labels, self.labelled, torch.Generator().manual_seed(SEED))
             self._known = data.inputs("train")[chosen], labels[chosen]
+
+    def check_run(self, data: DataModule, processes: int) -> None:
+        assert isinstance(self.condition, Labels)
+        n, classes = len(data.splits["train"].labels), self.condition.classes
+        if self.labelled < classes:
+            why = "too few for one of each class"
+            raise ArgumentError("labelled", self.labelled, f"whole numbers of at least {classes}", why)
+        if self.labelled > n:
+            why = "more than there are training examples"
+            raise ArgumentError("labelled", self.labelled, f"whole numbers of at most {n}", why)
+        for name, rows in (("labelled", self.labelled), ("labelled_batch", self.labelled_batch)):
+            if rows < processes:
+                why = f"{processes} processes share them"
+                raise ArgumentError(name, rows, f"whole numbers of at least {processes}", why)
 
     def compile_training(self) -> None:
         """Leave the step as it is: it takes one pass for each class."""

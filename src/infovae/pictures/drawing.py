@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from infovae.codes import Codes, joined
+from infovae.conditions.condition import Condition
 from infovae.data.loader import Batch, Loader
 from infovae.model import Model, Observed, conditions_of, given, sample_codes
 from infovae.pictures.picture import Picture, Pixels
@@ -37,7 +38,8 @@ def draw_pictures(
 ) -> dict[str, Pixels]:
     """Return the pictures that have something to draw, by name.
 
-    Each draws from its own random stream, so no picture changes another, or training.
+    Each draws from its own random stream, so no picture changes another, or training. A picture without examples is
+    drawn under :meth:`infovae.conditions.condition.Condition.stand_in`.
 
     Args:
         pictures: by name.
@@ -52,7 +54,10 @@ def draw_pictures(
     for name, picture in pictures.items():
         with isolated_stream(device, seed):
             seen = observed.take(slice(picture.examples))
-            pixels = picture.draw(given(model, seen.conditions), seen)
+            condition, conditions = getattr(model, "condition", None), seen.conditions
+            if isinstance(condition, Condition) and not len(seen.x):
+                conditions = condition.stand_in()
+            pixels = picture.draw(given(model, conditions), seen)
         if pixels is not None:
             drawn[name] = pixels
     return drawn

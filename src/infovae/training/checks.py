@@ -238,6 +238,18 @@ def check_processes(trainer: pl.Trainer, data: DataModule) -> None:
         raise error.below("data") from error
 
 
+def check_module(module: InfoVAE, trainer: pl.Trainer, data: DataModule) -> None:
+    """Refuse what a training method of ``conf/module/`` can't do with the data, or on several processes.
+
+    Raises:
+        UserError: names the argument of the method.
+    """
+    try:
+        module.check_run(data, trainer.world_size)
+    except ArgumentError as error:
+        raise error.below("module") from error
+
+
 def check_callbacks(trainer: pl.Trainer) -> None:
     """Refuse callbacks that can't write to their folder, or that undo each other.
 

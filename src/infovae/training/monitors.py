@@ -90,17 +90,17 @@ def _check_split(watched: Monitored, trainer: pl.Trainer, data: DataModule) -> N
 
 
 def _check_name(watched: Monitored, callbacks: Sequence[pl.Callback], module: InfoVAE, data: DataModule) -> None:
-    """Refuse a column that no callback logs, unless there are callbacks of other people's."""
+    """Refuse a column that neither module nor callback logs, unless there are some of other people's."""
     split = watched.column.partition("/")[0]
     columns = {f"{split}/{name}" for name in TERM_NAMES}
     columns |= {
-        column for callback in callbacks for column in getattr(callback, "logs", ()) if column.startswith(split)
+        column for part in (module, *callbacks) for column in getattr(part, "logs", ()) if column.startswith(split)
     }
-    for callback in callbacks:
-        if watched.column in columns or type(callback).__module__.partition(".")[0] not in OURS:
+    for part in (module, *callbacks):
+        if watched.column in columns or type(part).__module__.partition(".")[0] not in OURS:
             return
-        if isinstance(callback, AggregatePosterior):
-            columns |= callback.columns(module, data, split)
+        if isinstance(part, AggregatePosterior):
+            columns |= part.columns(module, data, split)
     if watched.column not in columns:
         accepted = ", ".join(sorted(columns))
         raise UserError("no such metric", key=watched.key, value=watched.column, accepted=accepted)

@@ -38,6 +38,7 @@ from infovae.training.checks import (
     check_length,
     check_limits,
     check_loggers,
+    check_module,
     check_optimizer,
     check_processes,
     check_same_images,
@@ -196,6 +197,7 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     check_limits(run.trainer, run.data)
     check_length(run.trainer)
     check_processes(run.trainer, run.data)
+    check_module(run.module, run.trainer, run.data)
     check_callbacks(run.trainer)
     check_monitors(run.trainer, run.module, run.data)
     check_optimizer(run.module, run.trainer.strategy.root_device, checkpoint)

@@ -76,10 +76,13 @@ def typed_condition(saved: SavedRun, typed: Typed) -> Float[Tensor, "1 k"]:
             raise UserError("no such class", key="condition", value=typed, accepted=accepted)
         return torch.tensor([[float(names.index(str(values[0])))]], device=saved.module.device)
     assert columns is not None
-    if len(values) != len(columns.mean) or any(isinstance(value, str) for value in values):
+    try:
+        row = [math.nan if value is None else float(value) for value in values]  # a single one is typed as a text
+    except ValueError:
+        row = []
+    if len(row) != len(columns.mean):
         why = "doesn't fit the model's condition columns"
         raise UserError(why, key="condition", value=typed, accepted=accepted)
-    row = [math.nan if value is None else float(value) for value in values]
     typed_row = torch.tensor([row], dtype=torch.float64)
     told = columns.to_model(typed_row)
     if typed_row.float().isinf().any() or told.isinf().any():

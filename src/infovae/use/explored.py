@@ -56,9 +56,12 @@ class Explored:
         self.batches = [] if data is None else _chosen(saved, data, splits, points, seed, condition)
         with isolated_stream(saved.module.device, seed):
             draws = saved.module.prior.sample(PRIOR_DRAWS)
+        self.condition = condition
+        if condition is None and saved.module.condition is not None:
+            self.condition = saved.module.condition.stand_in()
         self.codes = torch.cat([batch.mean for batch in self.batches]) if self.batches else draws
         with torch.no_grad():
-            seen = [batch.x for batch in self.batches] or [saved.module.decode(draws).mean]
+            seen = [batch.x for batch in self.batches] or [self._given(None).decode(draws).mean]
         self.limits = limits_of(torch.cat(seen))
 
     def described(self) -> dict[str, Any]:
@@ -114,10 +117,10 @@ class Explored:
         return png(as_images(x[None], self.limits)[0])
 
     def _given(self, label: int | None) -> Model:
-        """Return the model under a class; under the null condition if there is none."""
+        """Return the model under a class; if there is none, under the typed condition, or what stands in for it."""
         module = self.saved.module
         if label is None:
-            return module
+            return given(module, self.condition)
         if not isinstance(module.condition, Labels) or label >= module.condition.classes:
             raise ArgumentError("label", label, "a class of a model with condition=labels")
         return given(module, torch.tensor([[float(label)]], device=module.device))
