@@ -115,8 +115,9 @@ def _given(key: str) -> Any:
     """Return the value that a key has on the command line; ``...`` if it isn't there."""
     words = [word.lstrip("+~").partition("=") for word in sys.argv[1:]]
     value = next((value for name, sign, value in words if name == key and sign), ...)
-    only = re.fullmatch(r"choice\((.*)\)", str(value))  # how a sweep holds a key of a swept option
-    return only[1] if only else value
+    # How a sweep holds a key of a swept option, and how app/cli.py hands a condition to Hydra.
+    only = re.fullmatch(r"""choice\((.*)\)|\{value:"?(.*?)"?\}""", str(value))
+    return only[1] or only[2] if only else value
 
 
 def _wrong_override() -> UserError | None:

@@ -29,6 +29,8 @@ def model_card(saved: SavedRun, address: str, has_samples: bool) -> str:
         has_samples: whether ``samples.png`` lies beside the page.
     """
     facts = "\n".join(f"| {name} | {value} |" for name, value in _facts(saved).items())
+    condition = saved.module.condition
+    told = "" if condition is None else f", torch.zeros(4, {condition.entries or 1})"
     return f"""{HEADER}
 # {saved.cfg.get("name") or saved.folder.name}
 
@@ -48,10 +50,10 @@ InfoVAE Lab.
 ## Load it
 
 ```python
-from infovae import load
+{"import torch" + chr(10) if told else ""}from infovae import load
 
 saved = load("{address}")
-samples = saved.module.decode(saved.module.prior.sample(4)).mean.numpy()
+samples = saved.module.decode(saved.module.prior.sample(4){told}).mean.numpy()
 ```
 
 `infovae pull repo={address} output=FOLDER` makes a run folder of it, which `infovae encode`, `generate`, `explore`,
