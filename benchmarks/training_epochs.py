@@ -32,7 +32,7 @@ MEASURED = 10000
 """Training images by which train.py measures q(z) after an epoch of all."""
 
 VALIDATED = 5000
-"""Validation images of train.py's defaults, of which a part goes with a part of the training images."""
+"""Validation images that train.py holds out by default. A part of the training images gets the same part of these."""
 
 QUICK = {"mlp": 12800, "conv": 2560}
 OPTIONS = {

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor
 
-LIGHTNING_S = (
+PARTS_OF_A_STEP = (
     "optimizer_step",
     "optimizer_zero_grad",
     "backward",
@@ -109,5 +109,5 @@ class OwnSteps(pl.LightningModule):
 
 def _changes_steps(module: type[OwnSteps]) -> bool:
     return module.training_step is not OwnSteps.training_step or any(
-        getattr(module, name) is not getattr(pl.LightningModule, name) for name in LIGHTNING_S
+        getattr(module, name) is not getattr(pl.LightningModule, name) for name in PARTS_OF_A_STEP
     )

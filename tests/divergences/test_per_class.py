@@ -28,7 +28,7 @@ def mmd_of_normal(mean: float, variance: float, bandwidth: float) -> float:
 
 
 def test_the_closed_form_of_two_gaussian_classes() -> None:
-    """A third of the codes ~ N(-2, 0.5) and the rest ~ N(1, 1), of which the U-statistic is unbiased."""
+    """A third of the codes is from N(-2, 0.5), the rest from N(1, 1). The U-statistic has no bias."""
     torch.manual_seed(0)
     kernel = Gaussian(bandwidth=1.0)
     whole, each = MMD(kernel), PerClass(MMD(kernel), 2)

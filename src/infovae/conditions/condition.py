@@ -14,8 +14,8 @@ from infovae.parallel import own_rows
 class Condition(nn.Module, ABC):
     """Turn what is known of an example into features for encoder and decoder: a conditional VAE (Sohn et al. 2015).
 
-    The divergence still compares q(z) as a whole with p(z), unless :class:`infovae.conditions.labels.Labels` is told to
-    hold each class there.
+    The divergence still compares q(z) as a whole with p(z). With ``per_class``,
+    :class:`infovae.conditions.labels.Labels` has it compare each class.
 
     A row with a NaN is the null condition, whose features are 0.
 

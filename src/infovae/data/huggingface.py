@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from infovae.data.columns import TableRows, entries, scanned, values_of
+from infovae.data.columns import TableRows, entries, values_of
 from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import Fit, read_image
 from infovae.data.memory import Streaming, is_held
 from infovae.data.splits import hold_out
 from infovae.data.stored import StoredExamples
-from infovae.data.table import modelled, roles
+from infovae.data.table import ChosenColumns, modelled, roles
 from infovae.data.values import Bytes, TableValues, Values
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.terminal.install import install
@@ -85,7 +85,9 @@ def huggingface(
     rest = whole.remove_columns(of_images).with_format("arrow")  # stays in the library's files
     values: Values = Bytes()
     if image is None and not of_images:
-        examples, values = _table(rest, features, path, columns, drop, categorical, label, conditions, streaming)
+        examples, values = _table(
+            rest, features, path, ChosenColumns(columns, drop, categorical, label, conditions), streaming
+        )
     else:
         image = of_images[0] if image is None else image
         if image not in of_images:
@@ -181,29 +183,21 @@ def _roles(
 
 
 def _table(
-    rows: Any,
-    features: Mapping[str, Any],
-    path: str,
-    columns: Sequence[str] | None,
-    drop: Sequence[str],
-    categorical: Sequence[str],
-    label: str | Sequence[str] | None,
-    conditions: Sequence[str],
-    streaming: Streaming,
+    rows: Any, features: Mapping[str, Any], path: str, chosen: ChosenColumns, streaming: Streaming
 ) -> tuple[Examples, TableValues]:
     """Return the rows of a data set, in memory or in its files, and what their entries are.
 
     Raises:
-        ArgumentError: see :func:`infovae.data.table.table_examples`; or they must be held, and don't fit in memory.
+        ArgumentError: see :func:`infovae.data.table.modelled`; or they must be held, and don't fit in memory.
     """
     read = rows[:]
-    found = scanned(read, modelled(read, path, columns, drop, categorical, label, conditions), categorical, "columns")
+    found = modelled(read, path, chosen)
     values = values_of(found)
     if is_held("path", path, 8 * len(rows) * len(values.names), streaming):
         x: Tensor | TableRows = entries(read, found)
     else:
         x = TableRows(rows.__getitem__, found, torch.arange(len(rows)))
-    return _roles(read, features, label, conditions, categorical)._replace(x=x), values
+    return _roles(read, features, chosen.label, chosen.conditions, chosen.categorical)._replace(x=x), values
 
 
 def _images(

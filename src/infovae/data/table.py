@@ -3,19 +3,29 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from infovae.data.columns import classes_of, entries, entries_of, is_text, scanned, values_of
+from infovae.data.columns import Column, classes_of, entries, entries_of, is_text, scanned, values_of
 from infovae.data.examples import DataSet, Examples
 from infovae.data.memory import check_fits
 from infovae.data.splits import hold_out
 from infovae.data.table_file import read_table
-from infovae.data.values import TableValues
 from infovae.errors import ArgumentError
+
+
+class ChosenColumns(NamedTuple):
+    """Columns of a table by their roles; see :func:`table`."""
+
+    columns: Sequence[str] | None
+    drop: Sequence[str]
+    categorical: Sequence[str]
+    label: str | Sequence[str] | None
+    conditions: Sequence[str]
 
 
 def table(
@@ -56,46 +66,23 @@ def table(
     if delimiter is None and Path(path).suffix.lower() in (".csv", ".tsv") and _is_one_text(read):
         accepted = "a table with several columns; data.source.delimiter=CHARACTER says what separates them"
         raise ArgumentError("path", path, accepted, f"all of it is one column of text, {read.column_names[0]!r}")
-    examples, values = table_examples(read, path, columns, drop, categorical, label, conditions)
+    chosen = ChosenColumns(columns, drop, categorical, label, conditions)
+    found = modelled(read, path, chosen)
+    values = values_of(found)
+    check_fits("path", path, 8 * read.num_rows * len(values.names), ", or fewer columns")
+    examples = roles(read, label, conditions, categorical)._replace(x=entries(read, found))
     return hold_out(examples, test_fraction, test_seed)._replace(values=values)
 
 
-def table_examples(
-    read: pa.Table,
-    path: str,
-    columns: Sequence[str] | None,
-    drop: Sequence[str],
-    categorical: Sequence[str],
-    label: str | Sequence[str] | None,
-    conditions: Sequence[str],
-) -> tuple[Examples, TableValues]:
-    """Return the rows of a table, and what their entries are; arguments as for :func:`table`.
+def modelled(read: pa.Table, path: str, chosen: ChosenColumns) -> list[Column]:
+    """Return the columns to model, with what is in them.
 
     Raises:
-        ArgumentError: a column isn't there or can't be used, or the table is empty or doesn't fit in memory.
+        ArgumentError: a column isn't there, can't be used or has two roles, or the table is empty.
     """
-    found = scanned(read, modelled(read, path, columns, drop, categorical, label, conditions), categorical, "columns")
-    values = values_of(found)
-    check_fits("path", path, 8 * read.num_rows * len(values.names), ", or fewer columns")
-    return roles(read, label, conditions, categorical)._replace(x=entries(read, found)), values
-
-
-def modelled(
-    read: pa.Table,
-    path: str,
-    columns: Sequence[str] | None,
-    drop: Sequence[str],
-    categorical: Sequence[str],
-    label: str | Sequence[str] | None,
-    conditions: Sequence[str],
-) -> list[str]:
-    """Return the columns to model; arguments as for :func:`table`.
-
-    Raises:
-        ArgumentError: a column isn't there or has two roles, or the table is empty.
-    """
-    for name, chosen in (("columns", columns or ()), ("drop", drop), ("categorical", categorical)):
-        check_names(name, chosen, read.column_names)
+    columns, drop, categorical, label, conditions = chosen
+    for argument, names in (("columns", columns or ()), ("drop", drop), ("categorical", categorical)):
+        check_names(argument, names, read.column_names)
     aside = {*drop, *conditions, *_listed(label)}
     used = [name for name in read.column_names if name not in aside] if columns is None else list(columns)
     if both := sorted(aside.intersection(used)):
@@ -103,7 +90,7 @@ def modelled(
     if not used or not read.num_rows:
         why = f"it has {read.num_rows} rows, and {len(used)} columns to model"
         raise ArgumentError("path", path, "a table with rows and columns", why)
-    return used
+    return scanned(read, used, categorical, "columns")
 
 
 def roles(

@@ -1,4 +1,4 @@
-"""Counts of which the likelihood is given the total, as scVI has it (Lopez et al. 2018, Nature Methods)."""
+"""Counts, given the total of each example, as in scVI (Lopez et al. 2018, Nature Methods)."""
 
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -23,7 +23,7 @@ class Totals(Protocol):
 
 
 class LibraryDistribution(Distribution):
-    """Negative binomial entries of which those of an example have the means l * share, where l is its total.
+    """Negative binomial entries with the means l * share, where l is the example's total.
 
     Args:
         log_shares: log of each entry's share of its example, (n, c, *s).

@@ -55,7 +55,7 @@ def probed(
     held_out: Float64[np.ndarray, "m d"],
     truth: Int64[np.ndarray, " m"],
 ) -> tuple[float, float]:
-    """Return error rate and information, in nats, of a logistic regression; nan where there is none."""
+    """Return the error rate of a logistic regression and its information in nats; nan where none can be fitted."""
     known = np.isin(truth, classes)
     if len(np.unique(classes)) < 2 or not known.any() or not (np.isfinite(codes).all() and np.isfinite(held_out).all()):
         return np.nan, np.nan

@@ -28,7 +28,7 @@ SEED = 1
 
 
 class SemiSupervised(InfoVAE):
-    """Learn p(x|z, y), q(z|x, y) and a classifier q(y|x) from examples of which few have a label.
+    """Learn p(x|z, y), q(z|x, y) and a classifier q(y|x), where few examples have a label.
 
         L(x, y) = -log p(x|z, y) + (1 - alpha) * KL(q(z|x, y) || p(z)) - log p(y)
         U(x)    = sum over y of q(y|x) * (L(x, y) + log q(y|x))

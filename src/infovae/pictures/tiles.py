@@ -29,7 +29,7 @@ def as_images(examples: Float[Tensor, "n c *s"], limits: tuple[float, float] | N
 
 
 def limits_of(examples: Float[Tensor, "n c *s"]) -> tuple[float, float]:
-    """Return the lowest and the highest finite number of examples; 0 and 1 where there is none."""
+    """Return the lowest and the highest finite number in examples; 0 and 1 if none is finite."""
     finite = examples[examples.isfinite()]
     return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
 

@@ -209,9 +209,9 @@ def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> t
 
 
 def build_chosen(cfg: DictConfig, group: str, **offered: Any) -> dict[str, Any]:
-    """Return what is chosen from a group of which any number can be, by name; an entry that is null is left out.
+    """Return the chosen options of a group that takes several, by name; entries that are null are left out.
 
-    Each gets those of the offered arguments that it has.
+    Each option gets the offered arguments that it takes.
     """
     nodes = {str(name): node for name, node in (cfg.get(group) or {}).items() if node is not None}
     made = {}
@@ -301,7 +301,7 @@ def _check_accelerator(name: str, precision: str) -> None:
 def build_loggers(cfg: DictConfig) -> list[Logger]:
     """Return the configured loggers, on the first of several processes alone.
 
-    One with an argument ``goes_on`` is told whether the run takes up what its folder holds.
+    A logger that takes ``goes_on`` learns whether the run resumes.
     """
     if not is_first_process():
         return []
