@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infovae.data.examples import Examples
+from infovae.data.memory import Streaming, is_held
 from infovae.data.stored import StoredExamples
 from infovae.data.values import LARGEST_COUNT
 from infovae.errors import ArgumentError, UserError, reason_of
@@ -36,13 +37,14 @@ class SparseRows(StoredExamples):
         return torch.from_numpy(self.matrix[positions.cpu().numpy()].toarray().astype(np.float32))
 
 
-def read_anndata(path: str, layer: str | None, label: str | None) -> Examples:
-    """Return the cells of an .h5ad file, with the names of their rows.
+def read_anndata(path: str, layer: str | None, label: str | None, streaming: Streaming) -> Examples:
+    """Return the cells of an .h5ad file, with the names of their rows; sparse ones stay sparse unless memory holds them.
 
     Args:
         path: the file.
         layer: the layer that holds the counts; None: ``X``.
         label: the column of ``obs`` that holds the classes; None: all cells are of one class.
+        streaming: see :func:`infovae.data.memory.is_held`.
 
     Raises:
         ArgumentError: the file can't be read, has no such layer or column, or holds no counts.
@@ -66,7 +68,13 @@ def read_anndata(path: str, layer: str | None, label: str | None) -> Examples:
     if not ((values >= 0) & (values == np.round(values)) & (values <= LARGEST_COUNT)).all():
         accepted = "counts as they were measured, in X or in the layer that data.source.key names"
         raise ArgumentError("path", path, accepted, "it holds numbers that aren't whole, below 0 or above 2^53")
-    x = SparseRows(matrix.tocsr()) if hasattr(matrix, "tocsr") else torch.from_numpy(values.astype(np.float32))
+    x: SparseRows | Tensor
+    if hasattr(matrix, "tocsr"):
+        x = SparseRows(matrix.tocsr())
+        if is_held("path", path, x.nbytes, streaming):
+            x = x[torch.arange(len(x))]
+    else:
+        x = torch.from_numpy(values.astype(np.float32))
     labels, classes = torch.zeros(len(x), dtype=torch.int64), None
     if label is not None:
         if label not in cells.obs:

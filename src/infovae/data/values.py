@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64, Shaped
 from torch import Tensor
 
-from infovae.exact import exact
+from infovae.exact import exact, rounded
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +145,9 @@ class Standardized(Values):
         return ((x - _of_channels(self.mean, x)) / _of_channels(self.scale, x)).float().to(stored.device)
 
     def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
-        x = exact(x) if self.mean.dtype == torch.float64 else x
-        return x * _of_channels(self.scale, x) + _of_channels(self.mean, x)
+        numbers = exact(x)  # else numbers of the data come back with other last digits
+        numbers = numbers * _of_channels(self.scale, numbers) + _of_channels(self.mean, numbers)
+        return numbers if self.mean.dtype == torch.float64 else rounded(numbers, x)
 
     def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         return x.nan_to_num(0.0) if self.has_missing else x

@@ -1,6 +1,6 @@
 """Counts, given the total of each example, as in scVI (Lopez et al. 2018, Nature Methods)."""
 
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
-from infovae.errors import ArgumentError
 from infovae.likelihoods.likelihood import Likelihood, independent
 from infovae.likelihoods.negative_binomial import LARGEST_LOG_DISPERSION, NegativeBinomialDistribution
 from infovae.likelihoods.poisson import LARGEST_LOG_RATE
@@ -68,20 +67,14 @@ class LibraryNegativeBinomial(Likelihood):
 
     Args:
         values: the data's totals; the program takes them from the data.
-
-    Raises:
-        ArgumentError: the data have none.
     """
 
     of = "counts"
     parameters_per_channel = 2
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: Totals) -> None:
         super().__init__()
-        if not isinstance(values, Totals):
-            why = f"it is of counts, and these data are {getattr(values, 'name', values)}"
-            raise ArgumentError("likelihood", type(self).__name__, "data=counts", why)
-        self.totals: Totals = values
+        self.totals = values
 
     def forward(self, parameters: Float[Tensor, "n k *s"]) -> Distribution:
         logits, log_inverse_dispersion = parameters.chunk(2, dim=1)
