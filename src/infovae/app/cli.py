@@ -123,7 +123,7 @@ def as_condition(argument: str) -> str:
     if key != "condition" or not sign:
         return argument
     if not typed:
-        raise UserError("empty", key=key, value="", accepted="a class, a number for each column as [1.5,3], or null")
+        raise UserError("empty", key=key, value="", accepted="a class, a value for each column as [1.5,male], or null")
     text = QuotedString(text=typed, quote=Quote.double).with_quotes()
     try:
         read: Any = OverridesParser.create().parse_override(f"{key}={{value:{typed}}}").value()

@@ -38,7 +38,7 @@ class SparseRows(StoredExamples):
 
 
 def read_anndata(path: str, layer: str | None, label: str | None, streaming: Streaming) -> Examples:
-    """Return the cells of an .h5ad file, with the names of their rows; sparse ones stay sparse unless memory holds them.
+    """Return the cells of an .h5ad file, with the names of their rows; sparse ones stay so unless memory holds them.
 
     Args:
         path: the file.

@@ -1,6 +1,7 @@
 """What the columns of a table hold, and their rows as numbers."""
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -129,6 +130,34 @@ class TableRows(StoredExamples):
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> Float64[Tensor, "m k"]:
         read = self.rows(self.positions[positions.cpu()].tolist())
         return torch.cat([_entries(read, column) for column in self.columns], dim=1)
+
+
+def columns_of(names: Sequence[str], is_category: Sequence[bool]) -> list[Column]:
+    """Return the columns whose entries have these names: the inverse of :func:`values_of`."""
+
+    def column(entry: tuple[str, bool]) -> tuple[str, bool]:
+        return (entry[0].partition("=")[0] if entry[1] else entry[0]), entry[1]
+
+    grouped = groupby(zip(names, is_category, strict=True), column)
+    return [
+        Column(name, tuple(entry.partition("=")[2] for entry, _ in entries) if of_categories else None)
+        for (name, of_categories), entries in grouped
+    ]
+
+
+def by_column(x: Float[Tensor, "n c"], columns: Sequence[Column]) -> dict[str, np.ndarray]:
+    """Return entries as columns by name: of numbers, or of the likeliest category; NaN or an empty word is missing."""
+    entries, found, start = x.cpu().numpy(), {}, 0
+    for name, categories in columns:
+        own = entries[:, start : start + len(categories or "1")]
+        if categories is None:
+            # float32 has further digits, which standardising and its inverse may change.
+            found[name] = np.char.mod(f"%.{np.finfo(own.dtype).precision + 1}g", own[:, 0]).astype(own.dtype)
+        else:
+            chosen = np.where(np.isnan(own).any(axis=1), len(categories), own.argmax(axis=1))
+            found[name] = np.array([*categories, ""])[chosen]
+        start += own.shape[1]
+    return found
 
 
 def classes_of(column: pa.ChunkedArray, name: str) -> tuple[Int64[Tensor, " n"], tuple[str, ...]]:

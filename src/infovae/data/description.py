@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from infovae.data.values import Bytes, Standardized, Values, restored
+from infovae.data.condition_columns import ConditionColumns
+from infovae.data.values import Bytes, Values, restored
 
 
 class Description(NamedTuple):
@@ -14,7 +15,7 @@ class Description(NamedTuple):
         evaluation_splits: the splits that validation goes through, in order.
         values: what entries mean, with what was learned of the training split.
         classes: number of classes.
-        conditions: mean and scale of the columns that a model can be conditioned on; None: there are none.
+        conditions: mean, scale and limits of the columns that a model can be conditioned on; None: there are none.
         class_names: what the data call each class; empty in checkpoints of version 0.1.
     """
 
@@ -22,7 +23,7 @@ class Description(NamedTuple):
     evaluation_splits: tuple[str, ...]
     values: Values = Bytes()
     classes: int = 0
-    conditions: Standardized | None = None
+    conditions: ConditionColumns | None = None
     class_names: tuple[str, ...] = ()
 
     def state(self) -> dict[str, Any]:
@@ -51,9 +52,9 @@ def description_in(checkpoint: Mapping[str, Any]) -> Description | None:
     if not shape or not all(split in ("validation", "test") for split in splits):
         return None
     try:
-        values, conditions = restored(state.get("values") or {}), None if told is None else restored(told)
+        values = restored(state.get("values") or {})
+        conditions = None if told is None else ConditionColumns(**{name: told[name] for name in told if name != "kind"})
     except (ValueError, TypeError, AttributeError):
         return None
-    assert conditions is None or isinstance(conditions, Standardized)
     names = tuple(map(str, state.get("class_names") or ()))
     return Description(tuple(shape), tuple(splits), values, classes, conditions, names)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from infovae.data.augmentation import Augmentation
 from infovae.data.binarization import Binarization
+from infovae.data.condition_columns import ConditionColumns
 from infovae.data.description import Description
 from infovae.data.examples import DataSet, Examples, Inputs
 from infovae.data.loader import Aside, Batch, EpochOrder, Held, Loader, Served, StoredOrder
@@ -104,7 +105,7 @@ class DataModule(pl.LightningDataModule):
         # As they came, for a model that was trained on others.
         self.told = {name: part.conditions for name, part in self.splits.items()}
         told, names = self.told["train"], self.splits["train"].condition_names
-        self.conditions = None if told is None else Standardized(names=names).fitted(narrowed(told))
+        self.conditions = None if told is None else ConditionColumns(names=names).fitted(narrowed(told))
         if self.conditions is not None:
             self.splits = {name: _standardized(part, self.conditions) for name, part in self.splits.items()}
         self.batch_size = batch_size

@@ -65,7 +65,9 @@ def marginals(data: Float[Tensor, "n c"], samples: Float[Tensor, "m c"], names: 
                 continue
             _histogram(axis, data[:, number].cpu().numpy(), samples[:, number].cpu().numpy(), bins)
             name = names[number]
-            axis.set_title(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...", fontsize=7)
+            axis.set_title(
+                name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...", fontsize=7, parse_math=False
+            )
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
         return rendered(figure)
 

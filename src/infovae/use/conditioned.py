@@ -4,19 +4,18 @@ import logging
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from infovae.conditions.labels import Labels
-from infovae.errors import UserError
+from infovae.data.columns import by_column
+from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
 
 log = logging.getLogger(__name__)
-
-Typed = str | int | float | list[float | int | None] | None
-"""A class, or a number for each condition column; null: none."""
 
 
 def condition_for(
@@ -45,46 +44,67 @@ def condition_for(
     return own
 
 
-def typed_condition(saved: SavedRun, typed: Typed) -> Float[Tensor, "1 k"]:
+def typed_condition(saved: SavedRun, typed: Any, warn: bool = False) -> Float[Tensor, "1 k"]:
     """Return a condition as the model saw it in training.
 
     Args:
         saved: the run.
-        typed: a class as the data call it, or a number for each condition column, in the column's units; in a list,
-            None is a missing number. None: the null condition, if the model learned to do without.
+        typed: a class as the data call it, or, for each condition column, a category or a number in the column's units;
+            in a list, None is a missing one. None: the null condition, if the model learned to do without.
+        warn: whether to warn of numbers that lie outside what training saw.
 
     Raises:
-        UserError: the model isn't conditional, has no such class, isn't of so many columns, or needs a condition.
+        UserError: the model isn't conditional, has no such class or columns, or needs a condition.
     """
-    condition, columns = saved.module.condition, saved.description.conditions
+    condition, columns, names = saved.module.condition, saved.description.conditions, class_names(saved)
+
+    def refused(why: str) -> UserError:
+        return UserError(why, key="condition", value=... if typed is None else typed, accepted=accepted)
+
     if condition is None:
         accepted = "null, or a run that was trained with condition=labels or condition=columns"
-        raise UserError("the model isn't conditional", key="condition", value=typed, accepted=accepted)
-    names = saved.description.class_names or tuple(map(str, range(saved.description.classes)))
-    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    named = f": {', '.join(columns.names)}" if columns is not None and columns.names else ""
-    accepted = listed if isinstance(condition, Labels) else f"{condition.width - 1} numbers, as [1.5,...]{named}"
+        raise refused("the model isn't conditional")
+    if isinstance(condition, Labels) or columns is None:
+        accepted, columns = ", ".join(names[:20]) + (", ..." if len(names) > 20 else ""), None
+    else:
+        accepted = columns.accepted
     values = typed if isinstance(typed, list) else [typed]
     if typed is None:
-        if condition.dropout == 0:
-            why = "missing, and the model was never trained without (condition.dropout=0)"
-            raise UserError(why, key="condition", accepted=accepted)
-        width = 1 if columns is None or isinstance(condition, Labels) else len(columns.mean)
-        return torch.full((1, width), math.nan, device=saved.module.device)
-    if isinstance(condition, Labels):
-        if len(values) != 1 or str(values[0]) not in names:
-            raise UserError("no such class", key="condition", value=typed, accepted=accepted)
-        return torch.tensor([[float(names.index(str(values[0])))]], device=saved.module.device)
-    assert columns is not None
-    try:
-        row = [math.nan if value is None else float(value) for value in values]  # a single one is typed as a text
-    except ValueError:
-        row = []
-    if len(row) != len(columns.mean):
-        why = "doesn't fit the model's condition columns"
-        raise UserError(why, key="condition", value=typed, accepted=accepted)
-    typed_row = torch.tensor([row], dtype=torch.float64)
-    told = columns.to_model(typed_row)
-    if typed_row.float().isinf().any() or told.isinf().any():
-        raise UserError("infinite, or too large for 32 bits", key="condition", value=typed, accepted=accepted)
-    return told.to(saved.module.device)
+        row = [math.nan] * (condition.entries or 1)
+    elif columns is not None:
+        try:
+            row = columns.entries(values)
+        except ArgumentError as error:
+            raise refused(error.why) from error
+    elif len(values) == 1 and str(values[0]) in names:
+        row = [float(names.index(str(values[0])))]
+    else:
+        raise refused("no such class")
+    told = torch.tensor([row], dtype=torch.float64)
+    given = told.float() if columns is None else columns.to_model(told)
+    if told.float().isinf().any() or given.isinf().any():
+        raise refused("infinite, or too large for 32 bits")
+    if told.isnan().any() and condition.dropout == 0 and not (columns is not None and columns.has_missing):
+        raise refused("missing, and the model was never trained without (condition.dropout=0)")
+    if warn and columns is not None and (unseen := columns.unseen(row)):
+        log.warning("condition=%s: %s; the model can only guess there", typed, unseen)
+    return given.to(saved.module.device)
+
+
+def class_names(saved: SavedRun) -> tuple[str, ...]:
+    """Return what the data call each class; checkpoints of version 0.1 have only numbers."""
+    return saved.description.class_names or tuple(map(str, range(saved.description.classes)))
+
+
+def condition_columns(saved: SavedRun, conditions: Float[Tensor, "n k"] | None) -> dict[str, np.ndarray]:
+    """Return conditions as columns of a table by name, in the data's own units, classes and categories."""
+    columns = saved.description.conditions
+    if conditions is None:
+        return {}
+    if isinstance(saved.module.condition, Labels) or columns is None:
+        source: Any = OmegaConf.to_container(saved.cfg.data).get("source") or {}  # type: ignore[union-attr]
+        label = source.get("label") or "class"
+        numbers = conditions[:, 0].nan_to_num(-1).long().cpu().numpy()
+        return {label if isinstance(label, str) else label[0]: np.array([*class_names(saved), ""])[numbers]}
+    told = columns.from_model(conditions)
+    return by_column(told, columns.columns) if columns.columns else {"condition": told.cpu().numpy()}

@@ -18,7 +18,7 @@ from infovae.model import conditions_of, given
 from infovae.runs.disk import disk_errors
 from infovae.terminal.progress import progress
 from infovae.training.assemble import build_data
-from infovae.use.conditioned import Typed, condition_for
+from infovae.use.conditioned import condition_for
 from infovae.use.opened import check_file, opened
 from infovae.use.own_images import own_data
 from infovae.use.tables import SUFFIXES, table_file
@@ -29,7 +29,7 @@ Split = Literal["train", "validation", "test", "all"]
 EXAMPLES: dict[str, Any] = {
     "split": Split,
     "images": str | None,
-    "condition": Typed,
+    "condition": Any,
     "batch_size": Annotated[int, Field(ge=1)],
     "seed": Annotated[int, Field(ge=0, lt=2**32)],
 }

@@ -1,8 +1,8 @@
-"""The `generate` command: decode new codes, into image files or an array."""
+"""The `generate` command: decode new codes, into image files, a table or an array."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -11,22 +11,24 @@ from omegaconf import DictConfig
 from pydantic import Field
 from torch import Tensor
 
+from infovae.data.values import TableValues
 from infovae.evaluation.load import SavedRun
 from infovae.model import given, sample_codes
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole, written_aside
 from infovae.streams import isolated_stream
 from infovae.terminal.progress import progress
-from infovae.use.conditioned import Typed, condition_for
+from infovae.use.conditioned import condition_columns, condition_for
 from infovae.use.opened import check_file, check_new_folder, opened, user_error
 from infovae.use.own_images import given_example
-from infovae.use.pixels import png, require_pictures
+from infovae.use.pixels import png, shows_pictures
+from infovae.use.tables import SUFFIXES, beside, example_columns, table_file
 
 AT_ONCE = 100
 
 
 def generate(cfg: DictConfig) -> None:
-    """Write E[x|z] for codes z of the prior, or codes around that of a given image.
+    """Write E[x|z] for codes z of the prior, or codes around that of a given image; of categories, the likeliest.
 
     Raises:
         UserError: the config, the run or the image are refused, or the disk is full.
@@ -38,22 +40,31 @@ def generate(cfg: DictConfig) -> None:
             "n": Annotated[int, Field(ge=1)],
             "given": str | None,
             "spread": number | None,
-            "condition": Typed,
-            "output": str,
+            "condition": Any,
+            "output": str | None,
             "seed": Annotated[int, Field(ge=0, lt=2**32)],
         },
     )
-    as_array = cfg.output.endswith(".npy")
-    path = check_file("output", cfg.output, (".npy",)) if as_array else check_new_folder("output", cfg.output)
-    with user_error("output" if cfg.given is None else "given", cfg.output if cfg.given is None else cfg.given):
-        if not as_array:
-            require_pictures(saved, "output", "output=FILE.npy")
-        image, own = (None, None) if cfg.given is None else given_example(saved, cfg.given)
+    kinds = (*SUFFIXES, ".npy") if isinstance(saved.description.values, TableValues) else (".npy",)
+    as_files = shows_pictures(saved) and Path(cfg.output or "").suffix not in (".npy", *SUFFIXES)
+    if as_files:
+        path = check_new_folder("output", cfg.output or "generated")
+    else:
+        path = check_file("output", cfg.output, kinds, f"generated{kinds[0]}")
+    image, own = None, None
+    if cfg.given is not None:
+        with user_error("given", cfg.given):
+            image, own = given_example(saved, cfg.given)
     conditions = chosen_conditions(saved, cfg, own)
     with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
         batches = progress(generated(saved, cfg.n, image, cfg.spread, conditions), "decoding", -(-cfg.n // AT_ONCE))
-        (_write_array if as_array else _write_files)(path, batches, cfg.n)
-    print(f"generated: {path} ({cfg.n} {'examples' if as_array else 'images'})")
+        if as_files:
+            _write_files(path, batches, cfg.n)
+        elif path.suffix == ".npy":
+            _write_array(path, batches, cfg.n)
+        else:
+            _write_table(path, batches, saved, conditions)
+    print(f"generated: {path} ({cfg.n} {'images' if as_files else 'examples'})")
 
 
 @torch.no_grad()
@@ -117,6 +128,17 @@ def _write_files(folder: Path, batches: Iterator[Tensor], n: int) -> None:
         for example in batch:
             number += 1
             write_whole(folder / f"{number:0{digits}}.png", png(example))
+
+
+def _write_table(
+    path: Path, batches: Iterator[Tensor], saved: SavedRun, conditions: Float[Tensor, "n k"] | None
+) -> None:
+    start = 0
+    with table_file(path) as write:
+        for batch in batches:
+            told = None if conditions is None else conditions[start : start + len(batch)]
+            write(beside(example_columns(saved.description.values, batch), condition_columns(saved, told)))
+            start += len(batch)
 
 
 def _write_array(path: Path, batches: Iterator[Tensor], n: int) -> None:

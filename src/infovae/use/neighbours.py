@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from omegaconf import DictConfig
@@ -13,36 +14,58 @@ from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
 from infovae.model import given
 from infovae.pictures.canvas import labelled_grid
+from infovae.pictures.column_map import column_map
 from infovae.pictures.drawing import save_picture
 from infovae.runs.disk import disk_errors
-from infovae.use.conditioned import condition_for
+from infovae.use.conditioned import condition_columns, condition_for
 from infovae.use.encode import EXAMPLES, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_file, opened, user_error
 from infovae.use.own_images import given_example
+from infovae.use.tables import beside, example_columns, table_file
 
 
 def neighbours(cfg: DictConfig) -> None:
-    """Print the nearest examples of an image or another example, and draw them.
+    """Print the nearest examples of an image or another example, and write them as a picture and a table.
 
     Raises:
         UserError: the config, the run, the image or the data are refused, or the disk is full.
     """
     saved = opened(cfg, {**EXAMPLES, "image": str, "k": Annotated[int, Field(ge=1)], "output": str | None})
-    path = check_file("output", cfg.output, (".png",), "neighbours.png")
+    kinds = (".png", ".csv")
+    defaults = [f"neighbours{kind}" for kind in kinds if cfg.output is None]
+    paths = [check_file("output", cfg.output, kinds, default) for default in defaults or [""]]
     with user_error("image", cfg.image):
         image, own = given_example(saved, cfg.image)
     data, splits, condition = examples(saved, cfg)
-    model = given(saved.module, condition_for(saved, cfg, own))
+    own = condition_for(saved, cfg, own)
+    model = given(saved.module, own)
     with torch.no_grad():
         mean = model.encode(image).mean
         found = nearest(saved, mean, data, splits, cfg.k, condition)
         shown = torch.cat([image, model.decode(mean).mean, *(entry.x[None] for entry in found)])
     print_found(f"nearest to {cfg.image}", "distance", found, data)
     labels = [r"$x$", r"$\hat{x}$", *map(str, range(1, len(found) + 1))]
-    with disk_errors(f"output={path}"):
-        save_picture(labelled_grid(shown, len(shown), column_labels=labels), path)
-    print(f"picture: {path}")
+    values = saved.description.values
+    columns = example_columns(values, values.from_model(shown))
+    for path in paths:
+        with disk_errors(f"output={path}"):
+            if path.suffix == ".csv":
+                told = [entry.conditions for entry in found if entry.conditions is not None]
+                conditions = None if own is None else torch.stack([own[0], own[0], *told])
+                rows = {
+                    "split": np.array(["", "", *(entry.split for entry in found)]),
+                    "example": np.array([cfg.image, "reconstruction", *(entry.name for entry in found)]),
+                    "class": np.array(["", "", *(data.class_names[entry.label] for entry in found)]),
+                    "distance": np.array([0, np.nan, *(entry.score for entry in found)], np.float32),
+                }
+                with table_file(path) as write:
+                    write(beside(rows, columns, condition_columns(saved, conditions)))
+            elif columns:
+                save_picture(column_map(columns, labels), path)
+            else:
+                save_picture(labelled_grid(shown, len(shown), column_labels=labels), path)
+    print(f"written: {', '.join(map(str, paths))}")
 
 
 def nearest(

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from infovae.config.check import check, without_choices
 from infovae.errors import ArgumentError, UserError
@@ -14,6 +14,7 @@ from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.runs.folder import check_writable
 from infovae.training.devices import chosen_device
 from infovae.training.quiet import quieten
+from infovae.use.conditioned import typed_condition
 
 KEYS: dict[str, Any] = {
     "run": str | None,
@@ -57,6 +58,8 @@ def opened_runs(cfg: DictConfig, own_keys: Mapping[str, Any]) -> list[SavedRun]:
     saved = [load(folder, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights) for folder in folders]
     for run in saved:
         run.module.to(device)
+        if (condition := OmegaConf.to_container(cfg).get("condition")) is not None:  # type: ignore[union-attr]
+            typed_condition(run, condition, warn=True)
     return saved
 
 

@@ -15,15 +15,16 @@ from infovae.evaluation.load import SavedRun
 from infovae.metrics.importance_weighted import importance_weighted_log_likelihood
 from infovae.model import given
 from infovae.pictures.canvas import labelled_grid
+from infovae.pictures.column_map import column_map
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.picture import Pixels
 from infovae.runs.disk import disk_errors
 from infovae.streams import isolated_stream
+from infovae.use.conditioned import condition_columns
 from infovae.use.encode import EXAMPLES, Encoded, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_new_folder, opened
-from infovae.use.pixels import shows_pictures
-from infovae.use.tables import table_file
+from infovae.use.tables import Rows, beside, example_columns, table_file
 
 
 class Scored(NamedTuple):
@@ -59,14 +60,13 @@ def outliers(cfg: DictConfig) -> None:
             for part in scored(saved, data, splits, cfg.samples, condition):
                 unlikely = lowest(unlikely, part.batch, part.log_likelihood, part.split, cfg.k)
                 unlike = lowest(unlike, part.batch, -part.squared_error, part.split, cfg.k)
-                write(_rows(part, data))
+                write(_rows(saved, part, data))
         if unlikely:
             print_found("lowest log p(x)", "log p(x) in nats", unlikely, data)
         else:
             print("log p(x): left out, since a deterministic q(z|x) gives no bound on it")
         print_found("largest reconstruction error", "squared error", unlike, data, sign=-1)
-        drawn = {"unlikely": unlikely, "badly_reconstructed": unlike} if shows_pictures(saved) else {}
-        for name, found in drawn.items():
+        for name, found in {"unlikely": unlikely, "badly_reconstructed": unlike}.items():
             if found:
                 save_picture(_picture(saved, found), folder / f"{name}.png")
     print(f"outliers: {folder}")
@@ -102,20 +102,27 @@ def scored(
             yield Scored(batch, split, bound, error)
 
 
-def _rows(part: Scored, data: DataModule) -> dict[str, np.ndarray]:
-    return {
+def _rows(saved: SavedRun, part: Scored, data: DataModule) -> Rows:
+    values = saved.description.values
+    rows = {
         "split": np.full(len(part.batch.names), part.split),
         "example": part.batch.names,
         "class": np.asarray(data.class_names)[part.batch.labels.numpy()],
         "log_likelihood": part.log_likelihood.float().cpu().numpy(),
         "squared_error": part.squared_error.float().cpu().numpy(),
     }
+    columns = example_columns(values, values.from_model(part.batch.x))
+    return beside(rows, columns, condition_columns(saved, part.batch.conditions)) if columns else rows
 
 
 @torch.no_grad()
 def _picture(saved: SavedRun, found: Sequence[Found]) -> Pixels:
-    """Return the examples in a row, above their reconstructions from E[z|x]."""
+    """Return the examples in a row, above their reconstructions from E[z|x]; rows of a table, beside these."""
     x, means = (torch.stack([getattr(entry, name) for entry in found]) for name in ("x", "mean"))
     conditions = [entry.conditions for entry in found if entry.conditions is not None]
     reconstructions = given(saved.module, torch.stack(conditions) if conditions else None).decode(means).mean
-    return labelled_grid(torch.cat([x, reconstructions]), len(found), row_labels=[r"$x$", r"$\hat{x}$"])
+    labels, values = [r"$x$", r"$\hat{x}$"], saved.description.values
+    pairs = torch.stack([x, reconstructions], dim=1).flatten(0, 1)
+    if columns := example_columns(values, values.from_model(pairs)):
+        return column_map(columns, labels * len(found))
+    return labelled_grid(torch.cat([x, reconstructions]), len(found), row_labels=labels)

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Float
 from pyarrow.parquet import ParquetWriter
+from torch import Tensor
 
+from infovae.data.columns import by_column, columns_of
+from infovae.data.values import TableValues, Values
 from infovae.runs.files import written_aside
 
 SUFFIXES = (".csv", ".parquet", ".npz")
@@ -19,6 +23,22 @@ Rows = Mapping[str, np.ndarray]
 """Columns by name, each of as many rows; a column of vectors has two axes."""
 
 Write = Callable[[Rows], None]
+
+
+def example_columns(values: Values, x: Float[Tensor, "n c *s"]) -> dict[str, np.ndarray]:
+    """Return examples in the data's units as columns of a table by name, if they are rows of one; else none."""
+    if not isinstance(values, TableValues):
+        return {}
+    return by_column(x, columns_of(values.names, values.is_category().tolist()))
+
+
+def beside(rows: Rows, *more: Rows) -> Rows:
+    """Return all columns; a later one that is called like an earlier one has ``_`` added to its name."""
+    whole = dict(rows)
+    for columns in more:
+        for name, column in columns.items():
+            whole[f"{name}_" if name in whole else name] = column
+    return whole
 
 
 @contextmanager
@@ -42,8 +62,9 @@ def _csv(path: Path, stack: ExitStack) -> Write:
         columns = _flat(rows)
         if not file.tell():
             writer.writerow(columns)
-        # As text, numbers have the digits that their precision holds.
-        writer.writerows(zip(*(column.astype(str).tolist() for column in columns.values()), strict=True))
+        # As text, numbers have the digits that their precision holds; NaN, which is unlike itself, is an empty field.
+        texts = (np.where(column == column, column.astype(str), "") for column in columns.values())
+        writer.writerows(zip(*(text.tolist() for text in texts), strict=True))
 
     return write
 
