@@ -207,7 +207,7 @@ def test_the_vocabulary_of_tokens(tmp_path: Path) -> None:
         tokens(path, vocabulary=19)
 
 
-def test_cells_stay_sparse(tmp_path: Path) -> None:
+def test_cells_stay_sparse_unless_memory_holds_them(tmp_path: Path) -> None:
     matrix = np.random.default_rng(0).poisson(0.2, (20, 30)).astype(np.float32)
     matrix[:, 0] = np.arange(20)
     obs = pd.DataFrame({"type": ["T", "B"] * 10}, index=[f"cell{n}" for n in range(20)])
@@ -215,7 +215,9 @@ def test_cells_stay_sparse(tmp_path: Path) -> None:
     cells.layers["halves"] = matrix / 2
     cells.write_h5ad(tmp_path / "a.h5ad")
     path = str(tmp_path / "a.h5ad")
-    sets = counts(path, label="type")
+    held, sets = counts(path), counts(path, label="type", streaming="always")
+    assert isinstance(held.train.x, torch.Tensor)
+    np.testing.assert_array_equal(all_of(held).numpy(), matrix)
     assert isinstance(sets.train.x, SparseRows)
     np.testing.assert_array_equal(all_of(sets).numpy(), matrix)
     numbers = sets.train.x[torch.arange(18)][:, 0].long()

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from infovae.pictures.canvas import rendered, style
-from infovae.pictures.marginals import LONGEST_NAME
+from infovae.pictures.marginals import shortened
 from infovae.pictures.picture import Pixels
 
 MOST_COLUMNS = 60
@@ -31,8 +31,7 @@ def column_map(columns: Mapping[str, np.ndarray], labels: Sequence[str]) -> Pixe
         figure = Figure(figsize=(CELL[0] * min(len(labels), 120) + 1.5, CELL[1] * len(names) + 0.5))
         axis = figure.subplots()
         axis.imshow(shades, cmap="Blues", vmin=0, vmax=2, aspect="auto")  # as far as black text can be read
-        shown = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..." for name in names]
-        axis.set_yticks(range(len(names)), shown, parse_math=False)
+        axis.set_yticks(range(len(names)), list(map(shortened, names)), parse_math=False)
         axis.set_xticks(range(len(labels)), labels)
         axis.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=7)
         axis.grid(visible=False)

@@ -64,12 +64,14 @@ def marginals(data: Float[Tensor, "n c"], samples: Float[Tensor, "m c"], names: 
                 axis.axis("off")
                 continue
             _histogram(axis, data[:, number].cpu().numpy(), samples[:, number].cpu().numpy(), bins)
-            name = names[number]
-            axis.set_title(
-                name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...", fontsize=7, parse_math=False
-            )
+            axis.set_title(shortened(names[number]), fontsize=7, parse_math=False)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
         return rendered(figure)
+
+
+def shortened(name: str) -> str:
+    """Return a column's name as there is room for it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
 
 
 def _histogram(axis: Axes, data: np.ndarray, samples: np.ndarray, bins: int) -> None:

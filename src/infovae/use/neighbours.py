@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 from torch import Tensor
 
+from infovae.conditions.labels import Labels
 from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
 from infovae.model import given
@@ -52,7 +53,9 @@ def neighbours(cfg: DictConfig) -> None:
         with disk_errors(f"output={path}"):
             if path.suffix == ".csv":
                 told = [entry.conditions for entry in found if entry.conditions is not None]
-                conditions = None if own is None else torch.stack([own[0], own[0], *told])
+                # A class has its column already.
+                is_class = isinstance(saved.module.condition, Labels)
+                conditions = None if own is None or is_class else torch.stack([own[0], own[0], *told])
                 rows = {
                     "split": np.array(["", "", *(entry.split for entry in found)]),
                     "example": np.array([cfg.image, "reconstruction", *(entry.name for entry in found)]),

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 from torch import Tensor
 
+from infovae.conditions.labels import Labels
 from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
 from infovae.metrics.importance_weighted import importance_weighted_log_likelihood
@@ -111,8 +112,9 @@ def _rows(saved: SavedRun, part: Scored, data: DataModule) -> Rows:
         "log_likelihood": part.log_likelihood.float().cpu().numpy(),
         "squared_error": part.squared_error.float().cpu().numpy(),
     }
+    conditions = None if isinstance(saved.module.condition, Labels) else part.batch.conditions
     columns = example_columns(values, values.from_model(part.batch.x))
-    return beside(rows, columns, condition_columns(saved, part.batch.conditions)) if columns else rows
+    return beside(rows, columns, condition_columns(saved, conditions))
 
 
 @torch.no_grad()

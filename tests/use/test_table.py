@@ -1,0 +1,109 @@
+"""A model of a table answers in that table's columns, units and categories."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import Use, composing
+from sklearn.datasets import load_diabetes
+
+from infovae.data.condition_columns import ConditionColumns
+from infovae.errors import UserError
+from infovae.evaluation.load import load
+from infovae.pictures.column_map import column_map
+from infovae.training.run import train
+from infovae.use.generate import generated
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """442 patients; some lack a blood pressure or a word for it."""
+    table = load_diabetes(as_frame=True, scaled=False).frame[["age", "sex", "bmi", "bp"]]
+    table["sex"] = table["sex"].map({1.0: "female", 2.0: "male"})
+    table["class"] = np.where(table["bp"] > 95, "high", "low")
+    table.loc[::7, "bp"] = np.nan
+    table.loc[::5, "class"] = None
+    return table
+
+
+@pytest.fixture(scope="module")
+def run(patients: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on these patients, given age and sex."""
+    folder = tmp_path_factory.mktemp("patients")
+    patients.to_csv(folder / "patients.csv", index=False)
+    settings = [
+        "data=table", f"data.path={folder / 'patients.csv'}", "data.source.conditions=[age,sex]", "condition=columns",
+        "latent_dim=2", "network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "trainer.max_epochs=2",
+        "trainer.enable_progress_bar=false", "trainer.accelerator=cpu", "logger=none", "callbacks=checkpoint",
+        "pictures=[]",
+    ]  # fmt: skip
+    with composing() as composed:
+        train(composed(*settings, run_dir=folder / "run"))
+    return folder / "run"
+
+
+def test_generated_rows_have_the_columns_of_the_table(
+    use: Use, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    use("generate", f"run={run}", "n=103", "condition={value:[900,female]}")
+    read = pd.read_csv(tmp_path / "generated.csv")
+    assert list(read) == ["bmi", "bp", "class", "age", "sex"]
+    assert set(read["class"]) <= {"high", "low"}
+    assert (set(read["age"]), set(read["sex"])) == ({900}, {"female"})
+    saved = load(run)
+    columns = saved.description.conditions
+    assert columns is not None
+    told = columns.to_model(torch.tensor([[900.0, 1, 0]])).expand(103, -1)
+    torch.manual_seed(0)
+    x = torch.cat(list(generated(saved, 103, conditions=told)))
+    np.testing.assert_allclose(read[["bmi", "bp"]], x[:, :2], rtol=1e-6)  # seven digits
+    assert read["class"].tolist() == [("high", "low")[likeliest] for likeliest in x[:, 2:].argmax(dim=1)]
+    warned = "condition=[900, 'female']: age=900 is outside the range of training, 19 to 79; the model can only guess"
+    assert [record.getMessage()[: len(warned)] for record in caplog.records if record.levelname == "WARNING"] == [
+        warned
+    ]
+
+
+def test_found_rows_are_those_of_the_table(use: Use, run: Path, tmp_path: Path, patients: pd.DataFrame) -> None:
+    use("outliers", f"run={run}", "samples=2", "k=1", "split=all")
+    scores = pd.read_csv(tmp_path / "outliers/scores.csv").set_index("example").sort_index()
+    own = ["bmi", "bp", "age", "sex"]
+    pd.testing.assert_frame_equal(scores[own], patients[own], check_names=False, check_dtype=False, rtol=1e-7)
+    assert scores["class_"].equals(
+        patients["class"].astype(scores["class_"].dtype)
+    )  # not that of the class, which is 0
+    one, other = (int(row) for row in load(run).data.splits["test"].names[:2])
+    use("neighbours", f"run={run}", f"image=test:{one}", "k=3", "split=all")
+    found = pd.read_csv(tmp_path / "neighbours.csv")
+    assert found["example"].tolist()[:3] == [f"test:{one}", "reconstruction", str(one)]
+    for row, number in ((0, one), *((row, int(found["example"][row])) for row in (2, 3, 4))):
+        pd.testing.assert_series_equal(
+            found.loc[row, own], patients.loc[number, own], check_names=False, check_dtype=False
+        )
+    use("interpolate", f"run={run}", f"from=test:{one}", f"to=test:{other}", "steps=3", "output=path")
+    assert sorted(path.name for path in (tmp_path / "path").iterdir()) == ["interpolation.csv", "interpolation.png"]
+    path = pd.read_csv(tmp_path / "path/interpolation.csv")
+    assert path["time"].tolist() == [0, 0, 0.5, 1, 1] * 2
+    np.testing.assert_allclose(path["bmi"][[0, 4]], patients["bmi"][[one, other]])
+    reconstruction = found.loc[1, ["bmi", "bp"]].astype(float)
+    np.testing.assert_allclose(path.loc[1, ["bmi", "bp"]].astype(float), reconstruction, rtol=1e-5)
+
+
+def test_older_checkpoints_know_no_limits() -> None:
+    columns = ConditionColumns([50.0, 0.5, 0.5], [10.0, 0.5, 0.5], names=["age", "sex=f", "sex=m"])
+    assert columns.entries(["45", "m"]) == columns.entries([45, 0, 1]) == [45, 0, 1]
+    assert columns.unseen([900, 0, 1]) == ""
+
+
+def test_a_picture_of_rows_has_the_names_of_columns() -> None:
+    """A name changes the picture beside the cells, a category in a cell, and a dollar sign is no formula."""
+    rows = {"a$b$": np.array([1.0, np.nan]), "kind": np.array(["x", "y"])}
+    picture = column_map(rows, ["1", "2"])
+    renamed = column_map({"kind" if name == "a$b$" else "a$b$": column for name, column in rows.items()}, ["1", "2"])
+    different = (picture != renamed).any(axis=(0, 2))
+    assert different.any()
+    assert not different[picture.shape[1] // 2 :].any()
+    assert (picture != column_map(rows | {"kind": np.array(["x", "z"])}, ["1", "2"])).any()
