@@ -62,9 +62,17 @@ def test_generated_rows_have_the_columns_of_the_table(
     np.testing.assert_allclose(read[["bmi", "bp"]], x[:, :2], rtol=1e-6)  # seven digits
     assert read["class"].tolist() == [("high", "low")[likeliest] for likeliest in x[:, 2:].argmax(dim=1)]
     warned = "condition=[900, 'female']: age=900 is outside the range of training, 19 to 79; the model can only guess"
-    assert [record.getMessage()[: len(warned)] for record in caplog.records if record.levelname == "WARNING"] == [
-        warned
-    ]
+    assert [entry.getMessage()[: len(warned)] for entry in caplog.records if entry.levelname == "WARNING"] == [warned]
+    unlike = "doesn't fit the model's condition columns; accepted: age (a number), sex (female or male), as [VALUE,...]"
+    for typed, why in (
+        ("[45]", unlike),
+        ("[45,woman]", unlike),
+        ("[{a:1},male]", unlike),
+        ("[null,male]", "missing, and the model was never trained without (condition.dropout=0)"),
+    ):
+        with pytest.raises(UserError, match=rf"^condition=\[.*\]: {re.escape(why)}"):
+            use("generate", f"run={run}", "output=refused.csv", f"condition={{value:{typed}}}")
+    assert not (tmp_path / "refused.csv").exists()
 
 
 def test_found_rows_are_those_of_the_table(use: Use, run: Path, tmp_path: Path, patients: pd.DataFrame) -> None:
