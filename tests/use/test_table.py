@@ -101,7 +101,7 @@ def test_found_rows_are_those_of_the_table(use: Use, run: Path, tmp_path: Path, 
 
 
 def test_older_checkpoints_know_no_limits() -> None:
-    columns = ConditionColumns([50.0, 0.5, 0.5], [10.0, 0.5, 0.5], names=["age", "sex=f", "sex=m"])
+    columns = ConditionColumns(mean=[50.0, 0.5, 0.5], scale=[10.0, 0.5, 0.5], names=["age", "sex=f", "sex=m"])
     assert columns.entries(["45", "m"]) == columns.entries([45, 0, 1]) == [45, 0, 1]
     assert columns.unseen([900, 0, 1]) == ""
 

@@ -5,8 +5,6 @@ from contextlib import suppress
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from infovae.data.columns import Column, columns_of
 from infovae.data.values import Indexed, Standardized
@@ -17,22 +15,12 @@ class ConditionColumns(Standardized):
     """Condition columns, standardised; a category is an entry of 0 or 1, called ``COLUMN=CATEGORY``.
 
     Args:
-        mean: see :class:`Standardized`.
-        scale: likewise.
-        has_missing: likewise.
-        names: likewise.
         limits: the lowest and the highest number of each in the training split; empty in older checkpoints.
+        own: as of :class:`Standardized`.
     """
 
-    def __init__(
-        self,
-        mean: Float[Tensor, " c"] | Sequence[float] | None = None,
-        scale: Float[Tensor, " c"] | Sequence[float] | None = None,
-        has_missing: bool = False,
-        names: Sequence[str] = (),
-        limits: Sequence[Sequence[float]] = (),
-    ) -> None:
-        super().__init__(mean, scale, has_missing, names)
+    def __init__(self, limits: Sequence[Sequence[float]] = (), **own: Any) -> None:
+        super().__init__(**own)
         self.limits = limits
         self.columns = columns_of(self.names, ["=" in name for name in self.names])
 
@@ -40,7 +28,7 @@ class ConditionColumns(Standardized):
         own = super().fitted(train, *others)
         known = [column[~column.isnan()] for column in train[torch.arange(len(train))].T]
         limits = [[float(column.min()), float(column.max())] if len(column) else [] for column in known]
-        return ConditionColumns(own.mean, own.scale, own.has_missing, own.names, limits)
+        return ConditionColumns(limits, mean=own.mean, scale=own.scale, has_missing=own.has_missing, names=own.names)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"limits": self.limits}

@@ -1,29 +1,24 @@
 """Levels with a free probability each."""
 
-from typing import ClassVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Categorical as CategoricalDistribution
 from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
 from infovae.errors import ArgumentError
-from infovae.likelihoods.likelihood import Likelihood, independent
+from infovae.likelihoods.likelihood import Entries, Likelihood, independent
 
 
-class LevelsDistribution(Distribution):
+class LevelsDistribution(Entries):
     """A distribution over K levels at equal distances from 0 to ``top``, given by logits."""
-
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
 
     def __init__(self, logits: Float[Tensor, "n levels c *s"], top: float = 1.0) -> None:
         self.logits = logits
         self.last = logits.shape[1] - 1
         self.per_unit = self.last / top
-        super().__init__(logits.select(1, 0).shape, validate_args=False)
+        super().__init__(logits.select(1, 0).shape)
 
     @property
     def mean(self) -> Tensor:

@@ -1,34 +1,30 @@
 """256 grey levels under a logistic curve."""
 
 import math
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
-from infovae.likelihoods.likelihood import Likelihood, independent
+from infovae.likelihoods.likelihood import Entries, Likelihood, independent
 
 LEVELS = 256
 NARROW = 1e-3
 """A bin this narrow, in units of the scale, has its mass by a series: exp(-log_scale) may be 0."""
 
 
-class DiscretizedLogisticDistribution(Distribution):
+class DiscretizedLogisticDistribution(Entries):
     """A distribution over 256 grey levels k/255: each has the mass of a logistic density on its bin.
 
     The first bin starts at -inf, and the last one ends at +inf (Salimans et al. 2017, equation 2).
     """
 
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
-
     def __init__(self, location: Tensor, log_scale: Tensor) -> None:
         self.location = location
         self.log_scale = log_scale
-        super().__init__(location.shape, validate_args=False)
+        super().__init__(location.shape)
 
     @property
     def mean(self) -> Tensor:

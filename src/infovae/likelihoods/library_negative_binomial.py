@@ -1,14 +1,13 @@
 """Counts, given the total of each example, as in scVI (Lopez et al. 2018, Nature Methods)."""
 
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 
-from infovae.likelihoods.likelihood import Likelihood, independent
+from infovae.likelihoods.likelihood import Entries, Likelihood, independent
 from infovae.likelihoods.negative_binomial import LARGEST_LOG_DISPERSION, NegativeBinomialDistribution
 from infovae.likelihoods.poisson import LARGEST_LOG_RATE
 
@@ -21,7 +20,7 @@ class Totals(Protocol):
     log_total_scale: float
 
 
-class LibraryDistribution(Distribution):
+class LibraryDistribution(Entries):
     """Negative binomial entries with the means l * share, where l is the example's total.
 
     Args:
@@ -30,13 +29,11 @@ class LibraryDistribution(Distribution):
         totals: mean and standard deviation of log l; a sample draws l from that log-normal distribution.
     """
 
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
-
     def __init__(self, log_shares: Tensor, log_inverse_dispersion: Tensor, totals: Totals) -> None:
         self.log_shares = log_shares
         self.log_inverse_dispersion = log_inverse_dispersion
         self.totals = totals
-        super().__init__(log_shares.shape, validate_args=False)
+        super().__init__(log_shares.shape)
 
     @property
     def mean(self) -> Tensor:

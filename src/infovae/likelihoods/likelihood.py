@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
+from torch.distributions.constraints import Constraint
 
 from infovae.errors import ArgumentError
 
@@ -38,6 +40,15 @@ class Likelihood(nn.Module, ABC):
         """
         why = "no parameters are known that give a mean example"
         raise ArgumentError("likelihood", type(self).__name__, "bernoulli, or network.decoder.start=random", why)
+
+
+class Entries(Distribution):
+    """A distribution of the entries of n examples, with batch shape (n, c, *s), that torch doesn't have."""
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {}
+
+    def __init__(self, shape: torch.Size) -> None:
+        super().__init__(shape, validate_args=False)
 
 
 def independent(entries: Distribution) -> Distribution:

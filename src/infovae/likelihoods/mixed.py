@@ -1,15 +1,14 @@
 """Columns of a table: numbers under one likelihood, categories under a softmax."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent
-from torch.distributions.constraints import Constraint
 
-from infovae.likelihoods.likelihood import Likelihood, independent
+from infovae.likelihoods.likelihood import Entries, Likelihood, independent
 
 
 @runtime_checkable
@@ -23,7 +22,7 @@ class TableColumns(Protocol):
         """Return for each column whether it belongs to a column of categories."""
 
 
-class MixedDistribution(Distribution):
+class MixedDistribution(Entries):
     """Numbers and categories, one of which has an entry of 1 and all others of its group 0.
 
     Args:
@@ -32,8 +31,6 @@ class MixedDistribution(Distribution):
         columns: says which is which.
     """
 
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
-
     def __init__(self, numbers: Distribution, logits: Float[Tensor, "n c"], columns: TableColumns) -> None:
         self.numbers = numbers
         self.columns = columns
@@ -41,7 +38,7 @@ class MixedDistribution(Distribution):
         self.log_probabilities = logits.clone()
         for start, stop in columns.groups:
             self.log_probabilities[..., start:stop] = logits[..., start:stop].log_softmax(dim=-1)
-        super().__init__(logits.shape, validate_args=False)
+        super().__init__(logits.shape)
 
     @property
     def mean(self) -> Tensor:

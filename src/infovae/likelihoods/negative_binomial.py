@@ -1,31 +1,26 @@
 """Counts that scatter more than a Poisson distribution allows, such as counts of genes."""
 
-from typing import ClassVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
 from infovae.exact import exact, rounded
-from infovae.likelihoods.likelihood import Likelihood, independent
+from infovae.likelihoods.likelihood import Entries, Likelihood, independent
 from infovae.likelihoods.poisson import LARGEST_LOG_RATE
 
 LARGEST_LOG_DISPERSION = 12.0
 """Beyond it the distribution is a Poisson distribution to the precision of float32."""
 
 
-class NegativeBinomialDistribution(Distribution):
+class NegativeBinomialDistribution(Entries):
     """A Gamma-Poisson mixture with a mean m and an inverse dispersion r: its variance is m + m^2 / r."""
-
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
 
     def __init__(self, log_mean: Tensor, log_inverse_dispersion: Tensor) -> None:
         self.log_mean = log_mean
         self.log_inverse_dispersion = log_inverse_dispersion
-        super().__init__(log_mean.shape, validate_args=False)
+        super().__init__(log_mean.shape)
 
     @property
     def mean(self) -> Tensor:

@@ -1,26 +1,21 @@
 """Entries that are 0 more often than another likelihood says, such as genes that a cell's measurement missed."""
 
-from typing import ClassVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent
-from torch.distributions.constraints import Constraint
 from torch.nn import functional
 
-from infovae.likelihoods.likelihood import Likelihood, independent
+from infovae.likelihoods.likelihood import Entries, Likelihood, independent
 
 
-class ZeroInflatedDistribution(Distribution):
+class ZeroInflatedDistribution(Entries):
     """0 with a probability, and otherwise a draw of a discrete distribution, which may be 0 too."""
-
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
 
     def __init__(self, base: Distribution, logits: Tensor) -> None:
         self.base = base
         self.logits = logits
-        super().__init__(base.batch_shape, validate_args=False)
+        super().__init__(base.batch_shape)
 
     @property
     def mean(self) -> Tensor:
