@@ -79,11 +79,19 @@ def encode(cfg: DictConfig) -> None:
     saved = opened(cfg, {**EXAMPLES, "output": str | None})
     path = check_file("output", cfg.output, SUFFIXES, "codes.csv")
     data, splits, condition = examples(saved, cfg)
-    written = 0
+    written, classes = 0, np.asarray(data.class_names)
     with disk_errors(f"output={path}"), table_file(path) as write:
         for split in splits:
             for batch in encoded(saved, data, split, condition):
-                write(_rows(batch, data, split))
+                columns = {
+                    "split": np.full(len(batch.names), split),
+                    "example": batch.names,
+                    "label": data.classes[batch.labels].numpy(),
+                    "class": classes[batch.labels.numpy()],
+                    "mean": batch.mean.float().cpu().numpy(),
+                    "std": batch.deviation.float().cpu().numpy(),
+                }
+                write(columns)
                 written += len(batch.names)
     print(f"codes: {path} ({written} rows)")
 
@@ -147,15 +155,3 @@ def encoded(
         deviation = posterior.variance.sqrt()
         yield Encoded(x, names[start:stop], batch.labels, posterior.mean, deviation, conditions)
         start = stop
-
-
-def _rows(batch: Encoded, data: DataModule, split: str) -> dict[str, np.ndarray]:
-    classes = np.asarray(data.class_names)
-    return {
-        "split": np.full(len(batch.names), split),
-        "example": batch.names,
-        "label": data.classes[batch.labels].numpy(),
-        "class": classes[batch.labels.numpy()],
-        "mean": batch.mean.float().cpu().numpy(),
-        "std": batch.deviation.float().cpu().numpy(),
-    }

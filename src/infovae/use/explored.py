@@ -36,7 +36,7 @@ class Explored:
     Args:
         saved: the run.
         data: gives the examples; None: the map shows draws of the prior.
-        splits: the splits to show.
+        splits: the splits to show; none without data.
         points: the most examples to show of each split, chosen at random.
         seed: of that choice, and of the draws.
         condition: of a conditional model; see :func:`infovae.use.encode.encoded`.
@@ -53,7 +53,13 @@ class Explored:
     ) -> None:
         self.saved, self.data, self.seed = saved, data, seed
         self._lock = threading.Lock()
-        self.batches = [] if data is None else _chosen(saved, data, splits, points, seed, condition)
+        self.batches: list[Encoded] = []
+        generator = torch.Generator().manual_seed(seed)
+        for split in splits:
+            assert data is not None
+            part = data.splits[split]
+            data.splits[split] = part.take(torch.randperm(len(part.x), generator=generator)[:points].sort().values)
+            self.batches += encoded(saved, data, split, condition)
         with isolated_stream(saved.module.device, seed):
             draws = saved.module.prior.sample(PRIOR_DRAWS)
         self.condition = condition
@@ -159,22 +165,6 @@ class Explored:
                 for entry in found
             ],
         }
-
-
-def _chosen(
-    saved: SavedRun,
-    data: DataModule,
-    splits: Sequence[str],
-    points: int,
-    seed: int,
-    condition: Float[Tensor, "1 k"] | None,
-) -> list[Encoded]:
-    generator = torch.Generator().manual_seed(seed)
-    for split in splits:
-        part = data.splits[split]
-        chosen = torch.randperm(len(part.x), generator=generator)[:points].sort().values
-        data.splits[split] = part.take(chosen)
-    return [batch for split in splits for batch in encoded(saved, data, split, condition)]
 
 
 def _rounded(values: Tensor) -> Any:

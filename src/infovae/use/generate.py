@@ -55,7 +55,11 @@ def generate(cfg: DictConfig) -> None:
     if cfg.given is not None:
         with user_error("given", cfg.given):
             image, own = given_example(saved, cfg.given)
-    conditions = chosen_conditions(saved, cfg, own)
+    condition, conditions = saved.module.condition, None
+    if condition is not None and cfg.condition is None and cfg.given is None:
+        conditions = condition.spread(cfg.n, 1)  # the classes in turn
+    if conditions is None and (row := condition_for(saved, cfg, own)) is not None:
+        conditions = row.expand(cfg.n, -1)
     with disk_errors(f"output={path}"), isolated_stream(saved.module.device, cfg.seed):
         batches = progress(generated(saved, cfg.n, image, cfg.spread, conditions), "decoding", -(-cfg.n // AT_ONCE))
         if as_files:
@@ -87,7 +91,7 @@ def generated(
     module, values = saved.module, saved.description.values
     for start in range(0, n, AT_ONCE):
         m = min(AT_ONCE, n - start)
-        model = given(module, None if conditions is None else conditions[start : start + m])
+        model = given(module, None if conditions is None else conditions[start : start + m].to(module.device))
         if image is None:
             z = module.prior.sample(m)
         else:
@@ -96,30 +100,6 @@ def generated(
             z = codes.z if spread is None else codes.mean + spread * noise
         likelihood = model.decode(z)
         yield values.from_model(likelihood.mode if values.range == "tokens" else likelihood.mean)
-
-
-def chosen_conditions(
-    saved: SavedRun, cfg: DictConfig, own: Float[Tensor, "1 k"] | None = None
-) -> Float[Tensor, "n k"] | None:
-    """Return conditions for ``cfg.n`` examples; None for a model that isn't conditional.
-
-    Without an example, and where none is typed, they go through the classes.
-
-    Args:
-        saved: the run.
-        cfg: the config of the command.
-        own: the condition of the given example.
-
-    Raises:
-        UserError: see :func:`infovae.use.conditioned.condition_for`.
-    """
-    condition = saved.module.condition
-    if condition is not None and cfg.condition is None and cfg.given is None:
-        spread = condition.spread(cfg.n, 1)
-        if spread is not None:
-            return spread.to(saved.module.device)
-    row = condition_for(saved, cfg, own)
-    return None if row is None else row.expand(cfg.n, -1)
 
 
 def _write_files(folder: Path, batches: Iterator[Tensor], n: int) -> None:

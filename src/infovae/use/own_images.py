@@ -22,7 +22,7 @@ from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.matching import match_examples
 from infovae.model import conditions_of
-from infovae.use.pixels import require_pictures
+from infovae.use.pixels import shows_pictures
 
 ARRAYS = (".npy", ".npz", ".pt")
 
@@ -114,7 +114,10 @@ def _files(saved: SavedRun, paths: Sequence[Path]) -> ImageFiles:
 
 
 def _image_shape(saved: SavedRun) -> tuple[Any, int, int]:
-    require_pictures(saved, "image", "test:NAME, an example of the run's own data, or data=NAME, data of its kind")
+    if not shows_pictures(saved):
+        kind = f"{saved.description.values.name}, of shape {'x'.join(map(str, saved.shape))}"
+        accepted = "test:NAME, an example of the run's own data, or data=NAME, data of its kind"
+        raise ArgumentError("image", ..., accepted, f"the model is of {kind}, not of images in grey or colour")
     channels, height, width = saved.shape
     return channels, height, width
 

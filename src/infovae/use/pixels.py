@@ -6,7 +6,6 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
 
 
@@ -42,15 +41,3 @@ def gif(examples: Float[Tensor, "n c h w"], enlarged: int, seconds: float) -> by
 def shows_pictures(saved: SavedRun) -> bool:
     """Return whether the examples of a run can be shown: images in grey or colour."""
     return saved.description.values.range == "unit" and len(saved.shape) == 3 and saved.shape[0] in (1, 3)
-
-
-def require_pictures(saved: SavedRun, key: str, accepted: str) -> None:
-    """Check that the examples of a run can be shown.
-
-    Raises:
-        ArgumentError: they aren't images in grey or colour.
-    """
-    if not shows_pictures(saved):
-        shape = "x".join(map(str, saved.shape))
-        why = f"the model is of {saved.description.values.name}, of shape {shape}, not of images in grey or colour"
-        raise ArgumentError(key, ..., accepted, why)
