@@ -4,14 +4,12 @@ import logging
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from infovae.conditions.labels import Labels
-from infovae.data.columns import by_column
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import SavedRun
 
@@ -94,17 +92,3 @@ def typed_condition(saved: SavedRun, typed: Any, warn: bool = False) -> Float[Te
 def class_names(saved: SavedRun) -> tuple[str, ...]:
     """Return what the data call each class; checkpoints of version 0.1 have only numbers."""
     return saved.description.class_names or tuple(map(str, range(saved.description.classes)))
-
-
-def condition_columns(saved: SavedRun, conditions: Float[Tensor, "n k"] | None) -> dict[str, np.ndarray]:
-    """Return conditions as columns of a table by name, in the data's own units, classes and categories."""
-    columns = saved.description.conditions
-    if conditions is None:
-        return {}
-    if isinstance(saved.module.condition, Labels) or columns is None:
-        source: Any = OmegaConf.to_container(saved.cfg.data).get("source") or {}  # type: ignore[union-attr]
-        label = source.get("label") or "class"
-        numbers = conditions[:, 0].nan_to_num(-1).long().cpu().numpy()
-        return {label if isinstance(label, str) else label[0]: np.array([*class_names(saved), ""])[numbers]}
-    told = columns.from_model(conditions)
-    return by_column(told, columns.columns) if columns.columns else {"condition": told.cpu().numpy()}

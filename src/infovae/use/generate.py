@@ -18,11 +18,12 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole, written_aside
 from infovae.streams import isolated_stream
 from infovae.terminal.progress import progress
-from infovae.use.conditioned import condition_columns, condition_for
+from infovae.use.columns import with_columns
+from infovae.use.conditioned import condition_for
 from infovae.use.opened import check_file, check_new_folder, opened, user_error
 from infovae.use.own_images import given_example
 from infovae.use.pixels import png, shows_pictures
-from infovae.use.tables import SUFFIXES, beside, example_columns, table_file
+from infovae.use.tables import SUFFIXES, table_file
 
 AT_ONCE = 100
 
@@ -117,7 +118,7 @@ def _write_table(
     with table_file(path) as write:
         for batch in batches:
             told = None if conditions is None else conditions[start : start + len(batch)]
-            write(beside(example_columns(saved.description.values, batch), condition_columns(saved, told)))
+            write(with_columns({}, saved, batch, told))
             start += len(batch)
 
 

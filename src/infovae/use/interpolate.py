@@ -21,11 +21,12 @@ from infovae.pictures.interpolations import Interpolations, linear, spherical
 from infovae.pictures.tiles import as_images
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole
-from infovae.use.conditioned import condition_columns, condition_for
+from infovae.use.columns import example_columns, with_columns
+from infovae.use.conditioned import condition_for
 from infovae.use.opened import check_new_folder, opened, user_error
 from infovae.use.own_images import given_example
 from infovae.use.pixels import gif
-from infovae.use.tables import beside, example_columns, table_file
+from infovae.use.tables import table_file
 
 FRAMES, SECONDS = 60, 2.0
 """Of a film, each way."""
@@ -79,9 +80,9 @@ def _write_rows(
     """Write the decoded linear and spherical path between two rows of a table, as a picture and as a table."""
     values, steps = saved.description.values, len(paths[0])
     rows = torch.cat([part for path in paths for part in (ends[:1], path, ends[1:])])
-    columns = example_columns(values, values.from_model(rows))
+    units = values.from_model(rows)
     labels = [label for way in ("linear", "spherical") for label in ("$x$", way, *[""] * (steps - 1), "$x'$")]
-    save_picture(column_map(columns, labels), folder / "interpolation.png")
+    save_picture(column_map(example_columns(values, units), labels), folder / "interpolation.png")
     time = np.linspace(0, 1, steps, dtype=np.float32)
     along = {
         "path": np.repeat(["linear", "spherical"], steps + 2),
@@ -90,4 +91,4 @@ def _write_rows(
     }
     told = None if condition is None else condition.expand(len(rows), -1)
     with table_file(folder / "interpolation.csv") as write:
-        write(beside(along, columns, condition_columns(saved, told)))
+        write(with_columns(along, saved, units, told))

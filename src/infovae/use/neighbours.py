@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 from pydantic import Field
 from torch import Tensor
 
-from infovae.conditions.labels import Labels
 from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
 from infovae.model import given
@@ -18,12 +17,13 @@ from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.column_map import column_map
 from infovae.pictures.drawing import save_picture
 from infovae.runs.disk import disk_errors
-from infovae.use.conditioned import condition_columns, condition_for
+from infovae.use.columns import example_columns, with_columns
+from infovae.use.conditioned import condition_for
 from infovae.use.encode import EXAMPLES, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_file, opened, user_error
 from infovae.use.own_images import given_example
-from infovae.use.tables import beside, example_columns, table_file
+from infovae.use.tables import table_file
 
 
 def neighbours(cfg: DictConfig) -> None:
@@ -48,14 +48,13 @@ def neighbours(cfg: DictConfig) -> None:
     print_found(f"nearest to {cfg.image}", "distance", found, data)
     labels = [r"$x$", r"$\hat{x}$", *map(str, range(1, len(found) + 1))]
     values = saved.description.values
-    columns = example_columns(values, values.from_model(shown))
+    units = values.from_model(shown)
+    columns = example_columns(values, units)
     for path in paths:
         with disk_errors(f"output={path}"):
             if path.suffix == ".csv":
                 told = [entry.conditions for entry in found if entry.conditions is not None]
-                # A class has its column already.
-                is_class = isinstance(saved.module.condition, Labels)
-                conditions = None if own is None or is_class else torch.stack([own[0], own[0], *told])
+                conditions = None if own is None else torch.stack([own[0], own[0], *told])
                 rows = {
                     "split": np.array(["", "", *(entry.split for entry in found)]),
                     "example": np.array([cfg.image, "reconstruction", *(entry.name for entry in found)]),
@@ -63,7 +62,7 @@ def neighbours(cfg: DictConfig) -> None:
                     "distance": np.array([0, np.nan, *(entry.score for entry in found)], np.float32),
                 }
                 with table_file(path) as write:
-                    write(beside(rows, columns, condition_columns(saved, conditions)))
+                    write(with_columns(rows, saved, units, conditions))
             elif columns:
                 save_picture(column_map(columns, labels), path)
             else:

@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 from pydantic import Field
 from torch import Tensor
 
-from infovae.conditions.labels import Labels
 from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
 from infovae.metrics.importance_weighted import importance_weighted_log_likelihood
@@ -21,11 +20,11 @@ from infovae.pictures.drawing import save_picture
 from infovae.pictures.picture import Pixels
 from infovae.runs.disk import disk_errors
 from infovae.streams import isolated_stream
-from infovae.use.conditioned import condition_columns
+from infovae.use.columns import example_columns, with_columns
 from infovae.use.encode import EXAMPLES, Encoded, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_new_folder, opened
-from infovae.use.tables import Rows, beside, example_columns, table_file
+from infovae.use.tables import Rows, table_file
 
 
 class Scored(NamedTuple):
@@ -104,7 +103,6 @@ def scored(
 
 
 def _rows(saved: SavedRun, part: Scored, data: DataModule) -> Rows:
-    values = saved.description.values
     rows = {
         "split": np.full(len(part.batch.names), part.split),
         "example": part.batch.names,
@@ -112,9 +110,7 @@ def _rows(saved: SavedRun, part: Scored, data: DataModule) -> Rows:
         "log_likelihood": part.log_likelihood.float().cpu().numpy(),
         "squared_error": part.squared_error.float().cpu().numpy(),
     }
-    conditions = None if isinstance(saved.module.condition, Labels) else part.batch.conditions
-    columns = example_columns(values, values.from_model(part.batch.x))
-    return beside(rows, columns, condition_columns(saved, conditions))
+    return with_columns(rows, saved, saved.description.values.from_model(part.batch.x), part.batch.conditions)
 
 
 @torch.no_grad()

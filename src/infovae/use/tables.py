@@ -9,12 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float
 from pyarrow.parquet import ParquetWriter
-from torch import Tensor
 
-from infovae.data.columns import by_column, columns_of
-from infovae.data.values import TableValues, Values
 from infovae.runs.files import written_aside
 
 SUFFIXES = (".csv", ".parquet", ".npz")
@@ -23,22 +19,6 @@ Rows = Mapping[str, np.ndarray]
 """Columns by name, each of as many rows; a column of vectors has two axes."""
 
 Write = Callable[[Rows], None]
-
-
-def example_columns(values: Values, x: Float[Tensor, "n c *s"]) -> dict[str, np.ndarray]:
-    """Return examples in the data's units as columns of a table by name, if they are rows of one; else none."""
-    if not isinstance(values, TableValues):
-        return {}
-    return by_column(x, columns_of(values.names, values.is_category().tolist()))
-
-
-def beside(rows: Rows, *more: Rows) -> Rows:
-    """Return all columns; a later one that is called like an earlier one has ``_`` added to its name."""
-    whole = dict(rows)
-    for columns in more:
-        for name, column in columns.items():
-            whole[f"{name}_" if name in whole else name] = column
-    return whole
 
 
 @contextmanager
