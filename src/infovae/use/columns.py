@@ -34,24 +34,21 @@ def with_columns(
         conditions: as the model is given them.
     """
     whole = dict(rows)
-    for columns in (
-        example_columns(saved.description.values, x),
-        _condition_columns(saved, conditions, "class" in rows),
-    ):
+    told = {} if conditions is None else _condition_columns(saved, conditions, "class" in rows)
+    for columns in (example_columns(saved.description.values, x), told):
         for name, column in columns.items():
             whole[f"{name}_" if name in whole else name] = column
     return whole
 
 
-def _condition_columns(saved: SavedRun, conditions: Float[Tensor, "n k"] | None, has_classes: bool) -> Rows:
+def _condition_columns(saved: SavedRun, conditions: Float[Tensor, "n k"], has_classes: bool) -> Rows:
     columns = saved.description.conditions
-    of_classes = isinstance(saved.module.condition, Labels) or columns is None
-    if conditions is None or (of_classes and has_classes):
+    if columns is not None and not isinstance(saved.module.condition, Labels):
+        told = columns.from_model(conditions)
+        return by_column(told, columns.columns) if columns.columns else {"condition": told.cpu().numpy()}
+    if has_classes:
         return {}
-    if of_classes:
-        source: Any = OmegaConf.to_container(saved.cfg.data).get("source") or {}  # type: ignore[union-attr]
-        label = source.get("label") or "class"
-        numbers = conditions[:, 0].nan_to_num(-1).long().cpu().numpy()
-        return {label if isinstance(label, str) else label[0]: np.array([*class_names(saved), ""])[numbers]}
-    told = columns.from_model(conditions)
-    return by_column(told, columns.columns) if columns.columns else {"condition": told.cpu().numpy()}
+    source: Any = OmegaConf.to_container(saved.cfg.data).get("source") or {}  # type: ignore[union-attr]
+    label = source.get("label") or "class"
+    numbers = conditions[:, 0].nan_to_num(-1).long().cpu().numpy()
+    return {label if isinstance(label, str) else label[0]: np.array([*class_names(saved), ""])[numbers]}
