@@ -1,22 +1,14 @@
 """The common part of priors that are mixtures of as many distributions as they have components."""
 
 from abc import abstractmethod
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
 from infovae.priors.prior import Prior
-
-
-@runtime_checkable
-class RowDraws(Protocol):
-    """A batch of distributions that can be chosen from."""
-
-    def take(self, chosen: Int64[Tensor, " n"]) -> Distribution:
-        """Return the distributions at some positions."""
 
 
 class MixturePrior(Prior):
@@ -34,10 +26,10 @@ class MixturePrior(Prior):
     @torch.no_grad()
     def sample(self, n: int) -> Float[Tensor, "n d"]:
         # MixtureSameFamily would draw from every component, (n, K, d), and keep one draw in K.
-        components = self.components()
+        components: Any = self.components()
         mean = components.mean
         chosen = torch.randint(len(mean), (n,), device=mean.device)
         if isinstance(components, Independent) and isinstance(components.base_dist, Normal):
             return torch.normal(components.base_dist.loc[chosen], components.base_dist.scale[chosen])
-        assert isinstance(components, RowDraws)
-        return components.take(chosen).sample()
+        drawn: Tensor = components.take(chosen).sample()
+        return drawn

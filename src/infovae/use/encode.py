@@ -36,20 +36,6 @@ EXAMPLES: dict[str, Any] = {
 """Keys of ``conf/examples.yaml``, which say what to encode, with their types."""
 
 
-class Chosen(NamedTuple):
-    """What a command goes through.
-
-    Attributes:
-        data: gives the examples.
-        splits: which of them.
-        condition: what a conditional model is given for all of them; None: the condition of each one.
-    """
-
-    data: DataModule
-    splits: list[str]
-    condition: Float[Tensor, "1 k"] | None = None
-
-
 class Encoded(NamedTuple):
     """Some examples and their codes.
 
@@ -96,8 +82,10 @@ def encode(cfg: DictConfig) -> None:
     print(f"codes: {path} ({written} rows)")
 
 
-def examples(saved: SavedRun, cfg: DictConfig) -> Chosen:
+def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str], Float[Tensor, "1 k"] | None]:
     """Return what a command is to encode: images of one's own, another data set, or the run's; and which splits.
+
+    Beside them comes what a conditional model is given for all of them; None: the condition of each one.
 
     Raises:
         UserError: it can't be read, isn't like the run's data, has no condition that the model needs, or is empty.
@@ -123,7 +111,7 @@ def examples(saved: SavedRun, cfg: DictConfig) -> Chosen:
     splits = [name for name in SPLITS if split in (name, "all") and len(data.splits[name].x)]
     if not splits:
         raise UserError("the data have none", key="split", value=split, accepted="train, test and all")
-    return Chosen(data, splits, condition)
+    return data, splits, condition
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """The `interpolate` command: the decoded path from one example to another, as a picture and as films."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from infovae.pictures.canvas import THUMBNAIL
 from infovae.pictures.column_map import column_map
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.interpolations import Interpolations, linear, spherical
+from infovae.pictures.picture import Pixels
 from infovae.pictures.tiles import as_images
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole
@@ -50,45 +51,43 @@ def interpolate(cfg: DictConfig) -> None:
     conditions = torch.cat(rows) if rows else None
     noise = torch.zeros(2, module.prior.latent_dim, device=module.device)
     codes = sample_codes(given(module, conditions), x, noise, 2)
-    observed = Observed(x, torch.zeros(2, dtype=torch.int64), codes, conditions=conditions)
     model = given(module, None if conditions is None else conditions[:1])  # all the way, as in the strip
-    start, end = observed.codes.mean
+    start, end = codes.mean
+    is_table = isinstance(saved.description.values, TableValues)
+    time = torch.linspace(0, 1, cfg.steps if is_table else FRAMES).to(x)
+    paths = {way.__name__: model.decode(way(start, end, time)).mean for way in (linear, spherical)}
     with disk_errors(f"output={folder}"):
-        if isinstance(saved.description.values, TableValues):
-            time = torch.linspace(0, 1, cfg.steps).to(start)
-            paths = [model.decode(way(start, end, time)).mean for way in (linear, spherical)]
-            _write_rows(saved, folder, x, paths, None if conditions is None else conditions[:1])
+        if is_table:
+            picture: Pixels | None = _write_rows(saved, folder / "interpolation.csv", x, paths, conditions)
         else:
-            time = torch.linspace(0, 1, FRAMES).to(start)
-            for way in (linear, spherical):
-                frames = as_images(model.decode(way(start, end, time)).mean)
+            for name, path in paths.items():
+                frames = as_images(path)
                 film = gif(frames, max(1, 4 * THUMBNAIL // max(frames.shape[2:])), SECONDS)
-                write_whole(folder / f"{way.__name__}.gif", film)
-            strip = Interpolations(pairs=1, steps=cfg.steps).draw(module, observed)
-            assert strip is not None
-            save_picture(strip, folder / "interpolation.png")
+                write_whole(folder / f"{name}.gif", film)
+            observed = Observed(x, torch.zeros(2, dtype=torch.int64), codes, conditions=conditions)
+            picture = Interpolations(pairs=1, steps=cfg.steps).draw(module, observed)
+        assert picture is not None
+        save_picture(picture, folder / "interpolation.png")
     print(f"interpolation: {folder} ({', '.join(sorted(path.name for path in folder.iterdir()))})")
 
 
 def _write_rows(
     saved: SavedRun,
-    folder: Path,
+    file: Path,
     ends: Float[Tensor, "2 c"],
-    paths: Sequence[Float[Tensor, "k c"]],
-    condition: Float[Tensor, "1 k"] | None,
-) -> None:
-    """Write the decoded linear and spherical path between two rows of a table, as a picture and as a table."""
-    values, steps = saved.description.values, len(paths[0])
-    rows = torch.cat([part for path in paths for part in (ends[:1], path, ends[1:])])
-    units = values.from_model(rows)
-    labels = [label for way in ("linear", "spherical") for label in ("$x$", way, *[""] * (steps - 1), "$x'$")]
-    save_picture(column_map(example_columns(values, units), labels), folder / "interpolation.png")
-    time = np.linspace(0, 1, steps, dtype=np.float32)
+    paths: Mapping[str, Float[Tensor, "k c"]],
+    conditions: Float[Tensor, "2 k"] | None,
+) -> Pixels:
+    """Write the decoded paths between two rows of a table as a table, and return it as a picture."""
+    steps = len(paths["linear"])
+    rows = torch.cat([part for path in paths.values() for part in (ends[:1], path, ends[1:])])
+    units = saved.description.values.from_model(rows)
     along = {
-        "path": np.repeat(["linear", "spherical"], steps + 2),
+        "path": np.repeat(list(paths), steps + 2),
         "row": np.array(["given", *["decoded"] * steps, "given"] * 2),
-        "time": np.array([0, *time, 1] * 2, np.float32),
+        "time": np.array([0, *np.linspace(0, 1, steps), 1] * 2, np.float32),
     }
-    told = None if condition is None else condition.expand(len(rows), -1)
-    with table_file(folder / "interpolation.csv") as write:
-        write(with_columns(along, saved, units, told))
+    with table_file(file) as write:
+        write(with_columns(along, saved, units, None if conditions is None else conditions[:1].expand(len(rows), -1)))
+    labels = [label for name in paths for label in ("$x$", name, *[""] * (steps - 1), "$x'$")]
+    return column_map(example_columns(saved.description.values, units), labels)
