@@ -1,5 +1,6 @@
 """What the columns of a table hold, and their rows as numbers."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -145,14 +146,20 @@ def columns_of(names: Sequence[str], is_category: Sequence[bool]) -> list[Column
     ]
 
 
-def by_column(x: Float[Tensor, "n c"], columns: Sequence[Column]) -> dict[str, np.ndarray]:
-    """Return entries as columns by name: of numbers, or of the likeliest category; NaN or an empty word is missing."""
+def by_column(x: Float[Tensor, "n c"], columns: Sequence[Column], scale: Float[Tensor, " c"]) -> dict[str, np.ndarray]:
+    """Return entries as columns by name: of numbers, or of the likeliest category; NaN or an empty word is missing.
+
+    Args:
+        x: entries in their own units, with the precision of standardised numbers in float32.
+        columns: what they are.
+        scale: by which they were standardised, for the digits that they have.
+    """
     entries, found, start = x.cpu().numpy(), {}, 0
     for name, categories in columns:
         own = entries[:, start : start + len(categories or "1")]
         if categories is None:
-            # float32 has further digits, which standardising and its inverse may change.
-            found[name] = np.char.mod(f"%.{np.finfo(own.dtype).precision + 1}g", own[:, 0]).astype(own.dtype)
+            digits = np.char.mod(f"%.{np.finfo(own.dtype).precision + 1}g", own[:, 0]).astype(own.dtype)
+            found[name] = digits.round(6 - math.floor(math.log10(scale[start])))
         else:
             chosen = np.where(np.isnan(own).any(axis=1), len(categories), own.argmax(axis=1))
             found[name] = np.array([*categories, ""])[chosen]

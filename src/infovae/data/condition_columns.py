@@ -59,9 +59,10 @@ class ConditionColumns(Standardized):
     def unseen(self, row: Sequence[float]) -> str:
         """Return which entries of a row lie outside what training saw, in words; empty if none does."""
         names = self.names or [f"column {number + 1}" for number in range(len(row))]
+        digits = ".7g" if self.mean.dtype == torch.float32 else ".12g"
         rounded = torch.tensor(row, dtype=self.mean.dtype).tolist()  # as the limits are
         return ", ".join(
-            f"{name}={value:g} is outside the range of training, {limits[0]:g} to {limits[1]:g}"
+            f"{name}={value:{digits}} is outside the range of training, {limits[0]:{digits}} to {limits[1]:{digits}}"
             for name, value, limits in zip(names, rounded, self.limits, strict=False)
             if limits and (value < limits[0] or value > limits[1])
         )

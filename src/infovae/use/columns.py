@@ -19,7 +19,7 @@ def example_columns(values: Values, x: Float[Tensor, "n c *s"]) -> Rows:
     """Return examples in the data's units as columns by name, if they are rows of a table; else none."""
     if not isinstance(values, TableValues):
         return {}
-    return by_column(x, columns_of(values.names, values.is_category().tolist()))
+    return by_column(x, columns_of(values.names, values.is_category().tolist()), values.scale)
 
 
 def with_columns(
@@ -45,7 +45,7 @@ def _condition_columns(saved: SavedRun, conditions: Float[Tensor, "n k"], has_cl
     columns = saved.description.conditions
     if columns is not None and not isinstance(saved.module.condition, Labels):
         told = columns.from_model(conditions)
-        return by_column(told, columns.columns) if columns.columns else {"condition": told.cpu().numpy()}
+        return by_column(told, columns.columns, columns.scale) if columns.columns else {"condition": told.cpu().numpy()}
     if has_classes:
         return {}
     source: Any = OmegaConf.to_container(saved.cfg.data).get("source") or {}  # type: ignore[union-attr]

@@ -13,17 +13,7 @@ from infovae.use.encode import Encoded
 
 
 class Found(NamedTuple):
-    """An example that was found.
-
-    Attributes:
-        score: by which it was found.
-        split: ``train``, ``validation`` or ``test``.
-        name: the path of its file below the set's folder, or its index in the set as that comes.
-        label: its class.
-        x: the example.
-        mean: of q(z|x).
-        conditions: what a conditional model was given beside x; None: nothing.
-    """
+    """An example that was found by its score; for the rest see :class:`infovae.use.encode.Encoded`."""
 
     score: float
     split: str
