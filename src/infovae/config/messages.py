@@ -15,7 +15,13 @@ from hydra.errors import (
     SearchPathException,
 )  # fmt: skip
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    ConfigTypeError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)
 
 from infovae.config.options import CONF, choice, did_you_mean, is_group, options, unknown_key
 from infovae.errors import UserError
@@ -45,6 +51,9 @@ def explained(error: Exception) -> UserError:
         return unknown_option(group or "--config-name", option, error.options or options(group))
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         return _unknown_key(str(cause.full_key), cause.parent_node)
+    if isinstance(cause, ConfigTypeError):
+        key = str(cause.full_key)
+        return UserError("invalid", key=key, value=_given(key), accepted="a list, as [VALUE,...]")
     if isinstance(error, ConfigCompositionException) and (there := _already_there(error)):
         return there
     if isinstance(error, ConfigCompositionException | ValueError) and (wrong := _wrong_override()):
