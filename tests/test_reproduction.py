@@ -258,6 +258,23 @@ def test_later_overrides_win_key_by_key() -> None:
     assert laid_over(["a=1,2", "+b=3", "c=4"], ["b=5", "a=6"]) == ["c=4", "b=5", "a=6"]
 
 
+class Drawn(Figure):
+    def draw(self, cells: Sequence[Cell]) -> Findings:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("quick", [["starting"], ["starting", "first"]])
+def test_an_arm_that_starts_with_a_decoder_comes_after_the_arm_that_trains_it(quick: list[str]) -> None:
+    arms: dict[str, list[str]] = {"first": ["model=vae"], "starting": ["model=infovae"]}
+    settings: dict[str, Any] = {"cells": [], "arms": arms, "quick": [], "paper": [], "decoders": {"starting": "first"}}
+    told = "^decoders=first: arms_at.quick doesn't list this arm before starting, which starts with its decoder; "
+    with pytest.raises(ArgumentError, match=told):
+        Drawn(**settings, arms_at={"quick": quick})
+    with pytest.raises(ArgumentError, match="^arms_at=third: .*; accepted: arms: first, starting"):
+        Drawn(**settings, arms_at={"quick": ["first", "third"]})
+    assert list(Drawn(**settings, arms_at={"quick": ["first"]}).overrides("quick", [])) == ["first"]
+
+
 def test_two_arms_that_come_to_the_same_are_one(tmp_path: Path) -> None:
     first = cells_of(tmp_path, ["model=vae", "seed=1,2"])
     second = cells_of(tmp_path, ["seed=2,3", "model=vae"])

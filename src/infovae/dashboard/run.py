@@ -1,5 +1,6 @@
 """Read a run folder to plain data."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from itertools import islice
@@ -76,13 +77,11 @@ def _fill(run: RunData, folder: Path, curve_points: int, stalled_after: float) -
     if config is not None:
         run.config = _choices(hydra) | _plain_config(run, config, folder)
     epoch = number((summary or {}).get("epoch"))
-    try:
-        rows = read_rows(folder, "metrics.csv", curve_points, epoch, growing=summary is None)
+    rows = _attempt(run, read_rows, folder, "metrics.csv", curve_points, epoch, summary is None)
+    if rows is not None:
         run.curves = _thinned(rows.columns, curve_points)
         run.metrics = _scalars(run, {name: rows.final[name] for name in rows.final if name not in ("step", "seconds")})
         run.problems += rows.problems
-    except UnreadableError as problem:
-        run.problems.append(str(problem))
 
     try:
         found = notes.Notes.model_validate(_attempt(run, read_json, folder, notes.FILE) or {})
@@ -118,9 +117,9 @@ def last_touched(folder: Path) -> float:
     return max(times)
 
 
-def _attempt(run: RunData, read: Any, folder: Path, name: str) -> Any:
+def _attempt(run: RunData, read: Any, *arguments: object) -> Any:
     try:
-        return read(folder, name)
+        return read(*arguments)
     except UnreadableError as problem:
         run.problems.append(str(problem))
         return None
@@ -171,10 +170,8 @@ def _thinned(columns: dict[str, list[float | None]], most: int) -> dict[str, lis
     """
     count = len(next(iter(columns.values()), []))
     kept = range(count) if count <= most else [round(step * (count - 1) / (most - 1)) for step in range(most)]
-    return {name: [_short(values[row]) for row in kept] for name, values in columns.items()}
 
+    def short(value: float | None) -> float | None:  # infinities and NaN are gaps, too
+        return float(f"{value:.5g}") if value is not None and math.isfinite(value) else None
 
-def _short(value: float | None) -> float | None:
-    if value is None or value - value != 0:  # also infinities and NaN: a gap
-        return None
-    return float(f"{value:.5g}")
+    return {name: [short(values[row]) for row in kept] for name, values in columns.items()}

@@ -70,7 +70,7 @@ def all_arrays(
             images = ImageArray(partial(_mapped_images, Path(path), layout), white=white)
             log.info("%s: checking %d images", path, len(images))
         highest = brightest(stored, white)
-        labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
+        labels = labels_in(arrays, len(images))
     except ArgumentError as error:
         if error.argument not in ("images", "labels"):
             raise
@@ -100,12 +100,13 @@ def channels_first(images: Tensor, layout: Layout) -> Tensor:
     return images if chosen == ["nchw"] else images.permute(0, 3, 1, 2)
 
 
-def to_labels(labels: Tensor, n: int) -> Int64[Tensor, " n"]:
-    """Return labels as int64.
+def labels_in(arrays: dict[str, Tensor], n: int) -> Int64[Tensor, " n"]:
+    """Return the labels among a file's arrays; 0 for all n examples if there are none.
 
     Raises:
         ArgumentError: they aren't n whole numbers from 0 to 2^63 - 1.
     """
+    labels = arrays.get("labels", torch.zeros(n, dtype=torch.int64))
     whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
     # An unsigned number that is too large for int64 turns negative there.
     if labels.shape != (n,) or not whole or bool((labels.to(torch.int64) < 0).any()):
@@ -125,10 +126,6 @@ def _warn_if_dark(path: str, stored: Tensor, highest: float) -> None:
             "scales to all of them",
             path, len(stored), highest, top, round(255 * highest / top) + 1, enough,
         )  # fmt: skip
-
-
-def _one_class(n: int) -> Int64[Tensor, " n"]:
-    return torch.zeros(n, dtype=torch.int64)
 
 
 def _mapped_images(path: Path, layout: Layout) -> Tensor:

@@ -51,8 +51,7 @@ class Descent:
         steps = math.ceil(len(codes) / self.batch_size)
         optimizer = torch.optim.Adam(module.parameters(), self.learning_rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs * steps)
-        best, kept, rows = math.inf, copy.deepcopy(module.state_dict()), list[Row]()
-        since = 0
+        best, kept, rows, since = math.inf, copy.deepcopy(module.state_dict()), list[Row](), 0
         for epoch in progress(range(1, self.epochs + 1), "fitting the prior"):
             total = 0.0
             for batch in codes[torch.randperm(len(codes), device=codes.device)].split(self.batch_size):

@@ -29,7 +29,6 @@ class FittedMixture(FittedPrior):
     The noise of a code is d + 1 numbers: the first chooses the component, the others are its Gaussian's.
 
     Args:
-        latent_dim: d.
         components: the number of Gaussians, or several to choose from by the likelihood of the validation split.
     """
 

@@ -24,7 +24,7 @@ from torch.distributions import Distribution, Independent
 from infovae.codes import Codes, Conditional, joined
 from infovae.errors import require_at_least
 from infovae.exact import exact
-from infovae.metrics.averages import mean_and_standard_error
+from infovae.metrics.averages import averaged
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
@@ -69,8 +69,7 @@ def log_aggregate(
 
     Args:
         z: where.
-        mean: of each q(z|x_j).
-        variance: of each q(z|x_j), above 0.
+        mean, variance: of each q(z|x_j); variances are above 0.
         own: the component that each code is from, if its density and that of all others are wanted.
         block: entries of the (m, n) matrix held at a time, or n if that is more.
         conditional: the components, if they aren't diagonal Gaussians.
@@ -152,12 +151,8 @@ def aggregate_terms(
 
     Args:
         z: codes, z_i ~ q(z|x_own[i]).
-        own: the example that each code is from.
-        mean: of each q(z|x_j).
-        variance: of each q(z|x_j).
         prior: p(z) with event shape (d,).
-        block: see :func:`log_aggregate`.
-        conditional: the q(z|x_j), if they aren't diagonal Gaussians.
+        own, mean, variance, block, conditional: see :func:`log_aggregate`.
     """
     if not (variance > 0).all():
         missing = torch.full_like(z, torch.nan)
@@ -188,7 +183,6 @@ class AggregateInformation(CodeMetric):
     for posteriors that aren't Gaussian, whose single dimensions have no density in closed form.
 
     Args:
-        prior: p(z).
         examples: N, the first that the split gives.
         queries: how many of their codes log q(z) is evaluated at, evenly spread over the N.
     """
@@ -218,7 +212,7 @@ class AggregateInformation(CodeMetric):
         own = torch.arange(queries, device=z.device) * n // queries
         terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution(), conditional=conditional)
         self.reason = self._reason(variance, terms)
-        averaged = {
+        by_name = {
             "mutual_information": terms.mutual_information,
             "mutual_information_leave_one_out": terms.mutual_information_leave_one_out,
             "aggregate_kl": terms.divergence,
@@ -226,9 +220,7 @@ class AggregateInformation(CodeMetric):
             "total_correlation": terms.total_correlation,
             "dimension_wise_kl": terms.divergence_by_dimension.sum(dim=1),
         }
-        measured: dict[str, Tensor] = {}
-        for name, values in averaged.items():
-            measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
+        measured = averaged(by_name)
         measured["kl_by_dimension"] = terms.divergence_by_dimension.mean(dim=0)
         measured["mutual_information_bound"] = z.new_tensor(math.log(n))
         return measured

@@ -53,7 +53,6 @@ class FactorVAEScore(FactorMetric):
     all votes go to the first, which is chance.
 
     Args:
-        data: the images.
         examples: how many examples to use, at most.
         group: how many examples with one value make a vote.
         learned: how many votes to learn from.

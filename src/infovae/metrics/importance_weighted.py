@@ -81,7 +81,6 @@ class ImportanceWeighted(ExampleMetric):
     density.
 
     Args:
-        model: the model to measure.
         images: how many images; None takes as many as ``seconds`` allow, so that their number depends on the machine.
         seconds: the time limit where ``images`` is None.
         samples: K.

@@ -87,7 +87,6 @@ class MMDToPrior(CodeMetric):
     see :func:`infovae.divergences.mmd_standardized.null_deviation`.
 
     Args:
-        prior: p(z).
         samples: how many codes to use, at most, the first that the split gives.
         prior_samples: how many draws stand for a prior without a closed form.
     """

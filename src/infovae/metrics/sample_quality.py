@@ -15,7 +15,7 @@ from infovae.errors import ArgumentError, require_at_least
 from infovae.exact import exact, exact_device
 from infovae.metrics.class_mismatch import class_histogram, class_mismatch
 from infovae.metrics.frechet_distance import frechet_distance
-from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images, training_conditions
+from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images
 from infovae.metrics.kernel_distance import kernel_distance
 from infovae.metrics.metric import Metric
 from infovae.metrics.precision_recall_density_coverage import Overlap, precision_recall_density_coverage
@@ -52,7 +52,6 @@ class SampleQuality(Metric):
 
     Args:
         model: the model that generates.
-        data: the images.
         samples: how many images to generate, and how many real ones to compare with, at most.
         pixels: ``mean`` of p(x|z), ``drawn`` from it, or ``auto``: drawn where the run's data is binarised.
         k: the neighbour that the balls of precision, recall, density and coverage reach to.
@@ -107,11 +106,7 @@ class SampleQuality(Metric):
         if self.judge is None:
             return dict.fromkeys(REPORTED, torch.tensor(torch.nan))
         real = torch.cat(list(self.features))
-        generated = self._embed(
-            generated_images(
-                self.model, self.samples, self.drawn, training_conditions(self.model, self.data, self.samples)
-            )
-        )
+        generated = self._embed(generated_images(self.model, self.samples, self.drawn, self.data.splits["train"]))
         training = self._embed(self._training_images())
         measured = {"classifier_accuracy": torch.tensor(self.judge.accuracy)}
         measured |= self._mismatch(generated) | self._distances(generated, real)

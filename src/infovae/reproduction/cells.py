@@ -111,11 +111,10 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
 
 def with_decoders_of(first: Iterable[Job], overrides: Sequence[str]) -> list[list[str]]:
     """Return, for each of these cells, the overrides of those that have its seed and start with its decoder."""
-    return [laid_over(overrides, [*_seed_of(job), f"init_from={job.folder}", "init_parts=[decoder]"]) for job in first]
-
-
-def _seed_of(job: Job) -> list[str]:
-    return [override for override in job.overrides if override.startswith("seed=")]
+    seeds = {job: [override for override in job.overrides if override.startswith("seed=")] for job in first}
+    return [
+        laid_over(overrides, [*seed, f"init_from={job.folder}", "init_parts=[decoder]"]) for job, seed in seeds.items()
+    ]
 
 
 def finished(jobs: Iterable[Job]) -> list[Cell]:

@@ -41,12 +41,9 @@ class SampleFigure(Figure):
         ]
         table = markdown(["objective", *COLUMNS.values(), "the decoder's standard deviation"], rows)
         data = [
-            {
-                "objective": name,
-                "seed": cell.cfg.seed,
-                **{key: cell.metrics[key] for key in COLUMNS},
-                "scale": _scale(cell),
-            }
+            {"objective": name, "seed": cell.cfg.seed}
+            | {key: cell.metrics[key] for key in COLUMNS}
+            | {"scale": _scale(cell)}
             for name, group in groups.items()
             for cell in group
         ]

@@ -37,9 +37,7 @@ class ScaleBias(Figure):
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
         groups = grouped(cells, lambda cell: (cell.objective, pixels(cell)))
-        found = {
-            name: {key: measured(group, key) for key in COLUMNS} for name, group in groups.items()
-        }  # fmt: skip
+        found = {name: {key: measured(group, key) for key in COLUMNS} for name, group in groups.items()}
         rows = [[objective, n, *values.values()] for (objective, n), values in found.items()]
         table = markdown(["objective", "pixels", *COLUMNS.values()], rows)
         data = [

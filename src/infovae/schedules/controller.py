@@ -5,7 +5,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Literal, NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -82,8 +81,3 @@ def positive(**arguments: float) -> None:
     for name, value in arguments.items():
         if not 0 < value < math.inf:
             raise ArgumentError(name, f"{value:g}", "finite values above 0")
-
-
-def moving_average(before: Float[Tensor, ""], now: Float[Tensor, ""], decay: float) -> Float[Tensor, ""]:
-    """Return decay * before + (1 - decay) * now; ``now`` where nothing came before, which is nan."""
-    return torch.where(before.isnan(), now, decay * before + (1 - decay) * now)
