@@ -53,7 +53,7 @@ class Handler(LocalHandler):
     def do_PUT(self) -> None:  # noqa: N802, the name that http.server calls
         """Write a run's notes, for a page on this machine that we served."""
         watch, address = cast(Server, self.server).watch, NOTES.fullmatch(self.url.path)
-        run = watch.run(int(address["run"])) if address else None
+        run = watch.watched.get(int(address["run"])) if address else None
         length = self.headers.get("Content-Length", "")
         self.close_connection = True  # what is refused is left unread
         # A foreign page can send requests here, but it can't read the token.
@@ -80,7 +80,7 @@ class Handler(LocalHandler):
             self.answer("application/json", b"{}")
 
     def _picture(self, watch: Watch, number: int, file: str) -> None:
-        run = watch.run(number)
+        run = watch.watched.get(number)
         # Only names that were found in the run's folder: a request never chooses a path.
         known = run is not None and file in {picture.file for picture in run.pictures}
         try:

@@ -118,10 +118,6 @@ class Watch:
         """Read a run that this process has just written to."""
         self._look_at(number, self.watched[number].folder)
 
-    def run(self, number: int) -> Watched | None:
-        """Return the run of that number, if it is there."""
-        return self.watched.get(number)
-
     def _look_in_background(self) -> None:
         try:
             self.look()

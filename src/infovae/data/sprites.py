@@ -47,11 +47,7 @@ class FactorGrid(NamedTuple):
 
 def factors(index: Int64[Tensor, " n"], grid: FactorGrid) -> Int64[Tensor, "n 5"]:
     """Return the index of each factor's value in these images; the last factor varies fastest."""
-    columns = []
-    for count in reversed(grid):
-        columns.append(index % count)
-        index = index // count
-    return torch.stack(columns[::-1], dim=1)
+    return torch.stack(torch.unravel_index(index, grid), dim=1)
 
 
 def factor_values(index: Int64[Tensor, " n"], grid: FactorGrid) -> Float64[Tensor, "n 5"]:

@@ -122,18 +122,18 @@ class AggregateTerms(NamedTuple):
     Attributes:
         mutual_information: log q(z|x) - log q(z), never above log N.
         mutual_information_leave_one_out: the same with log q_-i(z); nan where N is 1.
-        divergence: log q(z) - log p(z).
-        divergence_leave_one_out: the same with log q_-i(z); nan where N is 1.
+        aggregate_kl: log q(z) - log p(z).
+        aggregate_kl_leave_one_out: the same with log q_-i(z); nan where N is 1.
         total_correlation: log q(z) - sum_k log q(z_k).
-        divergence_by_dimension: log q(z_k) - log p(z_k); nan unless the prior's dimensions are independent.
+        kl_by_dimension: log q(z_k) - log p(z_k); nan unless the prior's dimensions are independent.
     """
 
     mutual_information: Float64[Tensor, " m"]
     mutual_information_leave_one_out: Float64[Tensor, " m"]
-    divergence: Float64[Tensor, " m"]
-    divergence_leave_one_out: Float64[Tensor, " m"]
+    aggregate_kl: Float64[Tensor, " m"]
+    aggregate_kl_leave_one_out: Float64[Tensor, " m"]
     total_correlation: Float64[Tensor, " m"]
-    divergence_by_dimension: Float64[Tensor, "m d"]
+    kl_by_dimension: Float64[Tensor, "m d"]
 
 
 def aggregate_terms(
@@ -165,10 +165,10 @@ def aggregate_terms(
     return AggregateTerms(
         mutual_information=aggregate.conditional - aggregate.joint,
         mutual_information_leave_one_out=aggregate.conditional - aggregate.without_own,
-        divergence=aggregate.joint - log_prior,
-        divergence_leave_one_out=aggregate.without_own - log_prior,
+        aggregate_kl=aggregate.joint - log_prior,
+        aggregate_kl_leave_one_out=aggregate.without_own - log_prior,
         total_correlation=aggregate.joint - aggregate.marginal.sum(dim=1),
-        divergence_by_dimension=aggregate.marginal - log_prior_by_dimension(prior, z),
+        kl_by_dimension=aggregate.marginal - log_prior_by_dimension(prior, z),
     )
 
 
@@ -212,16 +212,10 @@ class AggregateInformation(CodeMetric):
         own = torch.arange(queries, device=z.device) * n // queries
         terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution(), conditional=conditional)
         self.reason = self._reason(variance, terms)
-        by_name = {
-            "mutual_information": terms.mutual_information,
-            "mutual_information_leave_one_out": terms.mutual_information_leave_one_out,
-            "aggregate_kl": terms.divergence,
-            "aggregate_kl_leave_one_out": terms.divergence_leave_one_out,
-            "total_correlation": terms.total_correlation,
-            "dimension_wise_kl": terms.divergence_by_dimension.sum(dim=1),
-        }
-        measured = averaged(by_name)
-        measured["kl_by_dimension"] = terms.divergence_by_dimension.mean(dim=0)
+        by_name = terms._asdict()
+        by_dimension = by_name.pop("kl_by_dimension")
+        measured = averaged(by_name | {"dimension_wise_kl": by_dimension.sum(dim=1)})
+        measured["kl_by_dimension"] = by_dimension.mean(dim=0)
         measured["mutual_information_bound"] = z.new_tensor(math.log(n))
         return measured
 
@@ -231,8 +225,8 @@ class AggregateInformation(CodeMetric):
             return "a deterministic q(z|x) has no density"
         if len(variance) == 1:
             return "one example has no leave-one-out mixture, and no standard error"
-        if terms.divergence.isfinite().all() and terms.total_correlation.isnan().any():
+        if terms.aggregate_kl.isfinite().all() and terms.total_correlation.isnan().any():
             return "the dimensions of this q(z|x) have no density in closed form"
-        if terms.divergence.isfinite().all() and terms.divergence_by_dimension.isnan().any():
+        if terms.aggregate_kl.isfinite().all() and terms.kl_by_dimension.isnan().any():
             return "the dimensions of this prior aren't independent, so there is no dimension-wise KL"
         return None

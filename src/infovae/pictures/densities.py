@@ -1,6 +1,7 @@
 """Densities of q(z) and p(z) on a line or a plane, and the contours that compare them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.exact import exact
 from infovae.metrics.aggregate_information import log_aggregate, log_normal
-from infovae.pictures.latent_space import independent_dimensions
+from infovae.pictures.canvas import PRIOR_COLOUR
+from infovae.pictures.latent_space import PRIOR_DRAWS, independent_dimensions
 from infovae.priors.prior import Prior
 
 MASSES = (0.25, 0.5, 0.75, 0.95)
@@ -38,6 +40,38 @@ def plane(ticks: Float64[Tensor, " rows"]) -> Float64[Tensor, "rows*rows 2"]:
 def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
     """Return half the side of a square about 0 that has nearly all of each cloud inside."""
     return 1.1 * max(float(exact(cloud).abs().quantile(SHARE_DRAWN, dim=0).max()) for cloud in clouds)
+
+
+class Densities(NamedTuple):
+    """q and p on evenly spaced ticks of one dimension of z, or on the :func:`plane` of two."""
+
+    dimensions: list[int]
+    ticks: Float64[Tensor, " rows"]
+    aggregate: Float64[Tensor, " m"]
+    prior: Float64[Tensor, " m"]
+
+
+def widest(codes: Codes) -> list[int]:
+    """Return the two dimensions in which q(z) has most variance, ascending; or the only dimension."""
+    variance = exact(codes.variance).mean(dim=0) + exact(codes.mean).var(dim=0, correction=0)
+    return sorted(variance.argsort(descending=True, stable=True)[:2].tolist())
+
+
+def densities(codes: Codes, prior: Prior, rows: int, extent: float | None = None) -> Densities:
+    """Return q and p in the :func:`widest` dimensions.
+
+    Args:
+        codes: n, one at least, all finite.
+        prior: p(z).
+        rows: of the square grid; a line gets its square.
+        extent: half the side of the square about 0; None: that of :func:`extent_of`.
+    """
+    dimensions = widest(codes)
+    extent = extent or extent_of(codes.z[:, dimensions], prior.sample(PRIOR_DRAWS)[:, dimensions])
+    ticks = ticks_of(rows**2 if len(dimensions) == 1 else rows, extent)
+    spacing = 2 * extent / (len(ticks) - 1)
+    aggregate = aggregate_density(codes, dimensions, ticks, spacing)
+    return Densities(dimensions, ticks, aggregate, prior_density(prior, dimensions, ticks, spacing))
 
 
 def aggregate_density(
@@ -110,17 +144,24 @@ def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
 
 
 def draw_contours(
-    axes: Axes, extent: float, density: Float64[Tensor, " m"], colour: str, dashed: bool, filled: bool = False
+    axes: Axes, ticks: Float64[Tensor, " rows"], density: Float64[Tensor, " rows*rows"], colour: str, filled: bool
 ) -> None:
-    """Draw contours of a density on :func:`plane`, around ``MASSES`` of its mass."""
+    """Draw contours of a density on :func:`plane`, around ``MASSES`` of its mass: solid and filled, or dashed."""
     levels = levels_of_mass(density)
     if not levels:
         return
-    rows = round(len(density) ** 0.5)
-    ticks = np.linspace(-extent, extent, rows)
-    values = density.reshape(rows, rows).numpy()
+    where = (ticks.numpy(), ticks.numpy()[::-1], density.reshape(len(ticks), -1).numpy())
     if filled:
         for level in levels:  # each shade over the wider ones
-            axes.contourf(ticks, ticks[::-1], values, levels=[level, np.inf], colors=[colour], alpha=0.18)
-    style = "dashed" if dashed else "solid"
-    axes.contour(ticks, ticks[::-1], values, levels=levels, colors=[colour], linewidths=1, linestyles=style)
+            axes.contourf(*where, levels=[level, np.inf], colors=[colour], alpha=0.18)
+    style = "solid" if filled else "dashed"
+    axes.contour(*where, levels=levels, colors=[colour], linewidths=1, linestyles=style)
+
+
+def draw_plane(axes: Axes, found: Densities, colour: str) -> None:
+    """Draw contours of q(z), filled, and of p(z), dashed."""
+    draw_contours(axes, found.ticks, found.aggregate, colour, filled=True)
+    draw_contours(axes, found.ticks, found.prior, PRIOR_COLOUR, filled=False)
+    ends = found.ticks[[0, -1]].tolist()
+    across, up = (f"$z_{{{k + 1}}}$" for k in found.dimensions)
+    axes.set(xlim=ends, ylim=ends, aspect="equal", xlabel=across, ylabel=up)

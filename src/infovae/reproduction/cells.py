@@ -62,6 +62,19 @@ class Cell:
         return summary
 
     @property
+    def evaluation(self) -> dict[str, Any]:
+        """The content of ``evaluation.json``, which changes; empty if the cell has not been evaluated."""
+        path = self.folder / "evaluation.json"
+        record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        return record
+
+    @property
+    def evaluated(self) -> dict[str, float]:
+        """Measurements of `infovae evaluate` by ``split/name``."""
+        found = self.evaluation.get("metrics", {})
+        return {name: float(value) for name, value in found.items() if not isinstance(value, list)}
+
+    @property
     def objective(self) -> str:
         """The run's point of the InfoVAE family, as a label."""
         model = self.cfg.model

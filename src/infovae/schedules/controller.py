@@ -49,14 +49,6 @@ class Controller(Weight):
         super().__init__(start, evaluated_at, persistent=True)
         self.low, self.high = low, high
 
-    @property
-    def length(self) -> int:
-        return 0
-
-    @property
-    def turns(self) -> tuple[int, ...]:
-        return ()
-
     def range_at(self, step: int) -> tuple[float, ...]:
         return (self.low, self.high)
 
