@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -59,30 +59,18 @@ def read_bytes(folder: Path, name: str, most: int) -> bytes | None:
     return content
 
 
-def read_yaml(folder: Path, name: str) -> dict[Any, Any] | None:
-    """Return a YAML mapping of plain values; None if the file doesn't exist.
+def read_mapping(folder: Path, name: str) -> dict[Any, Any] | None:
+    """Return a mapping of plain values from a .json or .yaml file; None if the file doesn't exist.
 
     Nothing is instantiated or interpolated.
 
     Raises:
         UnreadableError: it isn't one.
     """
-    return _read_mapping(folder, name, safe_yaml, "YAML")
-
-
-def read_json(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return a JSON object; None if the file doesn't exist.
-
-    Raises:
-        UnreadableError: it isn't one.
-    """
-    return _read_mapping(folder, name, json.loads, "JSON")
-
-
-def _read_mapping(folder: Path, name: str, parse: Callable[[str], Any], kind: str) -> dict[Any, Any] | None:
     text = read_bytes(folder, name, LONGEST)
     if text is None:
         return None
+    parse, kind = (json.loads, "JSON") if name.endswith(".json") else (safe_yaml, "YAML")
     try:
         with _told(name):
             content = parse(text.decode())

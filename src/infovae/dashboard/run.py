@@ -10,7 +10,7 @@ from typing import Any
 from infovae.dashboard import notes
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import PictureFile, find_pictures
-from infovae.dashboard.reading import UnreadableError, mapping, number, read_json, read_rows, read_yaml, strict
+from infovae.dashboard.reading import UnreadableError, mapping, number, read_mapping, read_rows, strict
 from infovae.runs.flat import flat
 from infovae.schedules.label import weight_label
 
@@ -66,10 +66,10 @@ def read_run(folder: Path, curve_points: int, stalled_after: float) -> RunData:
 def _fill(run: RunData, folder: Path, curve_points: int, stalled_after: float) -> None:
     run.touched = last_touched(folder)
     run.pictures = find_pictures(folder)
-    config = _attempt(run, read_yaml, folder, "config.yaml")
-    summary = _attempt(run, read_json, folder, "summary.json")
-    evaluation = _attempt(run, read_json, folder, "evaluation.json") or {}
-    hydra = mapping((_attempt(run, read_yaml, folder, ".hydra/hydra.yaml") or {}).get("hydra"))
+    config = _attempt(run, read_mapping, folder, "config.yaml")
+    summary = _attempt(run, read_mapping, folder, "summary.json")
+    evaluation = _attempt(run, read_mapping, folder, "evaluation.json") or {}
+    hydra = mapping((_attempt(run, read_mapping, folder, ".hydra/hydra.yaml") or {}).get("hydra"))
     if config is None and not run.problems:
         run.problems.append("config.yaml: missing")
 
@@ -84,7 +84,7 @@ def _fill(run: RunData, folder: Path, curve_points: int, stalled_after: float) -
         run.problems += rows.problems
 
     try:
-        found = notes.Notes.model_validate(_attempt(run, read_json, folder, notes.FILE) or {})
+        found = notes.Notes.model_validate(_attempt(run, read_mapping, folder, notes.FILE) or {})
         run.notes, run.tags = found.notes, found.tags
     except ValueError:
         run.problems.append(f"{notes.FILE}: not a text and a list of tags")

@@ -67,11 +67,7 @@ class Watch:
         self._reading: Thread | None = None
 
     def refresh(self, patience: float = PATIENCE) -> None:
-        """Look for changes in the background, at most once in ``poll_seconds``; wait a little for the end.
-
-        Args:
-            patience: how many seconds to wait.
-        """
+        """Look for changes in the background, at most once in ``poll_seconds``; wait ``patience`` seconds."""
         with self._lock:
             due = time.monotonic() - self._looked >= self.settings.poll_seconds
             if due and not (self._reading and self._reading.is_alive()):

@@ -1,6 +1,6 @@
 """Read the arrays of a file; nothing in it is executed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ SUFFIXES = (".npy", ".npz", ".pt", *HDF5, ".mat")
 KINDS = f"an {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 STREAMED = (".npy", ".pt")
 """Files whose arrays can stay there."""
+
+Shaping = Callable[[Tensor], Tensor]
+"""Brings an array into the shape (n, c, *s), or refuses it."""
 
 
 def is_kept(file: str, streaming: Streaming) -> bool:
@@ -73,6 +76,11 @@ def read_arrays(path: Path, mapped: bool, key: str = "images") -> dict[str, Tens
         why = f"it holds {', '.join(map(str, arrays)) or 'nothing'}"
         raise ArgumentError("path", path, f"an array named {key}", why)
     return tensors
+
+
+def mapped_in(path: Path, key: str, shaping: Shaping) -> Tensor:
+    """Return the array named ``key``, which stays in the file until it is indexed, in the shape (n, c, *s)."""
+    return shaping(read_arrays(path, mapped=True, key=key)[key])
 
 
 def _read(path: Path, mapped: bool, wanted: Sequence[str]) -> Any:

@@ -47,14 +47,11 @@ class ImageFiles(ChosenExamples):
         return images
 
     def read_all(self, images: UInt8[Tensor, "n c h w"] | None, read: Reader | None = None) -> list[str | None]:
-        """Read every file once, in threads.
+        """Read every file once, in threads, and return for each why it can't be read, or None.
 
         Args:
             images: a tensor to fill; None only checks the files.
             read: reads an image, in the place of ``self.read``.
-
-        Returns:
-            For each image, why it can't be read, or None.
         """
         read = read or self.read
 

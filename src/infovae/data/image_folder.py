@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import DEEP, Fit, Lossy, read_image
@@ -115,8 +115,10 @@ def all_images(
         what = "%s: skipped %d of %d images that can't be read; the first is %s"
         log.warning(what, root, len(bad), len(paths), bad[0])
     _warn(root, lossy, white)
-    labels, classes = _classes(Path(root), paths)
-    data = Examples(files if images is None else images, labels, None, files.names, classes)
+    folders = ["" if path.parent == Path(root) else path.relative_to(root).parts[0] for path in paths]
+    classes = sorted(set(folders))
+    labels = torch.tensor(np.searchsorted(classes, folders))
+    data = Examples(files if images is None else images, labels, None, files.names, tuple(classes))
     if bad:
         data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
     return data
@@ -175,10 +177,3 @@ def _files_below(root: Path) -> list[Path]:
     if denied:
         log.warning("%s: skipped %d folders that can't be listed; the first: %s", root, len(denied), denied[0])
     return found
-
-
-def _classes(root: Path, paths: Sequence[Path]) -> tuple[Tensor, tuple[str, ...]]:
-    """Return the class of each file, and the names of the classes."""
-    folders = ["" if path.parent == root else path.relative_to(root).parts[0] for path in paths]
-    numbers = {name: number for number, name in enumerate(sorted(set(folders)))}
-    return torch.tensor([numbers[folder] for folder in folders]), tuple(numbers)

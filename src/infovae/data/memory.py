@@ -14,12 +14,6 @@ Streaming = Literal["auto", "always", "never"]
 def is_held(argument: str, place: str, nbytes: int, streaming: Streaming) -> bool:
     """Return whether to read images into memory, rather than to stream them from their files.
 
-    Args:
-        argument: the argument that an error names, ``root`` or ``path``.
-        place: its value.
-        nbytes: size of the examples.
-        streaming: what the user asks for.
-
     Raises:
         ArgumentError: ``streaming`` is ``never`` and the images don't fit; see :func:`check_fits`.
     """
@@ -32,8 +26,7 @@ def check_fits(argument: str, value: Any, nbytes: int, otherwise: str = "") -> N
     """Refuse a set that is too large for memory, before it is read.
 
     Args:
-        argument: the argument that the error names.
-        value: its value.
+        argument, value: what the error names.
         nbytes: size of the examples.
         otherwise: what else would be accepted.
 

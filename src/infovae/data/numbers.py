@@ -1,13 +1,12 @@
 """Arrays of examples that aren't images: signals, volumes, tokens and counts."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from infovae.data.array_file import is_kept, read_arrays
+from infovae.data.array_file import Shaping, is_kept, mapped_in, read_arrays
 from infovae.data.examples import DataSet, Examples
 from infovae.data.mapped_array import MappedArray
 from infovae.data.memory import Streaming
@@ -18,9 +17,6 @@ from infovae.errors import ArgumentError
 
 MOST_TOKENS = 2**20
 """Each token has weights of its own in a model; vocabularies of languages are a quarter of this."""
-
-Shaping = Callable[[Tensor], Tensor]
-"""Brings an array into the shape (n, c, *s), or refuses it."""
 
 
 def signals(
@@ -125,17 +121,13 @@ def _read(path: str, key: str, streaming: Streaming, shaping: Shaping) -> Exampl
     arrays = read_arrays(Path(path), mapped=not held, key=key)
     try:
         stored = shaping(arrays[key])
-        x = stored if held else MappedArray(partial(_mapped, Path(path), key, shaping))
+        x = stored if held else MappedArray(partial(mapped_in, Path(path), key, shaping))
         labels = labels_in(arrays, len(x))
         told = _conditions(arrays["conditions"], len(x)) if "conditions" in arrays else None
     except ArgumentError as error:
         name = key if error.argument == "x" else error.argument
         raise ArgumentError("path", path, error.accepted, f"its {name} have {error.why}") from error
     return Examples(x, labels, conditions=told)
-
-
-def _mapped(path: Path, key: str, shaping: Shaping) -> Tensor:
-    return shaping(read_arrays(path, mapped=True, key=key)[key])
 
 
 def _shaped(array: Tensor, dimensions: int, what: str) -> Tensor:

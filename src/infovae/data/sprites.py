@@ -99,10 +99,7 @@ def sprites(
 
     Args:
         shapes: number of shapes, in the order square, ellipse, heart.
-        scales: number of sizes.
-        rotations: number of angles.
-        xs: number of horizontal positions.
-        ys: number of vertical positions.
+        scales, rotations, xs, ys: number of sizes, angles, horizontal and vertical positions.
         size: pixels on a side.
         test_fraction: the fraction of images to hold out for the test split, at random.
         test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same images.

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infovae.data.array_file import is_kept, read_arrays
+from infovae.data.array_file import is_kept, mapped_in, read_arrays
 from infovae.data.examples import DataSet, Examples
 from infovae.data.image_array import ImageArray, brightest, to_bytes
 from infovae.data.memory import Streaming
@@ -62,12 +62,13 @@ def all_arrays(
     try:
         held = is_kept(path, streaming)
         arrays = read_arrays(Path(path), mapped=not held)
-        stored = channels_first(arrays["images"], layout)
+        shaping = partial(channels_first, layout=layout)
+        stored = shaping(arrays["images"])
         images: Tensor | ImageArray
         if held:
             images = to_bytes(stored, white)
         else:
-            images = ImageArray(partial(_mapped_images, Path(path), layout), white=white)
+            images = ImageArray(partial(mapped_in, Path(path), "images", shaping), white=white)
             log.info("%s: checking %d images", path, len(images))
         highest = brightest(stored, white)
         labels = labels_in(arrays, len(images))
@@ -126,7 +127,3 @@ def _warn_if_dark(path: str, stored: Tensor, highest: float) -> None:
             "scales to all of them",
             path, len(stored), highest, top, round(255 * highest / top) + 1, enough,
         )  # fmt: skip
-
-
-def _mapped_images(path: Path, layout: Layout) -> Tensor:
-    return channels_first(read_arrays(path, mapped=True)["images"], layout)

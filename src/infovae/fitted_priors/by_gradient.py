@@ -42,11 +42,7 @@ class Descent:
     ) -> list[Row]:
         """Minimise a loss, leave the module with the weights of the best validation loss, and return a row an epoch.
 
-        Args:
-            module: fitted in place.
-            loss: returns the loss of each code; what it draws at random is the same in each validation.
-            codes: to fit.
-            validation: to stop by.
+        ``loss`` returns the loss of each code; what it draws at random is the same in each validation.
         """
         steps = math.ceil(len(codes) / self.batch_size)
         optimizer = torch.optim.Adam(module.parameters(), self.learning_rate)

@@ -103,12 +103,17 @@ def log_aggregate(
     return whole._replace(conditional=torch.cat(owns), without_own=torch.cat(others) - log_others)
 
 
+def independent_dimensions(prior: Distribution) -> Distribution | None:
+    """Return p(z_k) of each dimension, with batch shape (d,); None where dimensions aren't independent."""
+    if isinstance(prior, Independent) and prior.reinterpreted_batch_ndims == 1:
+        return prior.base_dist
+    return None
+
+
 def log_prior_by_dimension(prior: Distribution, z: Float64[Tensor, "m d"]) -> Float64[Tensor, "m d"]:
     """Return log p(z_ik) for a prior of independent dimensions, nan for any other."""
-    if isinstance(prior, Independent) and prior.reinterpreted_batch_ndims == 1:
-        log_prob: Tensor = prior.base_dist.log_prob(_seen_by(prior, z))
-        return exact(log_prob)
-    return torch.full_like(z, torch.nan)
+    dimensions = independent_dimensions(prior)
+    return torch.full_like(z, torch.nan) if dimensions is None else exact(dimensions.log_prob(_seen_by(prior, z)))
 
 
 def _seen_by(prior: Distribution, z: Float64[Tensor, "m d"]) -> Float[Tensor, "m d"]:

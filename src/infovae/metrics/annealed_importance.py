@@ -18,7 +18,7 @@ from torch import Tensor
 from infovae.errors import ArgumentError, require_at_least
 from infovae.metrics.averages import averaged
 from infovae.metrics.hamiltonian import GeometricPath, hamiltonian_transition
-from infovae.metrics.log_weights import LogLikelihood, concatenate, log_mean_weight, summarise
+from infovae.metrics.log_weights import LogLikelihood, log_mean_weight, summarise
 from infovae.metrics.metric import ExampleMetric
 from infovae.model import Model
 
@@ -149,8 +149,7 @@ class AnnealedImportance(ExampleMetric):
     over all transitions; it is far from its target where the schedule is too coarse.
 
     Args:
-        images: how many images; None takes as many as ``seconds`` allow, so that their number depends on the machine.
-        seconds: the time limit where ``images`` is None; one chunk is always measured.
+        images, seconds: see :class:`infovae.metrics.metric.ExampleMetric`; one chunk is always measured.
         chains: for each image.
         temperatures: steps of the sigmoidal schedule.
         leapfrog_steps: of each transition.
@@ -199,7 +198,7 @@ class AnnealedImportance(ExampleMetric):
             acceptance.append(accepted)
         bounds = {"simulated_lower_bound": torch.cat(lower), "simulated_upper_bound": torch.cat(upper)}
         bounds["simulated_gap"] = bounds["simulated_upper_bound"] - bounds["simulated_lower_bound"]
-        measured = summarise(concatenate(real), "annealed_log_likelihood", self.first[0][0].numel())
+        measured = summarise(real, "annealed_log_likelihood", self.first[0][0].numel())
         return measured | {"annealed_acceptance": torch.cat(acceptance).mean()} | averaged(bounds)
 
     def _path(self, model: Model, x: Float[Tensor, "n c *s"]) -> GeometricPath:

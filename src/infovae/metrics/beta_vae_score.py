@@ -38,7 +38,6 @@ class BetaVAEScore(FactorMetric):
     value, or whose values no two examples share, are left out; fewer than two factors give nan.
 
     Args:
-        examples: how many examples to use, at most.
         pairs: how many pairs make a mean difference.
         learned: how many mean differences to learn from.
         judged: how many mean differences to be judged on.

@@ -62,7 +62,6 @@ class DCI(FactorMetric):
     factors; ``dci_error_by_factor`` holds each.
 
     Args:
-        examples: how many examples to use, at most.
         trees: of the forest that predicts a factor.
         smallest_leaf: see :func:`importances`.
     """

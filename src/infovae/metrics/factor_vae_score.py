@@ -48,7 +48,6 @@ class FactorVAEScore(FactorMetric):
     all votes go to the first, which is chance.
 
     Args:
-        examples: how many examples to use, at most.
         group: how many examples with one value make a vote.
         learned: how many votes to learn from.
         judged: how many votes to be judged on.

@@ -98,7 +98,8 @@ class ExampleMetric(Metric):
     """Measure the model on the first examples of a split. Such metrics are costly and skip the training split.
 
     Args:
-        images: how many examples to measure, at most; None measures as many as ``seconds`` allow.
+        images: how many examples to measure, at most; None measures as many as ``seconds`` allow, so that their number
+            depends on the machine.
         seconds: the time limit where ``images`` is None. At least two examples are measured.
     """
 

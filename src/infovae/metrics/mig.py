@@ -34,7 +34,6 @@ class MIG(FactorMetric):
     """The mean of :func:`mutual_information_gaps` over the factors that vary, and each factor's as ``mig_by_factor``.
 
     Args:
-        examples: how many examples to use, at most.
         bins: of each dimension. A factor with more values than bins can't reach 1.
     """
 

@@ -73,7 +73,6 @@ class SAP(FactorMetric):
     """The mean of :func:`predictability_gaps` over the factors that vary, and each factor's as ``sap_by_factor``.
 
     Args:
-        examples: how many examples to use, at most.
         categorical: positions, from 0, of the factors that are classes.
     """
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.exact import exact
-from infovae.metrics.aggregate_information import log_aggregate, log_normal
+from infovae.metrics.aggregate_information import independent_dimensions, log_aggregate, log_normal
 from infovae.pictures.canvas import PRIOR_COLOUR
-from infovae.pictures.latent_space import PRIOR_DRAWS, independent_dimensions
+from infovae.pictures.latent_space import PRIOR_DRAWS
 from infovae.priors.prior import Prior
 
 MASSES = (0.25, 0.5, 0.75, 0.95)
@@ -114,7 +114,7 @@ def prior_density(
     chosen = list(dimensions)
     points = ticks[:, None] if len(chosen) == 1 else plane(ticks)
     draws = prior.sample(KERNELS)
-    separate = independent_dimensions(prior)
+    separate = independent_dimensions(prior.distribution())
     if separate is not None:
         everywhere = draws.new_zeros(len(points), prior.latent_dim)
         everywhere[:, chosen] = points.to(draws)

@@ -42,10 +42,8 @@ def draw_pictures(
     drawn under :meth:`infovae.conditions.condition.Condition.stand_in`.
 
     Args:
-        pictures: by name.
         model: in evaluation mode, on the device.
         batches: of examples; none are needed where each picture's ``examples`` is 0.
-        device: where model and batches are.
         seed: of each stream.
     """
     with isolated_stream(device, seed):

@@ -33,14 +33,12 @@ class BeyondTheAuthors(Figure):
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
         groups = grouped(cells, lambda cell: int(cell.cfg.data.train_size))
-        sizes = {size: _runs(group) for size, group in groups.items()}
+        sizes: dict[int, Runs] = {}
+        for size, group in groups.items():
+            stopped = [cell for cell in group if cell.cfg.callbacks.near_prior is not None]
+            ends = [cell.rows[-1] for cell in group if len(cell.rows) == cell.cfg.trainer.max_epochs]
+            sizes[size] = Runs(stopped, ends)
         return Findings(_drawn(sizes), _rows(sizes), _table(sizes))
-
-
-def _runs(cells: Sequence[Cell]) -> Runs:
-    stopped = [cell for cell in cells if cell.cfg.callbacks.near_prior is not None]
-    ends = [cell.rows[-1] for cell in cells if len(cell.rows) == cell.cfg.trainer.max_epochs]
-    return Runs(stopped, ends)
 
 
 def _drawn(sizes: Mapping[int, Runs]) -> Pixels:

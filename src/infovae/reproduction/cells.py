@@ -99,11 +99,7 @@ def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Refuse what infovae train couldn't read.
-
-    Raises:
-        UserError: names the one.
-    """
+    """Raise a UserError that names the first override that infovae train couldn't read, if there is one."""
     for override in overrides:
         try:
             OverridesParser.create().parse_override(override)
@@ -136,12 +132,9 @@ def finished(jobs: Iterable[Job]) -> list[Cell]:
 
 
 def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -> None:
-    """Run the unfinished cells as a resumed sweep; their folders say how they ended.
+    """Run the unfinished cells as a resumed sweep, by the engine of the overrides ``launcher``.
 
-    Args:
-        folder: of the sweep.
-        overrides: as infovae train takes them.
-        launcher: those that say by what engine.
+    The cells' folders say how they ended.
     """
     # A resumed sweep adds the overrides that it was started with to its command. Here the command is complete, and the
     # overrides of an earlier one belong to other cells.

@@ -17,10 +17,7 @@ def evaluated(cells: Iterable[Cell], overrides: Sequence[str]) -> list[Cell]:
 def evaluate_cells(cells: Sequence[Cell], overrides: Sequence[str], classifier: str | None) -> None:
     """Let `infovae evaluate` measure the cells that it hasn't measured yet; results are in their folders.
 
-    Args:
-        cells: finished ones.
-        overrides: as infovae evaluate takes them.
-        classifier: the data set whose classifier judges samples; infovae classifier trains it where it isn't there.
+    ``classifier`` is the data set whose classifier judges samples; `infovae classifier` trains it where it isn't there.
     """
     done = {cell.folder for cell in evaluated(cells, overrides)}
     missing = [str(cell.folder.resolve()) for cell in cells if cell.folder not in done]
