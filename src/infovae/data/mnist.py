@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import os
+import tempfile
 from pathlib import Path
 
 import torch
@@ -10,7 +12,6 @@ from torchvision.datasets import MNIST
 from infovae.data.examples import DataSet, Examples
 from infovae.data.torchvision_sets import fetching, raw_folder
 from infovae.errors import ArgumentError
-from infovae.runs.files import write_whole
 
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -69,7 +70,11 @@ def _unpack(root: str, raw: Path, name: str) -> bool:
     if hashlib.sha256(content).hexdigest() != SHA256[name]:
         return False
     try:
-        write_whole(raw / name, content)
+        raw.mkdir(parents=True, exist_ok=True)
+        # Written aside and renamed, so that a process that reads meanwhile sees a whole file or none.
+        with tempfile.NamedTemporaryFile(dir=raw, delete=False) as file:
+            file.write(content)
+        os.replace(file.name, raw / name)
     except OSError as error:
         raise ArgumentError("root", root, "a writable folder", f"can't write {raw} ({error.strerror})") from error
     return True

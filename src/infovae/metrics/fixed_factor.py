@@ -44,7 +44,7 @@ class SharedValues:
         return self.order[self.first[examples] + chosen]
 
 
-def fixable(*splits: Int64[Tensor, "n k"]) -> list[int]:
+def fixable(*splits: Int64[Tensor, "_n k"]) -> list[int]:
     """Return the factors that vary and have a value that two examples share, in each of the splits."""
     found = [{j for j in varying(factors) if len(factors[:, j].unique()) < len(factors)} for factors in splits]
     return sorted(set.intersection(*found))

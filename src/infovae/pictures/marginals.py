@@ -70,7 +70,7 @@ def marginals(data: Float[Tensor, "n c"], samples: Float[Tensor, "m c"], names: 
         return rendered(figure)
 
 
-def limits(*parts: Float[np.ndarray, " n"]) -> tuple[float, float]:
+def limits(*parts: Float[np.ndarray, " _n"]) -> tuple[float, float]:
     """Return the numbers between which nearly all finite values lie; 0 and 1 if there are none."""
     values = np.concatenate(parts)
     finite = values[np.isfinite(values)]
