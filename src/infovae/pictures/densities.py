@@ -1,4 +1,4 @@
-"""Densities of q(z) and p(z) on a line or a plane, and the contours that compare them."""
+"""AggregateAndPrior of q(z) and p(z) on a line or a plane, and the contours that compare them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -42,7 +42,7 @@ def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
     return 1.1 * max(float(exact(cloud).abs().quantile(SHARE_DRAWN, dim=0).max()) for cloud in clouds)
 
 
-class Densities(NamedTuple):
+class AggregateAndPrior(NamedTuple):
     """q and p on evenly spaced ticks of one dimension of z, or on the :func:`plane` of two."""
 
     dimensions: list[int]
@@ -57,7 +57,7 @@ def widest(codes: Codes) -> list[int]:
     return sorted(variance.argsort(descending=True, stable=True)[:2].tolist())
 
 
-def densities(codes: Codes, prior: Prior, rows: int, extent: float | None = None) -> Densities:
+def densities(codes: Codes, prior: Prior, rows: int, extent: float | None = None) -> AggregateAndPrior:
     """Return q and p in the :func:`widest` dimensions.
 
     Args:
@@ -71,7 +71,7 @@ def densities(codes: Codes, prior: Prior, rows: int, extent: float | None = None
     ticks = ticks_of(rows**2 if len(dimensions) == 1 else rows, extent)
     spacing = 2 * extent / (len(ticks) - 1)
     aggregate = aggregate_density(codes, dimensions, ticks, spacing)
-    return Densities(dimensions, ticks, aggregate, prior_density(prior, dimensions, ticks, spacing))
+    return AggregateAndPrior(dimensions, ticks, aggregate, prior_density(prior, dimensions, ticks, spacing))
 
 
 def aggregate_density(
@@ -158,7 +158,7 @@ def draw_contours(
     axes.contour(*where, levels=levels, colors=[colour], linewidths=1, linestyles=style)
 
 
-def draw_plane(axes: Axes, found: Densities, colour: str) -> None:
+def draw_plane(axes: Axes, found: AggregateAndPrior, colour: str) -> None:
     """Draw contours of q(z), filled, and of p(z), dashed."""
     draw_contours(axes, found.ticks, found.aggregate, colour, filled=True)
     draw_contours(axes, found.ticks, found.prior, PRIOR_COLOUR, filled=False)

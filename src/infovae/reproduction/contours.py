@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from infovae.codes import joined
 from infovae.evaluation.measure import observe
 from infovae.pictures.canvas import PRIOR_COLOUR, rendered, style
-from infovae.pictures.densities import Densities, densities, draw_plane, plane
+from infovae.pictures.densities import AggregateAndPrior, densities, draw_plane, plane
 from infovae.pictures.picture import Pixels
 from infovae.reproduction.cells import Cell
 from infovae.reproduction.colours import colours_of
@@ -43,14 +43,14 @@ class Contours(Figure):
 
 
 @torch.no_grad()
-def _densities_of(cell: Cell) -> Densities:
+def _densities_of(cell: Cell) -> AggregateAndPrior:
     """Return the densities of a model's test codes and of its prior."""
     run = cell.load()
     codes = joined([observed.codes for observed in observe(run.module, run.data, "test", seed=0)])
     return densities(codes, run.module.prior, ROWS)
 
 
-def _drawn(planes: dict[str, Densities]) -> Pixels:
+def _drawn(planes: dict[str, AggregateAndPrior]) -> Pixels:
     colours = colours_of(planes)
     with style():
         canvas = Canvas(figsize=(4 * len(planes), 4.4))
@@ -63,7 +63,7 @@ def _drawn(planes: dict[str, Densities]) -> Pixels:
         return rendered(canvas)
 
 
-def _rows(planes: dict[str, Densities]) -> list[Row]:
+def _rows(planes: dict[str, AggregateAndPrior]) -> list[Row]:
     return [
         {"objective": name, "z_1": f"{z_1:.4f}", "z_2": f"{z_2:.4f}", "aggregate": f"{q:.4g}", "prior": f"{p:.4g}"}
         for name, found in planes.items()
