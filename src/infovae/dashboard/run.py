@@ -75,7 +75,9 @@ def _fill(run: RunData, folder: Path, curve_points: int, stalled_after: float) -
 
     told_damaged = bool(run.problems)
     if config is not None:
-        run.config = _choices(hydra) | _plain_config(run, config, folder)
+        choices = mapping(mapping(hydra.get("runtime")).get("choices"))  # the option chosen from each group
+        chosen = {str(name): str(option) for name, option in choices.items() if not str(name).startswith("hydra/")}
+        run.config = {**chosen, **_plain_config(run, config, folder)}
     epoch = number((summary or {}).get("epoch"))
     rows = _attempt(run, read_rows, folder, "metrics.csv", curve_points, epoch, summary is None)
     if rows is not None:
@@ -123,12 +125,6 @@ def _attempt(run: RunData, read: Any, *arguments: object) -> Any:
     except UnreadableError as problem:
         run.problems.append(str(problem))
         return None
-
-
-def _choices(hydra: dict[Any, Any]) -> dict[str, bool | float | str | None]:
-    """Return the option chosen from each group, as ``model: vae``."""
-    choices = mapping(mapping(hydra.get("runtime")).get("choices"))
-    return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
 
 
 def _plain_config(run: RunData, config: dict[Any, Any], folder: Path) -> dict[str, bool | float | str | None]:

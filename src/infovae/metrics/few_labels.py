@@ -101,4 +101,5 @@ class FewLabels(TrainingCodesMetric):
                 classifier = fit(codes[chosen], classes.numpy()[chosen], codes[rest])
                 if classifier is not None:
                     errors[names[method, count]].append(float((classifier.predict(held_out) != truth).mean()))
-        return averaged({name: torch.tensor(found or [torch.nan]).double() for name, found in errors.items()})
+        rates = {name: torch.tensor(found or [torch.nan], dtype=torch.float64) for name, found in errors.items()}
+        return averaged(rates)

@@ -94,7 +94,8 @@ def aggregate_density(
         mean, variance = exact(codes.mean[:, chosen]), exact(codes.variance[:, chosen])
     else:
         mean = exact(codes.z[:, chosen])
-        variance = kernel_variance(mean).expand_as(mean)
+        n, k = mean.shape
+        variance = (mean.var(dim=0, correction=0) * n ** (-2 / (k + 4))).expand_as(mean)  # Scott's rule (1992)
     mean, variance = mean.cpu(), variance.cpu() + spacing**2
     if len(chosen) == 1:
         return log_aggregate(ticks[:, None], mean, variance)[0].exp()
@@ -122,12 +123,6 @@ def prior_density(
     if len(chosen) == prior.latent_dim:
         return exact(prior.log_prob(points.to(draws)).exp()).cpu()
     return aggregate_density(Codes(draws, draws, torch.zeros_like(draws), len(draws)), chosen, ticks, spacing)
-
-
-def kernel_variance(cloud: Float64[Tensor, "n k"]) -> Float64[Tensor, " k"]:
-    """Return the variance of the Gaussian kernel that estimates a density, by dimension: Scott's rule (1992)."""
-    n, k = cloud.shape
-    return cloud.var(dim=0, correction=0) * n ** (-2 / (k + 4))
 
 
 def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
