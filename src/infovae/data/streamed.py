@@ -63,10 +63,11 @@ class Streamed:
         for positions, stored in zip(chosen, loader, strict=True):
             if isinstance(stored, str):
                 raise UserError(f"{stored}; accepted: files that stay whole while a run reads them")
-            # Apple's GPUs have no float64.
-            seen = self.values.to_model(stored) if stored.dtype == torch.float64 else stored
-            moved = seen.to(self.device, non_blocking=True)
-            yield self.aside.batch(moved if seen is not stored else self.values.to_model(moved), positions)
+            if stored.dtype == torch.float64:  # Apple's GPUs have none
+                x = self.values.to_model(stored).to(self.device, non_blocking=True)
+            else:
+                x = self.values.to_model(stored.to(self.device, non_blocking=True))
+            yield self.aside.batch(x, positions)
 
 
 class _Reader(Dataset[Shaped[Tensor, "n c *s"] | str]):
