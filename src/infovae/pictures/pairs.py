@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
-from infovae.pictures.marginals import LONGEST_NAME, data_and_samples, limits
+from infovae.pictures.marginals import data_and_samples, limits, shortened
 from infovae.pictures.picture import Picture, Pixels
 
 
@@ -49,7 +49,15 @@ def pairs(data: Float[np.ndarray, "n c"], samples: Float[np.ndarray, "m c"], nam
                 points, colour = (data, AGGREGATE_COLOUR) if row > column else (samples, PRIOR_COLOUR)
                 axis.set(xlim=shown[column], ylim=shown[row], xticks=[], yticks=[])
                 if row == column:
-                    axis.text(0.5, 0.5, names[row][:LONGEST_NAME], ha="center", transform=axis.transAxes, fontsize=6)
+                    axis.text(
+                        0.5,
+                        0.5,
+                        shortened(names[row]),
+                        ha="center",
+                        transform=axis.transAxes,
+                        fontsize=6,
+                        parse_math=False,
+                    )
                 else:
                     axis.scatter(points[:, column], points[:, row], s=2, color=colour, alpha=0.5, linewidths=0)
         axes[k - 1, 0].set_xlabel("data", fontsize=7)
