@@ -16,7 +16,7 @@ class Description(NamedTuple):
         values: what entries mean, with what was learned of the training split.
         classes: number of classes.
         conditions: mean, scale and limits of the columns that a model can be conditioned on; None: there are none.
-        class_names: what the data call each class; empty in checkpoints of version 0.1.
+        class_names: what the data call each class.
     """
 
     shape: tuple[int, ...]
@@ -56,5 +56,5 @@ def description_in(checkpoint: Mapping[str, Any]) -> Description | None:
         conditions = None if told is None else ConditionColumns(**{name: told[name] for name in told if name != "kind"})
     except (ValueError, TypeError, AttributeError):
         return None
-    names = tuple(map(str, state.get("class_names") or ()))
+    names = tuple(map(str, state.get("class_names") or range(classes)))
     return Description(tuple(shape), tuple(splits), values, classes, conditions, names)

@@ -11,7 +11,6 @@ from infovae.conditions.labels import Labels
 from infovae.data.columns import by_column, columns_of
 from infovae.data.values import TableValues, Values
 from infovae.evaluation.load import SavedRun
-from infovae.use.conditioned import class_names
 from infovae.use.tables import Rows
 
 
@@ -51,4 +50,4 @@ def _condition_columns(saved: SavedRun, conditions: Float[Tensor, "n k"], has_cl
     source: Any = OmegaConf.to_container(saved.cfg.data).get("source") or {}  # type: ignore[union-attr]
     label = source.get("label") or "class"
     numbers = conditions[:, 0].nan_to_num(-1).long().cpu().numpy()
-    return {label if isinstance(label, str) else label[0]: np.array([*class_names(saved), ""])[numbers]}
+    return {label if isinstance(label, str) else label[0]: np.array([*saved.description.class_names, ""])[numbers]}

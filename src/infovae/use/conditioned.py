@@ -54,7 +54,7 @@ def typed_condition(saved: SavedRun, typed: Any, warn: bool = False) -> Float[Te
     Raises:
         UserError: the model isn't conditional, has no such class or columns, or needs a condition.
     """
-    condition, columns, names = saved.module.condition, saved.description.conditions, class_names(saved)
+    condition, columns, names = saved.module.condition, saved.description.conditions, saved.description.class_names
 
     def refused(why: str) -> UserError:
         return UserError(why, key="condition", value=... if typed is None else typed, accepted=accepted)
@@ -87,8 +87,3 @@ def typed_condition(saved: SavedRun, typed: Any, warn: bool = False) -> Float[Te
     if warn and columns is not None and (unseen := columns.unseen(row)):
         log.warning("condition=%s: %s; the model can only guess there", typed, unseen)
     return given.to(saved.module.device)
-
-
-def class_names(saved: SavedRun) -> tuple[str, ...]:
-    """Return what the data call each class; checkpoints of version 0.1 have only numbers."""
-    return saved.description.class_names or tuple(map(str, range(saved.description.classes)))
