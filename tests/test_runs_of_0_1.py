@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Run a subcommand in this process."""
     monkeypatch.chdir(tmp_path)
 
@@ -42,7 +42,8 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
             del cfg["hydra"]
         run_task(name, cfg)
 
-    return do
+    yield do
+    HydraConfig.instance().cfg = None  # no command is running any more
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
