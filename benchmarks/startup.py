@@ -31,7 +31,7 @@ class Command(NamedTuple):
 
 def first_step(*overrides: str) -> list[str]:
     """A run that ends with its first step: as users start it, with one more callback."""
-    callback = "+callbacks.end_at_first_step._target_=end_at_first_step.EndAtFirstStep"
+    callback = "+callbacks.end._target_=callbacks.EndAtFirstStep"
     return [str(PROJECT / "train.py"), f"data.root={PROJECT / 'data'}", callback, *overrides]
 
 

@@ -62,6 +62,13 @@ def build(network: str, examples: int, model: str = "infovae") -> tuple[DataModu
     return (data := build_data(cfg)), build_module(cfg, data)
 
 
+def pixels(data: DataModule, split: str) -> Tensor:
+    """The bytes of a split, (n, 1, 28, 28)."""
+    images = data.splits[split].x
+    assert isinstance(images, Tensor)
+    return images
+
+
 def bare(network: str, examples: int, epochs: int, model: str, half: bool = False) -> Iterator[float]:
     """One loop and nothing else, over a tensor of bytes on the device, with fused Adam; it draws what train.py draws.
 
@@ -70,9 +77,7 @@ def bare(network: str, examples: int, epochs: int, model: str, half: bool = Fals
     _check(model, "infovae")
     data, module = build(network, examples)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images, module = data.splits["train"].x, module.to(device)
-    assert isinstance(images, Tensor)
-    images = images.to(device)
+    images, module = pixels(data, "train").to(device), module.to(device)
     encoder, decoder, order = module.encoder, module.decoder, EpochOrder(len(images), 1, shuffle=True)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
     kernel, turn = Gaussian(), Turn()
@@ -122,10 +127,8 @@ def tutorial(network: str, examples: int, epochs: int, model: str) -> Iterator[f
 
     _check(model, "infovae", "vae")
     data, module = build(network, examples, model)
-    images, labels = data.splits["train"].x, data.splits["train"].labels
-    assert isinstance(images, Tensor)
     dataset = MNIST(str(ROOT / "data"), transform=ToTensor())
-    dataset.data, dataset.targets = images.squeeze(1), labels
+    dataset.data, dataset.targets = pixels(data, "train").squeeze(1), data.splits["train"].labels
     loader = torch.utils.data.DataLoader(dataset, BATCH, shuffle=True, drop_last=True)
     encoder, decoder = module.encoder, nn.Sequential(module.decoder, nn.Sigmoid())
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
@@ -200,10 +203,9 @@ def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[flo
             losses.append(logs["train_epoch_loss"])
 
     def dataset(split: str, share: float = 1.0) -> BaseDataset:
-        images, labels = data.splits[split].x, data.splits[split].labels
-        assert isinstance(images, Tensor)
+        images = pixels(data, split)
         kept = round(share * len(images))
-        return BaseDataset(images[:kept].float() / 255, labels[:kept])
+        return BaseDataset(images[:kept].float() / 255, data.splits[split].labels[:kept])
 
     shape = {"input_dim": (1, 28, 28), "latent_dim": LATENT_DIM, "reconstruction_loss": "bce"}
     with tempfile.TemporaryDirectory() as folder:
