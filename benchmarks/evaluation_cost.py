@@ -19,8 +19,9 @@ from time import perf_counter
 
 import torch
 from peak_memory import alone, forget_peak, peak
+from results import ROOT
 from training_epochs import environment, ours
-from windows import ROOT, load_told
+from windows import load_told
 
 from infovae.codes import Codes
 from infovae.metrics.aggregate_information import AggregateInformation

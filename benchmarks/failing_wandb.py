@@ -14,8 +14,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from results import ROOT
 from training_epochs import IN_TURNS, environment, ours
-from windows import ROOT, alternate, load_told
+from windows import alternate, load_told
 
 sys.path.append(str(ROOT / "tests" / "faults"))
 from wandb_server import wandb_server

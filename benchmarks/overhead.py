@@ -15,9 +15,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from results import ROOT
 from training_epochs import IN_TURNS, environment, ours, peer
 from training_workers import BATCH, NETWORKS
-from windows import ROOT, alternate, load_told
+from windows import alternate, load_told
 
 EXAMPLES = {"mlp": 55000, "conv": 6400}
 QUICK = {"mlp": 25600, "conv": 2560}

@@ -23,8 +23,9 @@ from itertools import product
 from pathlib import Path
 from time import perf_counter
 
+from results import ROOT
 from training_workers import ALL, BATCH, MODELS, NETWORKS, settings
-from windows import ROOT, alternate, load_told
+from windows import alternate, load_told
 
 HERE = Path(__file__).parent
 EXAMPLES = {"mlp": ALL, "conv": 12800}

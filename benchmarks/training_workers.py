@@ -17,9 +17,10 @@ from typing import cast
 
 import torch
 from hydra import compose, initialize_config_dir
+from results import ROOT
 from torch import Tensor, nn
 from torch.nn import functional
-from windows import ROOT, Turn
+from windows import Turn
 
 from infovae.data.loader import EpochOrder
 from infovae.data.module import DataModule

@@ -18,8 +18,9 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import NamedTuple
 
+from results import ROOT
+
 PIPES = "INFOVAE_BENCHMARK_TURN"
-ROOT = Path(__file__).parents[1]
 
 
 class Rate(NamedTuple):
@@ -71,21 +72,16 @@ class Worker:
         terminal, inside = pty.openpty()
         self.log = log
         self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=inside,
-            stderr=inside,
-            pass_fds=(to_worker, from_worker),
-            env={**environment, PIPES: f"{to_worker},{from_worker}"},
-            cwd=ROOT,
-        )
+            command, stdin=subprocess.DEVNULL, stdout=inside, stderr=inside, pass_fds=(to_worker, from_worker),
+            env={**environment, PIPES: f"{to_worker},{from_worker}"}, cwd=ROOT,
+        )  # fmt: skip
         for descriptor in (to_worker, from_worker, inside):
             os.close(descriptor)
         threading.Thread(target=_drain, args=(terminal, log), daemon=True).start()
         self._messages = os.fdopen(self._reading)
 
     def wait(self) -> tuple[float, float]:
-        """Wait until it is ready, and return what its window took: seconds by the clock, and of all threads' CPUs."""
+        """Wait until it is ready, and return what its last window took: seconds by the clock, and of all its CPUs."""
         message = self._messages.readline()
         if not message:
             self.process.wait()
@@ -93,9 +89,10 @@ class Worker:
         wall, cpu = json.loads(message)
         return wall, cpu
 
-    def go(self) -> None:
-        """Its turn."""
+    def window(self) -> tuple[float, float]:
+        """Give it its turn, and return what that took."""
         os.write(self._writing, b"g")
+        return self.wait()
 
     def end(self) -> None:
         """No more turns."""
@@ -127,8 +124,7 @@ def alternate(
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in workers}
         for _ in range(rounds + 1):
             for name, worker in workers.items():
-                worker.go()
-                taken[name].append(worker.wait())
+                taken[name].append(worker.window())
     table = {}
     for name, windows in taken.items():
         wall, cpu = ([images / seconds for seconds in column] for column in zip(*windows[1:], strict=True))
