@@ -36,9 +36,6 @@ IN_TURNS = ["+callbacks.turns._target_=callbacks.Turns", f"trainer.max_epochs={E
 MEASURED = 10000
 """Training images by which train.py measures q(z) after an epoch of all."""
 
-VALIDATED = 5000
-"""Validation images that train.py holds out by default. A part of the training images gets the same part of these."""
-
 QUICK = {"mlp": 12800, "conv": 2560}
 OPTIONS = {
     "mlp": {
@@ -57,7 +54,6 @@ def ours(network: str, examples: int, folder: Path, overrides: list[str], model:
     """The command of a user, in a folder of its own."""
     return [
         sys.executable, str(ROOT / "train.py"), *settings(network, examples, model),
-        f"data.validation_size={round(VALIDATED * examples / ALL)}",
         f"data.measured_train_size={round(MEASURED * examples / ALL)}",
         *overrides, f"hydra.run.dir={folder}",
     ]  # fmt: skip

@@ -32,7 +32,10 @@ from infovae.training.assemble import build_data, build_module
 
 BATCH = 128
 ALL = 55000
-"""Training images of MNIST beside the 5,000 of its validation split."""
+"""Training images of MNIST beside its validation split."""
+
+VALIDATED = 5000
+"""Validation images that train.py holds out by default. A part of the training images gets the same part of these."""
 
 LATENT_DIM = 10
 DIVERGENCE_WEIGHT = 99.0
@@ -52,7 +55,8 @@ MODELS = {
 
 def settings(network: str, examples: int, model: str = "infovae") -> list[str]:
     """Overrides of train.py that every contender keeps to."""
-    return [*MODELS[model], *NETWORKS[network], f"data.train_size={examples}", f"data.root={ROOT / 'data'}"]
+    data = f"data.train_size={examples}", f"data.validation_size={round(VALIDATED * examples / ALL)}"
+    return [*MODELS[model], *NETWORKS[network], *data, f"data.root={ROOT / 'data'}"]
 
 
 def build(network: str, examples: int, model: str = "infovae") -> tuple[DataModule, InfoVAE]:
@@ -156,8 +160,7 @@ def tutorial(network: str, examples: int, epochs: int, model: str) -> Iterator[f
 def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[float]:
     """Its trainers on its INFOVAE_MMD, with the Gaussian kernel, the faster of its two, its VAE and its Adversarial_AE.
 
-    As in its tutorials it evaluates on a validation split after each epoch: the one that train.py has, or as large a
-    part of it as EXAMPLES is of the training images.
+    As in its tutorials it evaluates on a validation split after each epoch: the one that train.py has.
     """
     from pythae.data.datasets import BaseDataset
     from pythae.models import INFOVAE_MMD, VAE, Adversarial_AE, Adversarial_AE_Config, INFOVAE_MMD_Config, VAEConfig
@@ -203,10 +206,8 @@ def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[flo
         def on_log(self, training_config: BaseTrainerConfig, logs: dict[str, float], **given: object) -> None:
             losses.append(logs["train_epoch_loss"])
 
-    def dataset(split: str, share: float = 1.0) -> BaseDataset:
-        images = pixels(data, split)
-        kept = round(share * len(images))
-        return BaseDataset(images[:kept].float() / 255, data.splits[split].labels[:kept])
+    def dataset(split: str) -> BaseDataset:
+        return BaseDataset(pixels(data, split).float() / 255, data.splits[split].labels)
 
     shape = {"input_dim": (1, 28, 28), "latent_dim": LATENT_DIM, "reconstruction_loss": "bce"}
     with tempfile.TemporaryDirectory() as folder:
@@ -214,7 +215,7 @@ def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[flo
             "output_dir": folder, "num_epochs": epochs, "per_device_train_batch_size": BATCH,
             "per_device_eval_batch_size": BATCH, "no_cuda": not torch.cuda.is_available(),
         }  # fmt: skip
-        given = dataset("train"), dataset("validation", share=examples / ALL)
+        given = dataset("train"), dataset("validation")
         if model == "aae":
             adversarial = Adversarial_AE_Config(**shape, deterministic_posterior=True)
             rates = {"autoencoder_learning_rate": 1e-3, "discriminator_learning_rate": 1e-3}
