@@ -35,9 +35,7 @@ from infovae.runs.checkpoints import WholeCheckpoints, newest_sound
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.calibration import Calibration
 from infovae.training.callbacks.drawing import Drawing
-from infovae.training.callbacks.early_end import EarlyEnd
 from infovae.training.callbacks.finite_steps import FiniteSteps
-from infovae.training.callbacks.fresh_metrics import FreshMetrics
 from infovae.training.callbacks.kept_config import KeptConfig
 from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.callbacks.metrics_file import MetricsFile
@@ -265,13 +263,12 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
         changes: what differs from the config of the checkpoint that the run goes on from.
     """
     file = MetricsFile(str(Path(cfg.run_dir) / "metrics.csv"))
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
     always = [
-        FreshMetrics(),
         RandomStreams(cfg.seed),
         Calibration(),
         FiniteSteps(cfg.run_dir, cfg.on_nan),
-        EarlyEnd(goes_on(cfg) and not may_train_longer(changes)),
-        KeptConfig(OmegaConf.to_container(cfg, resolve=True), changes),  # type: ignore[arg-type]
+        KeptConfig(config, changes, stays_stopped=goes_on(cfg) and not may_train_longer(changes)),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         *([LearningRate(build(cfg.scheduler, "scheduler"), file)] if cfg.get("scheduler") else []),

@@ -90,18 +90,10 @@ class AggregatePosterior(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         module = cast(InfoVAE, pl_module)
-        self._observe(module.splits[dataloader_idx], _observed(module, batch, outputs["codes"]))
+        split = "test" if trainer.testing else module.splits[dataloader_idx]
+        self._observe(split, _observed(module, batch, outputs["codes"]))
 
-    def on_test_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._observe("test", _observed(cast(InfoVAE, pl_module), batch, outputs["codes"]))
+    on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for split in cast(InfoVAE, pl_module).splits:
