@@ -15,7 +15,7 @@ from torch import Tensor
 from infovae.config.build import build
 from infovae.config.check import check
 from infovae.config.options import options
-from infovae.errors import ArgumentError, UserError
+from infovae.errors import UserError, below
 from infovae.evaluation.hub import require_output
 from infovae.evaluation.load import SavedRun, Weights, load
 from infovae.evaluation.measure import observe
@@ -97,10 +97,8 @@ def fit_prior(cfg: DictConfig) -> None:
         prior = build(cfg.fitted_prior, "fitted_prior", latent_dim=saved.cfg.latent_dim).to(device)
         train = codes_of_split(saved, "train", cfg.draws, cfg.seed, device)
         validation = codes_of_split(saved, "validation", 1, cfg.seed, device)
-        try:
+        with below("fitted_prior"):
             rows = prior.fit(train, validation)
-        except ArgumentError as error:
-            raise error.below("fitted_prior") from error
         gain = gain_of(prior.eval(), saved.module.prior, validation)
     derived.prior = {**derived.prior, **prior.settings()}
     saved.module.prior = prior

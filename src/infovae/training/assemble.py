@@ -3,7 +3,7 @@
 import inspect
 import math
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from infovae.data.description import Description
 from infovae.data.module import DataModule
 from infovae.data.values import Values
 from infovae.divergences.per_class import PerClass
-from infovae.errors import ArgumentError, UserError, reason_of
+from infovae.errors import ArgumentError, UserError, below, reason_of
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.likelihoods.observed_entries import ObservedEntries
 from infovae.module import InfoVAE
@@ -59,12 +59,10 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
     """
     module = build_bare_module(cfg, data.description)
     inputs = data.inputs("train")
-    try:
+    with below(""):
         module.attach_prior(inputs)
         if module.decoder.starts_at_mean:
             module.decoder.start_at(module.likelihood.parameters_of(inputs.mean()))
-    except ArgumentError as error:
-        raise error.below("") from error
     groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
     for name in [name for name, own in groups.items() if "params" in own]:
         why, accepted = "the parameters are those of the part", "a setting of the optimiser, such as lr"
@@ -75,9 +73,8 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
     frozen = cfg.get("freeze") or []
     for name in set(groups).intersection(frozen):
         why = f"freeze=[{','.join(frozen)}] keeps it as it is, so the optimiser never sees it"
-        raise UserError(
-            why, key=f"parameter_groups.{name}", accepted="settings of a part that learns, or another freeze"
-        )
+        accepted = "settings of a part that learns, or another freeze"
+        raise UserError(why, key=f"parameter_groups.{name}", accepted=accepted)
     module.freeze_parts(frozen)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise UserError("nothing learns", key="freeze", value=f"[{','.join(frozen)}]", accepted="one of them")
@@ -86,10 +83,6 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
 
 def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
     """Return the model for data of a description, before its prior has seen any.
-
-    Args:
-        cfg: the config of a run.
-        data: what the model needs to know of its data.
 
     Raises:
         UserError: a part refuses its settings, or parts don't go together.
@@ -114,10 +107,8 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
     if isinstance(condition, Labels) and condition.per_class:
-        try:
+        with below("condition"):
             parts["divergence"] = PerClass(parts["divergence"], condition.classes)
-        except ArgumentError as error:
-            raise error.below("condition") from error
     own = OmegaConf.create({"_target_": "infovae.module.InfoVAE", **(cfg.get("module") or {}), "_partial_": True})
     named = inspect.signature(located(own._target_, "module")).parameters.values()
     taken = [entry.name for entry in named if entry.kind is not entry.VAR_KEYWORD]
@@ -177,13 +168,12 @@ def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
         return None
     named = _arguments_of(cfg.condition, "condition")
     available = {"classes": data.classes, "columns": 0 if data.conditions is None else len(data.conditions.mean)}
-    condition: Condition = build(
-        cfg.condition, "condition", **{name: size for name, size in available.items() if name in named}
-    )
+    taken = {name: size for name, size in available.items() if name in named}
+    condition: Condition = build(cfg.condition, "condition", **taken)
     return condition
 
 
-def _arguments_of(node: DictConfig, key: str) -> Container[str]:
+def _arguments_of(node: DictConfig, key: str) -> Collection[str]:
     """Return the names of the arguments of what a node names; none if it names nothing, which building refuses."""
     target = node.get("_target_")
     return inspect.signature(located(target, key)).parameters if target else ()
@@ -209,14 +199,14 @@ def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> t
 def build_chosen(cfg: DictConfig, group: str, **offered: Any) -> dict[str, Any]:
     """Return the chosen options of a group that takes several, by name; entries that are null are left out.
 
-    Each option gets the offered arguments that it takes.
+    Each option gets the offered arguments that it takes and that the config doesn't give it.
     """
-    nodes = {str(name): node for name, node in (cfg.get(group) or {}).items() if node is not None}
     made = {}
-    for name, node in nodes.items():
-        key = f"{group}.{name}"
-        taken = [argument for argument in offered if argument in _arguments_of(node, key)]
-        made[name] = build(node, key, **{argument: offered[argument] for argument in taken})
+    for name, node in (cfg.get(group) or {}).items():
+        if node is not None:
+            named = set(_arguments_of(node, f"{group}.{name}")).difference(node)
+            taken = {argument: value for argument, value in offered.items() if argument in named}
+            made[str(name)] = build(node, f"{group}.{name}", **taken)
     return made
 
 
@@ -225,12 +215,7 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
 
     So it draws the weights that the other callbacks leave at the end of training.
     """
-    given = {"drawing": {"pictures": build_chosen(cfg, "pictures")}}
-    callbacks = [
-        build(node, f"callbacks.{name}", **given.get(str(name), {}))
-        for name, node in (cfg.get("callbacks") or {}).items()
-        if node is not None
-    ]
+    callbacks = list(build_chosen(cfg, "callbacks", pictures=build_chosen(cfg, "pictures")).values())
     _check_kind("callbacks", callbacks, pl.Callback)
     if not cfg.trainer.get("enable_progress_bar", True):
         callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
@@ -246,22 +231,14 @@ def newest_checkpoint(cfg: DictConfig) -> Path | None:
     """Return the checkpoint that a run can go on from, wherever its callbacks write them; None if there is none."""
     nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None and "dirpath" in node]
     folders = [Path(node.dirpath) for node in nodes if node.dirpath is not None]
-    regular = [
-        re.sub(r"\{.*?\}", "*", f"{node.filename}.ckpt")
-        for node in nodes
-        if not node.get("monitor") and "filename" in node
-    ]
+    names = [node.filename for node in nodes if not node.get("monitor") and "filename" in node]
+    regular = [re.sub(r"\{.*?\}", "*", f"{name}.ckpt") for name in names]
     run_dir = Path(cfg.run_dir)
     return newest_sound(dict.fromkeys([run_dir / "checkpoints", *folders]), run_dir, regular)
 
 
 def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer:
-    """Return Lightning's trainer with the configured callbacks and those that every run has; without loggers yet.
-
-    Args:
-        cfg: the config of the run.
-        changes: what differs from the config of the checkpoint that the run goes on from.
-    """
+    """Return Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     file = MetricsFile(str(Path(cfg.run_dir) / "metrics.csv"))
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     always = [

@@ -48,15 +48,13 @@ def train_classifier(cfg: DictConfig) -> None:
     device = chosen_device(cfg.device)
     try:
         data = build_data(cfg)
+        not_images = f"these data are {data.values.name}" if len(data.shape) != 3 else ""
     except UserError as error:
         if error.key != "data.augmentation":
             raise
-        raise UserError(
-            f"a classifier judges images, and {error.why}", key="data", accepted="sets of images"
-        ) from error
-    if len(data.shape) != 3:
-        why = f"a classifier judges images, and these data are {data.values.name}"
-        raise UserError(why, key="data", accepted="sets of images")
+        not_images = error.why
+    if not_images:
+        raise UserError(f"a classifier judges images, and {not_images}", key="data", accepted="sets of images")
     key = data_hash(data.splits["test"])
     path = weights_path(cfg.folder, key)
     there = None if cfg.force else load_classifier(cfg.folder, key)
@@ -94,17 +92,15 @@ def _check_whole(cfg: DictConfig) -> None:
     for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
         if cfg.data[key] != needed:
             why = "a classifier belongs to a data set, not to a run"
-            raise UserError(
-                why, key=f"data.{key}", value=cfg.data[key], accepted="null" if needed is None else str(needed)
-            )
+            accepted = "null" if needed is None else str(needed)
+            raise UserError(why, key=f"data.{key}", value=cfg.data[key], accepted=accepted)
 
 
 def _classes(cfg: DictConfig, data: DataModule) -> int:
     train, test = data.splits["train"].labels, data.splits["test"].labels
     if len(train.unique()) < 2:
-        raise UserError(
-            f"data: training images of {cfg.data.source._target_} all have one label; accepted: sets with classes"
-        )
+        why = f"training images of {cfg.data.source._target_} all have one label"
+        raise UserError(why, key="data", accepted="sets with classes")
     if data.batch_size < 2:
         raise UserError(f"data.batch_size={data.batch_size}: invalid; accepted: whole numbers of at least 2")
     return 1 + int(torch.cat([train, test]).max())

@@ -61,13 +61,10 @@ class Run(NamedTuple):
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
-    """Train, test and record one run.
+    """Train, test and record one run; return its final validation and test metrics, losses in nats per example.
 
     Data-parallel training runs the same command once more for each further process. Those train and test; the first
     alone writes to the run folder, to loggers and to the terminal.
-
-    Returns:
-        The final validation and test metrics by name; losses in nats per example.
 
     Raises:
         UserError: the config or a file it names is refused, or another process writes to the same folder, and nothing
@@ -138,11 +135,11 @@ def build_run(start: Start) -> Run:
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     module, origin = build_module(cfg, data), None
-    if start.checkpoint is None and cfg.init_from is not None:
-        origin = start_from(module, cfg, data)
     if start.checkpoint is not None:
         check_same_images(data, start.checkpoint)
         load_weights(module, start.checkpoint["state_dict"], Path(cfg.ckpt_path))
+    elif cfg.init_from is not None:
+        origin = start_from(module, cfg, data)
     if is_auto(cfg):
         cfg = settle(cfg, choose(cfg, data))
     if cfg.compile:
@@ -168,17 +165,14 @@ def fit(run: Run, record: Record) -> None:
     fit = f"reconstruction + {weights.rate:g} * rate"
     if bound is not None:
         fit = f"{type(bound).__name__} of {bound.samples} codes, with weight {weights.rate:g} on the rate,"
-    log.info(
-        "loss = %s + %g * %s%s",
-        fit, weights.divergence, divergence_name(run.module.divergence),
-        "" if objective.weighs_divergence else ", which is measured, not optimised",
-    )  # fmt: skip
+    divergence = divergence_name(run.module.divergence)
+    measured = "" if objective.weighs_divergence else ", which is measured, not optimised"
+    log.info("loss = %s + %g * %s%s", fit, weights.divergence, divergence, measured)
     if objective.weighs_divergence and not objective.weighs_rate and not run.module.divergence.is_strict:
         log.warning(
             "%s is also 0 for other q(z) than the prior, and alpha=1 leaves out the rate that its paper weighs beside "
-            "it: nothing holds q(z) at the prior. model.alpha=0 puts the rate back",
-            divergence_name(run.module.divergence),
-        )
+            "it: nothing holds q(z) at the prior. model.alpha=0 puts the rate back", divergence,
+        )  # fmt: skip
     for name in objective.moving:
         log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
     tell_short_epochs(run.data)

@@ -45,11 +45,6 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
 
     A model with another ``latent_dim`` is filled too: the weights whose shape depends on it start anew.
 
-    Args:
-        module: the model.
-        cfg: the config of the run.
-        data: its images.
-
     Raises:
         UserError: there is no such checkpoint, or it differs in more than ``latent_dim``.
     """
