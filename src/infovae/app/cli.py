@@ -91,20 +91,13 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
                 sys.exit(1)
             if has_begun or error.filename is None:
                 raise
-            raise UserError(
-                str(error.strerror),
-                key="hydra.sweep.dir" if does_several_runs() else "hydra.run.dir",
-                value=error.filename,
-                accepted="a folder that can be made and written to",
-            ) from error
+            key = "hydra.sweep.dir" if does_several_runs() else "hydra.run.dir"
+            accepted = "a folder that can be made and written to"
+            raise UserError(str(error.strerror), key=key, value=error.filename, accepted=accepted) from error
 
 
 def working_directory() -> str:
-    """Return the folder where the command is typed.
-
-    Raises:
-        UserError: it was deleted since.
-    """
+    """Return the folder where the command is typed, unless it was deleted since."""
     try:
         return os.getcwd()
     except FileNotFoundError as error:
@@ -114,10 +107,8 @@ def working_directory() -> str:
 def as_condition(argument: str) -> str:
     """Return ``condition=VALUE`` as Hydra can read it; any other argument as it is.
 
-    null, lists and texts in quotes are read by Hydra's grammar. Anything else is a text, whatever its characters.
-
-    Raises:
-        UserError: the value is empty.
+    null, lists and texts in quotes are read by Hydra's grammar. Anything else is a text, whatever its characters, but
+    not an empty one.
     """
     key, sign, typed = argument.partition("=")
     if key != "condition" or not sign:
@@ -145,12 +136,8 @@ def checked_arguments(arguments: Sequence[str]) -> list[str]:
     parser = refusing(flags_of_hydra(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
     given = parser.parse_intermixed_args(arguments)
     if given.experimental_rerun is not None:
-        raise UserError(
-            "a pickle can run code",
-            key="--experimental-rerun",
-            value=given.experimental_rerun,
-            accepted="the run's own command, from its summary.json",
-        )
+        key, accepted = "--experimental-rerun", "the run's own command, from its summary.json"
+        raise UserError("a pickle can run code", key=key, value=given.experimental_rerun, accepted=accepted)
     for override in given.overrides:
         key, _, value = override.partition("=")
         refuse_secrets(value, key)

@@ -13,12 +13,7 @@ from infovae.terminal.printable import printable
 
 
 def build(node: DictConfig, key: str, **arguments: Any) -> Any:
-    """Build what a node of a config names, and all nodes in it.
-
-    Args:
-        node: with a ``_target_``.
-        key: the node's key, for errors.
-        arguments: further arguments of the target, which may be objects.
+    """Build what a node of a config names, and all nodes in it; further arguments of its target may be objects.
 
     Raises:
         UserError: the node names nothing, or a constructor refused its arguments. If it is not this package's, the

@@ -10,11 +10,7 @@ from infovae.runs.folder import leads_out
 
 
 class Unsupported(NamedTuple):
-    """In place of a type: an argument, or a class, that a run would ignore or trip over.
-
-    Attributes:
-        accepted: what to use instead.
-    """
+    """In place of a type: an argument, or a class, that a run would ignore or trip over, and what to use instead."""
 
     accepted: str
 
@@ -36,6 +32,7 @@ def _inside(value: str) -> str:
 
 
 Inside = Annotated[str, AfterValidator(_inside)] | None
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 OrUnlimited = Annotated[int, Field(ge=-1)]

@@ -12,11 +12,7 @@ EXTRAS = {"hydra_joblib_launcher": "joblib", "hydra_submitit_launcher": "slurm",
 
 
 def check_launcher(hydra: DictConfig) -> None:
-    """Refuse a launcher whose plugin is missing.
-
-    Raises:
-        UserError: it isn't installed.
-    """
+    """Refuse a launcher whose plugin is missing."""
     plugins, _, rest = str(hydra.launcher._target_).partition(".")
     plugin = rest.partition(".")[0]
     if plugins == "hydra_plugins" and find_spec(f"{plugins}.{plugin}") is None:

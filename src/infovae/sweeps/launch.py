@@ -25,11 +25,7 @@ def launch(launcher: Launcher, jobs: Sequence[Job], shared: Collection[str] = ()
 
     A job that fails leaves the others alone. If the engine itself gives up, as when a process was killed, its
     unfinished jobs stay unfinished. If the user ends a job or the engine, the sweep ends and says how to resume it.
-
-    Args:
-        launcher: the engine.
-        jobs: those to run.
-        shared: overrides that all jobs of the sweep have: they are left out where a job is named or listed.
+    Overrides that all jobs of the sweep have, ``shared``, are left out where a job is named or listed.
     """
     unnamed = ",".join(sorted({quoted(key_of(entry).partition("@")[0]) for entry in (*NOT_OF_THE_JOB, *shared)}))
     naming = f"hydra.job.config.override_dirname.exclude_keys=[{unnamed}]"
@@ -46,9 +42,7 @@ def launch(launcher: Launcher, jobs: Sequence[Job], shared: Collection[str] = ()
 
 @contextmanager
 def _listed_by_folder(jobs: Sequence[Job], shared: Collection[str]) -> Iterator[None]:
-    """Let an engine list jobs by their folders and their own overrides.
-
-    In a resumed sweep, or in batches, the first isn't job 0.
+    """Let an engine list jobs by their folders and their own overrides: the first isn't always job 0.
 
     The log records themselves are changed, because engines set up handlers anew before they list.
     """
