@@ -96,7 +96,7 @@ def without_choices(cfg: DictConfig, *groups: str) -> None:
 
 
 def check_nodes(nodes: Mapping[Any, Any]) -> None:
-    """Check each node with a ``_target_`` against that target's signature, also a user's own parts; see :func:`check`."""
+    """Check each node with a ``_target_`` against that target's signature, a user's own too; see :func:`check`."""
     for name, node in nodes.items():
         _check_node(str(name), node, nodes)
 

@@ -3,21 +3,21 @@
 import hashlib
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field
 from torch import Tensor
 
 from infovae.config.build import build
 from infovae.config.check import check
 from infovae.config.options import options
+from infovae.config.ranges import Positive, Seed
 from infovae.errors import UserError, below
 from infovae.evaluation.hub import require_output
-from infovae.evaluation.load import SavedRun, Weights, load
+from infovae.evaluation.load import LOADED, SavedRun, load
 from infovae.evaluation.measure import observe
 from infovae.exact import exact
 from infovae.fitted_priors.fitted_prior import FittedPrior
@@ -33,15 +33,11 @@ from infovae.training.assemble import build_bare_module
 from infovae.training.devices import chosen_device
 from infovae.training.quiet import quieten
 
-TOP_LEVEL: dict[str, Any] = {
+TOP_LEVEL: dict[str, Any] = LOADED | {
     "run": str | None,
-    "checkpoint": str,
-    "weights": Weights | None,
-    "override": dict[str, Any],
-    "trust": bool,
     "output": str | None,
-    "draws": Annotated[int, Field(ge=1)],
-    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "draws": Positive,
+    "seed": Seed,
     "device": str,
 }
 """Keys of infovae fit_prior that belong to no group, with their types."""
@@ -50,13 +46,9 @@ ENCODED_AT_ONCE = 500
 
 
 class Gain(NamedTuple):
-    """E log p(z) over codes of the validation split, in nats, with standard errors.
+    """E log p(z) of validation codes under a fitted prior, and its gain over the run's own; standard errors; in nats.
 
-    Attributes:
-        log_prob: under the fitted prior.
-        log_prob_error: its standard error.
-        gain: by how much that is above the run's own prior.
-        gain_error: its standard error, from the differences code by code.
+    The error of the gain is from the differences code by code.
     """
 
     log_prob: float
@@ -75,8 +67,6 @@ def fit_prior(cfg: DictConfig) -> None:
     if cfg.get("fitted_prior") is None:
         raise UserError("no option is chosen", key="fitted_prior", accepted=", ".join(options("fitted_prior")))
     check(cfg, TOP_LEVEL)
-    if cfg.run is None:
-        raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
     require_output(cfg.run, cfg.output)
     device = chosen_device(cfg.device)
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)

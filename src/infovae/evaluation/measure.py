@@ -22,19 +22,15 @@ Value = float | list[float]
 
 
 class Measured(NamedTuple):
-    """The results of a measurement.
-
-    Attributes:
-        values: by ``split/name``; vectors as lists.
-        reasons: why numbers of a metric are nan, by the metric's name, if that is known.
-        seconds: the time that each metric took on all splits, by its name.
-        left: names of the metrics that are yet to be measured.
-    """
+    """The results of a measurement: values by ``split/name``, vectors as lists, and the rest by the metric's name."""
 
     values: dict[str, Value]
     reasons: dict[str, str]
+    """Why numbers are nan, if that is known."""
     seconds: dict[str, float]
+    """The time that each took on all splits."""
     left: list[str]
+    """Those that are yet to be measured."""
 
 
 @torch.no_grad()

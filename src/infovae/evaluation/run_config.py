@@ -16,12 +16,9 @@ from infovae.terminal.printable import printable
 
 
 def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -> DictConfig:
-    """Return the config of a run, with changes.
+    """Return the config of a run, with changes by key.
 
-    Args:
-        folder: of the run.
-        changes: by key.
-        lists: whether a list of runs is accepted too where the folder is given, which an error then says.
+    If a list of runs is accepted too where the folder is given, errors of ``lists=True`` say so.
 
     Raises:
         UserError: no run folder, a damaged config, or a change to a key that it doesn't have.
@@ -42,9 +39,8 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
         missing += ["latent_dim"] if cfg.get("latent_dim") is None else []
     except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
         reason = printable(str(error))
-        raise UserError(
-            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as a run leaves it"
-        ) from error
+        why, accepted = f"config.yaml is damaged ({reason})", "the folder of a run, as a run leaves it"
+        raise UserError(why, key="run", value=folder, accepted=accepted) from error
     if missing:
         raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted: the folder of a run")
     if unknown:

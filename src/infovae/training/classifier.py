@@ -15,6 +15,7 @@ from infovae.classifier.network import Classifier
 from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.config.build import build
 from infovae.config.check import check, without_choices
+from infovae.config.ranges import Seed
 from infovae.data.binarization import Binarization
 from infovae.data.module import DataModule
 from infovae.errors import UserError
@@ -29,7 +30,7 @@ TOP_LEVEL: dict[str, Any] = {
     "force": bool,
     "steps": Annotated[int, Field(ge=10)],
     "learning_rate": Annotated[float, Field(gt=0, allow_inf_nan=False)],
-    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "seed": Seed,
     "device": str,
 }
 """Top-level keys of ``infovae classifier``, with their types."""
