@@ -3,7 +3,7 @@
 import inspect
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +142,9 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
 
 
 def build_likelihood(cfg: DictConfig, values: Values) -> Likelihood:
-    """Return the likelihood; one that leaves missing entries out, where the data have any.
-
-    Raises:
-        UserError: it isn't one of such values.
-    """
-    named = _arguments_of(cfg.likelihood, "likelihood")
-    own = {"values": values} if "values" in named else {}
-    likelihood: Likelihood = build(cfg.likelihood, "likelihood", **own, **_vocabulary(cfg.likelihood, values))
+    """Return the likelihood, if it is one of such values; one that leaves missing entries out, where there are any."""
+    own = _taken(cfg.likelihood, "likelihood", values=values) | _vocabulary(cfg.likelihood, values)
+    likelihood: Likelihood = build(cfg.likelihood, "likelihood", **own)
     if likelihood.of not in values.suits:
         why = f"it is of {likelihood.of}, and these data are {values.name}"
         raise UserError(why, key="likelihood", value=type(likelihood).__name__, accepted=values.likelihoods)
@@ -166,24 +161,23 @@ def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
     """Return what encoder and decoder are given beside x and z; None if nothing."""
     if not cfg.get("condition"):
         return None
-    named = _arguments_of(cfg.condition, "condition")
-    available = {"classes": data.classes, "columns": 0 if data.conditions is None else len(data.conditions.mean)}
-    taken = {name: size for name, size in available.items() if name in named}
-    condition: Condition = build(cfg.condition, "condition", **taken)
+    columns = 0 if data.conditions is None else len(data.conditions.mean)
+    own = _taken(cfg.condition, "condition", classes=data.classes, columns=columns)
+    condition: Condition = build(cfg.condition, "condition", **own)
     return condition
 
 
-def _arguments_of(node: DictConfig, key: str) -> Collection[str]:
-    """Return the names of the arguments of what a node names; none if it names nothing, which building refuses."""
+def _taken(node: DictConfig, key: str, **offered: Any) -> dict[str, Any]:
+    """Return those of the offered arguments that what a node names takes; none if it names nothing."""
     target = node.get("_target_")
-    return inspect.signature(located(target, key)).parameters if target else ()
+    named = inspect.signature(located(target, key)).parameters if target else ()
+    return {name: value for name, value in offered.items() if name in named}
 
 
 def _build_network(node: DictConfig, key: str, shape: tuple[int, ...], **arguments: Any) -> Any:
     """Return a network; those written for version 0.1 call the shape of an example ``image_shape``."""
-    named = _arguments_of(node, key)
-    name = "image_shape" if "image_shape" in named and "shape" not in named else "shape"
-    return build(node, key, **{name: shape}, **arguments)
+    own = _taken(node, key, shape=shape) or _taken(node, key, image_shape=shape) or {"shape": shape}
+    return build(node, key, **own, **arguments)
 
 
 def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> tuple[int, ...]:
@@ -199,14 +193,12 @@ def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> t
 def build_chosen(cfg: DictConfig, group: str, **offered: Any) -> dict[str, Any]:
     """Return the chosen options of a group that takes several, by name; entries that are null are left out.
 
-    Each option gets the offered arguments that it takes and that the config doesn't give it.
+    Each option gets the offered arguments that it takes.
     """
     made = {}
     for name, node in (cfg.get(group) or {}).items():
         if node is not None:
-            named = set(_arguments_of(node, f"{group}.{name}")).difference(node)
-            taken = {argument: value for argument, value in offered.items() if argument in named}
-            made[str(name)] = build(node, f"{group}.{name}", **taken)
+            made[str(name)] = build(node, f"{group}.{name}", **_taken(node, f"{group}.{name}", **offered))
     return made
 
 

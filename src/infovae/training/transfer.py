@@ -23,14 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class Origin(NamedTuple):
-    """Where the first weights of a run come from.
+    """The checkpoint that the first weights of a run come from, its epoch if it says that, and the parts taken from it.
 
-    Attributes:
-        checkpoint: the absolute path of the file.
-        sha256: of the file.
-        epoch: the epochs it had behind it; None if it doesn't say.
-        parts: what was taken from it.
-        new: names of the weights that start anew, since they depend on ``latent_dim``.
+    Weights that depend on ``latent_dim`` are ``new``.
     """
 
     checkpoint: str

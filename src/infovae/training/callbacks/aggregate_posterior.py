@@ -59,12 +59,10 @@ class AggregatePosterior(pl.Callback):
             }
             for metric in made.values():
                 if metric.compares_with_training:
-                    raise UserError(
-                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by infovae evaluate"
-                    )
-            self._metrics[split] = {
-                name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
-            }
+                    why = f"{type(metric).__name__} compares splits"
+                    raise UserError(why, key="metrics", accepted="measuring it by infovae evaluate")
+            chosen = {name: metric for name, metric in made.items() if metric.of_any_split or split != "train"}
+            self._metrics[split] = {name: metric.to(device) for name, metric in chosen.items()}
 
     def columns(self, module: InfoVAE, data: DataModule, split: str) -> set[str]:
         """Return the columns that a split's metrics will have, from measuring its first batch."""

@@ -15,11 +15,7 @@ class LearningRate(pl.Callback):
 
     Lightning would step a schedule that watches a metric only after the epoch's checkpoints are written, and a resumed
     run would have missed that step. Here the rate is computed anew from the step, the run's length and the rows of
-    ``metrics.csv``, which checkpoints hold.
-
-    Args:
-        scheduler: the factor on the rates of the optimiser's groups of parameters, as they were configured.
-        file: the run's rows so far.
+    ``metrics.csv``, which checkpoints hold. The schedule is a factor on the configured rates of the groups of parameters.
     """
 
     monitor_key = "scheduler.monitor"

@@ -15,9 +15,6 @@ class RandomStreams(pl.Callback):
 
     Training's stream depends on the seed alone, whatever was drawn before. The data-parallel strategy draws numbers of
     its own, and all processes must have the stream that one process alone would have.
-
-    Args:
-        seed: the run's seed.
     """
 
     def __init__(self, seed: int) -> None:

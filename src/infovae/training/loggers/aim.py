@@ -44,9 +44,6 @@ def aim_logger(name: str, project: str, repo: str, group: str | None = None, tag
     """Return the logger of a new Aim run, whose group is a tag; None if Aim doesn't start.
 
     ``project`` names the experiment, and ``repo`` the repository's folder or the address of a server.
-
-    Raises:
-        UserError: Aim isn't installed.
     """
     require("aim", "aim")
     return started("aim", lambda: Aim(repo, project, name, [*tags, *([group] if group else [])]))

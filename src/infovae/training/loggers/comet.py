@@ -48,9 +48,6 @@ def comet_logger(
     """Return the logger of a new Comet experiment, whose group is a tag; None if Comet doesn't start.
 
     The mode ``auto`` is online if COMET_API_KEY is set, else offline, into a file in ``run_dir``.
-
-    Raises:
-        UserError: Comet isn't installed.
     """
     require("comet_ml", "comet")
     online = mode == "online" or (mode == "auto" and bool(os.environ.get("COMET_API_KEY")))

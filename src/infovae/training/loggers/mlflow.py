@@ -41,9 +41,6 @@ def mlflow_logger(
 
     ``project`` names the experiment, and ``tracking_uri`` the store: ``sqlite:///FILE`` or the address of a server. The
     tags have the value ``true``, and the tag ``group`` that of the group.
-
-    Raises:
-        UserError: MLflow isn't installed.
     """
     require("mlflow", "mlflow")
     labels = dict.fromkeys(tags, "true") | ({"group": group} if group else {})

@@ -13,11 +13,7 @@ TRAIN_SIZE, DIVERGENCE, WEIGHT = "data/train_size", "divergence", "model/lambda_
 
 
 def build_workspace(project: str, entity: str) -> "Workspace":
-    """Return a workspace that isn't saved yet: runs grouped by divergence and lambda, in three sections of panels.
-
-    Raises:
-        UserError: wandb-workspaces isn't installed.
-    """
+    """Return a workspace that isn't saved yet: runs grouped by divergence and lambda, in three sections of panels."""
     try:
         import wandb_workspaces.reports.v2 as panels
         import wandb_workspaces.workspaces as workspaces
