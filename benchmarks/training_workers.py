@@ -122,7 +122,7 @@ def tutorial(network: str, examples: int, epochs: int, model: str) -> Iterator[f
 
     _check(model, "infovae", "vae")
     data, module = build(network, examples, model)
-    images, labels, _ = data.splits["train"]
+    images, labels = data.splits["train"].x, data.splits["train"].labels
     assert isinstance(images, Tensor)
     dataset = MNIST(str(ROOT / "data"), transform=ToTensor())
     dataset.data, dataset.targets = images.squeeze(1), labels
@@ -200,7 +200,7 @@ def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[flo
             losses.append(logs["train_epoch_loss"])
 
     def dataset(split: str, share: float = 1.0) -> BaseDataset:
-        images, labels, _ = data.splits[split]
+        images, labels = data.splits[split].x, data.splits[split].labels
         assert isinstance(images, Tensor)
         kept = round(share * len(images))
         return BaseDataset(images[:kept].float() / 255, labels[:kept])
