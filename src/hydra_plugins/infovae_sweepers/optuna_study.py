@@ -124,7 +124,11 @@ class OptunaStudy(Sweeper):
             raise UserError(why, key="hydra.sweeper.storage", value=self.storage, accepted=accepted) from error
 
         write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)
-        jobs = self._cut_off(study, sweep_dir, [entry for entry in shared if entry.startswith("sweep.resume=")])
+        resume = [entry for entry in shared if entry.startswith("sweep.resume=")]
+        jobs = [
+            Job(sweep_dir / str(trial.number), (*trial.user_attrs[OVERRIDES], *resume))
+            for trial in _own(study, sweep_dir, "RUNNING")  # cut off
+        ]
         left = self.n_trials - len(jobs) - len(_own(study, sweep_dir, "COMPLETE", "PRUNED"))
         log.info("sweep folder: %s (%d trials to run)", sweep_dir, left + len(jobs))
         launched: list[Job] = []
@@ -145,12 +149,6 @@ class OptunaStudy(Sweeper):
                 self._tell(study, job)
         write_best(study, self.objectives, sweep_dir)
         report(launched, sweep_dir)
-
-    def _cut_off(self, study: "Study", sweep_dir: Path, resume: list[str]) -> list[Job]:
-        return [
-            Job(sweep_dir / str(trial.number), (*trial.user_attrs[OVERRIDES], *resume))
-            for trial in _own(study, sweep_dir, "RUNNING")
-        ]
 
     def _tell(self, study: "Study", job: Job) -> None:
         from optuna.trial import TrialState

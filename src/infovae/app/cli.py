@@ -66,7 +66,10 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         nonlocal has_begun
         has_begun = True
         hydra_config = HydraConfig.get()
-        share_cores(hydra_config.launcher)
+        if (cores := hydra_config.launcher.get("cpus_per_task")) is not None:  # of Submitit; others set the threads
+            import torch  # here: --help answers without waiting for it
+
+            torch.set_num_threads(cores)
         try:
             with errors() if hydra_config.mode == RunMode.RUN else job_errors():
                 return task(cfg)
@@ -77,7 +80,10 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     with errors():
         # A user's own parts are in the folder where the command is typed. It is searched last, so that nothing there
         # replaces an installed package.
-        sys.path.append(working_directory())
+        try:
+            sys.path.append(os.getcwd())
+        except FileNotFoundError as error:
+            raise UserError("the working directory is gone", accepted="a folder that exists: cd into one") from error
         sys.argv[1:] = resumed(sys.argv[1:])
         if config_name not in ("config", "evaluate"):  # Hydra would take it for an option of the group of that name
             sys.argv[1:] = [as_condition(argument) for argument in sys.argv[1:]]
@@ -94,14 +100,6 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
             key = "hydra.sweep.dir" if does_several_runs() else "hydra.run.dir"
             accepted = "a folder that can be made and written to"
             raise UserError(str(error.strerror), key=key, value=error.filename, accepted=accepted) from error
-
-
-def working_directory() -> str:
-    """Return the folder where the command is typed, unless it was deleted since."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError as error:
-        raise UserError("the working directory is gone", accepted="a folder that exists: cd into one") from error
 
 
 def as_condition(argument: str) -> str:
@@ -210,12 +208,3 @@ def tell(error: Exception) -> None:
     print(f"error: {printable(str(explanation))}", file=sys.stderr)
     if explanation.details:
         print(without_controls(explanation.details), file=sys.stderr)
-
-
-def share_cores(launcher: DictConfig) -> None:
-    """Give a job of Submitit as many threads as it asked for cores; other launchers do so themselves."""
-    cores = launcher.get("cpus_per_task")
-    if cores is not None:
-        import torch  # here: --help answers without waiting for it
-
-        torch.set_num_threads(cores)

@@ -150,11 +150,7 @@ class Part(NamedTuple):
 
 
 def export(cfg: DictConfig) -> None:
-    """Write a run's parts as programs, with its config and ``export.json``; everything or nothing.
-
-    Raises:
-        UserError: the config or the run is refused, an extra is missing, or a program doesn't give the model's outputs.
-    """
+    """Write a run's parts as programs, with its config and ``export.json``; everything or nothing."""
     quieten()
     check(cfg, TOP_LEVEL)
     require_output(cfg.run, cfg.output)

@@ -58,11 +58,7 @@ class Gain(NamedTuple):
 
 
 def fit_prior(cfg: DictConfig) -> None:
-    """Fit a prior to a run's codes, and write the model with that prior as a run folder; everything or nothing.
-
-    Raises:
-        UserError: the config, the run or its codes are refused.
-    """
+    """Fit a prior to a run's codes, and write the model with that prior as a run folder; everything or nothing."""
     quieten()
     if cfg.get("fitted_prior") is None:
         raise UserError("no option is chosen", key="fitted_prior", accepted=", ".join(options("fitted_prior")))
@@ -108,7 +104,11 @@ def fit_prior(cfg: DictConfig) -> None:
         "fit": rows,
         "config": OmegaConf.to_container(cfg, resolve=True),
     }
-    _write(output, saved, derived, summary)
+    content = {"state_dict": saved.module.cpu().state_dict(), "DataModule": saved.data.state_dict()}
+    with disk_errors(f"output={output}"):
+        WholeCheckpoints(output).save_checkpoint(content, output / "checkpoints" / "last.ckpt")
+        write_record(output / "summary.json", summary, inside=output)
+        write_config(derived, output)  # makes the folder a run, so it comes last
     print(f"validation: log p(z) is {gain.log_prob:.2f} nats per example, {gain.gain:+.2f} ± {gain.gain_error:.2g}")
     print(f"run folder: {output}")
 
@@ -166,13 +166,3 @@ def _check_output(output: Path, inside: Path) -> None:
     if (output / "config.yaml").exists():
         why, accepted = "holds a run already", "another folder, or this one once that is deleted"
         raise UserError(why, key="output", value=output, accepted=accepted)
-
-
-def _write(output: Path, saved: SavedRun, derived: DictConfig, summary: dict[str, Any]) -> None:
-    """Write the derived run; ``config.yaml``, which makes a folder a run, comes last."""
-    content = {"state_dict": saved.module.cpu().state_dict(), "DataModule": saved.data.state_dict()}
-    with disk_errors(f"output={output}"):
-        checkpoint = output / "checkpoints" / "last.ckpt"
-        WholeCheckpoints(output).save_checkpoint(content, checkpoint)
-        write_record(output / "summary.json", summary, inside=output)
-        write_config(derived, output)

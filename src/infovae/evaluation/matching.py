@@ -47,8 +47,7 @@ def match_examples(data: DataModule, trained: Description, key: str, value: Any 
 def match_conditions(data: DataModule, trained: Description, condition: Condition | None, key: str) -> None:
     """Let a data module give classes and condition columns as a model was given them, if it is conditional.
 
-    Raises:
-        ArgumentError: a class or a condition column is missing or new.
+    A class or a condition column that is missing or new is an ArgumentError.
     """
     if isinstance(condition, Labels):
         _match_classes(data, trained.class_names, key)

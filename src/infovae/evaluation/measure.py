@@ -70,6 +70,12 @@ def measure(
     def make(key: str) -> Metric:
         return make_metric(key, metrics[key], prior=model.prior, model=model, data=data).to(device)
 
+    def show(name: str, observers: list[tuple[str, Callable[[Observed], None]]]) -> None:
+        for observed in observe(model, data, name, seed, device) if observers else ():
+            for key, take in observers:
+                with timed(key):
+                    take(observed)
+
     def compute(key: str, name: str, metric: Metric) -> None:
         with timed(key), isolated_stream(torch.device(device), seed):
             values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
@@ -78,19 +84,9 @@ def measure(
 
     measured = {key: make(key) for key in metrics}
     trained_on = {key: make(key) for key, metric in measured.items() if metric.of_any_split and split != "train"}
-    comparing = {key: metric for key, metric in measured.items() if metric.compares_with_training}
-    if trained_on or comparing:
-        for observed in observe(model, data, "train", seed, device):
-            for key, metric in trained_on.items():
-                with timed(key):
-                    metric.observe(observed)
-            for key, metric in comparing.items():
-                with timed(key):
-                    metric.observe_training(observed)
-    for observed in observe(model, data, split, seed, device):
-        for key, metric in measured.items():
-            with timed(key):
-                metric.observe(observed)
+    comparing = [(key, metric.observe_training) for key, metric in measured.items() if metric.compares_with_training]
+    show("train", [(key, metric.observe) for key, metric in trained_on.items()] + comparing)
+    show(split, [(key, metric.observe) for key, metric in measured.items()])
     left = sorted(metrics, key=lambda key: measured[key].effort)
     total = sum(metric.effort for metric in measured.values())
     for key in progress(list(left), lambda key: f"measuring {key}", total, lambda key: measured[key].effort):

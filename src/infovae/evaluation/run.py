@@ -39,11 +39,7 @@ TOP_LEVEL: dict[str, Any] = LOADED | {
 
 
 def evaluate(cfg: DictConfig) -> None:
-    """Measure and draw one model or several, and write the results into each one's folder.
-
-    Raises:
-        UserError: the config, a run folder or a checkpoint is refused, or the disk is full.
-    """
+    """Measure and draw one model or several, and write the results into each one's folder."""
     quieten()
     check_subjects(cfg)
     without_choices(cfg, "likelihood", "network")

@@ -31,7 +31,10 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
             cfg = OmegaConf.create(safe_yaml(file.read(LONGEST + 1).decode()))
         if not isinstance(cfg, DictConfig):
             raise ValueError("not a mapping")
-        _refuse_interpolations(cfg, path)
+        # A run's config is written resolved. One that isn't could read the environment of whoever opens it.
+        if "${" in OmegaConf.to_yaml(cfg, resolve=False):
+            accepted = "the resolved config that a run writes"
+            raise UserError(f"{path}: holds an interpolation (${{...}})", accepted=accepted)
         keys = sorted(map(str, cfg))
         unknown = [key for key in changes if key not in cfg]
         cfg.merge_with(changes)
@@ -59,9 +62,3 @@ def _no_run(folder: Path, lists: bool) -> str:
         several = ",".join(map(str, nearest[:2]))
         return f"{len(nearest)} runs are below it; accepted: one, as run={nearest[0]}, and a list, as run=[{several}]"
     return f"runs are below it; accepted: one, as run={nearest[0]}"
-
-
-def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:
-    # A run's config is written resolved. One that isn't could read the environment of whoever opens it.
-    if "${" in OmegaConf.to_yaml(cfg, resolve=False):
-        raise UserError(f"{path}: holds an interpolation (${{...}}); accepted: the resolved config that a run writes")

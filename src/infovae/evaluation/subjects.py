@@ -70,11 +70,7 @@ def check_subjects(cfg: DictConfig) -> None:
 
 
 def run_folders(cfg: DictConfig) -> list[Path]:
-    """Return the folders of the runs that the config names.
-
-    Raises:
-        UserError: one is no run folder, can't be written to, or holds a link in a result's place.
-    """
+    """Return the folders of the runs that the config names; refuse one that isn't a run or can't take the results."""
     if cfg.ckpt is not None:
         folder = Path(cfg.ckpt).parent.parent
         if Path(cfg.ckpt).parent.name != "checkpoints" or not (folder / "config.yaml").is_file():

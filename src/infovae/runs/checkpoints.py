@@ -143,11 +143,7 @@ def tensor_of(content: dict[str, Any]) -> Any:
 
 
 def read_resumable(path: Path, key: str) -> dict[str, Any]:
-    """Return what a checkpoint holds that training can go on from.
-
-    Raises:
-        UserError: as :func:`read_checkpoint`, or the file holds weights alone.
-    """
+    """Return what a checkpoint holds that training can go on from; see :func:`read_checkpoint`."""
     checkpoint = read_checkpoint(path, key)
     if missing := [name for name in RESUMABLE if name not in checkpoint]:
         raise UserError(f"holds weights, but no {', '.join(missing)} to go on with", key=key, accepted=ACCEPTED)

@@ -53,9 +53,7 @@ def build_data(cfg: DictConfig) -> DataModule:
 def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
     """Return the model for examples of the data's shape, ready to train; the prior has seen the training split.
 
-    Raises:
-        UserError: see :func:`build_bare_module`, nothing learns, or the optimiser doesn't take a setting of
-            ``parameter_groups``.
+    Settings of ``freeze`` and ``parameter_groups`` that can't be are refused.
     """
     module = build_bare_module(cfg, data.description)
     inputs = data.inputs("train")
@@ -82,11 +80,7 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
 
 
 def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
-    """Return the model for data of a description, before its prior has seen any.
-
-    Raises:
-        UserError: a part refuses its settings, or parts don't go together.
-    """
+    """Return the model for data of a description, before its prior has seen any; refuse parts that don't fit."""
     # Parts draw their weights from one random stream, so the order in which they are built belongs to a seed.
     posterior, likelihood = build(cfg.posterior, "posterior"), build_likelihood(cfg, data.values)
     condition = build_condition(cfg, data)

@@ -38,11 +38,7 @@ TO_LOGGERS = (DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor)
 def check_parts(
     cfg: DictConfig, module: InfoVAE, trainer: pl.Trainer, data: DataModule, checkpoint: Mapping[str, Any] | None
 ) -> None:
-    """Refuse parts of a run that don't go together, or can't do what is asked of them.
-
-    Raises:
-        UserError: names the key.
-    """
+    """Refuse parts of a run that don't go together, or can't do what is asked of them."""
     check_clipping(cfg, trainer)
     _check_loggers(cfg, trainer)
     _check_settings(cfg)
@@ -159,13 +155,7 @@ def _check_limits(trainer: pl.Trainer, data: DataModule) -> None:
 
 
 def check_same_images(data: DataModule, checkpoint: Mapping[str, Any]) -> None:
-    """Refuse to go on with other training images than those of a checkpoint, wherever they lie.
-
-    A checkpoint that doesn't know its images is accepted.
-
-    Raises:
-        ChangedError: the images or their labels differ.
-    """
+    """Refuse to go on with other training images or labels than those that a checkpoint knows, wherever they lie."""
     known = checkpoint.get(type(data).__qualname__, {}).get("fingerprint")
     if known is not None and known != data.fingerprint:
         raise ChangedError("the checkpoint was trained on other images", key="data", accepted="the same images")

@@ -37,14 +37,14 @@ TOP_LEVEL: dict[str, Any] = {
 
 
 def train_classifier(cfg: DictConfig) -> None:
-    """Train the classifier of a data set on its whole training part, unless there is one already.
-
-    Raises:
-        UserError: the config or a file is refused, or the data set has no classes.
-    """
+    """Train the classifier of a data set on its whole training part, unless there is one already."""
     without_choices(cfg, "likelihood", "network", "pictures")
     check(cfg, TOP_LEVEL)
-    _check_whole(cfg)
+    for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
+        if cfg.data[key] != needed:
+            why = "a classifier belongs to a data set, not to a run"
+            accepted = "null" if needed is None else str(needed)
+            raise UserError(why, key=f"data.{key}", value=cfg.data[key], accepted=accepted)
     check_writable(Path(cfg.folder), "folder")
     device = chosen_device(cfg.device)
     try:
@@ -87,14 +87,6 @@ def train_classifier(cfg: DictConfig) -> None:
     write_record(path.with_suffix(".json"), record)
     accuracies = ", ".join(f"{share:.2%} with binarization={how}" for how, share in right.items())
     print(f"classifier: {path}, test accuracy {accuracies}; after {seconds:.0f} s")
-
-
-def _check_whole(cfg: DictConfig) -> None:
-    for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
-        if cfg.data[key] != needed:
-            why = "a classifier belongs to a data set, not to a run"
-            accepted = "null" if needed is None else str(needed)
-            raise UserError(why, key=f"data.{key}", value=cfg.data[key], accepted=accepted)
 
 
 def _classes(cfg: DictConfig, data: DataModule) -> int:

@@ -32,11 +32,7 @@ class Monitored(NamedTuple):
 
 
 def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: DataModule) -> None:
-    """Refuse what would wait for a metric that is never measured, or not measured yet.
-
-    Raises:
-        UserError: names the metric and what waits for it, or a metric that refuses the model or the data.
-    """
+    """Refuse what would wait for a metric that is never measured or not measured yet, and metrics that can't be."""
     callbacks: list[pl.Callback] = getattr(trainer, "callbacks", [])
     measuring = [callback for callback in callbacks if isinstance(callback, AggregatePosterior)]
     for metrics in measuring:

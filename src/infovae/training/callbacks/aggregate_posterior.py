@@ -47,11 +47,7 @@ class AggregatePosterior(pl.Callback):
         self.prepare(cast(InfoVAE, pl_module), data_module_of(trainer), trainer.strategy.root_device)
 
     def prepare(self, module: InfoVAE, data: DataModule, device: torch.device) -> None:
-        """Make the metrics of every split, on the training device.
-
-        Raises:
-            UserError: this model or data doesn't allow a metric, or it can't be measured during training.
-        """
+        """Make the metrics of every split, on the training device; refuse those that training can't measure."""
         for split in ("train", "test", *module.splits):
             made = {
                 name: make_metric(name, factory, prior=module.prior, model=module, data=data)

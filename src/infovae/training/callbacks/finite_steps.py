@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from infovae.data.loader import Batch, Loader
 from infovae.errors import UserError
@@ -125,7 +126,7 @@ class FiniteSteps(pl.Callback):
         seen = module.step_terms.loss
         if not _scales_gradients(trainer):
             gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-            seen = seen + torch.nn.utils.get_total_norm(gradients)
+            seen = seen + get_total_norm(gradients)
         return math.isfinite(seen)
 
     def _read(self, trainer: pl.Trainer, module: InfoVAE) -> None:
@@ -163,6 +164,7 @@ class FiniteSteps(pl.Callback):
         return f"{broken[0]} {'aren' if broken[0].startswith('weights') else 'isn'}'t finite"
 
     def _record(self, trainer: pl.Trainer, module: InfoVAE, step: Step, broken: list[str]) -> None:
+        weights = {name: list(part.parameters()) for name, part in _parts(module).items()}
         rows = ~step.batch.x.flatten(1).isfinite().all(dim=1)
         record = {
             "epoch": step.epoch + 1,
@@ -172,7 +174,7 @@ class FiniteSteps(pl.Callback):
             "broken": broken,
             "terms": {name: float(value) for name, value in step.terms.items()},
             "gradient_norms": {name: float(norm) for name, norm in step.gradient_norms.items()},
-            "weight_norms": {name: float(_norm(part.parameters())) for name, part in _parts(module).items()},
+            "weight_norms": {name: float(get_total_norm(part)) for name, part in weights.items()},
             "training_examples": _loader(trainer).positions_of(step.batch_index).tolist(),
             "rows_with_broken_images": rows.nonzero().flatten().tolist(),
             "on_nan": self.on_nan,
@@ -214,7 +216,7 @@ def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) 
         seen["divergence"] = terms.divergence
     seen["loss"] = terms.loss
     norms = {
-        name: torch.nn.utils.get_total_norm(gradients)
+        name: get_total_norm(gradients)
         for name, part in _parts(module).items()
         if (gradients := [parameter.grad for parameter in part.parameters() if parameter.grad is not None])
     }
@@ -229,10 +231,6 @@ def _parts(module: InfoVAE) -> dict[str, nn.Module]:
 
 def _all_finite(tensors: Iterable[Tensor]) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
-
-
-def _norm(tensors: Iterable[Tensor]) -> Tensor:
-    return torch.nn.utils.get_total_norm([tensor.detach() for tensor in tensors])
 
 
 def _scales_gradients(trainer: pl.Trainer) -> bool:

@@ -15,7 +15,7 @@ class LearningRate(pl.Callback):
 
     Lightning would step a schedule that watches a metric only after the epoch's checkpoints are written, and a resumed
     run would have missed that step. Here the rate is computed anew from the step, the run's length and the rows of
-    ``metrics.csv``, which checkpoints hold. The schedule is a factor on the configured rates of the groups of parameters.
+    ``metrics.csv``, which checkpoints hold. The schedule is a factor on the rates of all groups of parameters.
     """
 
     monitor_key = "scheduler.monitor"
