@@ -15,9 +15,8 @@ from infovae.errors import UserError
 from infovae.runs.files import write_whole
 from infovae.runs.lock import claimed
 from infovae.sweeps.check import check_jobs
-from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import Job, SweepRecord, adopted, number_jobs, outcome, recorded_jobs, shared_overrides
-from infovae.sweeps.launch import launch
+from infovae.sweeps.launch import check_launcher, launch
 from infovae.sweeps.overrides import combinations
 from infovae.sweeps.report import report
 

@@ -21,9 +21,8 @@ from infovae.runs.folder import leave_no_trace
 from infovae.runs.lock import claimed
 from infovae.sweeps.best import OVERRIDES, SWEEP, write_best
 from infovae.sweeps.check import check_jobs
-from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import Job, outcome
-from infovae.sweeps.launch import launch
+from infovae.sweeps.launch import check_launcher, launch
 from infovae.sweeps.objectives import STOPPED, SearchObjective, check_terms
 from infovae.sweeps.report import report
 from infovae.terminal.install import install

@@ -39,6 +39,8 @@ OrUnlimited = Annotated[int, Field(ge=-1)]
 Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Duration = Annotated[str | dict[str, NotNegative], AfterValidator(_duration)] | None
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true"]
+OlderPrecision = Literal[64, 32, 16, "64", "32", "16", "bf16"]
 Batches = Positive | Annotated[float, Field(gt=0, le=1)] | None
 
 TRAINER: Mapping[str, Any] = {
@@ -57,23 +59,7 @@ TRAINER: Mapping[str, Any] = {
     "num_nodes": Literal[1],  # Lightning would wait half an hour for the other machine
     "num_sanity_val_steps": OrUnlimited,
     "plugins": list[dict[str, Any]] | None,
-    "precision": Literal[
-        "auto",
-        "32-true",
-        "bf16-mixed",
-        "16-mixed",
-        "64-true",
-        "bf16-true",
-        "16-true",
-        64,
-        32,
-        16,
-        "64",
-        "32",
-        "16",
-        "bf16",
-    ]
-    | None,
+    "precision": Literal[Precision, OlderPrecision] | None,
     "profiler": Literal["simple", "advanced", "pytorch"] | None,
     "reload_dataloaders_every_n_epochs": NotNegative,
     "strategy": Literal["auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false"],

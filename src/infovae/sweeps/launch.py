@@ -4,20 +4,36 @@ import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
 
+from infovae.errors import UserError
 from infovae.sweeps.jobs import NOT_OF_THE_JOB, Job
 from infovae.sweeps.overrides import key_of
 from infovae.sweeps.report import report_interruption
 from infovae.terminal.command import quoted
+from infovae.terminal.install import install
 from infovae.terminal.printable import printable
 
 log = logging.getLogger(__name__)
 
 LISTED = re.compile(r"^\t#(\d+) : ")
 """How engines list a job: by its place among the jobs that they were given."""
+
+EXTRAS = {"hydra_joblib_launcher": "joblib", "hydra_submitit_launcher": "slurm", "hydra_ray_launcher": "ray"}
+"""The extra that installs a Hydra plugin, by the plugin's package."""
+
+
+def check_launcher(hydra: DictConfig) -> None:
+    """Refuse a launcher whose plugin is missing."""
+    plugins, _, rest = str(hydra.launcher._target_).partition(".")
+    plugin = rest.partition(".")[0]
+    if plugins == "hydra_plugins" and find_spec(f"{plugins}.{plugin}") is None:
+        choice = hydra.runtime.choices["hydra/launcher"]
+        raise UserError(f"not installed; {install(EXTRAS.get(plugin, plugin))}", key="hydra/launcher", value=choice)
 
 
 def launch(launcher: Launcher, jobs: Sequence[Job], shared: Collection[str] = ()) -> None:
