@@ -43,24 +43,15 @@ class OptunaStudy(Sweeper):
 
     The study lies in a storage, where other machines add to it and :class:`TrialPruning` compares trials. A job that
     fails is a failed trial, and the search goes on. A job that was cut off stays open until the sweep is resumed.
-
-    Args:
-        storage: URL of the study's storage.
-        study_name: of the study.
-        n_trials: how many trials this sweep finishes.
-        n_jobs: how many trials to give the launcher at a time.
-        params: sweeps by key, in addition to those of the command line.
-        objectives: see :class:`SearchObjective`.
-        sampler: config of one of Optuna's samplers.
     """
 
-    storage: str
+    storage: str  # URL of the study's
     study_name: str
-    n_trials: int
-    n_jobs: int
-    params: Mapping[str, Any]
-    objectives: Sequence[Any]
-    sampler: DictConfig
+    n_trials: int  # how many this sweep finishes
+    n_jobs: int  # how many trials to give the launcher at a time
+    params: Mapping[str, Any]  # sweeps by key, in addition to those of the command line
+    objectives: Sequence[Any]  # see SearchObjective
+    sampler: DictConfig  # config of one of Optuna's
 
     def __post_init__(self) -> None:
         self.objectives = [SearchObjective(**entry) for entry in self.objectives]

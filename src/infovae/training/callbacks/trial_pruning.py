@@ -16,22 +16,14 @@ class TrialPruning(pl.Callback):
 
     Optuna's own pruners take one objective. This rule takes any number: a trial is stopped if more than half of the
     trials that reached its epoch dominated it there. With one objective it stops trials below the median.
-
-    Args:
-        storage: URL of the study's storage.
-        study_name: name of the study.
-        trial: number of this run's trial; None outside a study, where nothing is stopped.
-        objectives: see :class:`SearchObjective`.
-        warmup_epochs: number of epochs that every trial gets.
-        startup_trials: number of other trials that must have reached the epoch.
     """
 
-    storage: str
+    storage: str  # URL of the study's
     study_name: str
-    trial: int | None
-    objectives: Sequence[dict[str, Any]]
-    warmup_epochs: int = 5
-    startup_trials: int = 5
+    trial: int | None  # the number of this run's; None outside a study, where nothing is stopped
+    objectives: Sequence[dict[str, Any]]  # see SearchObjective
+    warmup_epochs: int = 5  # that every trial gets
+    startup_trials: int = 5  # number of other trials that must have reached the epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.trial is None or not any(name.startswith("validation/") for name in trainer.callback_metrics):
