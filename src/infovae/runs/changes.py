@@ -86,17 +86,12 @@ def refuse_changes(found: Sequence[Change], checkpoint: Path, has_schedule: bool
 
 
 def refuse_without_training(found: Iterable[Change], epochs: int, most: int | None) -> None:
-    """Refuse settings that would be recorded though no epoch is left to apply them to.
-
-    Args:
-        found: all changes.
-        epochs: how many epochs the checkpoint has behind it.
-        most: ``trainer.max_epochs``; None or -1 for no limit.
+    """Refuse settings that would be recorded though no epoch is left to apply them to, after ``epochs`` of ``most``.
 
     Raises:
         ChangedError: fewer epochs are asked for than were trained, or the optimiser's settings can't take effect.
     """
-    if most is None or most < 0 or most > epochs:
+    if most is None or most < 0 or most > epochs:  # no limit, or more to come
         return
     if most < epochs:
         why = f"the run has trained {epochs} epochs"

@@ -199,10 +199,7 @@ def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str
     stopped. A damaged checkpoint in the run's own folder is set aside under another name. In folders that several runs
     may share, only this run's count.
 
-    Args:
-        folders: where to look for ``*.ckpt``, at any depth.
-        run_dir: the run's folder.
-        regular: patterns of further names of checkpoints that are saved at each epoch's end.
+    The folders are searched at any depth. ``regular`` has patterns of further names that are saved at each epoch's end.
     """
     found: list[tuple[bool, bool, int, str]] = []
     patterns = (LAST, PREVIOUS, *regular)

@@ -32,9 +32,6 @@ class AggregatePosterior(pl.Callback):
     data module says, are encoded once more with the weights at the epoch's end. Codes gathered during the epoch would
     belong to no single model. Where the weights are averaged, the terms of the loss are measured on those examples too,
     and replace the averages over the steps.
-
-    Args:
-        metrics: a factory for each metric, by name.
     """
 
     def __init__(self, metrics: Mapping[str, Callable[..., Metric]]) -> None:

@@ -51,11 +51,7 @@ class FiniteSteps(pl.Callback):
     as an epoch has.
 
     A gradient scaler (``trainer.precision=16-mixed``) expects infinite gradients and skips such steps itself. Then only
-    the loss is checked.
-
-    Args:
-        folder: the run's folder, for ``diagnosis.json``.
-        on_nan: what to do about such a step.
+    the loss is checked. The run's folder gets a ``diagnosis.json`` of the last such step.
     """
 
     def __init__(self, folder: str, on_nan: Literal["stop", "skip"]) -> None:

@@ -9,11 +9,10 @@ Result = TypeVar("Result")
 
 
 def bounded(work: Callable[[], Result], seconds: float) -> Result:
-    """Do work on a thread of its own and return its result.
+    """Do work on a thread of its own, and return its result or raise its error.
 
     Raises:
         TimeoutError: the work took longer. It goes on, and doesn't keep the program from ending.
-        Exception: the work raised it.
     """
     future: Future[Result] = Future()
 
