@@ -1,7 +1,7 @@
 """Measure and draw a trained model on its data."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
@@ -70,7 +70,7 @@ def measure(
     def make(key: str) -> Metric:
         return make_metric(key, metrics[key], prior=model.prior, model=model, data=data).to(device)
 
-    def show(name: str, observers: list[tuple[str, Callable[[Observed], None]]]) -> None:
+    def show(name: str, observers: Sequence[tuple[str, Callable[[Observed], None]]]) -> None:
         for observed in observe(model, data, name, seed, device) if observers else ():
             for key, take in observers:
                 with timed(key):
