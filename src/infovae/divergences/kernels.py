@@ -36,7 +36,8 @@ def is_far(points: Float[Tensor, "*b n d"]) -> bool:
     """
     if points.dtype == torch.float64 or torch.compiler.is_compiling() or points.numel() == 0:
         return False
-    return torch.linalg.vector_norm(points.detach(), ord=math.inf).item() > FAR
+    # The maximum norm by torch.linalg.vector_norm takes ten times as long on a CPU.
+    return points.detach().abs().amax().item() > FAR
 
 
 def squared_distances(x: Float[Tensor, "*b n d"], y: Float[Tensor, "*b m d"]) -> Float[Tensor, "*b n m"]:

@@ -51,17 +51,20 @@ def stein_direction(
         kernel: a smooth radial kernel.
         squared_bandwidth: its sigma^2.
     """
+    if isinstance(squared_bandwidth, Tensor):  # in units of sigma, so that it never becomes a Python number
+        unit = squared_bandwidth.rsqrt()
+        return stein_direction(z * unit, score / unit, kernel, 1.0) * unit
     distances = distance_sides(z - z.mean(dim=0))
     points, scores = distances.left.T, score.T
     pulls = torch.zeros_like(points)
+    scale = -2 * kernel.distance_scale(squared_bandwidth)
     for rows, columns in triangle(tiles(0, len(z))):
-        squared_distance = distances.product(columns, rows, -2).clamp_min_(0)
-        value, slope = kernel.derivatives(squared_distance, squared_bandwidth, order=1)
+        value, slope, factor = kernel.on_scaled(distances.product(columns, rows, scale), squared_bandwidth, True)
         # grad_{z_j} k = 2 k'(s) (z_j - z_i)
-        pulls[:, rows].addmm_(points[:, columns], slope, alpha=2)
+        pulls[:, rows].addmm_(points[:, columns], slope, alpha=2 * factor)
         pulls[:-2, rows].addmm_(scores[:, columns], value)
         if rows != columns:
-            pulls[:, columns].addmm_(points[:, rows], slope.T, alpha=2)
+            pulls[:, columns].addmm_(points[:, rows], slope.T, alpha=2 * factor)
             pulls[:-2, columns].addmm_(scores[:, rows], value.T)
     return torch.addcmul(pulls[:-2], points[:-2], pulls[-1], value=-1).T / len(z)
 
