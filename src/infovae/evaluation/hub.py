@@ -67,7 +67,7 @@ def hub_installed(key: str, value: str) -> Any:
 
 
 def require_output(run: str | None, output: str | None) -> None:
-    """Refuse to write results beside no run, or one that lies in the cache of a download, or came with the package."""
+    """Refuse a command without a run, or without an output where the run has no folder of its own here."""
     if run is None:
         raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
     if output is None and run.startswith(ELSEWHERE):

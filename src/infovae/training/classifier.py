@@ -70,7 +70,10 @@ def train_classifier(cfg: DictConfig) -> None:
     log.info("training on %d images for %d steps", len(data.splits["train"].x), cfg.steps)
     fit_classifier(classifier, data, cfg.steps, cfg.learning_rate)
     seconds = perf_counter() - start
-    right = _accuracies(classifier, data)
+    right: dict[Binarization, float] = {}
+    for how in get_args(Binarization):
+        data.binarization = how
+        right[how] = accuracy(classifier, data.test_dataloader())
     save_classifier(classifier, right["none"], key, path)
     record = {
         "data": OmegaConf.to_container(cfg.data.source, resolve=True),
@@ -97,12 +100,3 @@ def _classes(cfg: DictConfig, data: DataModule) -> int:
     if data.batch_size < 2:
         raise UserError(f"data.batch_size={data.batch_size}: invalid; accepted: whole numbers of at least 2")
     return 1 + int(torch.cat([train, test]).max())
-
-
-def _accuracies(classifier: Classifier, data: DataModule) -> dict[Binarization, float]:
-    """Return the accuracy on test images in grey, and binarised in each way."""
-    found: dict[Binarization, float] = {}
-    for how in get_args(Binarization):
-        data.binarization = how
-        found[how] = accuracy(classifier, data.test_dataloader())
-    return found
