@@ -31,7 +31,7 @@ LAYERS = [
     ["model", "bounds"],
     ["divergences", "data", "metrics", "classifier"],
     ["pictures"],
-    ["own_steps", "module", "adapters", "modules"],
+    ["autoencoder", "own_steps", "module", "adapters", "modules"],
     ["config"],
     ["sweeps"],
     ["training"],

@@ -8,29 +8,29 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from infovae.autoencoder.autoencoder import Autoencoder
+from infovae.autoencoder.compatibility import check_parts
 from infovae.bounds.bound import Bound, detached
 from infovae.codes import Codes, joined
-from infovae.conditions.condition import Condition, beside
-from infovae.conditions.labels import Labels
+from infovae.conditions.condition import Condition
 from infovae.data.loader import Batch
 from infovae.data.module import DataModule
 from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence
-from infovae.errors import ArgumentError
 from infovae.exact import exact
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import ObjectiveTerms
-from infovae.model import codes_of, conditions_of
+from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
-from infovae.objective import Number, Objective, Weights, rates_of_dimensions, weighted_loss
+from infovae.objective import Number, Objective, Weights, weighted_loss
 from infovae.objective import rate as rate_of
 from infovae.optimizers.groups import parameter_groups_of
 from infovae.own_steps import OwnSteps
-from infovae.parallel import gather_rows, own_rows, rank_and_world_size, share_of_mean, sum_over_processes
+from infovae.parallel import gather_rows, rank_and_world_size, share_of_mean, sum_over_processes
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior, TrainingInputs
 from infovae.schedules.controller import Terms
@@ -70,7 +70,7 @@ Loss = Callable[[Batch, int], tuple[Tensor, Tensor, Tensor, Tensor]]
 """Takes a batch and the size of its data set; returns loss, reconstruction, rate and divergence."""
 
 
-class InfoVAE(OwnSteps):
+class InfoVAE(OwnSteps, Autoencoder):
     """A variational autoencoder at a point of the InfoVAE family.
 
     All logged terms but the divergence are in nats per example.
@@ -119,27 +119,7 @@ class InfoVAE(OwnSteps):
         shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
-        _check_rate(objective, posterior, prior)
-        if prior.needs_posterior_density and not posterior.has_density:
-            why = f"it consists of log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
-            raise ArgumentError("prior", type(prior).__name__, "another prior, or posterior=diagonal_gaussian", why)
-        if prior.needs_posterior_density and posterior.needs_calibration:
-            why = f"it consists of posteriors, which {type(posterior).__name__} normalises anew in each batch"
-            raise ArgumentError("prior", type(prior).__name__, "another prior, or another posterior", why)
-        if bound is not None:
-            _check_bound(bound, posterior, objective)
-        _check_controllers(objective, divergence)
-        if divergence.needs_classes and not isinstance(condition, Labels):
-            why = f"{type(divergence).__name__} needs the class of each example"
-            raise ArgumentError("divergence", type(divergence).__name__, "another, or condition=labels", why)
-        divergence.check_weight(objective.heaviest_divergence)
-        try:
-            _check_divergence(divergence, posterior, prior)
-            self.divergence_exists = True
-        except ValueError:
-            if objective.weighs_divergence:
-                raise
-            self.divergence_exists = False
+        self.divergence_exists = check_parts(posterior, prior, divergence, objective, bound, condition)
         self.encoder = encoder
         self.decoder = decoder
         self.posterior = posterior
@@ -204,82 +184,6 @@ class InfoVAE(OwnSteps):
             self.get_submodule(name).eval()
         return self
 
-    def encode(self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None = None) -> Distribution:
-        """Return q(z|x), or q(z|x, conditions).
-
-        Args:
-            x: examples as the model sees them; see data/values.py. Where those are pixels, bytes are scaled to them.
-            conditions: of a conditional model. None, or NaN in a row: the null condition, which outside of training
-                is for models trained with ``condition.dropout``; a condition column may miss a number.
-
-        Raises:
-            ArgumentError: x or conditions are of another shape, or x of whole numbers where the model is of numbers.
-        """
-        if not self.training:
-            self._check_rows("x", x, self.shape, conditions)
-        posterior: Distribution = self.posterior(self._encoded(x, conditions))
-        return posterior
-
-    def _encoded(
-        self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None, network: nn.Module | None = None
-    ) -> Float[Tensor, "n p"]:
-        """Return the posterior's parameters, or the output of a network in the place of the encoder."""
-        seen = self._inputs(x)
-        seen = (seen if self.values is None else self.values.encoder_input(seen)).to(self.dtype)
-        if self.condition is not None:
-            seen = beside(seen, self.condition(conditions, len(x)), getattr(self.encoder, "flattens", False))
-        return _full_precision((self.encoder if network is None else network)(seen))
-
-    def _check_rows(self, name: str, rows: Any, shape: tuple[int, ...] | None, conditions: Tensor | None) -> None:
-        if not isinstance(rows, Tensor):
-            raise ArgumentError(name, ..., "a torch tensor", f"a {type(rows).__name__}")
-        if shape is not None and rows.shape[1:] != shape:
-            raise ArgumentError(name, ..., f"shape (n, {', '.join(map(str, shape))})", f"shape {tuple(rows.shape)}")
-        if conditions is not None and self.condition is None:
-            raise ArgumentError("conditions", ..., "None", "the model isn't conditional")
-        if self.condition is not None:
-            self.condition.check(conditions, len(rows))
-
-    def _inputs(self, x: Tensor) -> Tensor:
-        if self.likelihood.of not in ("numbers", "pixels") or x.is_floating_point() or x.dtype == torch.bool:
-            return x.to(self.dtype)
-        if x.dtype != torch.uint8:
-            raise ArgumentError("x", ..., "floats, or bytes (torch.uint8) of pixels", f"type {x.dtype}")
-        return x.to(self.dtype) / 255
-
-    def encode_training(self, batch: Batch) -> Distribution:
-        """Return q(z|x) of this process's rows, as training sees it: normalised by the global batch's moments, say."""
-        return self.posterior.forward_training(self._encoded(batch.x, batch.conditions), batch.global_size)
-
-    @torch.no_grad()
-    def calibrate(self, batches: Iterable[Batch]) -> None:
-        """Let the posterior take what it needs to know of the training set; in evaluation mode."""
-        self.posterior.calibrate(
-            gather_rows(self._encoded(batch.x, self.conditions_of(batch)), batch.global_size) for batch in batches
-        )
-
-    def decode(self, z: Float[Tensor, "n d"], conditions: Float[Tensor, "n k"] | None = None) -> Distribution:
-        """Return p(x|z), or p(x|z, conditions); conditions as for :meth:`encode`.
-
-        Raises:
-            ArgumentError: z or conditions are of another shape.
-        """
-        if not self.training:
-            self._check_rows("z", z, (self.prior.latent_dim,), conditions)
-        z = z.to(self.dtype)
-        if self.condition is not None:
-            z = beside(z, self.condition(conditions, len(z)), flat=True)
-        return self.decoder.distribution(z, lambda parameters: self.likelihood(_full_precision(parameters)))
-
-    def conditions_of(self, batch: Batch) -> Float[Tensor, "n k"] | None:
-        """Return what this model is conditioned on; None if on nothing."""
-        return conditions_of(self, batch.labels, batch.conditions)
-
-    def reparameterize(self, posterior: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Return one z ~ q(z|x) for each example from draws of N(0, I): the only way in which codes are drawn."""
-        z: Tensor = self.posterior.reparameterize(posterior, noise)
-        return z
-
     def codes(
         self,
         posterior: Distribution,
@@ -290,12 +194,6 @@ class InfoVAE(OwnSteps):
         """Return one latent sample of each of this process's examples, with its posterior's moments."""
         codes = codes_of(posterior, self.draw(posterior, global_size), dataset_size)
         return codes._replace(conditions=conditions) if self.divergence.needs_classes else codes
-
-    def draw(self, posterior: Distribution, global_size: int) -> Float[Tensor, "n d"]:
-        """Return one latent sample of each of this process's examples."""
-        mean = posterior.mean
-        noise = torch.randn(global_size, mean.shape[1], dtype=mean.dtype, device=mean.device)
-        return self.reparameterize(posterior, own_rows(noise))
 
     def gather(self, codes: Codes, global_size: int) -> Codes:
         """Return the codes of the global batch from those of each process, with gradient."""
@@ -563,79 +461,6 @@ class InfoVAE(OwnSteps):
         return len(loader.dataset)
 
 
-def _check_rate(objective: Objective, posterior: Posterior, prior: Prior) -> None:
-    """Refuse to optimise, or to hold, a rate that is infinite; and free bits of a rate that has no dimensions.
-
-    Raises:
-        ArgumentError: names what stands for the weight of the rate, or the controller.
-    """
-    if not posterior.has_density:
-        why = f"a {type(posterior).__name__} posterior has an infinite rate, which can't be optimised"
-    elif not prior.has_full_support:
-        why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
-    else:
-        if objective.free_bits is not None and objective.free_bits_per == "dimension":
-            rates_of_dimensions(posterior.example(prior.latent_dim), prior.distribution())
-        return
-    if objective.weighs_rate:
-        name = objective.names[0]
-        raise ArgumentError(f"objective.{name}", objective.shown(name), "alpha=1", why)
-    for name, controller in objective.controllers.items():
-        if controller.watches == "rate":
-            raise ArgumentError(
-                f"objective.{name}", objective.shown(name), "a number, or a schedule of another kind", why
-            )
-
-
-def _check_bound(bound: Bound, posterior: Posterior, objective: Objective) -> None:
-    """Refuse a bound that goes with neither the posterior nor free bits.
-
-    Raises:
-        ArgumentError: names the bound, or the free bits.
-    """
-    bound.check_posterior(posterior)
-    if objective.free_bits is not None:
-        why = f"under {type(bound).__name__} no rate stands apart in the loss"
-        raise ArgumentError("objective.free_bits", f"{objective.free_bits:g}", "null, or bound=elbo", why)
-
-
-def _check_controllers(objective: Objective, divergence: Divergence) -> None:
-    """Refuse controllers of a divergence that isn't estimated, or whose noise can't be measured.
-
-    Raises:
-        ArgumentError: names the controller.
-    """
-    for name, controller in objective.controllers.items():
-        if controller.watches == "divergence" and not objective.weighs_divergence:
-            why = "no step estimates the divergence, whose weight is 0"
-            raise ArgumentError(
-                f"objective.{name}", objective.shown(name), "a number, or an objective with a divergence", why
-            )
-        learns = type(divergence).adapt is not Divergence.adapt
-        if controller.needs_noise_level and (learns or divergence.needs_posterior_density or divergence.needs_classes):
-            why = f"the noise of divergence {type(divergence).__name__} can't be measured before training"
-            raise ArgumentError(f"objective.{name}.limit", "noise", "a number", why)
-
-
-def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior) -> None:
-    if divergence.needs_posterior_density and not posterior.has_density:
-        why = f"it needs log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
-        accepted = "another divergence, or posterior=diagonal_gaussian"
-        raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
-    if divergence.needs_gaussian_posterior:
-        conditional = getattr(posterior.example(prior.latent_dim), "conditional", None)
-        if conditional is not None and not conditional.gaussian:
-            why = f"the density of one dimension under {type(posterior).__name__} isn't known"
-            accepted = "another divergence, or a Gaussian posterior"
-            raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
-    divergence.check_prior(prior)
-
-
 def _weight(batch: Batch) -> float:
     """Return the weight of this process's terms among those of all, in examples."""
     return batch.global_size / rank_and_world_size()[1]
-
-
-def _full_precision(parameters: Tensor) -> Tensor:
-    """Return float32 for half precision: densities and sums over pixels need more than bfloat16's 8 bits."""
-    return parameters.float() if parameters.dtype in (torch.bfloat16, torch.float16) else parameters

@@ -1,0 +1,1 @@
+"""What is trained, without its training: networks and densities, and which of them go together."""
