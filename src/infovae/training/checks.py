@@ -35,7 +35,7 @@ TO_LOGGERS = (DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor)
 """Callbacks that write to loggers alone."""
 
 
-def check_parts(
+def check_all(
     cfg: DictConfig, module: InfoVAE, trainer: pl.Trainer, data: DataModule, checkpoint: Mapping[str, Any] | None
 ) -> None:
     """Refuse parts of a run that don't go together, or can't do what is asked of them."""

@@ -30,7 +30,7 @@ from infovae.training.assemble import (
     newest_checkpoint,
 )
 from infovae.training.callbacks.measured_weights import averages
-from infovae.training.checks import check_parts, check_same_images, checkpoint_files, tell_short_epochs
+from infovae.training.checks import check_all, check_same_images, checkpoint_files, tell_short_epochs
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
 from infovae.training.precision import choose, chosen_before, is_auto, settle
@@ -154,7 +154,7 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     if is_first_process():
         averaged = len(averages(run.trainer))
         check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer), averaged)
-    check_parts(run.cfg, run.module, run.trainer, run.data, checkpoint)
+    check_all(run.cfg, run.module, run.trainer, run.data, checkpoint)
 
 
 def fit(run: Run, record: Record) -> None:
