@@ -19,7 +19,7 @@ from matplotlib.patches import Circle
 from torch import Tensor
 
 from infovae.divergences.divergence import Divergence
-from infovae.divergences.kernels import Gaussian, squared_distances
+from infovae.divergences.kernels import Gaussian
 from infovae.metrics.mmd import one_sample_mmd_squared
 from infovae.priors.standard_normal import StandardNormal
 
@@ -65,7 +65,9 @@ def measure(cloud: Tensor) -> dict[str, float]:
     covariance = torch.cov(z.T)
     kernel, bandwidth = Gaussian(), 2.0
     mmd, error = one_sample_mmd_squared(
-        kernel.evaluate(squared_distances(z, z), bandwidth),
+        z,
+        kernel,
+        bandwidth,
         kernel.normal_mean(z, bandwidth),
         torch.tensor(kernel.normal_mean_mean(2, bandwidth), dtype=torch.float64),
     )

@@ -19,9 +19,8 @@ from infovae import load
 from infovae.codes import joined
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import observe
-from infovae.pictures.aggregate_posterior_contours import widest
-from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, image_grid, rendered, style
-from infovae.pictures.densities import aggregate_density, draw_contours, prior_density, ticks_of
+from infovae.pictures.canvas import AGGREGATE_COLOUR, image_grid, rendered, style
+from infovae.pictures.densities import densities, draw_plane
 
 ROOT = Path(__file__).parents[1]
 TITLES = {"vae": "VAE (ELBO)", "mmd_vae": "InfoVAE (α = 1, λ = 1000)"}
@@ -49,10 +48,8 @@ def train(model: str, folder: Path) -> None:
 def draw_codes(axes: Axes, run: SavedRun, colour: str) -> None:
     """Draw q(z) of the test digits over p(z), in the two dimensions in which q(z) has most variance."""
     codes = joined([observed.codes for observed in observe(run.module, run.data, "test", seed=0)])
-    dimensions, ticks, spacing = widest(codes), ticks_of(TICKS, EXTENT), 2 * EXTENT / (TICKS - 1)
-    draw_contours(axes, EXTENT, aggregate_density(codes, dimensions, ticks, spacing), colour, dashed=False, filled=True)
-    draw_contours(axes, EXTENT, prior_density(run.module.prior, dimensions, ticks, spacing), PRIOR_COLOUR, dashed=True)
-    axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), aspect="equal")
+    draw_plane(axes, densities(codes, run.module.prior, TICKS, EXTENT), colour)
+    axes.set(xlabel="", ylabel="")
 
 
 def draw_samples(axes: Axes, run: SavedRun) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from infovae.divergences.kernels import Gaussian
 from infovae.divergences.mmd_standardized import null_deviation
-from infovae.metrics.mmd import KernelPairs, one_sample_mmd_squared
+from infovae.metrics.mmd import one_sample_mmd_squared
 
 SIZES = {64: 10_000, 512: 1_000}
 """The number of repetitions for each n."""
@@ -29,7 +29,7 @@ def standardized(n: int, d: int) -> Tensor:
     kernel, bandwidth = Gaussian(), float(d)
     z = torch.randn(n, d, dtype=torch.float64)
     within = torch.as_tensor(kernel.normal_mean_mean(d, bandwidth))
-    value, _ = one_sample_mmd_squared(KernelPairs(z, kernel, bandwidth), kernel.normal_mean(z, bandwidth), within)
+    value, _ = one_sample_mmd_squared(z, kernel, bandwidth, kernel.normal_mean(z, bandwidth), within)
     return value / null_deviation(n, d, bandwidth)
 
 

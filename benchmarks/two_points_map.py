@@ -18,10 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
+from two_points_objective import inference_gap, mmd, pair_rate, reconstruction
 
 from infovae.pictures.canvas import CLASS_COLOURS, rendered, style
 from infovae.reproduction.tables import markdown
-from infovae.reproduction.two_points_objective import inference_gap, mmd, pair_rate, reconstruction
 
 RESULTS = ROOT / "docs" / "results"
 ALPHAS = (0.0, 0.5, 0.9, 1.0)

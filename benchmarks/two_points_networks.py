@@ -17,9 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
-
-from infovae.metrics.inference_gap import line_weights
-from infovae.reproduction.two_points_objective import (
+from two_points_objective import (
     NODES,
     WEIGHTS,
     aggregate_kl,
@@ -27,6 +25,8 @@ from infovae.reproduction.two_points_objective import (
     mmd,
     pair_rate,
 )
+
+from infovae.metrics.inference_gap import line_weights
 
 HIDDEN, LEARNING_RATE, STEPS = 64, 1e-3, 10_000
 START = 0.5

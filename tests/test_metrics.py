@@ -134,7 +134,9 @@ def test_mmd_standard_error_is_the_spread_of_the_estimate() -> None:
         for _ in range(repeats):
             z = torch.randn(n, d, dtype=torch.float64) + shift
             value, error = one_sample_mmd_squared(
-                kernel.evaluate(squared_distances(z, z), d),
+                z,
+                kernel,
+                d,
                 kernel.normal_mean(z, d),
                 torch.as_tensor(kernel.normal_mean_mean(d, d), dtype=torch.float64),
             )
@@ -157,8 +159,7 @@ def test_mmd_of_a_tight_cluster_far_away() -> None:
     values, errors = [], []
     for _ in range(repeats):
         z = 1.7 + 0.05 * torch.randn(n, d, dtype=torch.float64)
-        pairs = kernel.evaluate(squared_distances(z, z), d)
-        value, error = one_sample_mmd_squared(pairs, kernel.normal_mean(z, d), within)
+        value, error = one_sample_mmd_squared(z, kernel, d, kernel.normal_mean(z, d), within)
         values.append(value.item())
         errors.append(error.item() ** 2)
     # The spread's variance is known to sqrt(2 / 400) = 7 %.
@@ -168,7 +169,7 @@ def test_mmd_of_a_tight_cluster_far_away() -> None:
 def test_mmd_of_codes_that_are_all_alike_has_no_error() -> None:
     kernel, z = Gaussian(), torch.full((20, 2), 1.7, dtype=torch.float64)
     within = torch.as_tensor(kernel.normal_mean_mean(2, 2.0), dtype=torch.float64)
-    _, error = one_sample_mmd_squared(kernel.evaluate(squared_distances(z, z), 2.0), kernel.normal_mean(z, 2.0), within)
+    _, error = one_sample_mmd_squared(z, kernel, 2.0, kernel.normal_mean(z, 2.0), within)
     # The root of what rounding leaves of a variance of numbers below 1.
     assert error.item() == pytest.approx(0, abs=10 * math.sqrt(torch.finfo(torch.float64).eps))
 
@@ -185,7 +186,7 @@ def test_mmd_is_the_u_statistic_and_its_error_hoeffdings(n: int, shift: float) -
     variance = apart.var(ddof=1)
     rows = (h.sum(axis=1) - h.diagonal()) / (n - 1)
     projected = max(rows.var(ddof=1) - variance / (n - 1), 0)
-    value, error = one_sample_mmd_squared(pairs, to_prior, within)
+    value, error = one_sample_mmd_squared(z, kernel, d, to_prior, within)
     assert value.item() == pytest.approx(apart.mean(), rel=1e-10)
     expected = (4 * (n - 2) * projected + 2 * variance) / (n * (n - 1))
     assert error.item() ** 2 == pytest.approx(expected, rel=1e-9)

@@ -4,8 +4,9 @@ import csv
 import json
 import math
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,13 +20,13 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 
 from infovae.config.build import build
 from infovae.config.check import check
-from infovae.errors import UserError
+from infovae.errors import ArgumentError, UserError
 from infovae.metrics.inference_gap import InferenceGap
 from infovae.priors.standard_normal import StandardNormal
 from infovae.reproduction.cells import Cell, cells_of, distinct, laid_over
 from infovae.reproduction.command import EVERY_CELL, earlier_weights
 from infovae.reproduction.evaluations import evaluate_cells, evaluated
-from infovae.reproduction.figure import Figure, Scale
+from infovae.reproduction.figure import Figure, Findings, Scale
 from infovae.reproduction.page import write_page
 from infovae.reproduction.scale_bias import cost_of_shift
 from infovae.reproduction.tables import Estimate, estimate
@@ -256,6 +257,23 @@ def test_the_inference_gap_is_refused_off_the_line() -> None:
 
 def test_later_overrides_win_key_by_key() -> None:
     assert laid_over(["a=1,2", "+b=3", "c=4"], ["b=5", "a=6"]) == ["c=4", "b=5", "a=6"]
+
+
+class Drawn(Figure):
+    def draw(self, cells: Sequence[Cell]) -> Findings:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("quick", [["starting"], ["starting", "first"]])
+def test_an_arm_that_starts_with_a_decoder_comes_after_the_arm_that_trains_it(quick: list[str]) -> None:
+    arms: dict[str, list[str]] = {"first": ["model=vae"], "starting": ["model=infovae"]}
+    settings: dict[str, Any] = {"cells": [], "arms": arms, "quick": [], "paper": [], "decoders": {"starting": "first"}}
+    told = "^decoders=first: arms_at.quick doesn't list this arm before starting, which starts with its decoder; "
+    with pytest.raises(ArgumentError, match=told):
+        Drawn(**settings, arms_at={"quick": quick})
+    with pytest.raises(ArgumentError, match=r"^arms_at=third: .*; accepted: arms: first, starting"):
+        Drawn(**settings, arms_at={"quick": ["first", "third"]})
+    assert list(Drawn(**settings, arms_at={"quick": ["first"]}).overrides("quick", [])) == ["first"]
 
 
 def test_two_arms_that_come_to_the_same_are_one(tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
 """The exact objective of two points against its definitions, and what docs/results/two_points.md proves."""
 
-import importlib
 import math
 
 import pytest
 import torch
-from conftest import PROJECT, Compose
+import two_points_networks as networks
+from conftest import Compose
 from torch import Tensor
 from torch.distributions import Normal
-
-from infovae.codes import Codes
-from infovae.objective import rate as objective_rate
-from infovae.reproduction.two_points_objective import (
+from two_points_objective import (
     aggregate_kl,
     energy_distance,
     inference_gap,
@@ -19,6 +16,9 @@ from infovae.reproduction.two_points_objective import (
     pair_rate,
     reconstruction,
 )
+
+from infovae.codes import Codes
+from infovae.objective import rate as objective_rate
 from infovae.training.assemble import build_data, build_module
 
 Z = torch.linspace(-20, 20, 400001, dtype=torch.float64)
@@ -142,11 +142,7 @@ def test_bounded_divergences_stay_bounded_where_the_reward_does_not() -> None:
 
 
 @pytest.mark.parametrize("overrides", [[], ["likelihood.min_scale=0.1", "posterior.min_scale=0.1"], NORMALIZED])
-def test_networks_in_batches_are_those_of_a_run(
-    composed: Compose, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
-) -> None:
-    monkeypatch.syspath_prepend(PROJECT / "benchmarks")
-    networks = importlib.import_module("two_points_networks")
+def test_networks_in_batches_are_those_of_a_run(composed: Compose, overrides: list[str]) -> None:
     cfg = composed("experiment=two_points", *overrides)
     data = build_data(cfg)
     data.setup("fit")

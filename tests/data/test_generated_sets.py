@@ -74,8 +74,8 @@ def test_the_mixture_lies_on_its_circle_and_is_rounded_to_bytes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"components": 0}, "^components=0: invalid; accepted"),
-        ({"size": 0}, "^size=0: invalid; accepted"),
+        ({"components": 0}, "^components=0: too small; accepted"),
+        ({"size": 0}, "^size=0: too small; accepted"),
         ({"scale": 0.001}, "^scale=0.001: invalid; accepted: numbers from 0.0078"),
         ({"scale": 0.3}, "^scale=0.3: invalid; accepted"),
         ({"scale": math.nan}, "^scale=nan: invalid; accepted"),
@@ -166,8 +166,8 @@ def test_sprites_are_all_there_with_factors_that_can_be_found() -> None:
     ("arguments", "told"),
     [
         ({"shapes": 4}, "^shapes=4: invalid; accepted: 1 to 3"),
-        ({"xs": 0}, "^xs=0: invalid; accepted"),
-        ({"size": 8}, "^size=8: invalid; accepted"),
+        ({"xs": 0}, "^xs=0: too small; accepted"),
+        ({"size": 8}, "^size=8: too small; accepted"),
         ({"test_fraction": 0.0}, "^test_fraction=0.0: it leaves none of"),
         ({"test_fraction": 1.0}, "^test_fraction=1.0: "),
     ],

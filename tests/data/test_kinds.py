@@ -23,7 +23,7 @@ from torch import Tensor
 
 from infovae.data.anndata_file import SparseRows
 from infovae.data.augmentation import Augmentation
-from infovae.data.columns import entries_of
+from infovae.data.columns import entries, scanned, values_of
 from infovae.data.description import description_in
 from infovae.data.ellipsoids import ellipsoids
 from infovae.data.examples import DataSet, Examples
@@ -71,7 +71,9 @@ def written(path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["a.csv", "bom.csv", "semicolons.csv", "a.tsv", "a.parquet", "a.arrow"])
 def test_a_table_is_the_same_from_every_kind_of_file(name: str, tmp_path: Path) -> None:
-    x, values = entries_of(read_table(str(written(tmp_path / name))), ["weight", "size, cm", "kind", "ill"], ["kind"])
+    read = read_table(str(written(tmp_path / name)))
+    columns = scanned(read, ["weight", "size, cm", "kind", "ill"], ["kind"], "columns")
+    x, values = entries(read, columns), values_of(columns)
     assert values.names == ["weight", "size, cm", "kind=9", "kind=10", "ill=false", "ill=true"]
     assert values.groups == [(2, 4), (4, 6)]
     torch.testing.assert_close(x.float(), torch.tensor(ROWS), equal_nan=True)

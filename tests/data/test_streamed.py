@@ -140,7 +140,7 @@ def test_vamp_starts_from_streamed_images_as_from_held_ones(folder: Path, start:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_file_that_goes_bad_during_training_is_named_in_one_line(folder: Path, workers: int) -> None:
     part = image_folder(str(folder), size=8, streaming="always").train
-    gone = folder / str(part.x.names[4])  # type: ignore[union-attr]
+    gone = folder / str(part.names[4])  # type: ignore[index]
     gone.unlink()
     served = Streamed(part, CPU, workers, prefetch=1)
     with pytest.raises(UserError, match=f"^{gone} can't be read .*accepted:") as refusal:

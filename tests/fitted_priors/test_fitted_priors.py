@@ -15,6 +15,7 @@ from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.fitted_priors.flow_matching import FlowMatching, Velocity
 from infovae.fitted_priors.mixture import FittedMixture
 from infovae.fitted_priors.spline_flow import SplineFlow
+from infovae.metrics.aggregate_information import aggregate_terms
 
 NAMES = sorted(path.stem for path in (CONF / "fitted_prior").glob("*.yaml"))
 FAST = {
@@ -131,6 +132,8 @@ def test_a_distribution_takes_any_batch_and_keeps_the_type(fitted: dict[str, Fit
     assert value.dtype == torch.float64
     torch.testing.assert_close(value[1], fitted[name].log_prob(z[1]), rtol=1e-5, atol=1e-5)  # float32 inside
     assert distribution.sample(torch.Size((5,))).shape == (5, 2)
+    terms = aggregate_terms(z[0], torch.arange(3), z[0], torch.ones_like(z[0]), distribution)
+    assert terms.aggregate_kl.isfinite().all()
 
 
 def test_the_mixture_is_scikit_learn_s() -> None:

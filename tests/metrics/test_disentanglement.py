@@ -22,7 +22,6 @@ from infovae.metrics.factor_metric import FactorMetric, thirds
 from infovae.metrics.factor_vae_score import FactorVAEScore
 from infovae.metrics.fixed_factor import SharedValues
 from infovae.metrics.mig import MIG, discretise, mutual_information_gaps
-from infovae.metrics.mig import entropy as rows_entropy
 from infovae.metrics.sap import SAP, accuracies, predictability_gaps, squared_correlations
 
 FEW = {"learned": 500, "judged": 500}
@@ -362,11 +361,6 @@ def test_sap_of_classes_needs_two_to_learn_from_and_one_to_judge(
 def test_bins_of_a_dimension() -> None:
     codes = torch.tensor([[0.0, 5.0], [0.4, 5.0], [0.6, 5.0], [1.0, 5.0]]).double()
     assert discretise(codes, 2).tolist() == [[0, 0], [0, 0], [1, 0], [1, 0]]
-
-
-def test_entropy_is_that_of_each_row() -> None:
-    counts = torch.tensor([[1.0, 2.0, 0.0], [3.0, 3.0, 3.0]]).double()
-    assert rows_entropy(counts).tolist() == pytest.approx(entropy(counts.numpy(), axis=1))
 
 
 @both_scores

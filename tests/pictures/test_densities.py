@@ -9,7 +9,6 @@ from pictures.toy import observed
 from scipy.stats import gaussian_kde
 from torch.distributions import MultivariateNormal, Normal
 
-from infovae.pictures.aggregate_posterior_contours import widest
 from infovae.pictures.densities import (
     MASSES,
     aggregate_density,
@@ -19,6 +18,7 @@ from infovae.pictures.densities import (
     plane,
     prior_density,
     ticks_of,
+    widest,
 )
 from infovae.priors.gaussian_mixture import GaussianMixture
 from infovae.priors.standard_normal import StandardNormal
@@ -48,14 +48,14 @@ def test_a_plateau_has_one_contour_just_outside_of_it() -> None:
     (level,) = levels_of_mass(density)
     assert 0 < level < density.max() == pytest.approx(1 / 12)
     axes = Figure().add_subplot()
-    draw_contours(axes, 2.0, density, "black", dashed=True)
+    draw_contours(axes, ticks_of(50, 2.0), density, "black", filled=False)
     assert len(axes.collections) == 1
 
 
 def test_no_contour_where_there_is_no_mass() -> None:
     axes = Figure().add_subplot()
     for density in (torch.zeros(9).double(), torch.full((9,), torch.nan).double()):
-        draw_contours(axes, 1.0, density, "black", dashed=False, filled=True)
+        draw_contours(axes, ticks_of(3, 1.0), density, "black", filled=True)
     assert not axes.collections
 
 

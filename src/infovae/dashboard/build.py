@@ -57,9 +57,8 @@ def write(settings: Settings) -> None:
 def static_page(watch: Watch) -> str:
     """Return the page with its runs in it, and their pictures, the newest run's first, as far as the budget goes."""
     runs = sorted(watch.watched.items(), key=lambda entry: -entry[1].touched)
-    embedded = embed(
-        [(run.folder, run.pictures) for _, run in runs], budget=watch.settings.picture_megabytes * MEGABYTE
-    )
+    budget = watch.settings.picture_megabytes * MEGABYTE
+    embedded = embed([(run.folder, run.pictures) for _, run in runs], budget)
     pictures = {number: urls for (number, _), urls in zip(runs, embedded, strict=True)}
     about = {
         "live": False,

@@ -4,7 +4,6 @@ import ipaddress
 import socket
 import sys
 import traceback
-from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -38,10 +37,8 @@ class LocalServer(ThreadingHTTPServer):
             super().__init__((host, port), handler)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise UserError(
-                f"host={host} port={port}: {reason}; accepted: an address of this machine and a free port (port=0 "
-                "takes any)"
-            ) from error
+            accepted = "an address of this machine and a free port (port=0 takes any)"
+            raise UserError(f"host={host} port={port}: {reason}; accepted: {accepted}") from error
 
     @property
     def url(self) -> str:
@@ -54,45 +51,27 @@ class LocalServer(ThreadingHTTPServer):
 
 
 class LocalHandler(BaseHTTPRequestHandler):
-    """Answer requests for a :class:`LocalServer`."""
+    """Answer requests for a :class:`LocalServer`, by methods ``do_GET``, ``do_POST`` or ``do_PUT``."""
 
     server: LocalServer
+    url: SplitResult
     protocol_version = "HTTP/1.1"
     server_version = "InfoVAE-Lab"
     sys_version = ""
     timeout = 60
 
-    def do_GET(self) -> None:
-        self._checked(self.get)
-
-    def do_POST(self) -> None:
-        self._checked(self.post)
-
-    def do_PUT(self) -> None:
-        self._checked(self.put)
-
-    def get(self, url: SplitResult) -> None:
-        """Answer a GET from a browser on this machine."""
-        self.refuse(HTTPStatus.NOT_FOUND)
-
-    def put(self, url: SplitResult) -> None:
-        """Answer a PUT from a browser on this machine."""
-        self.refuse(HTTPStatus.NOT_IMPLEMENTED)
-
-    def post(self, url: SplitResult) -> None:
-        """Answer a POST from a browser on this machine."""
-        self.refuse(HTTPStatus.NOT_IMPLEMENTED)
-
-    def _checked(self, answer: Callable[[SplitResult], None]) -> None:
+    def parse_request(self) -> bool:
+        """Return whether to answer: refuse what isn't a request, or isn't for this machine."""
+        if not super().parse_request():
+            return False
         try:
-            url, ours = urlsplit(self.path), self._host_is_ours()
+            self.url, ours = urlsplit(self.path), self._host_is_ours()
         except ValueError:
             self.refuse(HTTPStatus.BAD_REQUEST)
-            return
-        if ours:
-            answer(url)
-        else:
+            return False
+        if not ours:
             self.refuse(HTTPStatus.MISDIRECTED_REQUEST)
+        return ours
 
     def _host_is_ours(self) -> bool:
         """Return whether the request's host is this machine.

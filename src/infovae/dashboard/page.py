@@ -50,15 +50,13 @@ def page(about: Mapping[str, Any], changes: str, pictures: Mapping[int, Mapping[
         changes: the runs, as ``Watch.changes`` returns them.
         pictures: data URLs by file name, by the number of the run.
     """
-    libraries = [
-        (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8"),
-        (PACKAGE / "vendor" / "tabulator" / "tabulator.min.js").read_text(encoding="utf-8"),
-    ]
+    plotly = (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    tabulator = (PACKAGE / "vendor" / "tabulator" / "tabulator.min.js").read_text(encoding="utf-8")
     own_scripts = "\n".join((PACKAGE / "assets" / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    scripts = [*libraries, own_scripts]
+    scripts = [plotly, tabulator, own_scripts]
     policy = content_security_policy(scripts)
-    meanings = [json_block("meanings", safe_json({"names": MEANINGS, "endings": FAMILIES}))]
-    blocks = [*meanings, json_block("about", safe_json(about)), packed_block("data", changes)]
+    meanings = json_block("meanings", safe_json({"names": MEANINGS, "endings": FAMILIES}))
+    blocks = [meanings, json_block("about", safe_json(about)), packed_block("data", changes)]
     blocks += [json_block(f"pictures-{number}", safe_json(urls)) for number, urls in pictures.items() if urls]
     parts = {
         "policy": policy,

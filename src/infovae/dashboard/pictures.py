@@ -5,11 +5,12 @@ import itertools
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infovae.dashboard.reading import UnreadableError, inside
+from infovae.dashboard.reading import UnreadableError, read_bytes
 
 NAME = re.compile(r"(?P<name>.+?)(?:-(?P<epoch>\d{1,9}))?\.png", re.DOTALL)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -60,15 +61,10 @@ def read_picture(folder: Path, file: str) -> bytes:
     Raises:
         UnreadableError: the folder has no such file, or it isn't a whole PNG.
     """
-    path = inside(folder, f"figures/{file}")
-    if path is None:
+    content = read_bytes(folder, f"figures/{file}", LARGEST)
+    if content is None:
         raise UnreadableError(f"figures/{file}: gone")
-    try:
-        with path.open("rb") as opened:
-            content = opened.read(LARGEST + 1)
-    except OSError as error:
-        raise UnreadableError(f"figures/{file}: {error.strerror}") from error
-    if not (content.startswith(SIGNATURE) and content.endswith(END)) or len(content) > LARGEST:
+    if not (content.startswith(SIGNATURE) and content.endswith(END)):
         raise UnreadableError(f"figures/{file}: not a whole PNG")
     return content
 
@@ -83,20 +79,18 @@ def embed(runs: Iterable[tuple[Path, list[PictureFile]]], budget: float) -> list
     chosen: list[dict[str, str]] = [{} for _ in runs]
     queue = []
     for position, (_, pictures) in enumerate(runs):
-        age: dict[str, int] = {}
+        newer: Counter[str] = Counter()
         for picture in reversed(pictures):
-            age[picture.name] = age.get(picture.name, -1) + 1
-            queue.append((age[picture.name], position, picture))
-    queue.sort(key=lambda entry: entry[:2])
-    for _, position, picture in queue:
+            queue.append((newer[picture.name], position, picture))
+            newer[picture.name] += 1
+    for _, position, picture in sorted(queue, key=lambda entry: entry[:2]):
         if picture.size * 4 / 3 > budget:
             break
         try:
             content = read_picture(runs[position][0], picture.file)
+            url = "data:image/png;base64," + base64.b64encode(content).decode()
         except UnreadableError:
-            chosen[position][picture.file] = ""
-            continue
-        url = "data:image/png;base64," + base64.b64encode(content).decode()
+            url = ""
         budget -= len(url)
         chosen[position][picture.file] = url
     return chosen

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -33,65 +33,47 @@ def inside(folder: Path, name: str) -> Path | None:
         UnreadableError: it isn't a regular file, or is a link out of the folder.
     """
     path = folder / name
-    try:
+    with _told(name):
         if not path.exists():
             return None
         if not path.resolve().is_relative_to(folder.resolve()):
             raise UnreadableError(f"{name}: a link out of the run folder, not followed")
         if not path.is_file():
             raise UnreadableError(f"{name}: not a file")
-    except OSError as error:
-        raise UnreadableError(f"{name}: {error.strerror}") from error
     return path
 
 
-def read_text(folder: Path, name: str) -> str | None:
-    """Return a file's text; None if it doesn't exist.
+def read_bytes(folder: Path, name: str, most: int) -> bytes | None:
+    """Return a file's content; None if it doesn't exist.
 
     Raises:
-        UnreadableError: it can't be read, is too long, or isn't UTF-8.
+        UnreadableError: it can't be read, or is longer than ``most`` bytes.
     """
     path = inside(folder, name)
     if path is None:
         return None
-    try:
-        with path.open("rb") as file:
-            content = file.read(LONGEST + 1)
-        if len(content) > LONGEST:
-            raise UnreadableError(f"{name}: longer than {LONGEST} bytes")
-        return content.decode()
-    except OSError as error:
-        raise UnreadableError(f"{name}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"{name}: not UTF-8 (byte {error.start})") from error
+    with _told(name), path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise UnreadableError(f"{name}: longer than {most} bytes")
+    return content
 
 
-def read_yaml(folder: Path, name: str) -> dict[Any, Any] | None:
-    """Return a YAML mapping of plain values; None if the file doesn't exist.
+def read_mapping(folder: Path, name: str) -> dict[Any, Any] | None:
+    """Return a mapping of plain values from a .json or .yaml file; None if the file doesn't exist.
 
     Nothing is instantiated or interpolated.
 
     Raises:
         UnreadableError: it isn't one.
     """
-    return _read_mapping(folder, name, safe_yaml, "YAML")
-
-
-def read_json(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return a JSON object; None if the file doesn't exist.
-
-    Raises:
-        UnreadableError: it isn't one.
-    """
-    return _read_mapping(folder, name, json.loads, "JSON")
-
-
-def _read_mapping(folder: Path, name: str, parse: Callable[[str], Any], kind: str) -> dict[Any, Any] | None:
-    text = read_text(folder, name)
+    text = read_bytes(folder, name, LONGEST)
     if text is None:
         return None
+    parse, kind = (json.loads, "JSON") if name.endswith(".json") else (safe_yaml, "YAML")
     try:
-        content = parse(text)
+        with _told(name):
+            content = parse(text.decode())
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"{name}: not valid {kind} ({_first_line(error)})") from error
     if not isinstance(content, dict):
@@ -132,7 +114,7 @@ def read_rows(folder: Path, name: str, most: int, epoch: float | None = None, gr
     rows: list[Row] = []
     last, final = None, None
     count, left_out, stride, end = 0, 0, 1, time.thread_time() + SECONDS
-    with _opened(path, name) as file:
+    with _told(name), path.open("rb") as file:
         first = _line(file, name)
         header = _header(first, name)
         position = header.index("epoch") if epoch is not None and "epoch" in header else None
@@ -161,12 +143,13 @@ def read_rows(folder: Path, name: str, most: int, epoch: float | None = None, gr
 
 
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[BinaryIO]:
+def _told(name: str) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            yield file
+        yield
     except OSError as error:
         raise UnreadableError(f"{name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"{name}: not UTF-8 (byte {error.start})") from error
 
 
 def _line(file: BinaryIO, name: str) -> bytes:
@@ -179,8 +162,6 @@ def _line(file: BinaryIO, name: str) -> bytes:
 def _header(line: bytes, name: str) -> list[str]:
     try:
         header = next(csv.reader([line.decode().rstrip("\r\n")]), [])
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"{name}: not UTF-8 (byte {error.start})") from error
     except csv.Error as error:
         raise UnreadableError(f"{name}: not valid CSV ({_first_line(error)})") from error
     if len(set(header)) != len(header) or not all(header):

@@ -1,5 +1,6 @@
 """Read a run folder to plain data."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import Any
 from infovae.dashboard import notes
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import PictureFile, find_pictures
-from infovae.dashboard.reading import UnreadableError, mapping, number, read_json, read_rows, read_yaml, strict
+from infovae.dashboard.reading import UnreadableError, mapping, number, read_mapping, read_rows, strict
 from infovae.runs.flat import flat
 from infovae.schedules.label import weight_label
 
@@ -65,27 +66,27 @@ def read_run(folder: Path, curve_points: int, stalled_after: float) -> RunData:
 def _fill(run: RunData, folder: Path, curve_points: int, stalled_after: float) -> None:
     run.touched = last_touched(folder)
     run.pictures = find_pictures(folder)
-    config = _attempt(run, read_yaml, folder, "config.yaml")
-    summary = _attempt(run, read_json, folder, "summary.json")
-    evaluation = _attempt(run, read_json, folder, "evaluation.json") or {}
-    hydra = mapping((_attempt(run, read_yaml, folder, ".hydra/hydra.yaml") or {}).get("hydra"))
+    config = _attempt(run, read_mapping, folder, "config.yaml")
+    summary = _attempt(run, read_mapping, folder, "summary.json")
+    evaluation = _attempt(run, read_mapping, folder, "evaluation.json") or {}
+    hydra = mapping((_attempt(run, read_mapping, folder, ".hydra/hydra.yaml") or {}).get("hydra"))
     if config is None and not run.problems:
         run.problems.append("config.yaml: missing")
 
     told_damaged = bool(run.problems)
     if config is not None:
-        run.config = _choices(hydra) | _plain_config(run, config, folder)
+        choices = mapping(mapping(hydra.get("runtime")).get("choices"))  # the option chosen from each group
+        chosen = {str(name): str(option) for name, option in choices.items() if not str(name).startswith("hydra/")}
+        run.config = {**chosen, **_plain_config(run, config, folder)}
     epoch = number((summary or {}).get("epoch"))
-    try:
-        rows = read_rows(folder, "metrics.csv", curve_points, epoch, growing=summary is None)
+    rows = _attempt(run, read_rows, folder, "metrics.csv", curve_points, epoch, summary is None)
+    if rows is not None:
         run.curves = _thinned(rows.columns, curve_points)
         run.metrics = _scalars(run, {name: rows.final[name] for name in rows.final if name not in ("step", "seconds")})
         run.problems += rows.problems
-    except UnreadableError as problem:
-        run.problems.append(str(problem))
 
     try:
-        found = notes.Notes.model_validate(_attempt(run, read_json, folder, notes.FILE) or {})
+        found = notes.Notes.model_validate(_attempt(run, read_mapping, folder, notes.FILE) or {})
         run.notes, run.tags = found.notes, found.tags
     except ValueError:
         run.problems.append(f"{notes.FILE}: not a text and a list of tags")
@@ -118,18 +119,12 @@ def last_touched(folder: Path) -> float:
     return max(times)
 
 
-def _attempt(run: RunData, read: Any, folder: Path, name: str) -> Any:
+def _attempt(run: RunData, read: Any, *arguments: object) -> Any:
     try:
-        return read(folder, name)
+        return read(*arguments)
     except UnreadableError as problem:
         run.problems.append(str(problem))
         return None
-
-
-def _choices(hydra: dict[Any, Any]) -> dict[str, bool | float | str | None]:
-    """Return the option chosen from each group, as ``model: vae``."""
-    choices = mapping(mapping(hydra.get("runtime")).get("choices"))
-    return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
 
 
 def _plain_config(run: RunData, config: dict[Any, Any], folder: Path) -> dict[str, bool | float | str | None]:
@@ -171,10 +166,8 @@ def _thinned(columns: dict[str, list[float | None]], most: int) -> dict[str, lis
     """
     count = len(next(iter(columns.values()), []))
     kept = range(count) if count <= most else [round(step * (count - 1) / (most - 1)) for step in range(most)]
-    return {name: [_short(values[row]) for row in kept] for name, values in columns.items()}
 
+    def short(value: float | None) -> float | None:  # infinities and NaN are gaps, too
+        return float(f"{value:.5g}") if value is not None and math.isfinite(value) else None
 
-def _short(value: float | None) -> float | None:
-    if value is None or value - value != 0:  # also infinities and NaN: a gap
-        return None
-    return float(f"{value:.5g}")
+    return {name: [short(values[row]) for row in kept] for name, values in columns.items()}

@@ -6,7 +6,7 @@ import secrets
 from http import HTTPStatus
 from pathlib import Path
 from typing import cast
-from urllib.parse import SplitResult, parse_qs, unquote
+from urllib.parse import parse_qs, unquote
 
 from infovae.dashboard.folders import find_runs
 from infovae.dashboard.local_server import LocalHandler, LocalServer
@@ -35,9 +35,9 @@ class Server(LocalServer):
 class Handler(LocalHandler):
     """Answer GET of three paths, and PUT of a run's notes; refuse all else."""
 
-    def get(self, url: SplitResult) -> None:
+    def do_GET(self) -> None:  # noqa: N802, the name that http.server calls
+        url, server = self.url, cast(Server, self.server)
         picture = PICTURE.fullmatch(url.path)
-        server = cast(Server, self.server)
         if url.path == "/":
             self.answer("text/html; charset=utf-8", server.content)
         elif url.path == "/data":
@@ -50,17 +50,16 @@ class Handler(LocalHandler):
         else:
             self.refuse(HTTPStatus.NOT_FOUND)
 
-    def put(self, url: SplitResult) -> None:
+    def do_PUT(self) -> None:  # noqa: N802, the name that http.server calls
         """Write a run's notes, for a page on this machine that we served."""
-        watch, address = cast(Server, self.server).watch, NOTES.fullmatch(url.path)
-        run = watch.run(int(address["run"])) if address else None
+        watch, address = cast(Server, self.server).watch, NOTES.fullmatch(self.url.path)
+        run = watch.watched.get(int(address["run"])) if address else None
         length = self.headers.get("Content-Length", "")
         self.close_connection = True  # what is refused is left unread
         # A foreign page can send requests here, but it can't read the token.
         is_local = ipaddress.ip_address(self.client_address[0]).is_loopback
-        if not is_local or not secrets.compare_digest(
-            self.headers.get("X-Token", "").encode(), watch.instance.encode()
-        ):
+        token = self.headers.get("X-Token", "").encode()
+        if not is_local or not secrets.compare_digest(token, watch.instance.encode()):
             self.refuse(HTTPStatus.FORBIDDEN)
         elif address is None or run is None:
             self.refuse(HTTPStatus.NOT_FOUND)
@@ -81,18 +80,17 @@ class Handler(LocalHandler):
             self.answer("application/json", b"{}")
 
     def _picture(self, watch: Watch, number: int, file: str) -> None:
-        run = watch.run(number)
+        run = watch.watched.get(number)
         # Only names that were found in the run's folder: a request never chooses a path.
-        known = {picture.file for picture in run.pictures} if run else set()
-        if run is None or file not in known:
-            self.refuse(HTTPStatus.NOT_FOUND)
-            return
+        known = run is not None and file in {picture.file for picture in run.pictures}
         try:
-            content = read_picture(run.folder, file)
+            content = read_picture(run.folder, file) if run and known else None
         except UnreadableError:
+            content = None
+        if content is None:
             self.refuse(HTTPStatus.NOT_FOUND)
-            return
-        self.answer("image/png", content, "private, max-age=86400, immutable")  # its address names its time
+        else:
+            self.answer("image/png", content, "private, max-age=86400, immutable")  # its address names its time
 
 
 def serve(watch: Watch) -> None:

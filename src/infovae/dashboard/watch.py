@@ -67,11 +67,7 @@ class Watch:
         self._reading: Thread | None = None
 
     def refresh(self, patience: float = PATIENCE) -> None:
-        """Look for changes in the background, at most once in ``poll_seconds``; wait a little for the end.
-
-        Args:
-            patience: how many seconds to wait.
-        """
+        """Look for changes in the background, at most once in ``poll_seconds``; wait ``patience`` seconds."""
         with self._lock:
             due = time.monotonic() - self._looked >= self.settings.poll_seconds
             if due and not (self._reading and self._reading.is_alive()):
@@ -107,9 +103,8 @@ class Watch:
             gone = [number for number, version in self._gone.items() if version > since]
             version, found = self._version, self.found
         sizes = accumulate(len(text) for _, text in changed)
-        now = [
-            run for position, (run, size) in enumerate(zip(changed, sizes, strict=True)) if not position or size <= most
-        ]
+        fitting = sum(size <= most for size in sizes)  # sizes ascend
+        now = changed[: max(1, fitting)]
         more = len(now) < len(changed)
         told = {"instance": self.instance, "version": now[-1][0] if more else version, "more": more, "found": found}
         runs = ",".join(text for _, text in now)
@@ -118,10 +113,6 @@ class Watch:
     def look_again(self, number: int) -> None:
         """Read a run that this process has just written to."""
         self._look_at(number, self.watched[number].folder)
-
-    def run(self, number: int) -> Watched | None:
-        """Return the run of that number, if it is there."""
-        return self.watched.get(number)
 
     def _look_in_background(self) -> None:
         try:
@@ -133,17 +124,15 @@ class Watch:
         known = self.watched.get(number)
         stalled_after = 60 * self.settings.stalled_after_minutes
         signature = _signature(folder)  # before reading: what is written meanwhile is read next time
-        if known and known.signature == signature:
-            overdue = known.running and time.time() - known.touched >= stalled_after
-            if not overdue:
-                return
+        overdue = known and known.running and time.time() - known.touched >= stalled_after
+        if known and known.signature == signature and not overdue:
+            return
         run = read_run(folder, self.settings.curve_points, stalled_after)
         text, running = safe_json(plain(number, run)), run.status == "running"
         with self._lock:
             self._version += 1
-            self.watched[number] = Watched(
-                folder, text, run.pictures, run.touched, running, signature, self._version
-            )  # fmt: skip
+            read = (run.pictures, run.touched, running, signature)
+            self.watched[number] = Watched(folder, text, *read, self._version)
             self._gone.pop(number, None)
 
 

@@ -9,13 +9,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infovae.data.examples import Examples
-from infovae.data.stored import StoredExamples
+from infovae.data.stored import ChosenExamples
 from infovae.data.values import LARGEST_COUNT
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.terminal.install import install
 
 
-class SparseRows(StoredExamples):
+class SparseRows(ChosenExamples):
     """Rows of a sparse matrix, which become dense when they are indexed.
 
     Args:
@@ -23,17 +23,11 @@ class SparseRows(StoredExamples):
     """
 
     def __init__(self, matrix: Any) -> None:
-        super().__init__((matrix.shape[1],), torch.float32)
+        super().__init__(matrix.shape[0], (matrix.shape[1],), torch.float32)
         self.matrix = matrix
 
-    def __len__(self) -> int:
-        return int(self.matrix.shape[0])
-
-    def take(self, positions: Int64[Tensor, " m"]) -> "SparseRows":
-        return SparseRows(self.matrix[positions.cpu().numpy()])
-
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Float[Tensor, "m k"]:
-        return torch.from_numpy(self.matrix[positions.cpu().numpy()].toarray().astype(np.float32))
+    def read_at(self, positions: Int64[Tensor, " m"]) -> Float[Tensor, "m k"]:
+        return torch.from_numpy(self.matrix[positions.numpy()].toarray().astype(np.float32))
 
 
 def read_anndata(path: str, layer: str | None, label: str | None) -> Examples:

@@ -1,6 +1,7 @@
 """Read the arrays of a file; nothing in it is executed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -23,13 +24,17 @@ KINDS = f"an {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 STREAMED = (".npy", ".pt")
 """Files whose arrays can stay there."""
 
+Shaping = Callable[[Tensor], Tensor]
+"""Brings an array into the shape (n, c, *s), or refuses it."""
 
-def size_of(path: Path) -> int:
-    """Return how many bytes the arrays of a file take in memory.
+
+def is_kept(file: str, streaming: Streaming) -> bool:
+    """Return whether to read a file into memory, rather than to leave its arrays there; see :func:`is_held`.
 
     Raises:
-        ArgumentError: the file is missing, a folder, or of another kind.
+        ArgumentError: the file is missing, a folder, or of another kind; or it must be read, and doesn't fit.
     """
+    path = Path(file)
     if path.is_dir():
         accepted = f"{KINDS} file, or, for images, data=image_folder data.root=FOLDER"
         raise ArgumentError("path", path, accepted, "is a folder")
@@ -37,24 +42,12 @@ def size_of(path: Path) -> int:
         raise ArgumentError("path", path, f"files named {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if not path.is_file():
         raise ArgumentError("path", path, f"{KINDS} file", "no such file")
+    size = path.stat().st_size
+    if path.suffix in STREAMED:
+        return is_held("path", file, size, streaming)
     if path.suffix == ".npz":
-        try:
-            with ZipFile(path) as archive:
-                return sum(member.file_size for member in archive.infolist())
-        except (BadZipFile, OSError):
-            pass  # reading it will say what is wrong
-    return path.stat().st_size
-
-
-def is_kept(path: str, streaming: Streaming) -> bool:
-    """Return whether to read a file into memory, rather than to leave its arrays there; see :func:`is_held`.
-
-    Raises:
-        ArgumentError: see :func:`size_of`; or the file must be read, and doesn't fit.
-    """
-    size = size_of(Path(path))
-    if Path(path).suffix in STREAMED:
-        return is_held("path", path, size, streaming)
+        with suppress(BadZipFile, OSError), ZipFile(path) as archive:  # reading it will say what is wrong
+            size = sum(member.file_size for member in archive.infolist())
     check_fits("path", path, size, ", or an .npy or .pt file, which is streamed")
     return True
 
@@ -83,6 +76,11 @@ def read_arrays(path: Path, mapped: bool, key: str = "images") -> dict[str, Tens
         why = f"it holds {', '.join(map(str, arrays)) or 'nothing'}"
         raise ArgumentError("path", path, f"an array named {key}", why)
     return tensors
+
+
+def mapped_in(path: Path, key: str, shaping: Shaping) -> Tensor:
+    """Return the array named ``key``, which stays in the file until it is indexed, in the shape (n, c, *s)."""
+    return shaping(read_arrays(path, mapped=True, key=key)[key])
 
 
 def _read(path: Path, mapped: bool, wanted: Sequence[str]) -> Any:

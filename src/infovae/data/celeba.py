@@ -13,7 +13,7 @@ from infovae.data.fitting import read_middle
 from infovae.data.image_files import ImageFiles
 from infovae.data.memory import Streaming, is_held
 from infovae.data.torchvision_sets import read_sets
-from infovae.errors import ArgumentError
+from infovae.errors import ArgumentError, require_at_least
 
 IMAGES = "img_align_celeba"
 WIDTH = 178
@@ -45,10 +45,9 @@ def celeba(
     Raises:
         ArgumentError: files are missing or damaged, the attribute is unknown, or a face doesn't have this size or crop.
     """
-    for name, value, most in (("size", size, None), ("crop", crop, WIDTH)):
-        if value < 1 or (most and value > most):
-            accepted = f"from 1 to {most}" if most else "of at least 1"
-            raise ArgumentError(name, value, f"whole numbers {accepted}")
+    require_at_least(1, size=size)
+    if not 1 <= crop <= WIDTH:
+        raise ArgumentError("crop", crop, f"whole numbers from 1 to {WIDTH}")
     folder = Path(root) / CelebA.base_folder
     files = [name for *_, name in CelebA.file_list if name != f"{IMAGES}.zip" or not (folder / IMAGES).is_dir()]
 
@@ -100,9 +99,7 @@ def _hold(faces: ImageFiles, root: str) -> torch.Tensor:
     images = torch.empty(faces.shape, dtype=torch.uint8)
     problems = zip(faces.names, faces.read_all(images), strict=True)
     if bad := [f"{name} ({problem})" for name, problem in problems if problem]:
-        raise ArgumentError(
-            "root", root, f"the images as they are in {IMAGES}.zip",
-            f"CelebA is damaged in {faces.folder} ({len(bad)} of {len(faces)} images can't be read, the first is "
-            f"{bad[0]})",
-        )  # fmt: skip
+        found = f"{len(bad)} of {len(faces)} images can't be read, the first is {bad[0]}"
+        why = f"CelebA is damaged in {faces.folder} ({found})"
+        raise ArgumentError("root", root, f"the images as they are in {IMAGES}.zip", why)
     return images

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from infovae.data.stored import StoredExamples
+from infovae.data.stored import ChosenExamples
 from infovae.data.values import TableValues
 from infovae.errors import ArgumentError
 
@@ -71,18 +71,6 @@ def scanned(read: pa.Table, names: Sequence[str], categorical: Sequence[str], ar
     return columns
 
 
-def entries_of(
-    read: pa.Table, names: Sequence[str], categorical: Sequence[str], argument: str = "columns"
-) -> tuple[Float[Tensor, "n c"], TableValues]:
-    """Return columns as numbers, (rows, entries), NaN where missing, and what the entries are; see :func:`scanned`.
-
-    Raises:
-        ArgumentError: see there.
-    """
-    columns = scanned(read, names, categorical, argument)
-    return entries(read, columns), values_of(columns)
-
-
 def entries(read: pa.Table, columns: Sequence[Column]) -> Float[Tensor, "n c"]:
     """Return columns as numbers, (rows, entries), NaN where missing; in float64 if some are numbers.
 
@@ -104,31 +92,21 @@ def values_of(columns: Sequence[Column]) -> TableValues:
     return TableValues(names, groups)
 
 
-class TableRows(StoredExamples):
+class TableRows(ChosenExamples):
     """Rows of a table that stays in its files, which become numbers when they are indexed.
 
     Args:
         rows: returns the rows at some positions; picklable.
+        n: how many rows there are.
         columns: what to take of them.
-        positions: of these examples among the rows.
     """
 
-    def __init__(
-        self, rows: Callable[[list[int]], pa.Table], columns: Sequence[Column], positions: Int64[Tensor, " n"]
-    ) -> None:
-        width = len(values_of(columns).names)
-        super().__init__((width,), torch.float64)
-        self.rows, self.columns, self.positions = rows, columns, positions
+    def __init__(self, rows: Callable[[list[int]], pa.Table], n: int, columns: Sequence[Column]) -> None:
+        super().__init__(n, (len(values_of(columns).names),), torch.float64)
+        self.rows, self.columns = rows, columns
 
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def take(self, positions: Int64[Tensor, " m"]) -> "TableRows":
-        return TableRows(self.rows, self.columns, self.positions[positions.cpu()])
-
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Float64[Tensor, "m k"]:
-        read = self.rows(self.positions[positions.cpu()].tolist())
-        return torch.cat([_entries(read, column) for column in self.columns], dim=1)
+    def read_at(self, positions: Int64[Tensor, " m"]) -> Float64[Tensor, "m k"]:
+        return entries(self.rows(positions.tolist()), self.columns)
 
 
 def classes_of(column: pa.ChunkedArray, name: str) -> tuple[Int64[Tensor, " n"], tuple[str, ...]]:

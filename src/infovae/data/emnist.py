@@ -19,11 +19,9 @@ def emnist(
     in every split: the labels of ``letters``, 1 to 26 in its files, become 0 to 25.
 
     Args:
-        root: the folder of data sets.
         split: ``byclass`` (697,932 + 116,323, 62 classes), ``bymerge`` (the same images, 47 classes), ``balanced``
             (112,800 + 18,800, 47), ``letters`` (124,800 + 20,800, 26), ``digits`` (240,000 + 40,000, 10) or
             ``mnist`` (60,000 + 10,000, 10).
-        download: whether to fetch missing files.
     """
     kinds = ("images-idx3-ubyte", "labels-idx1-ubyte")
     files = [f"emnist-{split}-{part}-{kind}" for part in ("train", "test") for kind in kinds]

@@ -38,9 +38,8 @@ class Examples(NamedTuple):
     def take(self, positions: Int64[Tensor, " m"]) -> "Examples":
         """Return the examples at these positions; those in files stay there."""
         x = self.x[positions] if isinstance(self.x, Tensor) else self.x.take(positions)
-        factors = None if self.factors is None else self.factors[positions]
+        factors, conditions = (None if part is None else part[positions] for part in (self.factors, self.conditions))
         names = None if self.names is None else self.names[positions.cpu().numpy()]
-        conditions = None if self.conditions is None else self.conditions[positions]
         labels = self.labels[positions]
         return self._replace(x=x, labels=labels, factors=factors, names=names, conditions=conditions)
 

@@ -47,8 +47,7 @@ def read_image(
 
     Args:
         path: the file, or its content.
-        height: of the returned image.
-        width: of the returned image.
+        height, width: of the returned image.
         channels: 1 for grey, 3 for colour.
         fit: ``crop`` keeps the aspect ratio and cuts off what is too much; ``stretch`` scales each side by itself.
         white: the value that becomes 255, in images of more than 8 bits; None: 65535 in those of 16 bits.
@@ -76,12 +75,8 @@ def read_image(
             if lossy is not None and isinstance(path, Path) and getattr(opened, "is_animated", False):
                 lossy.stacks.append(path)
     image = _on_white(image).convert("L" if channels == 1 else "RGB")
-    resized = (
-        ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-        if fit == "crop"
-        else image.resize((width, height), Image.Resampling.BICUBIC)
-    )
-    return _to_tensor(resized)
+    scale = ImageOps.fit if fit == "crop" else Image.Image.resize
+    return _to_tensor(scale(image, (width, height), Image.Resampling.BICUBIC))
 
 
 def read_middle(path: Path, crop: int, size: int) -> UInt8[Tensor, "3 size size"]:

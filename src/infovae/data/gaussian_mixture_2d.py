@@ -7,7 +7,7 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from infovae.data.examples import DataSet, Examples
-from infovae.errors import ArgumentError
+from infovae.errors import ArgumentError, require_at_least
 
 CIRCLE = 0.3
 """Radius of the circle of means, in the unit square that pixels span."""
@@ -31,9 +31,7 @@ def gaussian_mixture_2d(
     Raises:
         ArgumentError: a split is empty, there is no component, or bytes or the square can't hold the scale.
     """
-    for name, value in (("size", size), ("components", components), ("test_size", test_size)):
-        if value < 1:
-            raise ArgumentError(name, value, "whole numbers of at least 1")
+    require_at_least(1, size=size, components=components, test_size=test_size)
     # A step of one byte is at most half a standard deviation, and the edge at least four away from every mean.
     if not 2 / 255 <= scale <= (0.5 - CIRCLE) / 4:
         margin = f"{(0.5 - CIRCLE) / 4} (a quarter of the margin)"

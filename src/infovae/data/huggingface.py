@@ -18,7 +18,7 @@ from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import Fit, read_image
 from infovae.data.memory import Streaming, is_held
 from infovae.data.splits import hold_out
-from infovae.data.stored import StoredExamples
+from infovae.data.stored import ChosenExamples
 from infovae.data.table import ChosenColumns, modelled, roles
 from infovae.data.values import Bytes, TableValues, Values
 from infovae.errors import ArgumentError, UserError, reason_of
@@ -55,12 +55,8 @@ def huggingface(
         path: its name on the Hub, or a folder that ``save_to_disk`` wrote.
         config: which of its configurations; None: the only one.
         image: the column of images; None: the first, if there is one.
-        size: of images; see :func:`infovae.data.image_folder.image_folder`.
-        channels: see there.
-        fit: see there.
-        columns: of a table; see :func:`infovae.data.table.table`.
-        drop: see there.
-        categorical: see there.
+        size, channels, fit: of images; see :func:`infovae.data.image_folder.image_folder`.
+        columns, drop, categorical: of a table; see :func:`infovae.data.table.table`.
         label: the column of classes, or several, as for a table; None: the one called ``label``, if there is one.
         conditions: columns to give to encoder and decoder, with ``condition=columns``.
         train: the name of the split to train on.
@@ -77,17 +73,18 @@ def huggingface(
     splits = _loaded(path, config)
     if train not in splits:
         raise ArgumentError("train", train, ", ".join(splits), "no such split")
+    from datasets import concatenate_datasets
+
     parts = [splits[name] for name in (train, test) if name in splits]
-    whole = _joined(parts)
+    whole = concatenate_datasets(parts)
     features = whole.features
     label = "label" if label is None and "label" in features else label
     of_images = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
     rest = whole.remove_columns(of_images).with_format("arrow")  # stays in the library's files
     values: Values = Bytes()
     if image is None and not of_images:
-        examples, values = _table(
-            rest, features, path, ChosenColumns(columns, drop, categorical, label, conditions), streaming
-        )
+        chosen = ChosenColumns(columns, drop, categorical, label, conditions)
+        examples, values = _table(rest, features, path, chosen, streaming)
     else:
         image = of_images[0] if image is None else image
         if image not in of_images:
@@ -98,39 +95,31 @@ def huggingface(
         examples = examples._replace(x=_images(whole, image, path, (channels, height, width), fit, streaming))
     if len(parts) == 1:
         return hold_out(examples, test_fraction, test_seed)._replace(values=values)
-    n, named = len(parts[0]), examples.named()
-    cut = (torch.arange(n), torch.arange(n, len(whole)))
-    return DataSet(named.take(cut[0]), named.take(cut[1]), values=values)
+    cut = torch.arange(len(whole)).split([len(part) for part in parts])
+    train_part, test_part = map(examples.named().take, cut)
+    return DataSet(train_part, test_part, values=values)
 
 
-class DatasetImages(StoredExamples):
+class DatasetImages(ChosenExamples):
     """Images that stay in the files of the `datasets` library until they are indexed.
 
     Args:
         rows: the data set, of one column of images that aren't decoded yet.
         read: returns an image of the given shape; picklable, because worker processes call it.
         shape: (channels, height, width).
-        positions: of these images among the rows.
     """
 
-    def __init__(self, rows: Any, read: Reader, shape: tuple[int, ...], positions: Int64[Tensor, " n"]) -> None:
-        super().__init__(shape)
-        self.rows, self.read, self.positions = rows, read, positions
+    def __init__(self, rows: Any, read: Reader, shape: tuple[int, ...]) -> None:
+        super().__init__(len(rows), shape)
+        self.rows, self.read = rows, read
 
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def take(self, positions: Int64[Tensor, " m"]) -> "DatasetImages":
-        return DatasetImages(self.rows, self.read, self.example_shape, self.positions[positions.cpu()])
-
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
+    def read_at(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
         images = torch.empty(len(positions), *self.example_shape, dtype=torch.uint8)
-        numbers = self.positions[positions.cpu()].tolist()
-        for image, number in zip(images, numbers, strict=True):
-            (content,) = self.rows[number].values()
+        for image, number in zip(images, positions.tolist(), strict=True):
+            content = next(iter(self.rows[number].values())) or {}
             try:
-                bytes_ = (content or {}).get("bytes")
-                image[:] = self.read(io.BytesIO(bytes_) if bytes_ else Path((content or {}).get("path") or ""))
+                bytes_ = content.get("bytes")
+                image[:] = self.read(io.BytesIO(bytes_) if bytes_ else Path(content.get("path") or ""))
             except Exception as error:  # damaged bytes can make a decoder raise anything
                 raise OSError(f"image {number} can't be read ({reason_of(error)})") from error
         return images
@@ -149,12 +138,6 @@ def _loaded(path: str, config: str | None) -> dict[str, Any]:
         accepted = "the name of a data set on the Hugging Face Hub, or a folder that save_to_disk wrote"
         raise ArgumentError("path", path, accepted, reason_of(error)) from error
     return dict(read) if isinstance(read, dict) else {"train": read}
-
-
-def _joined(parts: Sequence[Any]) -> Any:
-    from datasets import concatenate_datasets
-
-    return concatenate_datasets(parts)
 
 
 def _roles(
@@ -177,8 +160,7 @@ def _roles(
         read = read.set_column(read.column_names.index(name), name, known)
     examples = roles(read, label, conditions, categorical)
     if labels and labels[0] in named and examples.classes:
-        names = tuple(named[labels[0]][int(number)] for number in examples.classes)
-        return examples._replace(classes=names)
+        examples = examples._replace(classes=tuple(named[labels[0]][int(number)] for number in examples.classes))
     return examples
 
 
@@ -196,7 +178,7 @@ def _table(
     if is_held("path", path, 8 * len(rows) * len(values.names), streaming):
         x: Tensor | TableRows = entries(read, found)
     else:
-        x = TableRows(rows.__getitem__, found, torch.arange(len(rows)))
+        x = TableRows(rows.__getitem__, len(rows), found)
     return _roles(read, features, chosen.label, chosen.conditions, chosen.categorical)._replace(x=x), values
 
 
@@ -213,7 +195,7 @@ def _images(
     channels, height, width = shape
     rows = whole.select_columns([image]).cast_column(image, Image(decode=False))
     read = partial(read_image, height=height, width=width, channels=channels, fit=fit)
-    images = DatasetImages(rows, read, shape, torch.arange(len(rows)))
+    images = DatasetImages(rows, read, shape)
     held = is_held("path", path, images.nbytes, streaming)
     pixels = torch.empty(images.shape, dtype=torch.uint8) if held else None
     try:

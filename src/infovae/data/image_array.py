@@ -25,9 +25,9 @@ class ImageArray(MappedArray):
         super().__init__(mapped, torch.uint8)
         self.white = white
 
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
+    def read_at(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
         try:
-            return to_bytes(super().__getitem__(positions), self.white)
+            return to_bytes(super().read_at(positions), self.white)
         except ArgumentError as error:
             raise OSError(str(error)) from error
 

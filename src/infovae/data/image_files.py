@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from infovae.data.stored import StoredExamples
+from infovae.data.stored import ChosenExamples
 from infovae.errors import reason_of
 
 FILES_AT_A_TIME = 10_000
@@ -19,7 +19,7 @@ FILES_AT_A_TIME = 10_000
 Reader = Callable[[Path], UInt8[Tensor, "c h w"]]
 
 
-class ImageFiles(StoredExamples):
+class ImageFiles(ChosenExamples):
     """Images in one file each.
 
     Args:
@@ -30,19 +30,13 @@ class ImageFiles(StoredExamples):
     """
 
     def __init__(self, folder: Path, names: Sequence[str] | np.ndarray, read: Reader, shape: tuple[int, ...]) -> None:
-        super().__init__(shape)
+        super().__init__(len(names), shape)
         self.folder = folder
         # An array, because forked workers would copy the pages of a list by merely reading it.
         self.names = np.asarray(names, dtype=np.str_)
         self.read = read
 
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def take(self, positions: Int64[Tensor, " m"]) -> "ImageFiles":
-        return ImageFiles(self.folder, self.names[positions.cpu().numpy()], self.read, self.example_shape)
-
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
+    def read_at(self, positions: Int64[Tensor, " m"]) -> UInt8[Tensor, "m c h w"]:
         images = torch.empty(len(positions), *self.example_shape, dtype=torch.uint8)
         for place, position in enumerate(positions.tolist()):
             path = self.folder / self.names[position]
@@ -53,14 +47,11 @@ class ImageFiles(StoredExamples):
         return images
 
     def read_all(self, images: UInt8[Tensor, "n c h w"] | None, read: Reader | None = None) -> list[str | None]:
-        """Read every image once, in threads.
+        """Read every file once, in threads, and return for each why it can't be read, or None.
 
         Args:
             images: a tensor to fill; None only checks the files.
             read: reads an image, in the place of ``self.read``.
-
-        Returns:
-            For each image, why it can't be read, or None.
         """
         read = read or self.read
 
@@ -76,6 +67,6 @@ class ImageFiles(StoredExamples):
         problems: list[str | None] = []
         # Decoders release Python's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(self), FILES_AT_A_TIME):
-                problems += pool.map(problem, range(start, min(start + FILES_AT_A_TIME, len(self))))
+            for block in torch.arange(len(self.names)).split(FILES_AT_A_TIME):
+                problems += pool.map(problem, block.tolist())
         return problems

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import DEEP, Fit, Lossy, read_image
@@ -25,11 +25,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pnm"}
 )
-OPTIONAL = {
-    ".avif": "pip install 'pillow>=11.3'",
-    ".heic": "pip install pillow-heif",
-    ".heif": "pip install pillow-heif",
-}
+OPTIONAL = {".avif": "pip install 'pillow>=11.3'"} | dict.fromkeys((".heic", ".heif"), "pip install pillow-heif")
 """Suffixes that not every installation can read, and what makes it read them."""
 
 
@@ -113,17 +109,16 @@ def all_images(
     problems = files.read_all(images, partial(read, lossy=lossy))
     bad = [f"{path} ({problem})" for path, problem in zip(paths, problems, strict=True) if problem]
     if len(bad) == len(paths) or (bad and unreadable == "refuse"):
-        raise ArgumentError(
-            "root", root, "readable images, or unreadable=skip if some are",
-            f"{len(bad)} of {len(paths)} images can't be read, the first is {bad[0]}",
-        )  # fmt: skip
+        why = f"{len(bad)} of {len(paths)} images can't be read, the first is {bad[0]}"
+        raise ArgumentError("root", root, "readable images, or unreadable=skip if some are", why)
     if bad:
-        log.warning(
-            "%s: skipped %d of %d images that can't be read; the first is %s", root, len(bad), len(paths), bad[0]
-        )
+        what = "%s: skipped %d of %d images that can't be read; the first is %s"
+        log.warning(what, root, len(bad), len(paths), bad[0])
     _warn(root, lossy, white)
-    labels, classes = _classes(Path(root), paths)
-    data = Examples(files if images is None else images, labels, None, files.names, classes)
+    folders = ["" if path.parent == Path(root) else path.relative_to(root).parts[0] for path in paths]
+    classes = sorted(set(folders))
+    labels = torch.tensor(np.searchsorted(classes, folders))
+    data = Examples(files if images is None else images, labels, None, files.names, tuple(classes))
     if bad:
         data = data.take(torch.tensor([problem is None for problem in problems]).nonzero().flatten())
     return data
@@ -131,10 +126,8 @@ def all_images(
 
 def _warn(root: str, lossy: Lossy, white: float | None) -> None:
     if lossy.stacks:
-        log.warning(
-            "%s: %d files hold several images, of which the first is read; one is %s",
-            root, len(lossy.stacks), min(lossy.stacks),
-        )  # fmt: skip
+        what = "%s: %d files hold several images, of which the first is read; one is %s"
+        log.warning(what, root, len(lossy.stacks), min(lossy.stacks))
     if white is None and 0 < (peak := max(lossy.peaks, default=0)) <= DEEP // 2:
         log.warning(
             "%s: %d images of 16 bits reach %d of %d, which leaves %d of 256 grey levels; data.source.white=%d "
@@ -184,10 +177,3 @@ def _files_below(root: Path) -> list[Path]:
     if denied:
         log.warning("%s: skipped %d folders that can't be listed; the first: %s", root, len(denied), denied[0])
     return found
-
-
-def _classes(root: Path, paths: Sequence[Path]) -> tuple[Tensor, tuple[str, ...]]:
-    """Return the class of each file, and the names of the classes."""
-    folders = ["" if path.parent == root else path.relative_to(root).parts[0] for path in paths]
-    numbers = {name: number for number, name in enumerate(sorted(set(folders)))}
-    return torch.tensor([numbers[folder] for folder in folders]), tuple(numbers)

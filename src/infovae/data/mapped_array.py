@@ -1,17 +1,16 @@
 """Examples in an array that stays in its file until they are indexed."""
 
 from collections.abc import Callable
-from copy import copy
 from typing import Any
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-from infovae.data.stored import StoredExamples
+from infovae.data.stored import ChosenExamples
 
 
-class MappedArray(StoredExamples):
+class MappedArray(ChosenExamples):
     """Some examples of an array that is mapped into memory, so that the system loads only those that are indexed.
 
     Args:
@@ -22,8 +21,7 @@ class MappedArray(StoredExamples):
     def __init__(self, mapped: Callable[[], Tensor], dtype: torch.dtype | None = None) -> None:
         self.mapped = mapped
         self._array: Tensor | None = None
-        super().__init__(tuple(self.array.shape[1:]), dtype or self.array.dtype)
-        self.positions = torch.arange(len(self.array))
+        super().__init__(len(self.array), tuple(self.array.shape[1:]), dtype or self.array.dtype)
 
     @property
     def array(self) -> Tensor:
@@ -36,13 +34,5 @@ class MappedArray(StoredExamples):
         # The array itself would be copied into the other process.
         return self.__dict__ | {"_array": None}
 
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def take(self, positions: Int64[Tensor, " m"]) -> "MappedArray":
-        taken = copy(self)
-        taken.positions = self.positions[positions.cpu()]
-        return taken
-
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
-        return self.array[self.positions[positions]]
+    def read_at(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
+        return self.array[positions]

@@ -14,38 +14,29 @@ Streaming = Literal["auto", "always", "never"]
 def is_held(argument: str, place: str, nbytes: int, streaming: Streaming) -> bool:
     """Return whether to read images into memory, rather than to stream them from their files.
 
-    Args:
-        argument: the argument that an error names, ``root`` or ``path``.
-        place: its value.
-        nbytes: size of the examples.
-        streaming: what the user asks for.
-
     Raises:
         ArgumentError: ``streaming`` is ``never`` and the images don't fit; see :func:`check_fits`.
     """
     if streaming == "never":
         check_fits(argument, place, nbytes, ", or streaming=auto")
-    return streaming == "never" or (streaming == "auto" and _needed(nbytes) <= free_memory())
+    return streaming == "never" or (streaming == "auto" and 2 * nbytes <= free_memory())  # splitting a set copies it
 
 
 def check_fits(argument: str, value: Any, nbytes: int, otherwise: str = "") -> None:
     """Refuse a set that is too large for memory, before it is read.
 
     Args:
-        argument: the argument that the error names.
-        value: its value.
+        argument, value: what the error names.
         nbytes: size of the examples.
         otherwise: what else would be accepted.
 
     Raises:
         ArgumentError: says how large the examples are and how much memory is free.
     """
-    needed, free = _needed(nbytes), free_memory()
-    if needed > free:
-        raise ArgumentError(
-            argument, value, f"sets that fit in memory{otherwise}",
-            f"its examples take {gibibytes(needed)} while they are split, and {gibibytes(free)} of memory are free",
-        )  # fmt: skip
+    needed, free = gibibytes(2 * nbytes), free_memory()
+    if 2 * nbytes > free:
+        why = f"its examples take {needed} while they are split, and {gibibytes(free)} of memory are free"
+        raise ArgumentError(argument, value, f"sets that fit in memory{otherwise}", why)
 
 
 def fits_on(device: torch.device, nbytes: int) -> bool:
@@ -62,8 +53,3 @@ def free_memory() -> int:
 def gibibytes(nbytes: int) -> str:
     """Return a size as text for people."""
     return f"{nbytes / 2**30:.2g} GiB" if nbytes < 100 * 2**30 else f"{nbytes / 2**30:.0f} GiB"
-
-
-def _needed(nbytes: int) -> int:
-    # Splitting a set copies it.
-    return 2 * nbytes

@@ -1,27 +1,22 @@
 """Arrays of examples that aren't images: signals, volumes, tokens and counts."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from infovae.data.array_file import is_kept, read_arrays
+from infovae.data.array_file import Shaping, is_kept, mapped_in, read_arrays
 from infovae.data.examples import DataSet, Examples
 from infovae.data.mapped_array import MappedArray
 from infovae.data.memory import Streaming
 from infovae.data.splits import hold_out
-from infovae.data.stored import StoredExamples
-from infovae.data.tensor import to_labels
+from infovae.data.tensor import labels_in
 from infovae.data.values import LARGEST_COUNT, Counts, Standardized, TokenIds
 from infovae.errors import ArgumentError
 
 MOST_TOKENS = 2**20
 """Each token has weights of its own in a model; vocabularies of languages are a quarter of this."""
-
-Shaping = Callable[[Tensor], Tensor]
-"""Brings an array into the shape (n, c, *s), or refuses it."""
 
 
 def signals(
@@ -66,18 +61,14 @@ def tokens(
     """Read sequences of tokens, (n, length), numbers from 0; other arguments as for :func:`signals`.
 
     Args:
-        path: see there.
-        key: see there.
+        path, key, test_fraction, test_seed, streaming: see there.
         vocabulary: the number of different tokens; None: one more than the largest.
-        test_fraction: see there.
-        test_seed: see there.
-        streaming: see there.
 
     Raises:
         ArgumentError: the file can't be read, holds no such array, or a token is out of range.
     """
     read = _read(path, key, streaming, _tokens)
-    largest = _largest(read.x)
+    largest = max(int(read.x[part].max()) for part in torch.arange(len(read.x)).split(1000))
     if largest >= MOST_TOKENS:
         raise ArgumentError("path", path, f"tokens below {MOST_TOKENS:,}", f"it holds the token {largest:,}")
     if vocabulary is not None and not largest < vocabulary <= MOST_TOKENS:
@@ -101,11 +92,7 @@ def counts(
     sparse in memory.
 
     Args:
-        path: see there.
-        key: see there.
-        test_fraction: see there.
-        test_seed: see there.
-        streaming: see there.
+        path, key, test_fraction, test_seed, streaming: see there.
         label: in an .h5ad file, the column of ``obs`` that holds the classes.
         library: whether the log of each row's total is a condition column, so that with ``condition=columns`` the code
             needn't hold how deeply a cell was measured (Lopez et al. 2018, scVI, condition on it too).
@@ -130,22 +117,17 @@ def counts(
 
 
 def _read(path: str, key: str, streaming: Streaming, shaping: Shaping) -> Examples:
-    file = Path(path)
     held = is_kept(path, streaming)
-    arrays = read_arrays(file, mapped=not held, key=key)
+    arrays = read_arrays(Path(path), mapped=not held, key=key)
     try:
         stored = shaping(arrays[key])
-        x = stored if held else MappedArray(partial(_mapped, file, key, shaping))
-        labels = to_labels(arrays["labels"], len(x)) if "labels" in arrays else torch.zeros(len(x), dtype=torch.int64)
+        x = stored if held else MappedArray(partial(mapped_in, Path(path), key, shaping))
+        labels = labels_in(arrays, len(x))
         told = _conditions(arrays["conditions"], len(x)) if "conditions" in arrays else None
     except ArgumentError as error:
-        name = {"x": key}.get(error.argument, error.argument)
+        name = key if error.argument == "x" else error.argument
         raise ArgumentError("path", path, error.accepted, f"its {name} have {error.why}") from error
     return Examples(x, labels, conditions=told)
-
-
-def _mapped(path: Path, key: str, shaping: Shaping) -> Tensor:
-    return shaping(read_arrays(path, mapped=True, key=key)[key])
 
 
 def _shaped(array: Tensor, dimensions: int, what: str) -> Tensor:
@@ -165,23 +147,22 @@ def _shaped(array: Tensor, dimensions: int, what: str) -> Tensor:
 def _tokens(array: Tensor) -> Tensor:
     if array.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has next to nothing for these
         array = array.to(torch.int64)
-    if array.ndim != 2 or 0 in array.shape or array.is_floating_point() or array.is_complex() or _smallest(array) < 0:
+    if array.ndim != 2 or 0 in array.shape or array.is_floating_point() or array.is_complex() or array.min() < 0:
         why = f"type {array.dtype}, shape {tuple(array.shape)}"
         raise ArgumentError("x", ..., "whole numbers from 0, of shape (n, length)", why)
     return array.unsqueeze(1)
 
 
 def _counts(array: Tensor) -> Tensor:
+    def are_counts(part: Tensor) -> bool:
+        numbers = part.double()
+        return bool(((numbers >= 0) & (numbers == numbers.round()) & (numbers <= LARGEST_COUNT)).all())
+
     wrong = array.ndim != 2 or 0 in array.shape or array.is_complex() or array.dtype == torch.bool
-    if wrong or not all(_are_counts(part) for part in array.split(1000)):
+    if wrong or not all(map(are_counts, array.split(1000))):
         why = f"type {array.dtype}, shape {tuple(array.shape)}, or numbers that aren't whole, below 0 or above 2^53"
         raise ArgumentError("x", ..., "whole numbers from 0, of shape (n, columns)", why)
     return array
-
-
-def _are_counts(values: Tensor) -> bool:
-    numbers = values.double()
-    return bool(((numbers >= 0) & (numbers == numbers.round()) & (numbers <= LARGEST_COUNT)).all())
 
 
 def _conditions(array: Tensor, n: int) -> Tensor:
@@ -197,11 +178,3 @@ def _check_finite(name: str, array: Tensor) -> None:
     if any(bool(part.float().isinf().any()) for part in array.split(1000)):
         why = "infinite numbers, or numbers too large for 32 bits"
         raise ArgumentError(name, ..., "finite numbers, and NaN where one is missing", why)
-
-
-def _largest(x: Tensor | StoredExamples) -> int:
-    return max(int(x[part].max()) for part in torch.arange(len(x)).split(1000))
-
-
-def _smallest(x: Tensor) -> float:
-    return min(float(part.min()) for part in x.split(1000))

@@ -14,9 +14,7 @@ def qmnist(root: str, test: Literal["test", "test10k", "test50k"] = "test", down
     Its labels are rows of eight numbers (class, writer, ...); the class is kept.
 
     Args:
-        root: the folder of data sets.
         test: all 60,000 test images, the 10,000 that match MNIST's, or the 50,000 that MNIST left out.
-        download: whether to fetch missing files.
     """
     kinds = ("images-idx3-ubyte", "labels-idx2-int")
     files = [f"qmnist-{part}-{kind}" for part in ("train", "test") for kind in kinds]

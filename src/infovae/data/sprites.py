@@ -11,7 +11,7 @@ from torch import Tensor
 from infovae.data.examples import DataSet, Examples
 from infovae.data.memory import check_fits
 from infovae.data.splits import fixed_cut
-from infovae.errors import ArgumentError
+from infovae.errors import ArgumentError, require_at_least
 from infovae.terminal.progress import progress
 
 log = logging.getLogger(__name__)
@@ -47,27 +47,17 @@ class FactorGrid(NamedTuple):
 
 def factors(index: Int64[Tensor, " n"], grid: FactorGrid) -> Int64[Tensor, "n 5"]:
     """Return the index of each factor's value in these images; the last factor varies fastest."""
-    columns = []
-    for count in reversed(grid):
-        columns.append(index % count)
-        index = index // count
-    return torch.stack(columns[::-1], dim=1)
+    return torch.stack(torch.unravel_index(index, grid), dim=1)
 
 
 def factor_values(index: Int64[Tensor, " n"], grid: FactorGrid) -> Float64[Tensor, "n 5"]:
     """Return the factors' values: shape as its number, scale, rotation in radians, x and y in [0, 1]."""
     shape, scale, rotation, x, y = factors(index, grid).double().unbind(1)
-    return torch.stack(
-        [
-            shape,
-            # A factor with one value has the largest scale, or the middle of the image.
-            0.5 + 0.5 * scale / (grid.scale - 1) if grid.scale > 1 else torch.ones_like(scale),
-            rotation * (2 * math.pi / grid.rotation),
-            x / (grid.x - 1) if grid.x > 1 else torch.full_like(x, 0.5),
-            y / (grid.y - 1) if grid.y > 1 else torch.full_like(y, 0.5),
-        ],
-        dim=1,
-    )
+    # A factor with one value has the largest scale, or the middle of the image.
+    sizes = 0.5 + 0.5 * scale / (grid.scale - 1) if grid.scale > 1 else torch.ones_like(scale)
+    across = x / (grid.x - 1) if grid.x > 1 else torch.full_like(x, 0.5)
+    down = y / (grid.y - 1) if grid.y > 1 else torch.full_like(y, 0.5)
+    return torch.stack([shape, sizes, rotation * (2 * math.pi / grid.rotation), across, down], dim=1)
 
 
 def render(values: Float64[Tensor, "n 5"], size: int) -> UInt8[Tensor, "n 1 s s"]:
@@ -109,10 +99,7 @@ def sprites(
 
     Args:
         shapes: number of shapes, in the order square, ellipse, heart.
-        scales: number of sizes.
-        rotations: number of angles.
-        xs: number of horizontal positions.
-        ys: number of vertical positions.
+        scales, rotations, xs, ys: number of sizes, angles, horizontal and vertical positions.
         size: pixels on a side.
         test_fraction: the fraction of images to hold out for the test split, at random.
         test_seed: of that choice; separate from the run's seed, so that all runs are tested on the same images.
@@ -123,11 +110,8 @@ def sprites(
     """
     if not 1 <= shapes <= len(SHAPES):
         raise ArgumentError("shapes", shapes, f"1 to {len(SHAPES)} ({', '.join(SHAPES)})")
-    for name, count in (("scales", scales), ("rotations", rotations), ("xs", xs), ("ys", ys)):
-        if count < 1:
-            raise ArgumentError(name, count, "whole numbers of at least 1")
-    if size < 16:
-        raise ArgumentError("size", size, "whole numbers of at least 16")
+    require_at_least(1, scales=scales, rotations=rotations, xs=xs, ys=ys)
+    require_at_least(16, size=size)
     grid = FactorGrid(shapes, scales, rotations, xs, ys)
     n = math.prod(grid)
     check_fits("size", size, n * size * size, f", so a grid smaller than {' x '.join(map(str, grid))}")

@@ -16,10 +16,8 @@ def stl10(
     """Read STL-10 from ``root/stl10_binary``, as :func:`~infovae.data.torchvision_sets.read_sets` does.
 
     Args:
-        root: the folder of data sets.
         train: which images to train on: the 5,000 labelled ones, the 100,000 unlabelled ones (2.8 GB in memory,
             and as much again while they are split), or both. Unlabelled images are class 10.
-        download: whether to fetch missing files.
     """
     files = [file for file, _ in STL10.train_list + STL10.test_list]
 

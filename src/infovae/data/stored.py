@@ -1,8 +1,9 @@
 """Examples that stay in their files until they are indexed."""
 
+import math
 from abc import ABC, abstractmethod
+from copy import copy
 
-import numpy as np
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
@@ -38,7 +39,7 @@ class StoredExamples(ABC):
     @property
     def nbytes(self) -> int:
         """Bytes that the examples would take in memory."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @abstractmethod
     def take(self, positions: Int64[Tensor, " m"]) -> "StoredExamples":
@@ -51,3 +52,32 @@ class StoredExamples(ABC):
         Raises:
             OSError: an example can't be read; names the first.
         """
+
+
+class ChosenExamples(StoredExamples):
+    """Some of n stored examples.
+
+    Args:
+        n: how many there are; all of them at first.
+        example_shape: see :class:`StoredExamples`.
+        dtype: likewise.
+    """
+
+    def __init__(self, n: int, example_shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> None:
+        super().__init__(example_shape, dtype)
+        self.positions = torch.arange(n)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def take(self, positions: Int64[Tensor, " m"]) -> "ChosenExamples":
+        taken = copy(self)
+        taken.positions = self.positions[positions.cpu()]
+        return taken
+
+    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
+        return self.read_at(self.positions[positions.cpu()])
+
+    @abstractmethod
+    def read_at(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
+        """Read the examples at these positions among all n."""

@@ -4,7 +4,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -45,14 +45,17 @@ class Streamed:
         Raises:
             UserError: a file can no longer be read.
         """
-        workers = self.workers if _can_start_workers() else 0
+        # The processes of joblib make loky their default, whose workers torch can't use ("'Process' object has no
+        # attribute 'env'", joblib/joblib#1104), and "spawn" fails there too; Windows has no fork.
+        in_joblib = multiprocessing.get_start_method(allow_none=True) == "loky"
+        workers = 0 if in_joblib and "fork" not in multiprocessing.get_all_start_methods() else self.workers
         loader = DataLoader(
             _Reader(self.x),
             sampler=[positions.cpu() for positions in chosen],
             batch_size=None,
             num_workers=workers,
             prefetch_factor=self.prefetch if workers else None,
-            multiprocessing_context=_start_method() if workers else None,
+            multiprocessing_context="fork" if in_joblib and workers else None,
             pin_memory=self.device.type == "cuda",
             # Seeds the workers, which draw nothing. Without it, torch would draw from the program's own random stream.
             generator=torch.Generator(),
@@ -60,30 +63,11 @@ class Streamed:
         for positions, stored in zip(chosen, loader, strict=True):
             if isinstance(stored, str):
                 raise UserError(f"{stored}; accepted: files that stay whole while a run reads them")
-            yield self.aside.batch(self._seen(stored), positions)
-
-    def _seen(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
-        if stored.dtype == torch.float64:  # Apple's GPUs have none
-            return self.values.to_model(stored).to(self.device, non_blocking=True)
-        return self.values.to_model(stored.to(self.device, non_blocking=True))
-
-
-def _start_method() -> str | None:
-    """Return how to start workers; None: the default of Python.
-
-    The processes of joblib make loky their default, whose workers torch can't use ("'Process' object has no attribute
-    'env'", joblib/joblib#1104), and "spawn" fails there too.
-    """
-    return "fork" if _is_joblib() else None
-
-
-def _can_start_workers() -> bool:
-    """Return whether workers can be started: in joblib's processes only by fork, which Windows doesn't have."""
-    return not _is_joblib() or "fork" in multiprocessing.get_all_start_methods()
-
-
-def _is_joblib() -> bool:
-    return multiprocessing.get_start_method(allow_none=True) == "loky"
+            if stored.dtype == torch.float64:  # Apple's GPUs have none
+                x = self.values.to_model(stored).to(self.device, non_blocking=True)
+            else:
+                x = self.values.to_model(stored.to(self.device, non_blocking=True))
+            yield self.aside.batch(x, positions)
 
 
 class _Reader(Dataset[Shaped[Tensor, "n c *s"] | str]):

@@ -15,9 +15,7 @@ def svhn(root: str, extra: bool = False, download: bool = True) -> DataSet:
     The files call the digit 0 class 10; here, as in torchvision, it is class 0.
 
     Args:
-        root: the folder of data sets.
         extra: whether to train on the 531,131 easier images of the extra split too (1.6 GB more in memory).
-        download: whether to fetch missing files.
     """
     folder = Path(root) / "svhn"
     trained = ("train", "extra") if extra else ("train",)

@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
 
-from infovae.data.columns import Column, classes_of, entries, entries_of, is_text, scanned, values_of
+from infovae.data.columns import Column, classes_of, entries, is_text, scanned, values_of
 from infovae.data.examples import DataSet, Examples
 from infovae.data.memory import check_fits
 from infovae.data.splits import hold_out
@@ -63,7 +61,8 @@ def table(
         ArgumentError: the file can't be read, a column isn't there, or it can't be used.
     """
     read = read_table(path, delimiter, encoding)
-    if delimiter is None and Path(path).suffix.lower() in (".csv", ".tsv") and _is_one_text(read):
+    of_text = delimiter is None and Path(path).suffix.lower() in (".csv", ".tsv")
+    if of_text and read.num_columns == 1 and is_text(read.column(0).type):
         accepted = "a table with several columns; data.source.delimiter=CHARACTER says what separates them"
         raise ArgumentError("path", path, accepted, f"all of it is one column of text, {read.column_names[0]!r}")
     chosen = ChosenColumns(columns, drop, categorical, label, conditions)
@@ -112,14 +111,15 @@ def roles(
         raise ArgumentError("conditions", both[0], accepted, "is the label too")
     found = [classes_of(read.column(name), name) for name in labels]
     numbers, classes = found[0] if found else (torch.zeros(read.num_rows, dtype=torch.int64), None)
-    several: tuple[Int64[Tensor, "n k"] | None, tuple[str, ...]] = None, ()
+    examples = Examples(torch.empty(read.num_rows, 0), numbers, classes=classes)
     if len(found) > 1:
-        several = torch.stack([numbers for numbers, _ in found], dim=1), tuple(labels)
-    told: tuple[Float[Tensor, "n k"] | None, tuple[str, ...]] = None, ()
+        factors = torch.stack([numbers for numbers, _ in found], dim=1)
+        examples = examples._replace(factors=factors, factor_names=tuple(labels))
     if conditions:
-        given, values = entries_of(read, conditions, categorical, "conditions")
-        told = given, tuple(values.names)
-    return Examples(torch.empty(read.num_rows, 0), numbers, several[0], None, classes, *told, factor_names=several[1])
+        told = scanned(read, conditions, categorical, "conditions")
+        names = tuple(values_of(told).names)
+        examples = examples._replace(conditions=entries(read, told), condition_names=names)
+    return examples
 
 
 def check_names(argument: str, chosen: Sequence[str], there: Sequence[str]) -> None:
@@ -138,7 +138,3 @@ def check_names(argument: str, chosen: Sequence[str], there: Sequence[str]) -> N
 
 def _listed(label: str | Sequence[str] | None) -> list[str]:
     return [label] if isinstance(label, str) else list(label or ())
-
-
-def _is_one_text(read: pa.Table) -> bool:
-    return read.num_columns == 1 and is_text(read.column(0).type)

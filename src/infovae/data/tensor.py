@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infovae.data.array_file import is_kept, read_arrays
+from infovae.data.array_file import is_kept, mapped_in, read_arrays
 from infovae.data.examples import DataSet, Examples
 from infovae.data.image_array import ImageArray, brightest, to_bytes
 from infovae.data.memory import Streaming
@@ -62,15 +62,16 @@ def all_arrays(
     try:
         held = is_kept(path, streaming)
         arrays = read_arrays(Path(path), mapped=not held)
-        stored = channels_first(arrays["images"], layout)
+        shaping = partial(channels_first, layout=layout)
+        stored = shaping(arrays["images"])
         images: Tensor | ImageArray
         if held:
             images = to_bytes(stored, white)
         else:
-            images = ImageArray(partial(_mapped_images, Path(path), layout), white=white)
+            images = ImageArray(partial(mapped_in, Path(path), "images", shaping), white=white)
             log.info("%s: checking %d images", path, len(images))
         highest = brightest(stored, white)
-        labels = to_labels(arrays["labels"], len(images)) if "labels" in arrays else _one_class(len(images))
+        labels = labels_in(arrays, len(images))
     except ArgumentError as error:
         if error.argument not in ("images", "labels"):
             raise
@@ -100,12 +101,13 @@ def channels_first(images: Tensor, layout: Layout) -> Tensor:
     return images if chosen == ["nchw"] else images.permute(0, 3, 1, 2)
 
 
-def to_labels(labels: Tensor, n: int) -> Int64[Tensor, " n"]:
-    """Return labels as int64.
+def labels_in(arrays: dict[str, Tensor], n: int) -> Int64[Tensor, " n"]:
+    """Return the labels among a file's arrays; 0 for all n examples if there are none.
 
     Raises:
         ArgumentError: they aren't n whole numbers from 0 to 2^63 - 1.
     """
+    labels = arrays.get("labels", torch.zeros(n, dtype=torch.int64))
     whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
     # An unsigned number that is too large for int64 turns negative there.
     if labels.shape != (n,) or not whole or bool((labels.to(torch.int64) < 0).any()):
@@ -125,11 +127,3 @@ def _warn_if_dark(path: str, stored: Tensor, highest: float) -> None:
             "scales to all of them",
             path, len(stored), highest, top, round(255 * highest / top) + 1, enough,
         )  # fmt: skip
-
-
-def _one_class(n: int) -> Int64[Tensor, " n"]:
-    return torch.zeros(n, dtype=torch.int64)
-
-
-def _mapped_images(path: Path, layout: Layout) -> Tensor:
-    return channels_first(read_arrays(path, mapped=True)["images"], layout)

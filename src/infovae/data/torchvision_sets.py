@@ -59,8 +59,20 @@ def read_sets(
     """
     with suppress(Exception):  # damaged or half-written files can make a reader raise anything
         return read(False)
-    with _one_line(name, root, folder, files, download), _confined_archives(), fetching(root, folder, name, download):
-        return read(True)
+    try:
+        with _confined_archives(), fetching(root, folder, name, download):
+            return read(True)
+    except Exception as error:
+        missing = [file for file in files if not (folder / file).exists()]
+        reason = reason_of(error).replace(TORCHVISIONS_ADVICE, "").rstrip(". ")
+        if not missing:
+            state, tried, expected = "damaged", f" ({reason})", f"sound files {', '.join(files)}"
+        else:
+            state, expected = f"missing ({', '.join(missing)})", "these files"
+            tried = f" (the download failed: {reason})" if download else ", and download=false"
+        advice = "" if download else ", or download=true, which fetches what is missing"
+        why = f"{name} is {state} in {folder}{tried}"
+        raise ArgumentError("root", root, f"{expected} there{advice}", why) from error
 
 
 def read_two_splits(
@@ -103,34 +115,13 @@ def raw_folder(dataset: type[MNIST], root: str) -> Path:
 def fetching(root: str, folder: Path, name: str, download: bool) -> Iterator[None]:
     """Lock out other processes while a set is fetched or unpacked. A failure leaves no lock and no empty folder.
 
-    Args:
-        root: the folder of data sets; created if ``download`` is true.
-        folder: the set's own folder.
-        name: the set's name.
-        download: whether the network may be used.
+    Arguments are those of :func:`read_sets`; ``root`` is created if ``download`` is true.
     """
     with no_empty_folders(folder):
         if download:
             Path(root).mkdir(parents=True, exist_ok=True)
         with one_at_a_time(Path(root) / f".{name}.lock"):
             yield
-
-
-@contextmanager
-def _one_line(name: str, root: str, folder: Path, files: Sequence[str], download: bool) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        missing = [file for file in files if not (folder / file).exists()]
-        reason = reason_of(error).replace(TORCHVISIONS_ADVICE, "").rstrip(". ")
-        if not missing:
-            state, tried, expected = "damaged", f" ({reason})", f"sound files {', '.join(files)}"
-        else:
-            state, expected = f"missing ({', '.join(missing)})", "these files"
-            tried = f" (the download failed: {reason})" if download else ", and download=false"
-        advice = "" if download else ", or download=true, which fetches what is missing"
-        why = f"{name} is {state} in {folder}{tried}"
-        raise ArgumentError("root", root, f"{expected} there{advice}", why) from error
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """What stored values mean, and how they become the numbers that the model sees."""
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -37,7 +36,7 @@ class Indexed(Protocol):
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> Tensor: ...
 
 
-class Values(ABC):
+class Values:
     """The meaning of the entries of a data set.
 
     What it learns from the training split is kept in each checkpoint, by :meth:`state`.
@@ -62,13 +61,13 @@ class Values(ABC):
         """Return the values with what they learn from the training split; entries may be missing in any split."""
         return self
 
-    @abstractmethod
     def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         """Return examples as likelihood and pictures see them."""
+        return stored.float()
 
-    @abstractmethod
     def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         """Return examples in the units in which they came."""
+        return x
 
     def held(self, stored: Shaped[Tensor, "n c *s"]) -> Shaped[Tensor, "n c *s"]:
         """Return examples as memory holds them while they are served."""
@@ -225,12 +224,6 @@ class Counts(Values):
         logs = torch.cat(totals).clamp_min(1).log()
         return Counts(logs.mean().item(), logs.std(correction=0).item())
 
-    def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
-        return stored.float()
-
-    def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
-        return x
-
     def encoder_input(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         return torch.log1p(x)
 
@@ -253,12 +246,6 @@ class TokenIds(Values):
 
     def __init__(self, vocabulary: int) -> None:
         self.vocabulary = vocabulary
-
-    def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
-        return stored.float()
-
-    def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
-        return x
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"vocabulary": self.vocabulary}

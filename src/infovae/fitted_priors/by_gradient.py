@@ -42,17 +42,12 @@ class Descent:
     ) -> list[Row]:
         """Minimise a loss, leave the module with the weights of the best validation loss, and return a row an epoch.
 
-        Args:
-            module: fitted in place.
-            loss: returns the loss of each code; what it draws at random is the same in each validation.
-            codes: to fit.
-            validation: to stop by.
+        ``loss`` returns the loss of each code; what it draws at random is the same in each validation.
         """
         steps = math.ceil(len(codes) / self.batch_size)
         optimizer = torch.optim.Adam(module.parameters(), self.learning_rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs * steps)
-        best, kept, rows = math.inf, copy.deepcopy(module.state_dict()), list[Row]()
-        since = 0
+        best, kept, rows, since = math.inf, copy.deepcopy(module.state_dict()), list[Row](), 0
         for epoch in progress(range(1, self.epochs + 1), "fitting the prior"):
             total = 0.0
             for batch in codes[torch.randperm(len(codes), device=codes.device)].split(self.batch_size):

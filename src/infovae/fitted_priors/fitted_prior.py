@@ -99,6 +99,11 @@ class _Fitted(Distribution):
         super().__init__(event_shape=torch.Size([prior.latent_dim]), validate_args=False)
         self.prior = prior
 
+    @property
+    def mean(self) -> Tensor:
+        """The mean of the codes that the prior was fitted to."""
+        return self.prior.center
+
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return self.prior.sample(math.prod(sample_shape)).reshape(*sample_shape, self.prior.latent_dim)
 

@@ -58,13 +58,9 @@ class FlowMatching(FittedPrior):
     with the fourth power of ``steps``.
 
     Args:
-        latent_dim: d.
         hidden: width of the velocity's two hidden layers.
         steps: of the solver; each evaluates the velocity 4 times.
-        epochs: the most passes through the codes.
-        patience: how many epochs may go by without a lower validation loss.
-        batch_size: codes in a step.
-        learning_rate: at the start.
+        epochs, patience, batch_size, learning_rate: see :class:`infovae.fitted_priors.by_gradient.Descent`.
     """
 
     def __init__(

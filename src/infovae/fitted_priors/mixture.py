@@ -29,7 +29,6 @@ class FittedMixture(FittedPrior):
     The noise of a code is d + 1 numbers: the first chooses the component, the others are its Gaussian's.
 
     Args:
-        latent_dim: d.
         components: the number of Gaussians, or several to choose from by the likelihood of the validation split.
     """
 
@@ -66,7 +65,9 @@ class FittedMixture(FittedPrior):
             rows.append(row)
             if -row["validation_loss"] > best:
                 best = -row["validation_loss"]
-                self._take(mixture)
+                self.log_weights = torch.from_numpy(mixture.weights_).log().to(self.center)
+                self.means = torch.from_numpy(mixture.means_).to(self.center)
+                self.cholesky = torch.linalg.cholesky(torch.from_numpy(mixture.covariances_)).to(self.center)
         return rows
 
     def settings(self) -> dict[str, Any]:
@@ -81,8 +82,3 @@ class FittedMixture(FittedPrior):
         components = MultivariateNormal(self.means, scale_tril=self.cholesky, validate_args=False)
         weights = Categorical(logits=self.log_weights, validate_args=False)
         return MixtureSameFamily(weights, components, validate_args=False).log_prob(u)
-
-    def _take(self, mixture: GaussianMixture) -> None:
-        self.log_weights = torch.from_numpy(mixture.weights_).log().to(self.center)
-        self.means = torch.from_numpy(mixture.means_).to(self.center)
-        self.cholesky = torch.linalg.cholesky(torch.from_numpy(mixture.covariances_)).to(self.center)

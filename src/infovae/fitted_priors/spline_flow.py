@@ -15,14 +15,10 @@ class SplineFlow(FittedPrior):
     """Zuko's neural spline flow, fitted by maximum likelihood. Its log density is exact.
 
     Args:
-        latent_dim: d.
         transforms: autoregressive transforms, each in the opposite order of the one before.
         hidden: widths of the masked networks that make the splines.
         bins: of each spline, on [-5, 5] standard deviations; beyond it is the identity.
-        epochs: the most passes through the codes.
-        patience: how many epochs may go by without a lower validation loss.
-        batch_size: codes in a step.
-        learning_rate: at the start.
+        epochs, patience, batch_size, learning_rate: see :class:`infovae.fitted_priors.by_gradient.Descent`.
     """
 
     def __init__(

@@ -22,7 +22,6 @@ class ActiveUnits(CovarianceMetric):
     """The number of dimensions u with Var_x[E[z_u|x]] > threshold; nan for a single example.
 
     Args:
-        prior: p(z).
         threshold: in squared units of z.
     """
 

@@ -24,7 +24,7 @@ from torch.distributions import Distribution, Independent
 from infovae.codes import Codes, Conditional, joined
 from infovae.errors import require_at_least
 from infovae.exact import exact
-from infovae.metrics.averages import mean_and_standard_error
+from infovae.metrics.averages import averaged
 from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
@@ -69,8 +69,7 @@ def log_aggregate(
 
     Args:
         z: where.
-        mean: of each q(z|x_j).
-        variance: of each q(z|x_j), above 0.
+        mean, variance: of each q(z|x_j); variances are above 0.
         own: the component that each code is from, if its density and that of all others are wanted.
         block: entries of the (m, n) matrix held at a time, or n if that is more.
         conditional: the components, if they aren't diagonal Gaussians.
@@ -104,12 +103,17 @@ def log_aggregate(
     return whole._replace(conditional=torch.cat(owns), without_own=torch.cat(others) - log_others)
 
 
+def independent_dimensions(prior: Distribution) -> Distribution | None:
+    """Return p(z_k) of each dimension, with batch shape (d,); None where dimensions aren't independent."""
+    if isinstance(prior, Independent) and prior.reinterpreted_batch_ndims == 1:
+        return prior.base_dist
+    return None
+
+
 def log_prior_by_dimension(prior: Distribution, z: Float64[Tensor, "m d"]) -> Float64[Tensor, "m d"]:
     """Return log p(z_ik) for a prior of independent dimensions, nan for any other."""
-    if isinstance(prior, Independent) and prior.reinterpreted_batch_ndims == 1:
-        log_prob: Tensor = prior.base_dist.log_prob(_seen_by(prior, z))
-        return exact(log_prob)
-    return torch.full_like(z, torch.nan)
+    dimensions = independent_dimensions(prior)
+    return torch.full_like(z, torch.nan) if dimensions is None else exact(dimensions.log_prob(_seen_by(prior, z)))
 
 
 def _seen_by(prior: Distribution, z: Float64[Tensor, "m d"]) -> Float[Tensor, "m d"]:
@@ -123,18 +127,18 @@ class AggregateTerms(NamedTuple):
     Attributes:
         mutual_information: log q(z|x) - log q(z), never above log N.
         mutual_information_leave_one_out: the same with log q_-i(z); nan where N is 1.
-        divergence: log q(z) - log p(z).
-        divergence_leave_one_out: the same with log q_-i(z); nan where N is 1.
+        aggregate_kl: log q(z) - log p(z).
+        aggregate_kl_leave_one_out: the same with log q_-i(z); nan where N is 1.
         total_correlation: log q(z) - sum_k log q(z_k).
-        divergence_by_dimension: log q(z_k) - log p(z_k); nan unless the prior's dimensions are independent.
+        kl_by_dimension: log q(z_k) - log p(z_k); nan unless the prior's dimensions are independent.
     """
 
     mutual_information: Float64[Tensor, " m"]
     mutual_information_leave_one_out: Float64[Tensor, " m"]
-    divergence: Float64[Tensor, " m"]
-    divergence_leave_one_out: Float64[Tensor, " m"]
+    aggregate_kl: Float64[Tensor, " m"]
+    aggregate_kl_leave_one_out: Float64[Tensor, " m"]
     total_correlation: Float64[Tensor, " m"]
-    divergence_by_dimension: Float64[Tensor, "m d"]
+    kl_by_dimension: Float64[Tensor, "m d"]
 
 
 def aggregate_terms(
@@ -152,12 +156,8 @@ def aggregate_terms(
 
     Args:
         z: codes, z_i ~ q(z|x_own[i]).
-        own: the example that each code is from.
-        mean: of each q(z|x_j).
-        variance: of each q(z|x_j).
         prior: p(z) with event shape (d,).
-        block: see :func:`log_aggregate`.
-        conditional: the q(z|x_j), if they aren't diagonal Gaussians.
+        own, mean, variance, block, conditional: see :func:`log_aggregate`.
     """
     if not (variance > 0).all():
         missing = torch.full_like(z, torch.nan)
@@ -170,10 +170,10 @@ def aggregate_terms(
     return AggregateTerms(
         mutual_information=aggregate.conditional - aggregate.joint,
         mutual_information_leave_one_out=aggregate.conditional - aggregate.without_own,
-        divergence=aggregate.joint - log_prior,
-        divergence_leave_one_out=aggregate.without_own - log_prior,
+        aggregate_kl=aggregate.joint - log_prior,
+        aggregate_kl_leave_one_out=aggregate.without_own - log_prior,
         total_correlation=aggregate.joint - aggregate.marginal.sum(dim=1),
-        divergence_by_dimension=aggregate.marginal - log_prior_by_dimension(prior, z),
+        kl_by_dimension=aggregate.marginal - log_prior_by_dimension(prior, z),
     )
 
 
@@ -188,7 +188,6 @@ class AggregateInformation(CodeMetric):
     for posteriors that aren't Gaussian, whose single dimensions have no density in closed form.
 
     Args:
-        prior: p(z).
         examples: N, the first that the split gives.
         queries: how many of their codes log q(z) is evaluated at, evenly spread over the N.
     """
@@ -218,18 +217,10 @@ class AggregateInformation(CodeMetric):
         own = torch.arange(queries, device=z.device) * n // queries
         terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution(), conditional=conditional)
         self.reason = self._reason(variance, terms)
-        averaged = {
-            "mutual_information": terms.mutual_information,
-            "mutual_information_leave_one_out": terms.mutual_information_leave_one_out,
-            "aggregate_kl": terms.divergence,
-            "aggregate_kl_leave_one_out": terms.divergence_leave_one_out,
-            "total_correlation": terms.total_correlation,
-            "dimension_wise_kl": terms.divergence_by_dimension.sum(dim=1),
-        }
-        measured: dict[str, Tensor] = {}
-        for name, values in averaged.items():
-            measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
-        measured["kl_by_dimension"] = terms.divergence_by_dimension.mean(dim=0)
+        by_name = terms._asdict()
+        by_dimension = by_name.pop("kl_by_dimension")
+        measured = averaged(by_name | {"dimension_wise_kl": by_dimension.sum(dim=1)})
+        measured["kl_by_dimension"] = by_dimension.mean(dim=0)
         measured["mutual_information_bound"] = z.new_tensor(math.log(n))
         return measured
 
@@ -239,8 +230,8 @@ class AggregateInformation(CodeMetric):
             return "a deterministic q(z|x) has no density"
         if len(variance) == 1:
             return "one example has no leave-one-out mixture, and no standard error"
-        if terms.divergence.isfinite().all() and terms.total_correlation.isnan().any():
+        if terms.aggregate_kl.isfinite().all() and terms.total_correlation.isnan().any():
             return "the dimensions of this q(z|x) have no density in closed form"
-        if terms.divergence.isfinite().all() and terms.divergence_by_dimension.isnan().any():
+        if terms.aggregate_kl.isfinite().all() and terms.kl_by_dimension.isnan().any():
             return "the dimensions of this prior aren't independent, so there is no dimension-wise KL"
         return None

@@ -16,9 +16,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from infovae.errors import ArgumentError, require_at_least
-from infovae.metrics.averages import mean_and_standard_error
+from infovae.metrics.averages import averaged
 from infovae.metrics.hamiltonian import GeometricPath, hamiltonian_transition
-from infovae.metrics.log_weights import LogLikelihood, concatenate, log_mean_weight, summarise
+from infovae.metrics.log_weights import LogLikelihood, log_mean_weight, summarise
 from infovae.metrics.metric import ExampleMetric
 from infovae.model import Model
 
@@ -126,14 +126,8 @@ def backward_log_likelihood(
     start from its one sample. The bound still holds, but the standard error leaves out what the chains share.
 
     Args:
-        path: as for :func:`forward_log_likelihood`.
         posterior_sample: the z that each x was simulated from.
-        schedule: as for :func:`forward_log_likelihood`.
-        step_sizes: likewise.
-        leapfrog_steps: likewise.
-
-    Returns:
-        The estimate over chains in nats, and each image's mean acceptance.
+        path, schedule, step_sizes, leapfrog_steps: as for :func:`forward_log_likelihood`.
     """
     state = path.at(posterior_sample.expand(step_sizes.shape[1], *posterior_sample.shape))
     log_weight, acceptance_sum = torch.zeros_like(state.log_ratio), torch.zeros_like(state.log_ratio)
@@ -155,9 +149,7 @@ class AnnealedImportance(ExampleMetric):
     over all transitions; it is far from its target where the schedule is too coarse.
 
     Args:
-        model: the model to measure.
-        images: how many images; None takes as many as ``seconds`` allow, so that their number depends on the machine.
-        seconds: the time limit where ``images`` is None; one chunk is always measured.
+        images, seconds: see :class:`infovae.metrics.metric.ExampleMetric`; one chunk is always measured.
         chains: for each image.
         temperatures: steps of the sigmoidal schedule.
         leapfrog_steps: of each transition.
@@ -204,14 +196,10 @@ class AnnealedImportance(ExampleMetric):
             lower.append(forward.value[n:])
             upper.append(backward.value)
             acceptance.append(accepted)
-        bounds = {"lower_bound": torch.cat(lower), "upper_bound": torch.cat(upper)}
-        bounds["gap"] = bounds["upper_bound"] - bounds["lower_bound"]
-        measured = summarise(concatenate(real), "annealed_log_likelihood", self.first[0][0].numel())
-        measured["annealed_acceptance"] = torch.cat(acceptance).mean()
-        for name, values in bounds.items():
-            value, error = mean_and_standard_error(values)
-            measured |= {f"simulated_{name}": value, f"simulated_{name}_standard_error": error}
-        return measured
+        bounds = {"simulated_lower_bound": torch.cat(lower), "simulated_upper_bound": torch.cat(upper)}
+        bounds["simulated_gap"] = bounds["simulated_upper_bound"] - bounds["simulated_lower_bound"]
+        measured = summarise(real, "annealed_log_likelihood", self.first[0][0].numel())
+        return measured | {"annealed_acceptance": torch.cat(acceptance).mean()} | averaged(bounds)
 
     def _path(self, model: Model, x: Float[Tensor, "n c *s"]) -> GeometricPath:
         proposal = model.encode(x) if self.start == "posterior" else None

@@ -18,12 +18,7 @@ def mean_differences(
 ) -> tuple[Float64[Tensor, "m d"], Int64[Tensor, " m"]]:
     """Return the mean |z - z'| over pairs of examples that share the value of a factor, and the factor of each mean.
 
-    Args:
-        codes: E[z|x].
-        factors: of the same examples.
-        fixed: the factors to fix, drawn evenly.
-        count: how many means.
-        pairs: how many pairs in each.
+    There are ``count`` means over ``pairs`` pairs each; ``fixed`` are the factors, drawn evenly.
     """
     means, shares = [], []
     dimensions = codes.shape[1]
@@ -43,8 +38,6 @@ class BetaVAEScore(FactorMetric):
     value, or whose values no two examples share, are left out; fewer than two factors give nan.
 
     Args:
-        data: the images.
-        examples: how many examples to use, at most.
         pairs: how many pairs make a mean difference.
         learned: how many mean differences to learn from.
         judged: how many mean differences to be judged on.
@@ -63,7 +56,7 @@ class BetaVAEScore(FactorMetric):
 
     def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:
         fit, judge = thirds(len(codes))
-        fixed = sorted(fixable(factors[fit]) & fixable(factors[judge]))
+        fixed = fixable(factors[fit], factors[judge])
         if len(fixed) < 2:
             return {"beta_vae_score": codes.new_tensor(torch.nan)}
         learned, labels = mean_differences(codes[fit], factors[fit], fixed, self.learned, self.pairs)

@@ -20,7 +20,6 @@ class ByClass(Metric):
 
     Args:
         of: the metrics, by name.
-        model: the model to measure.
         data: names the classes.
 
     Raises:
@@ -45,9 +44,6 @@ class ByClass(Metric):
     def reset(self) -> None:
         super().reset()
         self.parts = {}
-
-    def observe(self, observed: Observed) -> None:
-        self.update(observed)
 
     def update(self, observed: Observed) -> None:
         """Take in a batch."""

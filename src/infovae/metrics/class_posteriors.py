@@ -15,9 +15,6 @@ class ClassPosteriors(Metric):
 
     ``posterior_mean_<class>`` is the average E[z|x], ``posterior_scale_<class>`` the root of the average Var[z|x].
 
-    Args:
-        prior: p(z).
-
     Raises:
         ValueError: there is more than one latent dimension.
     """
@@ -32,9 +29,6 @@ class ClassPosteriors(Metric):
             raise ArgumentError("latent_dim", prior.latent_dim, "latent_dim=1", "measured on a line only")
         for name in ("mean", "variance", "label"):
             self.add_state(name, [], dist_reduce_fx="cat")
-
-    def observe(self, observed: Observed) -> None:
-        self.update(observed)
 
     def update(self, observed: Observed) -> None:
         """Take in a batch."""

@@ -72,12 +72,6 @@ class CovarianceMetric(CodeMetric):
     Cov[q(z)] = E[Cov[z|x]] + Cov[mean(x)], in float64; Cov[mean(x)] divides by n - 1.
     """
 
-    n: Tensor
-    centre: Tensor
-    scatter: Tensor
-    within: Tensor
-    precision: Tensor
-
     def __init__(self, prior: Prior) -> None:
         super().__init__(prior)
         zeros = torch.zeros(prior.latent_dim, dtype=torch.float64)
@@ -91,5 +85,6 @@ class CovarianceMetric(CodeMetric):
 
     def moments(self) -> Moments:
         """Return the moments of everything taken in; explain nan where that is a single example."""
-        self.reason = TOO_FEW if self.n < 2 else None
-        return Moments(self.n, self.centre, self.scatter, self.within, self.precision)
+        moments = Moments(*(getattr(self, name) for name in Moments._fields))
+        self.reason = TOO_FEW if moments.n < 2 else None
+        return moments

@@ -22,12 +22,8 @@ def importances(
     importance is the decrease of Gini impurity at its splits, and importances sum to 1. The error rate is that on the
     remaining third. A factor with one value among the two thirds has an error of nan, and no column of importances.
 
-    Args:
-        codes: E[z|x].
-        factors: as classes.
-        trees: of each forest.
-        smallest_leaf: the smallest fraction of the examples in a leaf. Smaller leaves fit noise, and splits on noise
-            count as importance; but a value rarer than this can't be predicted.
+    Leaves hold at least the fraction ``smallest_leaf`` of the examples. Smaller ones fit noise, and splits on noise
+    count as importance; but a value rarer than this can't be predicted.
     """
     fit, judge = thirds(len(codes))
     varied = varying(factors[fit])
@@ -66,8 +62,6 @@ class DCI(FactorMetric):
     factors; ``dci_error_by_factor`` holds each.
 
     Args:
-        data: the images.
-        examples: how many examples to use, at most.
         trees: of the forest that predicts a factor.
         smallest_leaf: see :func:`importances`.
     """

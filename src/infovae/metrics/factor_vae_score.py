@@ -21,13 +21,8 @@ def votes(
 ) -> Int64[Tensor, "f d"]:
     """Return how often each dimension varied least, relative to its variance, among examples that share a factor.
 
-    Args:
-        codes: E[z|x].
-        factors: of the same examples.
-        fixed: the factors to fix, drawn evenly.
-        variance: of each dimension over all examples; 0 for dimensions that get no vote.
-        count: how many votes.
-        group: how many examples make a vote.
+    There are ``count`` votes of ``group`` examples each; ``fixed`` are the factors, drawn evenly. ``variance`` is that
+    of each dimension over all examples, and 0 for dimensions that get no vote.
     """
     dimensions = codes.shape[1]
     cast = torch.zeros(len(fixed), dimensions, dtype=torch.int64)
@@ -53,8 +48,6 @@ class FactorVAEScore(FactorMetric):
     all votes go to the first, which is chance.
 
     Args:
-        data: the images.
-        examples: how many examples to use, at most.
         group: how many examples with one value make a vote.
         learned: how many votes to learn from.
         judged: how many votes to be judged on.
@@ -84,7 +77,7 @@ class FactorVAEScore(FactorMetric):
 
     def measured(self, codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"]) -> dict[str, Tensor]:
         fit, judge = thirds(len(codes))
-        fixed = sorted(fixable(factors[fit]) & fixable(factors[judge]))
+        fixed = fixable(factors[fit], factors[judge])
         if len(fixed) < 2:
             return {"factor_vae_score": codes.new_tensor(torch.nan)}
         variance = codes.var(dim=0)

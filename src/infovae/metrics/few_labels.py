@@ -18,7 +18,7 @@ from torch import Tensor
 
 from infovae.data.splits import balanced_subset
 from infovae.errors import ArgumentError, require_at_least
-from infovae.metrics.averages import mean_and_standard_error
+from infovae.metrics.averages import averaged
 from infovae.metrics.training_codes import Classes, Points, TrainingCodesMetric
 from infovae.terminal.progress import progress
 
@@ -86,16 +86,12 @@ class FewLabels(TrainingCodesMetric):
         held_out, truth = self.measured_split()
         usable = np.isfinite(codes).all() and np.isfinite(held_out).all() and len(classes.unique()) > 1
         draws = [(count, draw) for count in self.counts for draw in range(self.draws)]
-        errors: dict[tuple[str, int], list[float]] = {
-            (method, count): [] for count in self.counts for method in METHODS
-        }
+        names = {(method, count): f"error_{method}_with_{count}_labels" for count in self.counts for method in METHODS}
+        errors: dict[str, list[float]] = {name: [] for name in names.values()}
         for count, draw in progress(draws, "few labels"):
             if not usable or count > len(codes):
-                self.reason = (
-                    f"the training split has {len(codes)} examples"
-                    if usable
-                    else "the training split has one class, or codes aren't finite"
-                )
+                unusable = "the training split has one class, or codes aren't finite"
+                self.reason = f"the training split has {len(codes)} examples" if usable else unusable
                 continue
             # Seeded by the draw alone, so that the examples don't depend on what else is measured.
             generator = torch.Generator().manual_seed(draw)
@@ -104,10 +100,6 @@ class FewLabels(TrainingCodesMetric):
             for method, fit in METHODS.items():
                 classifier = fit(codes[chosen], classes.numpy()[chosen], codes[rest])
                 if classifier is not None:
-                    errors[method, count].append(float((classifier.predict(held_out) != truth).mean()))
-        measured: dict[str, Tensor] = {}
-        for (method, count), found in errors.items():
-            name = f"error_{method}_with_{count}_labels"
-            values = torch.tensor(found or [torch.nan], dtype=torch.float64)
-            measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
-        return measured
+                    errors[names[method, count]].append(float((classifier.predict(held_out) != truth).mean()))
+        rates = {name: torch.tensor(found or [torch.nan], dtype=torch.float64) for name, found in errors.items()}
+        return averaged(rates)

@@ -44,24 +44,19 @@ class SharedValues:
         return self.order[self.first[examples] + chosen]
 
 
-def fixable(factors: Int64[Tensor, "n k"]) -> set[int]:
-    """Return the factors that vary and have a value that two examples share."""
-    return {j for j in varying(factors) if len(factors[:, j].unique()) < len(factors)}
+def fixable(*splits: Int64[Tensor, "_n k"]) -> list[int]:
+    """Return the factors that vary and have a value that two examples share, in each of the splits."""
+    found = [{j for j in varying(factors) if len(factors[:, j].unique()) < len(factors)} for factors in splits]
+    return sorted(set.intersection(*found))
 
 
 def drawn_factors(
     factors: Int64[Tensor, "n k"], fixed: list[int], count: int, size: int
 ) -> Iterator[tuple[int, SharedValues, int]]:
-    """Draw the factor to fix ``count`` times, evenly, and yield how often each came up, in blocks.
+    """Draw one of the factors ``fixed`` ``count`` times, evenly, and yield how often each came up, in blocks.
 
-    Args:
-        factors: of all examples.
-        fixed: the factors to draw from, each with a value that two examples share.
-        count: how many draws.
-        size: how many numbers each draw takes; a block holds at most :data:`DRAWN_AT_ONCE`, or one draw.
-
-    Yields:
-        A position in ``fixed``, the examples by the value of that factor, and a number of draws.
+    A block is a position in ``fixed``, the examples by the value of that factor, and a number of draws. Each draw takes
+    ``size`` numbers; a block holds at most :data:`DRAWN_AT_ONCE`, or one draw.
     """
     times = torch.randint(len(fixed), (count,)).bincount(minlength=len(fixed)).tolist()
     most = max(1, DRAWN_AT_ONCE // size)

@@ -7,12 +7,6 @@ from torch import Tensor
 from infovae.exact import exact
 
 
-def square_root(matrix: Float64[Tensor, "k k"]) -> Float64[Tensor, "k k"]:
-    """Return the root of a symmetric matrix without negative eigenvalues; rounding below 0 counts as 0."""
-    eigenvalues, vectors = torch.linalg.eigh(matrix)
-    return (vectors * eigenvalues.clamp_min(0).sqrt()) @ vectors.T
-
-
 def normal_frechet_distance(
     mean_x: Float64[Tensor, " k"],
     covariance_x: Float64[Tensor, "k k"],
@@ -24,7 +18,8 @@ def normal_frechet_distance(
     The root of the product has the same trace as the root of C_x^(1/2) C_y C_x^(1/2), which is symmetric: its
     eigenvalues are real, even where a covariance is singular.
     """
-    root = square_root(covariance_x)
+    eigenvalues, vectors = torch.linalg.eigh(covariance_x)
+    root = (vectors * eigenvalues.clamp_min(0).sqrt()) @ vectors.T  # rounding below 0 counts as 0
     product = root @ covariance_y @ root
     cross = torch.linalg.eigvalsh((product + product.T) / 2).clamp_min(0).sqrt().sum()
     return (mean_x - mean_y).square().sum() + covariance_x.trace() + covariance_y.trace() - 2 * cross

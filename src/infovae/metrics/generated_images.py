@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.data.binarization import Binarization
-from infovae.data.module import DataModule
+from infovae.data.examples import Examples
 from infovae.model import Model, conditions_of, given
 from infovae.terminal.progress import progress
 
@@ -24,14 +24,8 @@ def are_drawn(pixels: PixelKind, binarization: Binarization) -> bool:
     return pixels == "drawn" or (pixels == "auto" and binarization != "none")
 
 
-def training_conditions(model: Model, data: DataModule, count: int) -> Float[Tensor, "n k"] | None:
-    """Return the conditions of the first training examples, again and again; None if the model has no condition."""
-    train, chosen = data.splits["train"], torch.arange(count) % len(data.splits["train"].x)
-    return conditions_of(model, train.labels[chosen], None if train.conditions is None else train.conditions[chosen])
-
-
 def generated_images(
-    model: Model, count: int, drawn: bool, conditions: Float[Tensor, "n k"] | None = None
+    model: Model, count: int, drawn: bool, train: Examples | None = None
 ) -> Iterator[Float[Tensor, "n c h w"]]:
     """Yield decoded draws z ~ p(z), block by block, with pixels cut to [0, 1].
 
@@ -39,11 +33,15 @@ def generated_images(
         model: the model to decode with.
         count: how many images.
         drawn: whether pixels are drawn from p(x|z), rather than being its mean.
-        conditions: of each image, for a conditional model.
+        train: the training split, whose conditions a conditional model is given, again and again.
     """
     z = model.prior.sample(count)
     for block in progress(torch.arange(count).split(DECODED_AT_ONCE), "decoding prior draws"):
-        own = None if conditions is None else conditions[block].to(z)
+        own = None
+        if train is not None:
+            chosen = block % len(train.x)
+            columns = None if train.conditions is None else train.conditions[chosen].to(z)
+            own = conditions_of(model, train.labels[chosen].to(z.device), columns)
         decoded = given(model, own).decode(z[block])
         pixels: Tensor = decoded.sample() if drawn else decoded.mean
         yield pixels.clamp(0, 1)

@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from infovae.errors import require_at_least
 from infovae.exact import exact, exact_device
-from infovae.metrics.log_weights import Decode, LogLikelihood, concatenate, log_mean_weight, summarise
+from infovae.metrics.log_weights import Decode, LogLikelihood, log_mean_weight, summarise
 from infovae.metrics.metric import ExampleMetric
 from infovae.metrics.pareto import pareto_k, pareto_threshold
 from infovae.model import Model
@@ -81,9 +81,7 @@ class ImportanceWeighted(ExampleMetric):
     density.
 
     Args:
-        model: the model to measure.
-        images: how many images; None takes as many as ``seconds`` allow, so that their number depends on the machine.
-        seconds: the time limit where ``images`` is None.
+        images, seconds: see :class:`infovae.metrics.metric.ExampleMetric`.
         samples: K.
         chunk: how many codes are decoded at a time.
     """
@@ -115,7 +113,7 @@ class ImportanceWeighted(ExampleMetric):
             unknown = torch.full((1,), torch.nan, dtype=torch.float64, device=exact_device(image.device))
             parts.append(LogLikelihood(unknown, unknown, unknown))
             tails.append(unknown)
-        measured = summarise(concatenate(parts), ESTIMATE, self.first[0][0].numel())
+        measured = summarise(parts, ESTIMATE, self.first[0][0].numel())
         k_hat = torch.cat(tails)
         measured[f"{ESTIMATE}_pareto_k"] = k_hat.mean()
         measured[f"{ESTIMATE}_unreliable"] = k_hat.new_tensor(torch.nan)

@@ -29,7 +29,6 @@ class InferenceGap(Metric):
     images. Nodes are evenly spaced over the prior, and closer around each posterior.
 
     Args:
-        model: the model to measure.
         nodes: how many over the prior; each posterior gets a tenth as many.
 
     Raises:

@@ -33,8 +33,7 @@ def kernel_distance(
     error that is too small. Samples that fill only one pair have no error: nan.
 
     Args:
-        x: in random order.
-        y: in random order.
+        x, y: in random order.
         subset_size: examples of each sample in a pair of subsets.
     """
     pairs = min(len(x), len(y)) // subset_size

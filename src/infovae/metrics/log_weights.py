@@ -44,18 +44,19 @@ def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:
     return -nats / (math.log(2) * dimensions)
 
 
-def summarise(estimate: LogLikelihood, name: str, dimensions: int) -> dict[str, Tensor]:
-    """Return averages over n images, by name.
+def summarise(parts: Sequence[LogLikelihood], name: str, dimensions: int) -> dict[str, Tensor]:
+    """Return averages over n images, in several batches, by name.
 
     ``NAME`` in nats, with ``NAME_standard_error`` over images and ``NAME_images``, their number n.
     ``NAME_monte_carlo_error`` is the standard deviation over other draws of the weights for the same images. Beside
     them stand ``NAME_bits_per_dimension`` with its standard error and ``NAME_effective_sample_size``.
 
     Args:
-        estimate: of each image.
+        parts: the estimates of each batch.
         name: of the numbers.
         dimensions: pixels times channels.
     """
+    estimate = LogLikelihood(*map(torch.cat, zip(*parts, strict=True)))
     value, error = mean_and_standard_error(estimate.value)
     n = len(estimate.value)
     return {
@@ -67,8 +68,3 @@ def summarise(estimate: LogLikelihood, name: str, dimensions: int) -> dict[str, 
         f"{name}_bits_per_dimension_standard_error": -bits_per_dimension(error, dimensions),
         f"{name}_effective_sample_size": estimate.effective_sample_size.mean(),
     }
-
-
-def concatenate(parts: Sequence[LogLikelihood]) -> LogLikelihood:
-    """Return the estimates of several batches of images as those of one."""
-    return LogLikelihood(*map(torch.cat, zip(*parts, strict=True)))

@@ -50,9 +50,9 @@ class Metric(torchmetrics.Metric, ABC):
     def _apply(self, fn: Change, *arguments: Any) -> nn.Module:
         return super()._apply(keeping_exact(fn), *arguments)
 
-    @abstractmethod
     def observe(self, observed: Observed) -> None:
-        """Take in one batch: call ``update`` with the parts that this metric uses."""
+        """Take in one batch: call ``update`` with the parts that this metric uses, by default with all of it."""
+        self.update(observed)
 
     def observe_training(self, observed: Observed) -> None:
         """Take in one batch of the training split, before any batch of the measured split."""
@@ -98,8 +98,8 @@ class ExampleMetric(Metric):
     """Measure the model on the first examples of a split. Such metrics are costly and skip the training split.
 
     Args:
-        model: the model to measure.
-        images: how many examples to measure, at most; None measures as many as ``seconds`` allow.
+        images: how many examples to measure, at most; None measures as many as ``seconds`` allow, so that their number
+            depends on the machine.
         seconds: the time limit where ``images`` is None. At least two examples are measured.
     """
 

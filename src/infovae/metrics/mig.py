@@ -2,11 +2,11 @@
 
 import torch
 from jaxtyping import Float64, Int64
+from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
 from infovae.data.module import DataModule
 from infovae.errors import require_at_least
-from infovae.exact import exact
 from infovae.metrics.factor_metric import FactorMetric, gap
 
 
@@ -17,23 +17,6 @@ def discretise(codes: Float64[Tensor, "n d"], bins: int) -> Int64[Tensor, "n d"]
     return ((codes - low) / width * bins).long().clamp_max(bins - 1)
 
 
-def entropy(counts: Float64[Tensor, "*b v"]) -> Float64[Tensor, "*b"]:
-    """Return the entropy in nats of the distributions that the rows are proportional to."""
-    return torch.special.entr(counts / counts.sum(dim=-1, keepdim=True)).sum(dim=-1)
-
-
-def mutual_information(
-    first: Int64[Tensor, " n"], second: Int64[Tensor, " n"]
-) -> tuple[Float64[Tensor, ""], Float64[Tensor, ""]]:
-    """Return I(a;b) of two discrete variables in nats, from their joint frequencies, and H(b)."""
-    _, a = first.unique(return_inverse=True)
-    _, b = second.unique(return_inverse=True)
-    shape = (int(a.max()) + 1, int(b.max()) + 1)
-    joint = exact((a * shape[1] + b).bincount(minlength=shape[0] * shape[1])).view(shape)
-    marginal = entropy(joint.sum(dim=0))
-    return entropy(joint.sum(dim=1)) + marginal - entropy(joint.flatten()), marginal
-
-
 def mutual_information_gaps(
     codes: Float64[Tensor, "n d"], factors: Int64[Tensor, "n k"], bins: int
 ) -> Float64[Tensor, " k"]:
@@ -41,12 +24,9 @@ def mutual_information_gaps(
 
     A factor with one value has no entropy: nan. A dimension that never moves has no information.
     """
-    discrete = discretise(codes, bins)
-    information = codes.new_zeros(codes.shape[1], factors.shape[1])
-    entropies = codes.new_zeros(factors.shape[1])
-    for j, values in enumerate(factors.T):
-        for i, binned in enumerate(discrete.T):
-            information[i, j], entropies[j] = mutual_information(binned, values)
+    discrete, values = discretise(codes, bins).numpy().T, factors.numpy().T
+    information = codes.new_tensor([[mutual_info_score(binned, factor) for factor in values] for binned in discrete])
+    entropies = codes.new_tensor([mutual_info_score(factor, factor) for factor in values])
     return torch.where(entropies > 0, gap(information) / entropies, torch.nan)
 
 
@@ -54,8 +34,6 @@ class MIG(FactorMetric):
     """The mean of :func:`mutual_information_gaps` over the factors that vary, and each factor's as ``mig_by_factor``.
 
     Args:
-        data: the images.
-        examples: how many examples to use, at most.
         bins: of each dimension. A factor with more values than bins can't reach 1.
     """
 

@@ -1,8 +1,5 @@
 """MMD from q(z) to the prior with one fixed kernel, so that runs compare, whatever divergence trained them."""
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -19,32 +16,12 @@ from infovae.priors.standard_normal import StandardNormal
 from infovae.streams import isolated_stream
 
 
-@runtime_checkable
-class Pairs(Protocol):
-    """A matrix of k(z_i, z_j) that gives rows at a time, as a tensor does."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: slice) -> Float[Tensor, "rows n"]: ...
-
-
-@dataclass(frozen=True)
-class KernelPairs:
-    """The matrix of a kernel over points; rows are computed when they are asked for."""
-
-    z: Float[Tensor, "n d"]
-    kernel: Kernel
-    squared_bandwidth: float
-
-    def __len__(self) -> int:
-        return len(self.z)
-
-    def __getitem__(self, rows: slice) -> Float[Tensor, "rows n"]:
-        return self.kernel.evaluate(squared_distances(self.z[rows], self.z), self.squared_bandwidth)
-
-
 def one_sample_mmd_squared(
-    pairs: Pairs, to_prior: Float[Tensor, " n"], within_prior: Float[Tensor, ""]
+    z: Float[Tensor, "n d"],
+    kernel: Kernel,
+    squared_bandwidth: float,
+    to_prior: Float[Tensor, " n"],
+    within_prior: Float[Tensor, ""],
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return the unbiased MMD^2 of a sample from a known distribution, and its standard error, a block of rows a time.
 
@@ -55,7 +32,9 @@ def one_sample_mmd_squared(
     much too small. Fewer than 2 points have no MMD^2 and fewer than 3 no standard error: nan.
 
     Args:
-        pairs: k(z_i, z_j).
+        z: the sample.
+        kernel: k.
+        squared_bandwidth: of k.
         to_prior: m(z_i).
         within_prior: c.
     """
@@ -63,7 +42,8 @@ def one_sample_mmd_squared(
     count = n * (n - 1)  # a mean over no pair, 0 / 0, is nan
     row_sums, squares = torch.empty_like(to_prior), to_prior.new_zeros(())
     for rows in row_blocks(n, n):
-        h = (pairs[rows] - to_prior[rows, None]).sub_(to_prior).add_(within_prior)
+        pairs = kernel.evaluate(squared_distances(z[rows], z), squared_bandwidth)
+        h = (pairs - to_prior[rows, None]).sub_(to_prior).add_(within_prior)
         h.diagonal(rows.start).zero_()
         row_sums[rows] = h.sum(dim=1)
         squares += h.square_().sum()
@@ -87,7 +67,6 @@ class MMDToPrior(CodeMetric):
     see :func:`infovae.divergences.mmd_standardized.null_deviation`.
 
     Args:
-        prior: p(z).
         samples: how many codes to use, at most, the first that the split gives.
         prior_samples: how many draws stand for a prior without a closed form.
     """
@@ -115,7 +94,7 @@ class MMDToPrior(CodeMetric):
             within_prior = torch.as_tensor(kernel.normal_mean_mean(z.shape[1], self.bandwidth))
         else:
             to_prior, within_prior = self._sampled_prior_terms(z, kernel)
-        value, error = one_sample_mmd_squared(KernelPairs(z, kernel, self.bandwidth), to_prior, within_prior)
+        value, error = one_sample_mmd_squared(z, kernel, self.bandwidth, to_prior, within_prior)
         measured = {"mmd": value, "mmd_standard_error": error}
         if isinstance(self.prior, StandardNormal):
             n, d = z.shape

@@ -55,7 +55,6 @@ class MMDPermutation(CodeMetric):
     With enough codes it is small for any trained model: it says whether the difference shows, ``mmd`` how large it is.
 
     Args:
-        prior: p(z).
         samples: how many codes to use, at most, the first that the split gives.
         permutations: how many to draw; the smallest p-value is 1 / (1 + permutations).
     """

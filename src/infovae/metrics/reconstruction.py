@@ -5,7 +5,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from infovae.exact import exact
-from infovae.metrics.averages import mean_and_standard_error
+from infovae.metrics.averages import averaged
 from infovae.metrics.log_weights import bits_per_dimension
 from infovae.metrics.metric import Metric
 from infovae.model import Model, Observed, given
@@ -19,9 +19,6 @@ class Reconstruction(Metric):
     examples, and ``elbo_bits_per_dimension``. ``squared_error``, summed over pixels and channels, is that of the image
     decoded from z; ``squared_error_of_mean_code`` is that of the image decoded from E[z|x]. A deterministic posterior
     has an infinite rate.
-
-    Args:
-        model: the model to measure.
     """
 
     reconstruction: list[Tensor]
@@ -36,9 +33,6 @@ class Reconstruction(Metric):
         self.model = model
         self.dimensions = 0
 
-    def observe(self, observed: Observed) -> None:
-        self.update(observed)
-
     def update(self, observed: Observed) -> None:
         """Take in a batch."""
         x, codes, model = observed.x, observed.codes, given(self.model, observed.conditions)
@@ -51,14 +45,9 @@ class Reconstruction(Metric):
         self.squared_error_of_mean_code.append(_squared_error(from_mean, x))
 
     def compute(self) -> dict[str, Tensor]:
-        terms = {
-            name: torch.cat(list(getattr(self, name)))
-            for name in ("reconstruction", "rate", "squared_error", "squared_error_of_mean_code")
-        }
+        terms = {name: torch.cat(list(parts)) for name, parts in self.metric_state.items()}
         terms["elbo"] = -terms["reconstruction"] - terms["rate"]
-        measured: dict[str, Tensor] = {}
-        for name, values in terms.items():
-            measured[name], measured[f"{name}_standard_error"] = mean_and_standard_error(values)
+        measured = averaged(terms)
         measured["elbo_bits_per_dimension"] = bits_per_dimension(measured["elbo"], self.dimensions)
         return measured
 

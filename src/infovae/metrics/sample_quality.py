@@ -2,20 +2,21 @@
 
 import functools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from infovae.classifier.command import training_command
+from infovae.classifier.network import Classifier
 from infovae.classifier.store import Judge, data_hash, load_classifier
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, require_at_least
 from infovae.exact import exact, exact_device
 from infovae.metrics.class_mismatch import class_histogram, class_mismatch
 from infovae.metrics.frechet_distance import frechet_distance
-from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images, training_conditions
+from infovae.metrics.generated_images import PixelKind, are_drawn, generated_images
 from infovae.metrics.kernel_distance import kernel_distance
 from infovae.metrics.metric import Metric
 from infovae.metrics.precision_recall_density_coverage import Overlap, precision_recall_density_coverage
@@ -52,7 +53,6 @@ class SampleQuality(Metric):
 
     Args:
         model: the model that generates.
-        data: the images.
         samples: how many images to generate, and how many real ones to compare with, at most.
         pixels: ``mean`` of p(x|z), ``drawn`` from it, or ``auto``: drawn where the run's data is binarised.
         k: the neighbour that the balls of precision, recall, density and coverage reach to.
@@ -104,49 +104,32 @@ class SampleQuality(Metric):
             self.features.append(self.classifier.embed(images[:missing]))
 
     def compute(self) -> dict[str, Tensor]:
-        if self.judge is None:
+        classifier = self.classifier
+        if self.judge is None or classifier is None:
             return dict.fromkeys(REPORTED, torch.tensor(torch.nan))
+        train = self.data.splits["train"]
+        images = generated_images(self.model, self.samples, self.drawn, train)
         real = torch.cat(list(self.features))
-        generated = self._embed(
-            generated_images(
-                self.model, self.samples, self.drawn, training_conditions(self.model, self.data, self.samples)
-            )
-        )
-        training = self._embed(self._training_images())
+        generated = torch.cat([classifier.embed(block.to(self.device)) for block in images])
+        training = torch.cat([classifier.embed(block.to(self.device)) for block in self._training_images()])
+        wanted = class_histogram(train.labels, classifier.classes).to(exact_device(real.device))
+        histograms = [_histogram(classifier, features) for features in (generated, real)]
         measured = {"classifier_accuracy": torch.tensor(self.judge.accuracy)}
-        measured |= self._mismatch(generated) | self._distances(generated, real)
-        as_if_generated = self._mismatch(real) | self._distances(training, real)
+        measured |= self._compared(histograms[0], wanted, generated, real)
+        as_if_generated = self._compared(histograms[1], wanted, training, real)
         measured |= {f"real_{name}": value for name, value in as_if_generated.items()}
-        return {name: measured[name] for name in REPORTED} | {"class_histogram": self._histogram(generated)}
+        return {name: measured[name] for name in REPORTED} | {"class_histogram": histograms[0]}
 
-    def _mismatch(self, features: Tensor) -> dict[str, Tensor]:
-        wanted = class_histogram(self.data.splits["train"].labels, self._classes).to(exact_device(features.device))
-        squared, absolute = class_mismatch(self._histogram(features), wanted)
-        return {"class_mismatch": squared, "class_mismatch_l1": absolute}
-
-    def _histogram(self, features: Tensor) -> Tensor:
-        """Return the histogram of predicted classes; nan where a prediction isn't finite."""
-        assert self.classifier is not None
-        logits = self.classifier.classify(features)
-        if not logits.isfinite().all():
-            return exact(features.new_full((self._classes,), torch.nan))
-        return class_histogram(logits.argmax(dim=1), self._classes)
-
-    def _distances(self, features: Tensor, real: Tensor) -> dict[str, Tensor]:
-        value, standard_error = kernel_distance(features, real, self.subset_size)
-        return {
-            "frechet_distance": frechet_distance(features, real),
-            "kernel_distance": value,
-            "kernel_distance_standard_error": standard_error,
-        } | self._overlap(features, real)._asdict()
-
-    def _overlap(self, features: Tensor, real: Tensor) -> Overlap:
+    def _compared(self, found: Tensor, wanted: Tensor, features: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Return what :data:`MEASURED` lists, of class histograms and of features."""
         try:
-            return precision_recall_density_coverage(real, features, self.k)
+            overlap = precision_recall_density_coverage(real, features, self.k)
         except ValueError as refusal:
             log.warning("precision, recall, density and coverage are nan: %s", refusal)
             self.reason = f"too few images for precision, recall, density and coverage: {refusal}"
-            return Overlap(*[real.new_tensor(torch.nan)] * 4)
+            overlap = Overlap(*[real.new_tensor(torch.nan)] * 4)
+        distances = (frechet_distance(features, real), *kernel_distance(features, real, self.subset_size))
+        return dict(zip(MEASURED, (*class_mismatch(found, wanted), *distances, *overlap), strict=True))
 
     def _training_images(self) -> Iterator[Tensor]:
         missing = self.samples
@@ -156,14 +139,13 @@ class SampleQuality(Metric):
             if missing <= 0:
                 return
 
-    def _embed(self, blocks: Iterable[Tensor]) -> Tensor:
-        assert self.classifier is not None
-        return torch.cat([self.classifier.embed(images.to(self.device)) for images in blocks])
 
-    @property
-    def _classes(self) -> int:
-        assert self.classifier is not None
-        return self.classifier.classes
+def _histogram(classifier: Classifier, features: Tensor) -> Tensor:
+    """Return the histogram of predicted classes; nan where a prediction isn't finite."""
+    logits = classifier.classify(features)
+    if not logits.isfinite().all():
+        return exact(features.new_full((classifier.classes,), torch.nan))
+    return class_histogram(logits.argmax(dim=1), classifier.classes)
 
 
 def _find(data: DataModule, folder: str) -> tuple[Judge | None, str | None]:

@@ -12,15 +12,8 @@ class SampledLinearProbe(LinearProbe):
     E[z|x] may know more: where q(z|x) is far wider than the means are apart, z says nothing of them.
     """
 
-    def observe_training(self, observed: Observed) -> None:
-        super().observe_training(_at_samples(observed))
-
-    def observe(self, observed: Observed) -> None:
-        super().observe(_at_samples(observed))
+    def codes_of(self, observed: Observed) -> Tensor:
+        return observed.codes.z
 
     def compute(self) -> dict[str, Tensor]:
         return {f"sampled_{name}": value for name, value in super().compute().items()}
-
-
-def _at_samples(observed: Observed) -> Observed:
-    return observed._replace(codes=observed.codes._replace(mean=observed.codes.z))

@@ -33,14 +33,9 @@ def accuracies(
 ) -> Float64[Tensor, " d"]:
     """Return the balanced accuracy with which linear SVMs classify a factor's values from each dimension alone.
 
-    Each pair of values has an SVM, since one threshold can't separate a middle value from all others. A dimension that
-    never moves scores 0, as in the paper, not chance.
-
-    Args:
-        codes: E[z|x].
-        values: of a factor, as classes.
-        fit: the examples that SVMs learn from; these have at least two values.
-        judge: the examples they are judged on.
+    They learn from the examples ``fit``, of at least two values, and are judged on others. Each pair of values has an
+    SVM, since one threshold can't separate a middle value from all others. A dimension that never moves scores 0, as in
+    the paper, not chance.
     """
     scores = codes.new_zeros(codes.shape[1])
     true = values[judge]
@@ -60,10 +55,8 @@ def predictability_gaps(
 ) -> Float64[Tensor, " k"]:
     """Return how far the best predictor of each factor is ahead of the second best; nan for a factor with one value.
 
-    Args:
-        codes: E[z|x].
-        factors: as classes, or as evenly spaced values.
-        categorical: the factors that are classes, judged by accuracy on a third of the examples; others by R^2.
+    Categorical factors are classes, judged by accuracy on a third of the examples; others are evenly spaced values,
+    judged by R^2.
     """
     fit, judge = thirds(len(codes))
     gaps = codes.new_full((factors.shape[1],), torch.nan)
@@ -80,8 +73,6 @@ class SAP(FactorMetric):
     """The mean of :func:`predictability_gaps` over the factors that vary, and each factor's as ``sap_by_factor``.
 
     Args:
-        data: the images.
-        examples: how many examples to use, at most.
         categorical: positions, from 0, of the factors that are classes.
     """
 

@@ -33,7 +33,8 @@ def print_measured(title: str, values: Mapping[str, Any]) -> None:
             better, ideal, about = meaning(name)
             told = [about] if explains else []
             table.add_row(name, *cells, "" if ideal is None else f"{ideal:g}", better or "", *told)
-    if vectors := [name for name in names if any(_is_vector(values, f"{split}/{name}") for split in splits)]:
+    listed = {key.partition("/")[2] for key, value in values.items() if isinstance(value, list)}
+    if vectors := [name for name in names if name in listed and "_standard_error" not in name]:
         table.caption = f"vectors, which are left out: {', '.join(vectors)}"
     print_table(title, table)
 
@@ -43,7 +44,3 @@ def _cell(values: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, int | float):
         return ""
     return f"{value:.4g}" if not isinstance(error, int | float) else f"{value:.4g} ± {error:.2g}"
-
-
-def _is_vector(values: Mapping[str, Any], key: str) -> bool:
-    return isinstance(values.get(key), list) and "_standard_error" not in key

@@ -38,11 +38,15 @@ class TrainingCodesMetric(Metric):
             self.add_state(name, [], dist_reduce_fx="cat")
 
     def observe_training(self, observed: Observed) -> None:
-        self.training_mean.append(observed.codes.mean)
+        self.training_mean.append(self.codes_of(observed))
         self.training_labels.append(self.labels_of(observed))
 
     def observe(self, observed: Observed) -> None:
-        self.update(observed.codes.mean, self.labels_of(observed))
+        self.update(self.codes_of(observed), self.labels_of(observed))
+
+    def codes_of(self, observed: Observed) -> Tensor:
+        """Return what is learned from, (n, d)."""
+        return observed.codes.mean
 
     def labels_of(self, observed: Observed) -> Tensor:
         """Return what is learned: the classes, (n,)."""

@@ -1,6 +1,7 @@
-"""Densities of q(z) and p(z) on a line or a plane, and the contours that compare them."""
+"""AggregateAndPrior of q(z) and p(z) on a line or a plane, and the contours that compare them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.exact import exact
-from infovae.metrics.aggregate_information import log_aggregate, log_normal
-from infovae.pictures.latent_space import independent_dimensions
+from infovae.metrics.aggregate_information import independent_dimensions, log_aggregate, log_normal
+from infovae.pictures.canvas import PRIOR_COLOUR
+from infovae.pictures.latent_space import PRIOR_DRAWS
 from infovae.priors.prior import Prior
 
 MASSES = (0.25, 0.5, 0.75, 0.95)
@@ -40,6 +42,38 @@ def extent_of(*clouds: Float[Tensor, "_ k"]) -> float:
     return 1.1 * max(float(exact(cloud).abs().quantile(SHARE_DRAWN, dim=0).max()) for cloud in clouds)
 
 
+class AggregateAndPrior(NamedTuple):
+    """q and p on evenly spaced ticks of one dimension of z, or on the :func:`plane` of two."""
+
+    dimensions: list[int]
+    ticks: Float64[Tensor, " rows"]
+    aggregate: Float64[Tensor, " m"]
+    prior: Float64[Tensor, " m"]
+
+
+def widest(codes: Codes) -> list[int]:
+    """Return the two dimensions in which q(z) has most variance, ascending; or the only dimension."""
+    variance = exact(codes.variance).mean(dim=0) + exact(codes.mean).var(dim=0, correction=0)
+    return sorted(variance.argsort(descending=True, stable=True)[:2].tolist())
+
+
+def densities(codes: Codes, prior: Prior, rows: int, extent: float | None = None) -> AggregateAndPrior:
+    """Return q and p in the :func:`widest` dimensions.
+
+    Args:
+        codes: n, one at least, all finite.
+        prior: p(z).
+        rows: of the square grid; a line gets its square.
+        extent: half the side of the square about 0; None: that of :func:`extent_of`.
+    """
+    dimensions = widest(codes)
+    extent = extent or extent_of(codes.z[:, dimensions], prior.sample(PRIOR_DRAWS)[:, dimensions])
+    ticks = ticks_of(rows**2 if len(dimensions) == 1 else rows, extent)
+    spacing = 2 * extent / (len(ticks) - 1)
+    aggregate = aggregate_density(codes, dimensions, ticks, spacing)
+    return AggregateAndPrior(dimensions, ticks, aggregate, prior_density(prior, dimensions, ticks, spacing))
+
+
 def aggregate_density(
     codes: Codes, dimensions: Sequence[int], ticks: Float64[Tensor, " rows"], spacing: float
 ) -> Float64[Tensor, " m"]:
@@ -60,7 +94,8 @@ def aggregate_density(
         mean, variance = exact(codes.mean[:, chosen]), exact(codes.variance[:, chosen])
     else:
         mean = exact(codes.z[:, chosen])
-        variance = kernel_variance(mean).expand_as(mean)
+        n, k = mean.shape
+        variance = (mean.var(dim=0, correction=0) * n ** (-2 / (k + 4))).expand_as(mean)  # Scott's rule (1992)
     mean, variance = mean.cpu(), variance.cpu() + spacing**2
     if len(chosen) == 1:
         return log_aggregate(ticks[:, None], mean, variance)[0].exp()
@@ -80,7 +115,7 @@ def prior_density(
     chosen = list(dimensions)
     points = ticks[:, None] if len(chosen) == 1 else plane(ticks)
     draws = prior.sample(KERNELS)
-    separate = independent_dimensions(prior)
+    separate = independent_dimensions(prior.distribution())
     if separate is not None:
         everywhere = draws.new_zeros(len(points), prior.latent_dim)
         everywhere[:, chosen] = points.to(draws)
@@ -88,12 +123,6 @@ def prior_density(
     if len(chosen) == prior.latent_dim:
         return exact(prior.log_prob(points.to(draws)).exp()).cpu()
     return aggregate_density(Codes(draws, draws, torch.zeros_like(draws), len(draws)), chosen, ticks, spacing)
-
-
-def kernel_variance(cloud: Float64[Tensor, "n k"]) -> Float64[Tensor, " k"]:
-    """Return the variance of the Gaussian kernel that estimates a density, by dimension: Scott's rule (1992)."""
-    n, k = cloud.shape
-    return cloud.var(dim=0, correction=0) * n ** (-2 / (k + 4))
 
 
 def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
@@ -110,17 +139,24 @@ def levels_of_mass(density: Float64[Tensor, " m"]) -> list[float]:
 
 
 def draw_contours(
-    axes: Axes, extent: float, density: Float64[Tensor, " m"], colour: str, dashed: bool, filled: bool = False
+    axes: Axes, ticks: Float64[Tensor, " rows"], density: Float64[Tensor, " rows*rows"], colour: str, filled: bool
 ) -> None:
-    """Draw contours of a density on :func:`plane`, around ``MASSES`` of its mass."""
+    """Draw contours of a density on :func:`plane`, around ``MASSES`` of its mass: solid and filled, or dashed."""
     levels = levels_of_mass(density)
     if not levels:
         return
-    rows = round(len(density) ** 0.5)
-    ticks = np.linspace(-extent, extent, rows)
-    values = density.reshape(rows, rows).numpy()
+    where = (ticks.numpy(), ticks.numpy()[::-1], density.reshape(len(ticks), -1).numpy())
     if filled:
         for level in levels:  # each shade over the wider ones
-            axes.contourf(ticks, ticks[::-1], values, levels=[level, np.inf], colors=[colour], alpha=0.18)
-    style = "dashed" if dashed else "solid"
-    axes.contour(ticks, ticks[::-1], values, levels=levels, colors=[colour], linewidths=1, linestyles=style)
+            axes.contourf(*where, levels=[level, np.inf], colors=[colour], alpha=0.18)
+    style = "solid" if filled else "dashed"
+    axes.contour(*where, levels=levels, colors=[colour], linewidths=1, linestyles=style)
+
+
+def draw_plane(axes: Axes, found: AggregateAndPrior, colour: str) -> None:
+    """Draw contours of q(z), filled, and of p(z), dashed."""
+    draw_contours(axes, found.ticks, found.aggregate, colour, filled=True)
+    draw_contours(axes, found.ticks, found.prior, PRIOR_COLOUR, filled=False)
+    ends = found.ticks[[0, -1]].tolist()
+    across, up = (f"$z_{{{k + 1}}}$" for k in found.dimensions)
+    axes.set(xlim=ends, ylim=ends, aspect="equal", xlabel=across, ylabel=up)

@@ -42,10 +42,8 @@ def draw_pictures(
     drawn under :meth:`infovae.conditions.condition.Condition.stand_in`.
 
     Args:
-        pictures: by name.
         model: in evaluation mode, on the device.
         batches: of examples; none are needed where each picture's ``examples`` is 0.
-        device: where model and batches are.
         seed: of each stream.
     """
     with isolated_stream(device, seed):
@@ -89,12 +87,6 @@ def _observe(model: Model, batches: Sequence[Batch], device: torch.device) -> Ob
     sizes = [len(batch.x) for batch in batches]
     noise = torch.randn(sum(sizes), model.prior.latent_dim, device=device).split(sizes)
     parts = [observe_batch(model, batch, own, sum(sizes), device) for batch, own in zip(batches, noise, strict=True)]
-    factors = [part.factors for part in parts if part.factors is not None]
-    conditions = [part.conditions for part in parts if part.conditions is not None]
-    return Observed(
-        x=torch.cat([part.x for part in parts]),
-        labels=torch.cat([part.labels for part in parts]),
-        codes=joined([part.codes for part in parts]),
-        factors=torch.cat(factors) if factors else None,
-        conditions=torch.cat(conditions) if conditions else None,
-    )
+    x, labels, codes, *rest = zip(*parts, strict=True)
+    factors, conditions = (None if part[0] is None else torch.cat(part) for part in rest)
+    return Observed(torch.cat(x), torch.cat(labels), joined(codes), factors, conditions)

@@ -32,7 +32,10 @@ def spherical(start: Float[Tensor, " d"], end: Float[Tensor, " d"], time: Float[
     angle = 2 * torch.atan2((directions[0] - directions[1]).norm(), (directions[0] + directions[1]).norm())
     tolerance = 8 * torch.finfo(angle.dtype).eps ** 0.5
     if torch.pi - angle < tolerance:
-        halfway = _orthogonal(directions[0]) * norms.mean()
+        axis = torch.zeros_like(start)
+        axis[directions[0].abs().argmin()] = 1
+        rest = axis - (axis @ directions[0]) * directions[0]
+        halfway = rest / rest.norm() * norms.mean()
         first, second = spherical(start, halfway, 2 * time), spherical(halfway, end, 2 * time - 1)
         return torch.where((time < 0.5)[:, None], first, second)
     if angle < tolerance:
@@ -40,14 +43,6 @@ def spherical(start: Float[Tensor, " d"], end: Float[Tensor, " d"], time: Float[
     weights = torch.sin(torch.stack([1 - time, time]) * angle) / torch.sin(angle)
     norm = (1 - time) * norms[0] + time * norms[1]
     return (weights * norm / norms[:, None]).T @ torch.stack([start, end])
-
-
-def _orthogonal(direction: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    """Return a unit vector orthogonal to another: the rest of the coordinate axis that it is furthest from."""
-    axis = torch.zeros_like(direction)
-    axis[direction.abs().argmin()] = 1
-    rest = axis - (axis @ direction) * direction
-    return rest / rest.norm()
 
 
 class Interpolations(Picture):

@@ -35,12 +35,12 @@ class LatentScatter(Picture):
             return None
         z = observed.codes.z
         extent = extent_of(z, model.prior.sample(PRIOR_DRAWS))
-        spacing = 2 * extent / (self.rows - 1)
-        density = prior_density(model.prior, (0, 1), ticks_of(self.rows, extent), spacing)
+        ticks = ticks_of(self.rows, extent)
+        density = prior_density(model.prior, (0, 1), ticks, 2 * extent / (self.rows - 1))
         with style():
             figure = Figure(figsize=(5.0, 4.5))
             axes = figure.add_subplot()
-            draw_contours(axes, extent, density, PRIOR_COLOUR, dashed=True)
+            draw_contours(axes, ticks, density, PRIOR_COLOUR, filled=False)
             scatter_by_class(figure, axes, z.cpu(), observed.labels.cpu())
             axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
             axes.set_title("codes by class; dashed: 25, 50, 75, 95 % of $p(z)$")

@@ -3,10 +3,11 @@
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal, kl_divergence
+from torch.distributions import Normal, kl_divergence
 
 from infovae.codes import Codes
 from infovae.exact import exact
+from infovae.metrics.aggregate_information import independent_dimensions
 from infovae.model import Observed
 from infovae.priors.prior import Prior
 
@@ -20,18 +21,10 @@ def finite(observed: Observed) -> Observed:
     return observed.take(torch.cat([codes.z, codes.mean, codes.variance], dim=1).isfinite().all(dim=1))
 
 
-def independent_dimensions(prior: Prior) -> Distribution | None:
-    """Return p(z_k) of each dimension, with batch shape (d,); None where dimensions aren't independent."""
-    distribution = prior.distribution()
-    if isinstance(distribution, Independent) and distribution.reinterpreted_batch_ndims == 1:
-        return distribution.base_dist
-    return None
-
-
 def prior_quantiles(prior: Prior, deviations: Float[Tensor, " k"]) -> Float[Tensor, "k d"]:
     """Return each dimension's quantiles at the levels where N(0, 1) has the given values: for N(0, I), those values."""
     levels = Normal(0.0, 1.0).cdf(exact(deviations))
-    dimensions = independent_dimensions(prior)
+    dimensions = independent_dimensions(prior.distribution())
     if dimensions is not None:
         quantiles: Tensor = dimensions.icdf(levels[:, None].to(dimensions.mean))
         return quantiles
@@ -41,7 +34,7 @@ def prior_quantiles(prior: Prior, deviations: Float[Tensor, " k"]) -> Float[Tens
 
 def prior_covariance(prior: Prior) -> Float64[Tensor, "d d"]:
     """Return Cov[p(z)], from draws where dimensions aren't independent."""
-    dimensions = independent_dimensions(prior)
+    dimensions = independent_dimensions(prior.distribution())
     if dimensions is not None:
         return torch.diag(exact(dimensions.variance))
     return torch.cov(exact(prior.sample(PRIOR_DRAWS)).T).reshape(prior.latent_dim, prior.latent_dim)
@@ -53,7 +46,7 @@ def rate_by_dimension(codes: Codes, prior: Prior) -> Float64[Tensor, " d"] | Non
     None where a rate isn't finite or has no closed form: for a prior with dependent dimensions or without full support,
     for point masses, and for posteriors that aren't Gaussian.
     """
-    dimensions = independent_dimensions(prior)
+    dimensions = independent_dimensions(prior.distribution())
     gaussian = codes.conditional is None or codes.conditional.gaussian
     if dimensions is None or not gaussian or not (codes.variance > 0).all():
         return None

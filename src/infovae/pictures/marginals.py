@@ -70,10 +70,17 @@ def marginals(data: Float[Tensor, "n c"], samples: Float[Tensor, "m c"], names: 
         return rendered(figure)
 
 
+def limits(*parts: Float[np.ndarray, " _n"]) -> tuple[float, float]:
+    """Return the numbers between which nearly all finite values lie; 0 and 1 if there are none."""
+    values = np.concatenate(parts)
+    finite = values[np.isfinite(values)]
+    low, high = np.quantile(finite, [0.002, 0.998]).tolist() if len(finite) else (0.0, 1.0)
+    return low, high
+
+
 def _histogram(axis: Axes, data: np.ndarray, samples: np.ndarray, bins: int) -> None:
     data, samples = data[np.isfinite(data)], samples[np.isfinite(samples)]
-    both = np.concatenate([data, samples])
-    low, high = np.quantile(both, [0.002, 0.998]).tolist() if len(both) else (0.0, 1.0)
+    low, high = limits(data, samples)
     edges = np.linspace(low, high, bins + 1).tolist() if low < high else [low - 0.5, low + 0.5]
     axis.hist(data, edges, density=True, color=AGGREGATE_COLOUR, alpha=0.5, label="data")
     axis.hist(samples, edges, density=True, histtype="step", color=PRIOR_COLOUR, linewidth=1, label="model")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
-from infovae.pictures.marginals import LONGEST_NAME, data_and_samples
+from infovae.pictures.marginals import LONGEST_NAME, data_and_samples, limits
 from infovae.pictures.picture import Picture, Pixels
 
 
@@ -40,13 +40,14 @@ def pairs(data: Float[np.ndarray, "n c"], samples: Float[np.ndarray, "m c"], nam
     with style():
         figure = Figure(figsize=(1.3 * k, 1.3 * k))
         axes = figure.subplots(k, k, squeeze=False)
-        limits = [_limits(np.concatenate([data[:, column], samples[:, column]])) for column in range(k)]
+        ends = [limits(data[:, column], samples[:, column]) for column in range(k)]
+        margins = [0.05 * (high - low) or 0.5 for low, high in ends]
+        shown = [(low - margin, high + margin) for (low, high), margin in zip(ends, margins, strict=True)]
         for row in range(k):
             for column in range(k):
-                axis, (points, colour) = axes[row, column], (
-                    (data, AGGREGATE_COLOUR) if row > column else (samples, PRIOR_COLOUR)
-                )  # fmt: skip
-                axis.set(xlim=limits[column], ylim=limits[row], xticks=[], yticks=[])
+                axis = axes[row, column]
+                points, colour = (data, AGGREGATE_COLOUR) if row > column else (samples, PRIOR_COLOUR)
+                axis.set(xlim=shown[column], ylim=shown[row], xticks=[], yticks=[])
                 if row == column:
                     axis.text(0.5, 0.5, names[row][:LONGEST_NAME], ha="center", transform=axis.transAxes, fontsize=6)
                 else:
@@ -54,10 +55,3 @@ def pairs(data: Float[np.ndarray, "n c"], samples: Float[np.ndarray, "m c"], nam
         axes[k - 1, 0].set_xlabel("data", fontsize=7)
         axes[0, k - 1].set_title("model", fontsize=7)
         return rendered(figure)
-
-
-def _limits(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    finite = values[np.isfinite(values)]
-    low, high = np.quantile(finite, [0.002, 0.998]).tolist() if len(finite) else (0.0, 1.0)
-    margin = 0.05 * (high - low) or 0.5
-    return low - margin, high + margin

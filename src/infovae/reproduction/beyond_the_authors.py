@@ -15,16 +15,12 @@ WITHIN = 0.3
 """The largest distance from 0 of log det Cov[q(z)], on both splits, that counts as reached."""
 
 SIZE, RECONSTRUCTION = "log_det_covariance", "reconstruction"
+SEEDS = "seeds with both within 0.3"
 LINES = {"train": "dotted", "validation": "dashed", "test": "solid"}
 
 
 class Runs(NamedTuple):
-    """The cells of one number of digits.
-
-    Attributes:
-        stopped: by :class:`infovae.training.callbacks.near_prior.NearPrior`, or to be.
-        ends: what was measured after the last step of each run that took the whole budget.
-    """
+    """The cells of one number of digits: those that ``callbacks/near_prior`` stopped, and rows at the budget's end."""
 
     stopped: list[Cell]
     ends: Sequence[Mapping[str, float]]
@@ -37,14 +33,12 @@ class BeyondTheAuthors(Figure):
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
         groups = grouped(cells, lambda cell: int(cell.cfg.data.train_size))
-        sizes = {size: _runs(group) for size, group in groups.items()}
+        sizes: dict[int, Runs] = {}
+        for size, group in groups.items():
+            stopped = [cell for cell in group if cell.cfg.callbacks.near_prior is not None]
+            ends = [cell.rows[-1] for cell in group if len(cell.rows) == cell.cfg.trainer.max_epochs]
+            sizes[size] = Runs(stopped, ends)
         return Findings(_drawn(sizes), _rows(sizes), _table(sizes))
-
-
-def _runs(cells: Sequence[Cell]) -> Runs:
-    stopped = [cell for cell in cells if cell.cfg.callbacks.near_prior is not None]
-    ends = [cell.rows[-1] for cell in cells if len(cell.rows) == cell.cfg.trainer.max_epochs]
-    return Runs(stopped, ends)
 
 
 def _drawn(sizes: Mapping[int, Runs]) -> Pixels:
@@ -60,9 +54,8 @@ def _drawn(sizes: Mapping[int, Runs]) -> Pixels:
                     axes.plot(steps, values, color=colour, linestyle=LINES[split], linewidth=0.9)
                 kept = cell.final_row
                 axes.plot(kept["step"], kept[f"test/{SIZE}"], color=colour, marker="o", markersize=4)
-            for split, line in LINES.items():
-                if split != "validation":
-                    axes.plot([], [], color="0.3", linestyle=line, label=split)
+            for split in ("train", "test"):
+                axes.plot([], [], color="0.3", linestyle=LINES[split], label=split)
             axes.plot([], [], color="0.3", marker="o", linewidth=0, markersize=4, label="kept")
             axes.set(title=f"{size:,} digits", xlabel="steps", ylim=(-3, 3))
             if position == 1:
@@ -85,38 +78,22 @@ def _rows(sizes: Mapping[int, Runs]) -> list[Row]:
     return rows
 
 
+def both_within(train: Sequence[float], test: Sequence[float]) -> str:
+    """Return in how many runs log det Cov[q(z)] is within :data:`WITHIN` of 0 on both splits."""
+    return f"{sum(max(map(abs, pair)) < WITHIN for pair in zip(train, test, strict=True))} of {len(test)}"
+
+
 def _table(sizes: Mapping[int, Runs]) -> str:
     rows: list[list[object]] = []
     for size, runs in sizes.items():
-        for label, measurements in (
-            ("stopped", [cell.final_row for cell in runs.stopped]),
-            ("end of the budget", runs.ends),
-        ):
-            if not measurements:
+        for label, found in (("stopped", [cell.final_row for cell in runs.stopped]), ("end of the budget", runs.ends)):
+            if not found:
                 continue
-            values = {split: [row[f"{split}/{SIZE}"] for row in measurements] for split in ("train", "test")}
-            inside = sum(max(map(abs, pair)) < WITHIN for pair in zip(values["train"], values["test"], strict=True))
-            rows.append(
-                [
-                    f"{size:,}",
-                    label,
-                    f"{min(row['step'] for row in measurements):.0f}–{max(row['step'] for row in measurements):.0f}",
-                    estimate(values["train"]),
-                    estimate(values["test"]),
-                    f"{max(map(abs, values['test'])):.2f}",
-                    f"{inside} of {len(measurements)}",
-                    estimate([row[f"test/{RECONSTRUCTION}"] for row in measurements]),
-                ]
-            )
-    header = [
-        "digits",
-        "model",
-        "steps",
-        "log det Cov[q(z)], train",
-        "test",
-        "worst seed, test",
-        "seeds with both within 0.3",
-    ]
+            train, test, steps = ([row[name] for row in found] for name in (f"train/{SIZE}", f"test/{SIZE}", "step"))
+            row = [f"{size:,}", label, f"{min(steps):.0f}–{max(steps):.0f}", estimate(train), estimate(test)]
+            row += [f"{max(map(abs, test)):.2f}", both_within(train, test)]
+            rows.append([*row, estimate([row[f"test/{RECONSTRUCTION}"] for row in found])])
+    header = ["digits", "model", "steps", "log det Cov[q(z)], train", "test", "worst seed, test", SEEDS]
     note = (
         "± is the standard error over seeds. Stopped: what `callbacks/near_prior` left, the weights of the latest "
         "measurement with |log det Cov[q(z)]| below its tolerance on training and validation digits, or, where there "

@@ -62,6 +62,19 @@ class Cell:
         return summary
 
     @property
+    def evaluation(self) -> dict[str, Any]:
+        """The content of ``evaluation.json``, which changes; empty if the cell has not been evaluated."""
+        path = self.folder / "evaluation.json"
+        record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        return record
+
+    @property
+    def evaluated(self) -> dict[str, float]:
+        """Measurements of `infovae evaluate` by ``split/name``."""
+        found = self.evaluation.get("metrics", {})
+        return {name: float(value) for name, value in found.items() if not isinstance(value, list)}
+
+    @property
     def objective(self) -> str:
         """The run's point of the InfoVAE family, as a label."""
         model = self.cfg.model
@@ -86,11 +99,7 @@ def laid_over(overrides: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Refuse what infovae train couldn't read.
-
-    Raises:
-        UserError: names the one.
-    """
+    """Raise a UserError that names the first override that infovae train couldn't read, if there is one."""
     for override in overrides:
         try:
             OverridesParser.create().parse_override(override)
@@ -111,11 +120,10 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
 
 def with_decoders_of(first: Iterable[Job], overrides: Sequence[str]) -> list[list[str]]:
     """Return, for each of these cells, the overrides of those that have its seed and start with its decoder."""
-    return [laid_over(overrides, [*_seed_of(job), f"init_from={job.folder}", "init_parts=[decoder]"]) for job in first]
-
-
-def _seed_of(job: Job) -> list[str]:
-    return [override for override in job.overrides if override.startswith("seed=")]
+    seeds = {job: [override for override in job.overrides if override.startswith("seed=")] for job in first}
+    return [
+        laid_over(overrides, [*seed, f"init_from={job.folder}", "init_parts=[decoder]"]) for job, seed in seeds.items()
+    ]
 
 
 def finished(jobs: Iterable[Job]) -> list[Cell]:
@@ -124,12 +132,9 @@ def finished(jobs: Iterable[Job]) -> list[Cell]:
 
 
 def run_cells(folder: Path, overrides: Sequence[str], launcher: Sequence[str]) -> None:
-    """Run the unfinished cells as a resumed sweep; their folders say how they ended.
+    """Run the unfinished cells as a resumed sweep, by the engine of the overrides ``launcher``.
 
-    Args:
-        folder: of the sweep.
-        overrides: as infovae train takes them.
-        launcher: those that say by what engine.
+    The cells' folders say how they ended.
     """
     # A resumed sweep adds the overrides that it was started with to its command. Here the command is complete, and the
     # overrides of an earlier one belong to other cells.

@@ -36,13 +36,7 @@ from infovae.runs.folder import check_writable
 from infovae.sweeps.jobs import Job, told_apart
 from infovae.training.assemble import build_chosen
 
-TOP_LEVEL: dict[str, Any] = {
-    "scale": Scale,
-    "train": bool,
-    "cells": list[str],
-    "runs": str,
-    "output": str,
-}
+TOP_LEVEL: dict[str, Any] = {"scale": Scale, "train": bool, "cells": list[str], "runs": str, "output": str}
 """Keys of infovae reproduce that belong to no group, with their types."""
 
 EVERY_CELL = ("logger=none", "callbacks=checkpoint", "trainer.enable_progress_bar=false")
@@ -103,9 +97,7 @@ def _make(name: str, figure: Figure, cfg: DictConfig) -> bool:
 
 def _launcher() -> list[str]:
     """Return the overrides that choose a launcher: it runs the cells, not this command."""
-    return [
-        entry for entry in HydraConfig.get().overrides.hydra if entry.startswith(("hydra/launcher", "hydra.launcher"))
-    ]
+    return [name for name in HydraConfig.get().overrides.hydra if name.startswith(("hydra/launcher", "hydra.launcher"))]
 
 
 def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], cfg: DictConfig) -> str:
@@ -113,21 +105,19 @@ def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], 
     if cfg.cells:
         command.append(f"cells={json.dumps(list(cfg.cells))}")
     minutes = sum(cell.summary["wall_seconds"] for cell in done) / 60
+    revisions = [(cell.summary["git"] or {}).get("revision", "an unknown revision")[:10] for cell in done]
+    run_at = ", ".join(dict.fromkeys(revisions))
     lines = [
         f"![{name}]({name}.png)",
-        f"`{shlex.join(command)}`; cells run at {_revisions(done)}. The figure's data: [`{name}.csv`]({name}.csv).",
+        f"`{shlex.join(command)}`; cells run at {run_at}. The figure's data: [`{name}.csv`]({name}.csv).",
         tables,
         f"Cost: {len(done)} runs, {minutes:.1f} minutes of their own clocks together, on {platform.machine()}."
         f"{earlier_weights(done, jobs)}",
     ]
     if len(done) < len(jobs):
-        lines.append(f"**Incomplete**: {_missing(jobs, {cell.folder for cell in done})}.")
+        missing = {job: "" for job in jobs if job.folder not in {cell.folder for cell in done}}
+        lines.append(f"**Incomplete**: {len(missing)} of {len(jobs)} cells are missing: {_listed(missing, jobs)}.")
     return "\n\n".join(lines)
-
-
-def _missing(jobs: Sequence[Job], done: set[Path]) -> str:
-    missing = {job: "" for job in jobs if job.folder not in done}
-    return f"{len(missing)} of {len(jobs)} cells are missing: {_listed(missing, jobs)}"
 
 
 def earlier_weights(done: Sequence[Cell], jobs: Sequence[Job]) -> str:
@@ -149,11 +139,6 @@ def _listed(told: Mapping[Job, str], jobs: Sequence[Job]) -> str:
         seed = next((entry.removeprefix("seed=") for entry in job.overrides if entry.startswith("seed=")), "")
         seeds.setdefault(" ".join(own), []).append(f"{seed}{remark}")
     return "; ".join(f"{own} with seed {', '.join(values)}".strip() for own, values in seeds.items())
-
-
-def _revisions(done: Sequence[Cell]) -> str:
-    revisions = [(cell.summary["git"] or {}).get("revision", "an unknown revision")[:10] for cell in done]
-    return ", ".join(dict.fromkeys(revisions))
 
 
 def _csv(rows: Sequence[Row]) -> str:

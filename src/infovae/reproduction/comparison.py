@@ -5,14 +5,12 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from infovae.pictures.canvas import rendered, style
 from infovae.pictures.picture import Pixels
 from infovae.reproduction.cells import Cell
 from infovae.reproduction.colours import colours_of
-from infovae.reproduction.evaluations import evaluations
 from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import Estimate, estimate, grouped, markdown
 
@@ -95,7 +93,7 @@ def _labels(cell: Cell) -> dict[str, float | str]:
 def _numbers(cell: Cell) -> dict[str, float]:
     """Return numbers of the final weights: those of `infovae evaluate`, or else those of the run itself."""
     seconds = float(np.mean([row["train/seconds"] for row in cell.rows]))
-    return cell.metrics | evaluations(cell) | {"seconds": seconds}
+    return cell.metrics | cell.evaluated | {"seconds": seconds}
 
 
 def _course(cell: Cell) -> Course:
@@ -123,15 +121,12 @@ def _drawn(found: dict[Method, dict[str, Estimate]], courses: dict[Method, list[
             axes.set_yticks([-height for height in range(len(found))], named)
             axes.set_title(COLUMNS[key] if key != "test/log_det_covariance" else "log det Cov[q(z)], test")
         panels[0, 0].axvline(0, color="0.3", linewidth=0.8)
-        _draw_courses(panels[1, 2], courses, colours)
-        canvas.legend(*panels[1, 2].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+        course = panels[1, 2]
+        for arm, runs in courses.items():
+            for position, run in enumerate(runs):
+                seconds, mmd = ([point[key] for point in run] for key in ("training_seconds", "validation/mmd"))
+                course.plot(seconds, mmd, color=colours[str(arm)], linewidth=0.9, label=None if position else str(arm))
+        course.set_yscale("symlog", linthresh=1e-3)
+        course.set(xlabel="seconds of training", title="MMD²(q(z), p(z)), validation")
+        canvas.legend(*course.get_legend_handles_labels(), loc="outside lower center", ncols=5)
         return rendered(canvas)
-
-
-def _draw_courses(axes: Axes, courses: dict[Method, list[Course]], colours: dict[str, str]) -> None:
-    for arm, runs in courses.items():
-        for position, run in enumerate(runs):
-            seconds, mmd = ([point[key] for point in run] for key in ("training_seconds", "validation/mmd"))
-            axes.plot(seconds, mmd, color=colours[str(arm)], linewidth=0.9, label=None if position else str(arm))
-    axes.set_yscale("symlog", linthresh=1e-3)
-    axes.set(xlabel="seconds of training", title="MMD²(q(z), p(z)), validation")

@@ -1,20 +1,15 @@
 """The paper's Figure 3: contours of q(z) and p(z) on a plane."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Float64
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
-from torch import Tensor
 
 from infovae.codes import joined
-from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import observe
-from infovae.pictures.aggregate_posterior_contours import widest
 from infovae.pictures.canvas import PRIOR_COLOUR, rendered, style
-from infovae.pictures.densities import aggregate_density, draw_contours, extent_of, plane, prior_density, ticks_of
+from infovae.pictures.densities import AggregateAndPrior, densities, draw_plane, plane
 from infovae.pictures.picture import Pixels
 from infovae.reproduction.cells import Cell
 from infovae.reproduction.colours import colours_of
@@ -34,15 +29,6 @@ COLUMNS = {
 }
 
 
-class Plane(NamedTuple):
-    """q and p on a square grid centred at 0, whose sides reach to ``extent``, in two dimensions of z."""
-
-    dimensions: list[int]
-    extent: float
-    aggregate: Float64[Tensor, " m"]
-    prior: Float64[Tensor, " m"]
-
-
 class Contours(Figure):
     """Draw contours of the first seed's models, and tabulate numbers of all seeds."""
 
@@ -50,33 +36,26 @@ class Contours(Figure):
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
         groups = grouped(cells, lambda cell: cell.objective)
-        planes = {name: plane_of(group[0].load()) for name, group in groups.items()}
+        planes = {name: _densities_of(group[0]) for name, group in groups.items()}
         rows = [[name, *(measured(group, key) for key in COLUMNS)] for name, group in groups.items()]
         table = markdown(["objective", *COLUMNS.values()], rows)
         return Findings(_drawn(planes), _rows(planes), f"± is the standard error over seeds.\n\n{table}")
 
 
 @torch.no_grad()
-def plane_of(run: SavedRun) -> Plane:
-    """Return the densities of a run's test codes and of its prior, in the two dimensions in which q(z) is widest."""
+def _densities_of(cell: Cell) -> AggregateAndPrior:
+    """Return the densities of a model's test codes and of its prior."""
+    run = cell.load()
     codes = joined([observed.codes for observed in observe(run.module, run.data, "test", seed=0)])
-    prior, dimensions = run.module.prior, widest(codes)
-    extent = extent_of(codes.z[:, dimensions], prior.sample(10000)[:, dimensions])
-    ticks, spacing = ticks_of(ROWS, extent), 2 * extent / (ROWS - 1)
-    aggregate = aggregate_density(codes, dimensions, ticks, spacing)
-    return Plane(dimensions, extent, aggregate, prior_density(prior, dimensions, ticks, spacing))
+    return densities(codes, run.module.prior, ROWS)
 
 
-def _drawn(planes: dict[str, Plane]) -> Pixels:
+def _drawn(planes: dict[str, AggregateAndPrior]) -> Pixels:
     colours = colours_of(planes)
     with style():
         canvas = Canvas(figsize=(4 * len(planes), 4.4))
         for axes, (name, found) in zip(canvas.subplots(1, len(planes), squeeze=False)[0], planes.items(), strict=True):
-            extent = found.extent
-            draw_contours(axes, extent, found.aggregate, colours[name], dashed=False, filled=True)
-            draw_contours(axes, extent, found.prior, PRIOR_COLOUR, dashed=True)
-            across, up = (f"$z_{k + 1}$" for k in found.dimensions)
-            axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel=across, ylabel=up)
+            draw_plane(axes, found, colours[name])
             axes.set_title(f"{name}: 25, 50, 75, 95 % of the mass")
         handles = [Line2D([], [], color=colours[name], label=f"$q(z)$, {name}") for name in planes]
         handles.append(Line2D([], [], color=PRIOR_COLOUR, linestyle="dashed", label="$p(z)$"))
@@ -84,11 +63,9 @@ def _drawn(planes: dict[str, Plane]) -> Pixels:
         return rendered(canvas)
 
 
-def _rows(planes: dict[str, Plane]) -> list[Row]:
+def _rows(planes: dict[str, AggregateAndPrior]) -> list[Row]:
     return [
         {"objective": name, "z_1": f"{z_1:.4f}", "z_2": f"{z_2:.4f}", "aggregate": f"{q:.4g}", "prior": f"{p:.4g}"}
         for name, found in planes.items()
-        for (z_1, z_2), q, p in zip(
-            plane(ticks_of(ROWS, found.extent)).tolist(), found.aggregate.tolist(), found.prior.tolist(), strict=True
-        )
+        for (z_1, z_2), q, p in zip(*(part.tolist() for part in (plane(found.ticks), *found[2:])), strict=True)
     ]

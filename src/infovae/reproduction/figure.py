@@ -67,6 +67,14 @@ class Figure(ABC):
         if absent := [name for pair in self.decoders.items() for name in pair if name not in arms]:
             raise ArgumentError("decoders", absent[0], f"arms: {', '.join(arms)}")
         self.arms_at = arms_at or {}
+        for scale in self.scales:
+            names = list(self.arms_at.get(scale, arms))
+            if absent := [name for name in names if name not in arms]:
+                raise ArgumentError("arms_at", absent[0], f"arms: {', '.join(arms)}")
+            for position, name in enumerate(names):
+                if (first := self.decoders.get(name, name)) not in [*names[:position], name]:
+                    why = f"arms_at.{scale} doesn't list this arm before {name}, which starts with its decoder"
+                    raise ArgumentError("decoders", first, f"an arm before {name} at scale={scale}", why)
         self.cells_at = cells_at or {}
         self.evaluation = evaluation or {}
         self.classifier = classifier

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from infovae.evaluation.measure import draw
@@ -65,11 +64,6 @@ class Arm:
         elbo = torch.tensor(measurements["test/elbo"], dtype=torch.float64)
         return float(bits_per_dimension(elbo, self.dimensions))
 
-    def curve(self, cell: Cell, key: str) -> tuple[list[float], list[float]]:
-        """Return the steps at epochs' ends, and a measurement at each."""
-        values = [self.bits(row) if key == BITS else row[key] for row in cell.rows]
-        return [row["step"] for row in cell.rows], values
-
 
 Arms = dict[tuple[str, str], Arm]
 
@@ -82,14 +76,10 @@ class InformationPreference(Figure):
     def draw(self, cells: Sequence[Cell]) -> Findings:
         groups = grouped(cells, lambda cell: (data_of(cell), cell.objective))
         arms = {key: Arm.of(group) for key, group in groups.items()}
-        rows = [
-            [
-                f"{objective}, {data}",
-                estimate([arm.bits(cell.metrics) for cell in arm.cells]),
-                *(measured(arm.cells, key) for key in COLUMNS),
-            ]
-            for (data, objective), arm in arms.items()
-        ]
+        rows: list[list[object]] = []
+        for (data, objective), arm in arms.items():
+            bits = estimate([arm.bits(cell.metrics) for cell in arm.cells])
+            rows.append([f"{objective}, {data}", bits, *(measured(arm.cells, key) for key in COLUMNS)])
         table = markdown(["objective, data", f"{BITS} by the ELBO, test", *COLUMNS.values()], rows)
         bound = max(cell.metrics[BOUND] for cell in cells)
         notes = f"± is the standard error over seeds. I_q(x;z) can't be measured above {bound:.2f} nats, log N."
@@ -121,33 +111,20 @@ def _drawn(arms: Arms) -> Pixels:
         panels = canvas.subplots(len(sets), 2 + len(objectives), squeeze=False)
         for (information, bits, *pictures), data in zip(panels, sets, strict=True):
             of_this = {objective: arm for (name, objective), arm in arms.items() if name == data}
-            for axes, key in ((information, "test/mutual_information"), (bits, BITS)):
-                _draw_curves(axes, of_this, key, colours)
-            _draw_bound(information, of_this)
-            information.set(title=f"{data}\nI_q(x;z), test (nats)", xlabel="step")
+            for objective, arm in of_this.items():
+                for position, cell in enumerate(arm.cells):
+                    steps = [row["step"] for row in cell.rows]
+                    drawn = {"color": colours[objective], "marker": ".", "label": None if position else objective}
+                    information.plot(steps, [row["test/mutual_information"] for row in cell.rows], **drawn)
+                    bits.plot(steps, [arm.bits(row) for row in cell.rows], **drawn)
+            bound = max(row[BOUND] for arm in of_this.values() for cell in arm.cells for row in cell.rows)
+            information.axhline(bound, color="0.3", linewidth=0.8, linestyle="dashed", label="log N")
+            information.legend()
+            information.set(title=f"{data}\nI_q(x;z), test (nats)", xlabel="step", ylim=(0, None))
             bits.set(title=f"{BITS} by the ELBO, test", xlabel="step")
             for axes, objective in zip(pictures, objectives, strict=True):
-                _draw_samples(axes, objective, of_this.get(objective))
+                axes.set_axis_off()
+                if objective in of_this:
+                    axes.imshow(of_this[objective].samples, interpolation="antialiased")
+                    axes.set_title(objective)
         return rendered(canvas)
-
-
-def _draw_curves(axes: Axes, arms: dict[str, Arm], key: str, colours: dict[str, str]) -> None:
-    """Draw one line for each seed."""
-    for objective, arm in arms.items():
-        for position, cell in enumerate(arm.cells):
-            label = None if position else objective
-            axes.plot(*arm.curve(cell, key), color=colours[objective], marker=".", label=label)
-
-
-def _draw_bound(axes: Axes, arms: dict[str, Arm]) -> None:
-    bounds = [row[BOUND] for arm in arms.values() for cell in arm.cells for row in cell.rows]
-    axes.axhline(max(bounds), color="0.3", linewidth=0.8, linestyle="dashed", label="log N")
-    axes.set_ylim(bottom=0)
-    axes.legend()
-
-
-def _draw_samples(axes: Axes, objective: str, arm: Arm | None) -> None:
-    axes.set_axis_off()
-    if arm is not None:
-        axes.imshow(arm.samples, interpolation="antialiased")
-        axes.set_title(objective)

@@ -11,7 +11,6 @@ from infovae.pictures.picture import Pixels
 from infovae.reproduction.cells import Cell
 from infovae.reproduction.colours import colours_of
 from infovae.reproduction.comparison import arm_of
-from infovae.reproduction.evaluations import evaluations
 from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import Estimate, estimate, grouped, markdown
 
@@ -85,7 +84,7 @@ def passes_of(cell: Cell) -> float:
 
 
 def _values(cells: Sequence[Cell], key: str) -> list[float]:
-    return [float((cell.metrics | evaluations(cell)).get(f"test/{key}", math.nan)) for cell in cells]
+    return [float((cell.metrics | cell.evaluated).get(f"test/{key}", math.nan)) for cell in cells]
 
 
 def _shown(value: Estimate) -> str:
@@ -95,7 +94,7 @@ def _shown(value: Estimate) -> str:
 
 
 def _note(cells: Sequence[Cell]) -> str:
-    numbers = evaluations(cells[0])
+    numbers = cells[0].evaluated
     weighed, annealed = (numbers[f"test/{name}_images"] for name in (WEIGHED, ANNEALED))
     paired = [_values([cell], f"{ANNEALED}_standard_error")[0] for cell in cells]
     return (

@@ -53,26 +53,13 @@ def _drawn(curves: Curves) -> Pixels:
             means, errors = np.array([curve[size] for size in sizes]).T
             label = f"{objective}, {split}"
             axes.plot(sizes, means, color=colour, linestyle=LINES[split], marker=".", label=label)
-            axes.fill_between(
-                sizes,
-                means - np.nan_to_num(errors),
-                means + np.nan_to_num(errors),
-                color=colour,
-                alpha=0.2,
-                linewidth=0,
-            )
+            errors = np.nan_to_num(errors)
+            axes.fill_between(sizes, means - errors, means + errors, color=colour, alpha=0.2, linewidth=0)
         for (objective, split), published in PUBLISHED.items():
             colour = colours.get(objective, PRIOR_COLOUR)
-            axes.plot(
-                list(published),
-                list(published.values()),
-                color=colour,
-                marker="D",
-                mfc=colour if split == "test" else "none",
-                markersize=3.5,
-                linewidth=0,
-                label=f"the authors' {objective}, {split}",
-            )
+            points = list(published), list(published.values())
+            inside, label = colour if split == "test" else "none", f"the authors' {objective}, {split}"
+            axes.plot(*points, color=colour, marker="D", mfc=inside, markersize=3.5, linewidth=0, label=label)
         axes.axhline(0, color="0.3", linewidth=0.8)
         axes.set(xscale="log", ylim=(None, 12), xlabel="training examples", ylabel="log det Cov[$q(z)$], ideal 0")
         axes.legend(ncols=2, fontsize=6)
@@ -82,12 +69,8 @@ def _drawn(curves: Curves) -> Pixels:
 def _rows(cells: Sequence[Cell]) -> list[Row]:
     names = ("log_det_covariance", "sampled_log_det_covariance", "mmd", "elbo", "reconstruction", "rate")
     return [
-        {
-            "objective": cell.objective,
-            "train_size": cell.cfg.data.train_size,
-            "seed": cell.cfg.seed,
-            **{f"{split}/{name}": cell.metrics[f"{split}/{name}"] for split in LINES for name in names},
-        }
+        {"objective": cell.objective, "train_size": cell.cfg.data.train_size, "seed": cell.cfg.seed}
+        | {f"{split}/{name}": cell.metrics[f"{split}/{name}"] for split in LINES for name in names}
         for cell in cells
     ]
 
@@ -95,10 +78,8 @@ def _rows(cells: Sequence[Cell]) -> list[Row]:
 def _table(curves: Curves) -> str:
     sizes = sorted({size for curve in curves.values() for size in curve})
     rows = [[f"{objective}, {split}", *_entries(curve, sizes)] for (objective, split), curve in curves.items()]
-    rows += [
-        [f"the authors' {objective}, {split}", *_entries(curve, sizes)]
-        for (objective, split), curve in PUBLISHED.items()
-    ]
+    for (objective, split), published in PUBLISHED.items():
+        rows.append([f"the authors' {objective}, {split}", *_entries(published, sizes)])
     table = markdown(["log det Cov[q(z)]", *(f"{size:,}" for size in sizes)], rows)
     return f"± is the standard error over seeds; the authors' values are read by eye from their plot.\n\n{table}"
 

@@ -34,29 +34,22 @@ class SampleFigure(Figure):
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
         groups = grouped(cells, lambda cell: cell.objective)
-        pictures = {name: _pictures(group[0]) for name, group in groups.items()}
+        chosen = {"reconstructions": Reconstructions(rows=ROWS, pairs=ROWS // 2), "samples": Samples(rows=ROWS)}
+        runs = {name: group[0].load() for name, group in groups.items()}
+        pictures = {name: draw(run.module, run.data, chosen) for name, run in runs.items()}
         rows = [
             [name, *(measured(group, key) for key in COLUMNS), estimate([_scale(cell) for cell in group])]
             for name, group in groups.items()
         ]
         table = markdown(["objective", *COLUMNS.values(), "the decoder's standard deviation"], rows)
         data = [
-            {
-                "objective": name,
-                "seed": cell.cfg.seed,
-                **{key: cell.metrics[key] for key in COLUMNS},
-                "scale": _scale(cell),
-            }
+            {"objective": name, "seed": cell.cfg.seed}
+            | {key: cell.metrics[key] for key in COLUMNS}
+            | {"scale": _scale(cell)}
             for name, group in groups.items()
             for cell in group
         ]
         return Findings(_drawn(pictures), data, f"± is the standard error over seeds.\n\n{table}")
-
-
-def _pictures(cell: Cell) -> dict[str, Pixels]:
-    run = cell.load()
-    chosen = {"reconstructions": Reconstructions(rows=ROWS, pairs=ROWS // 2), "samples": Samples(rows=ROWS)}
-    return draw(run.module, run.data, chosen)
 
 
 def _scale(cell: Cell) -> float:

@@ -20,8 +20,11 @@ from infovae.reproduction.colours import colours_of
 from infovae.reproduction.figure import Figure, Findings, Row
 from infovae.reproduction.tables import Estimate, estimate, grouped, markdown
 
-POINTS = {0: "x = −1", 1: "x = 1"}
-"""The value of the pixel for each point x."""
+POINTS = ("x = -1", "x = 1")
+"""Each point x, by the value of its pixel."""
+
+COLUMNS = {"z": ("posterior_0", "posterior_1", "prior"), "x": ("reconstruction_0", "reconstruction_1", "sample")}
+"""Names of the densities of each panel, in the figure's data."""
 
 LOG_JACOBIAN = -math.log(2)
 """log |d pixel / d x|, since densities are of x = 2 pixel − 1."""
@@ -29,27 +32,18 @@ LOG_JACOBIAN = -math.log(2)
 SHOWN = (1e-3, 1e5)
 """Upper end of the axis of densities, which have spikes."""
 
-COLOURS = {0: CLASS_COLOURS[2], 1: "#2f8f4e"}
+COLOURS = (CLASS_COLOURS[2], "#2f8f4e")
 
 
 class Densities(NamedTuple):
-    """The densities of one trained model.
+    """Densities at some places: of each of the two points, and of the model.
 
-    Attributes:
-        z: where the next two are.
-        posterior: q(z|x) of each point.
-        prior: p(z).
-        x: where the next two are.
-        reconstruction: E_q(z|x) p(x'|z) of each point x.
-        sample: E_p(z) p(x'|z).
+    Of a model's codes, these are q(z|x) and p(z); of its pixels, E_q(z|x) p(x'|z) and E_p(z) p(x'|z).
     """
 
-    z: Float64[Tensor, " m"]
-    posterior: dict[int, Float64[Tensor, " m"]]
-    prior: Float64[Tensor, " m"]
-    x: Float64[Tensor, " k"]
-    reconstruction: dict[int, Float64[Tensor, " k"]]
-    sample: Float64[Tensor, " k"]
+    at: Float64[Tensor, " m"]
+    points: tuple[Float64[Tensor, " m"], ...]
+    model: Float64[Tensor, " m"]
 
 
 class TwoPoints(Figure):
@@ -64,20 +58,25 @@ class TwoPoints(Figure):
         data: list[Row] = [
             {"panel": "course", "objective": name, **row} for name in courses for run in courses[name] for row in run
         ]
-        data += [row for name, found in densities.items() for row in _density_rows(name, found)]
+        data += [
+            {"panel": panel, "objective": name} | dict(zip((panel, *COLUMNS[panel]), values, strict=True))
+            for name, panels in densities.items()
+            for panel, (at, points, model) in zip(COLUMNS, panels, strict=True)
+            for values in torch.stack([at, *points, model], dim=1).tolist()
+        ]
         return Findings(_drawn(densities, courses), data, _table(courses))
 
 
 @torch.no_grad()
-def densities_of(model: Model) -> Densities:
-    """Return the densities that Figure 1 compares, as sums over evenly spaced quantiles of z."""
+def densities_of(model: Model) -> tuple[Densities, Densities]:
+    """Return the densities of z and of x that Figure 1 compares, as sums over evenly spaced quantiles of z."""
     levels = (torch.arange(400, dtype=torch.float64) + 0.5) / 400
     quantiles = Normal(0.0, 1.0).icdf(levels)
     pixels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
     posterior = model.encode(pixels)
     mean, scale = exact(posterior.mean).squeeze(1), exact(posterior.variance).sqrt().squeeze(1)
     reach = max(4.0, *(mean.abs() + 4 * scale).tolist())
-    around = [mean[point] + scale[point] * torch.linspace(-6, 6, 121, dtype=torch.float64) for point in POINTS]
+    around = [mean[point] + scale[point] * torch.linspace(-6, 6, 121, dtype=torch.float64) for point in (0, 1)]
     z = torch.cat([torch.linspace(-reach, reach, 201, dtype=torch.float64), *around]).sort().values
     # Spikes at the two points are far narrower than what a figure resolves: nodes gather towards them.
     near = torch.logspace(-7, 0, 60, dtype=torch.float64)
@@ -89,93 +88,53 @@ def densities_of(model: Model) -> Densities:
         centre, width = (2 * exact(moment).flatten() for moment in (decoded.mean, decoded.variance.sqrt()))
         return Normal(centre - 1, width).log_prob(x[:, None]).exp().mean(dim=1)
 
-    return Densities(
-        z,
-        {point: Normal(mean[point], scale[point]).log_prob(z).exp() for point in POINTS},
-        model.prior.log_prob(z[:, None]).exp(),
-        x,
-        {point: induced(mean[point] + scale[point] * quantiles) for point in POINTS},
-        induced(quantiles),
-    )
+    posteriors = tuple(Normal(mean[point], scale[point]).log_prob(z).exp() for point in (0, 1))
+    reconstructions = tuple(induced(mean[point] + scale[point] * quantiles) for point in (0, 1))
+    prior = model.prior.log_prob(z[:, None]).exp()
+    return Densities(z, posteriors, prior), Densities(x, reconstructions, induced(quantiles))
 
 
 def _course(cell: Cell) -> list[Row]:
     """Return what was measured on the training split after each epoch."""
-    return [
-        {
-            "seed": float(cell.cfg.seed),
-            "step": row["step"],
-            "elbo": row["train/log_evidence"] - row["train/inference_gap"] + LOG_JACOBIAN,
-            "inference_gap": row["train/inference_gap"],
-            "mean_far": max(abs(row["train/posterior_mean_0"]), abs(row["train/posterior_mean_1"])),
-            "mean_0": row["train/posterior_mean_0"],
-            "mean_1": row["train/posterior_mean_1"],
-            "scale_0": row["train/posterior_scale_0"],
-            "scale_1": row["train/posterior_scale_1"],
-            "log_det_covariance": row["train/log_det_covariance"],
-            "mmd": row["train/mmd"],
-        }
-        for row in cell.rows
-    ]
+    course: list[Row] = []
+    for row in cell.rows:
+        means, scales = ([row[f"train/posterior_{moment}_{point}"] for point in (0, 1)] for moment in ("mean", "scale"))
+        elbo = row["train/log_evidence"] - row["train/inference_gap"] + LOG_JACOBIAN
+        measured = {"seed": float(cell.cfg.seed), "step": row["step"], "elbo": elbo}
+        measured |= {"inference_gap": row["train/inference_gap"], "mean_far": max(map(abs, means))}
+        measured |= {"mean_0": means[0], "mean_1": means[1], "scale_0": scales[0], "scale_1": scales[1]}
+        course.append(measured | {name: row[f"train/{name}"] for name in ("log_det_covariance", "mmd")})
+    return course
 
 
-def _density_rows(objective: str, found: Densities) -> list[Row]:
-    over_z = [
-        {"panel": "z", "objective": objective, "z": z, "posterior_0": q0, "posterior_1": q1, "prior": p}
-        for z, q0, q1, p in zip(
-            *(values.tolist() for values in (found.z, *found.posterior.values(), found.prior)), strict=True
-        )
-    ]
-    over_x = [
-        {"panel": "x", "objective": objective, "x": x, "reconstruction_0": r0, "reconstruction_1": r1, "sample": s}
-        for x, r0, r1, s in zip(
-            *(values.tolist() for values in (found.x, *found.reconstruction.values(), found.sample)), strict=True
-        )
-    ]
-    return [*over_z, *over_x]
-
-
-def _drawn(densities: dict[str, Densities], courses: dict[str, list[list[Row]]]) -> Pixels:
+def _drawn(densities: dict[str, tuple[Densities, Densities]], courses: dict[str, list[list[Row]]]) -> Pixels:
     with style():
         canvas = Canvas(figsize=(max(8, 1.9 * len(densities)), 8))
         above, below = canvas.subfigures(2, 1, height_ratios=[2, 1.15], squeeze=False)[:, 0]
         panels = above.subplots(2, len(densities), squeeze=False, sharex="row", sharey="row")
         for column, (name, found) in enumerate(densities.items()):
-            _draw_codes(panels[0, column], found)
-            _draw_pixels(panels[1, column], found)
-            panels[0, column].set_title(name.replace(" (", "\n("))
+            _draw_densities(panels[0, column], found[0], "q(z|{})", "p(z)")
+            _draw_densities(panels[1, column], found[1], "z \\sim q(z|{})", "z \\sim p(z)")
+            panels[0, column].set(xlabel="$z$", xlim=(-4, 4), title=name.replace(" (", "\n("))
+            panels[1, column].set_xlabel("$x$")
         for row, label in enumerate(("density of $z$", "density of $x$, given $z$")):
             panels[row, 0].set_ylabel(label)
             panels[row, 0].legend(loc="upper left", fontsize=7)
         panels_below = below.subplots(1, 3)
-        for axes, (key, label) in zip(
-            panels_below,
-            {
-                "elbo": "ELBO, nats",
-                "inference_gap": "$KL(q(z|x)\\,\\|\\,p(z|x))$, nats",
-                "mean": "$E[z|x]$ of the two points",
-            }.items(),
-            strict=True,
-        ):
+        gap = "$KL(q(z|x)\\,\\|\\,p(z|x))$, nats"
+        titles = {"elbo": "ELBO, nats", "inference_gap": gap, "mean": "$E[z|x]$ of the two points"}
+        for axes, (key, title) in zip(panels_below, titles.items(), strict=True):
             _draw_course(axes, courses, key)
-            axes.set(xlabel="steps", title=label)
+            axes.set(xlabel="steps", title=title)
         below.legend(*panels_below[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(courses))
         return rendered(canvas)
 
 
-def _draw_codes(axes: Axes, found: Densities) -> None:
-    for point, label in POINTS.items():
-        axes.plot(found.z, found.posterior[point], color=COLOURS[point], label=f"$q(z|{label.replace('−', '-')})$")
-    axes.plot(found.z, found.prior, color=PRIOR_COLOUR, linestyle="dashed", label="$p(z)$")
-    axes.set(xlabel="$z$", yscale="log", xlim=(-4, 4), ylim=SHOWN)
-
-
-def _draw_pixels(axes: Axes, found: Densities) -> None:
-    for point, label in POINTS.items():
-        given = f"$z \\sim q(z|{label.replace('−', '-')})$"
-        axes.plot(found.x, found.reconstruction[point], color=COLOURS[point], label=given)
-    axes.plot(found.x, found.sample, color=PRIOR_COLOUR, linestyle="dashed", label="$z \\sim p(z)$")
-    axes.set(xlabel="$x$", yscale="log", ylim=SHOWN)
+def _draw_densities(axes: Axes, found: Densities, of_point: str, of_model: str) -> None:
+    for point, density, colour in zip(POINTS, found.points, COLOURS, strict=True):
+        axes.plot(found.at, density, color=colour, label=f"${of_point.format(point)}$")
+    axes.plot(found.at, found.model, color=PRIOR_COLOUR, linestyle="dashed", label=f"${of_model}$")
+    axes.set(yscale="log", ylim=SHOWN)
 
 
 def _draw_course(axes: Axes, courses: dict[str, list[list[Row]]], key: str) -> None:

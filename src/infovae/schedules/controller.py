@@ -5,7 +5,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Literal, NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -50,14 +49,6 @@ class Controller(Weight):
         super().__init__(start, evaluated_at, persistent=True)
         self.low, self.high = low, high
 
-    @property
-    def length(self) -> int:
-        return 0
-
-    @property
-    def turns(self) -> tuple[int, ...]:
-        return ()
-
     def range_at(self, step: int) -> tuple[float, ...]:
         return (self.low, self.high)
 
@@ -82,8 +73,3 @@ def positive(**arguments: float) -> None:
     for name, value in arguments.items():
         if not 0 < value < math.inf:
             raise ArgumentError(name, f"{value:g}", "finite values above 0")
-
-
-def moving_average(before: Float[Tensor, ""], now: Float[Tensor, ""], decay: float) -> Float[Tensor, ""]:
-    """Return decay * before + (1 - decay) * now; ``now`` where nothing came before, which is nan."""
-    return torch.where(before.isnan(), now, decay * before + (1 - decay) * now)

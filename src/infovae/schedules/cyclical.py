@@ -22,9 +22,7 @@ class Cyclical(Ramp):
         if not 0 < rising <= 1:
             raise ArgumentError("rising", f"{rising:g}", "shares above 0 and of at most 1")
         if steps < cycles:
-            raise ArgumentError(
-                "steps", steps, f"whole numbers of at least {max(cycles, 1)}", f"too few for {cycles} cycles"
-            )
+            raise ArgumentError("steps", steps, f"whole numbers of at least {cycles}", f"too few for {cycles} cycles")
         self.cycles, self.rising = cycles, rising
         super().__init__(start, end, steps)
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.errors import ArgumentError
-from infovae.schedules.controller import Controller, Terms, moving_average, positive
+from infovae.schedules.controller import Controller, Terms, positive
 
 
 class DualAscent(Controller):
@@ -46,6 +46,8 @@ class DualAscent(Controller):
 
     @torch.no_grad()
     def after_step(self, terms: Terms) -> None:
-        self.average.copy_(moving_average(self.average, self.excess(terms), self.decay))
+        excess = self.excess(terms)
+        average = self.decay * self.average + (1 - self.decay) * excess
+        self.average.copy_(torch.where(self.average.isnan(), excess, average))  # nan before the first step
         change = (self.speed * self.average).clamp(-self.most, self.most)
         self.value.mul_(torch.exp(self.sign * change)).clamp_(self.low, self.high)

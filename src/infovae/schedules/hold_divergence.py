@@ -19,10 +19,8 @@ class HoldDivergence(DualAscent):
     Args:
         limit: in the divergence's own units. ``noise`` takes the size of D between batches of the prior: its mean plus
             its standard deviation, which is measured before the first step and kept in checkpoints.
-        start, low, high, evaluated_at: see :class:`infovae.schedules.controller.Controller`.
+        start, low, high, evaluated_at, most, decay: see :class:`infovae.schedules.dual_ascent.DualAscent`.
         speed: of the logarithm of the weight, for each step in which D is twice the limit.
-        most: the largest change of that logarithm in a step.
-        decay: of the moving average of the divergence.
     """
 
     watches = "divergence"

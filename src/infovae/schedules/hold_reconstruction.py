@@ -18,10 +18,8 @@ class HoldReconstruction(DualAscent):
 
     Args:
         limit: in nats per example. Below 0 is possible for a likelihood with a density.
-        start, low, high, evaluated_at: see :class:`infovae.schedules.controller.Controller`.
+        start, low, high, evaluated_at, most, decay: see :class:`infovae.schedules.dual_ascent.DualAscent`.
         speed: of the logarithm of the weight, for each step and nat.
-        most: the largest change of that logarithm in a step.
-        decay: of the moving average of the reconstruction.
     """
 
     watches = "reconstruction"

@@ -30,14 +30,14 @@ class Weight(nn.Module, ABC):
         self.register_buffer("value", torch.tensor(start, dtype=torch.float32), persistent=persistent)
 
     @property
-    @abstractmethod
     def length(self) -> int:
         """Return the number of steps after which the value is ``evaluated_at`` for good; 0 if none is known."""
+        return 0
 
     @property
-    @abstractmethod
     def turns(self) -> tuple[int, ...]:
         """Return the steps, counted from 0, at which the value can be smallest or largest."""
+        return ()
 
     @abstractmethod
     def range_at(self, step: int) -> tuple[float, ...]:

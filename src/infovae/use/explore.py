@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Annotated, Any, cast
-from urllib.parse import SplitResult
 
 import numpy as np
 import torch
@@ -78,8 +77,8 @@ class ExploreServer(LocalServer):
 class ExploreHandler(LocalHandler):
     """Answer the page's questions: decode a code, draw one, look at an image, show an example."""
 
-    def get(self, url: SplitResult) -> None:
-        server = cast(ExploreServer, self.server)
+    def do_GET(self) -> None:  # noqa: N802, the name that http.server calls
+        url, server = self.url, cast(ExploreServer, self.server)
         example = re.fullmatch(r"/([01])/example/([0-9]{1,9})", url.path)
         draw = re.fullmatch(r"/([01])/draw", url.path)
         if url.path == "/":
@@ -91,9 +90,9 @@ class ExploreHandler(LocalHandler):
         else:
             self.refuse(HTTPStatus.NOT_FOUND)
 
-    def post(self, url: SplitResult) -> None:
-        asked = re.fullmatch(r"/([01])/(decode|look)", url.path)
-        label = re.fullmatch(r"label=([0-9]{1,9})", url.query)
+    def do_POST(self) -> None:  # noqa: N802, the name that http.server calls
+        asked = re.fullmatch(r"/([01])/(decode|look)", self.url.path)
+        label = re.fullmatch(r"label=([0-9]{1,9})", self.url.query)
         model = asked and self._model(asked[1])
         length = self.headers.get("Content-Length", "")
         # A page from elsewhere may post here too: its browser says where it comes from.
