@@ -12,23 +12,19 @@ code still knows the class that encoder and decoder are given, and classes learn
 
 import argparse
 import csv
-import json
 import math
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import open_dict
+from commands import trained
+from results import ROOT
 from sklearn.decomposition import PCA
 from torch import Tensor
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import cross_entropy, one_hot, softplus
 
-from infovae import load
 from infovae.data.module import DataModule
 from infovae.data.splits import balanced_subset
 from infovae.evaluation.load import SavedRun
@@ -37,62 +33,62 @@ from infovae.likelihoods.negative_binomial import NegativeBinomialDistribution
 from infovae.metrics.dci import DCI, concentration, importances
 from infovae.metrics.few_labels import FewLabels
 from infovae.metrics.importance_weighted import ImportanceWeighted
+from infovae.metrics.metric import Metric
 from infovae.metrics.mig import MIG, mutual_information_gaps
 from infovae.metrics.reconstruction import Reconstruction
 from infovae.metrics.sampled_linear_probe import SampledLinearProbe
 from infovae.modules.semi_supervised import SemiSupervised
 from infovae.training.assemble import build_module
-from infovae.training.run import train
 
-ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "outputs" / "any_data"
-QUIET = "logger=none pictures=[] metrics=[] trainer.enable_progress_bar=false seed=1"
 SMALL = "network.encoder.hidden=[64,64] network.decoder.hidden=[64,64]"
 LITTLE = "network.encoder.channels=[8,16] network.encoder.hidden=64 data.batch_size=64"
 MODELS = {"vae": "model=vae", "infovae": "model=infovae model.lambda_=10"}
 Row = tuple[str, str, str, float, float]
 """Data, model, name of the number, the number, its standard error."""
 
-ROWS = partial(ImportanceWeighted, images=200, samples=300, chunk=5000)
 PROBE = "sampled_linear_probe"
-LOG_LIKELIHOOD = "test/importance_weighted_log_likelihood"
 
 
-def trained(name: str, settings: str) -> SavedRun:
-    """Return a model, trained unless its run has finished, with the weights of its best epoch."""
-    run = RUNS / name
-    summary = run / "summary.json"
-    if not summary.is_file() or json.loads(summary.read_text())["status"] != "finished":
-        shutil.rmtree(run, ignore_errors=True)
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            cfg = compose("config", [*QUIET.split(), *settings.split(), f"run_dir={run}"], return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg.copy())
-            with open_dict(cfg):
-                del cfg["hydra"]
-        train(cfg)
-    return load(run, "best")
+def best(name: str, settings: str) -> SavedRun:
+    """Return a model with the weights of its best epoch."""
+    return trained(RUNS / name, f"metrics=[] {settings}", "best")
+
+
+def found(saved: SavedRun, **metrics: Callable[..., Metric]) -> dict[str, float]:
+    """Return the numbers of the test split by name."""
+    values = measure(saved.module, saved.data, metrics).values.items()
+    return {name.removeprefix("test/"): value for name, value in values if isinstance(value, float)}
+
+
+def likelihoods(name: str, settings: str) -> tuple[list[Row], DataModule]:
+    """Return log p(x) of both models, and their data."""
+    rows: list[Row] = []
+    metric = partial(ImportanceWeighted, images=200, samples=300, chunk=5000)
+    number = "importance_weighted_log_likelihood"
+    for model, chosen in MODELS.items():
+        saved = best(f"{name}-{model}", f"{settings} {chosen}")
+        values = found(saved, log_likelihood=metric)
+        rows.append((name, model, "log_likelihood", values[number], values[f"{number}_standard_error"]))
+    return rows, saved.data
 
 
 def tables(name: str, dimensions: int) -> Iterator[Row]:
     """Yield log p(x) of rows held out."""
     settings = f"data={name} latent_dim={dimensions} {SMALL} data.batch_size=64 optimizer.lr=1e-3"
-    for model, chosen in MODELS.items():
-        saved = trained(f"{name}-{model}", f"{settings} {chosen} data.steps_per_epoch=50 trainer.max_epochs=40")
-        found = measure(saved.module, saved.data, {"log_likelihood": ROWS}).values
-        yield name, model, "log_likelihood", found[LOG_LIKELIHOOD], found[f"{LOG_LIKELIHOOD}_standard_error"]
-    train_rows, test_rows = split(saved.data, "train"), split(saved.data, "test")
-    scores = PCA(dimensions).fit(train_rows).score_samples(test_rows)
-    yield name, "ppca", "log_likelihood", scores.mean(), scores.std(ddof=1) / math.sqrt(len(scores))
+    rows, data = likelihoods(name, f"{settings} data.steps_per_epoch=50 trainer.max_epochs=40")
+    yield from rows
+    scores = PCA(dimensions).fit(split(data, "train")).score_samples(split(data, "test"))
+    yield (name, "ppca", "log_likelihood", *mean_of(torch.from_numpy(scores)))
 
 
 def factors(name: str, dimensions: int, settings: str) -> Iterator[Row]:
     """Yield what the codes know of the factors, and the squared error of a reconstruction."""
-    metrics = {"dci": DCI, "mig": MIG, "reconstruction": Reconstruction}
     for model, point in MODELS.items():
-        saved = trained(f"{name}-{model}", f"data={name} latent_dim={dimensions} {settings} {point}")
-        found = measure(saved.module, saved.data, metrics).values
+        saved = best(f"{name}-{model}", f"data={name} latent_dim={dimensions} {settings} {point}")
+        values = found(saved, dci=DCI, mig=MIG, reconstruction=Reconstruction)
         for number in ("dci_disentanglement", "dci_error", "mig", "squared_error_of_mean_code"):
-            yield name, model, number, found[f"test/{number}"], math.nan
+            yield name, model, number, values[number], math.nan
     pca = PCA(dimensions).fit(split(saved.data, "train"))
     rows = split(saved.data, "test")
     codes, known = torch.from_numpy(pca.transform(rows)).double(), saved.data.splits["test"].factors
@@ -114,9 +110,10 @@ def counts() -> Iterator[Row]:
     torch.manual_seed(1)
     x = NegativeBinomialDistribution(z @ weight.T + bias, log_r.expand(5000, 40)).sample()
     path = saved_array("counts", x.long().numpy())
-    yield from likelihoods("counts", f"data=counts data.path={path} latent_dim=2 {SMALL} data.steps_per_epoch=200")
-    data = load(RUNS / "counts-vae", "best").data
-    train_rows, test_rows = (data.inputs(name)[torch.arange(len(data.inputs(name)))] for name in ("train", "test"))
+    settings = f"data=counts data.path={path} latent_dim=2 {SMALL} data.steps_per_epoch=200 trainer.max_epochs=10"
+    fitted, data = likelihoods("counts", settings)
+    yield from fitted
+    train_rows, test_rows = (torch.from_numpy(split(data, name)) for name in ("train", "test"))
     axis = torch.linspace(-6, 6, 121, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
     log_prior = -grid.square().sum(1) / 2 - math.log(2 * math.pi) + 2 * (axis[1] - axis[0]).log()
@@ -140,13 +137,13 @@ def tokens() -> Iterator[Row]:
     x = torch.where(random, torch.randint(6, (5000, 24), generator=generator), chosen)
     path = saved_array("tokens", x.numpy())
     settings = f"data=tokens data.path={path} latent_dim=4 network.encoder.width=32 data.steps_per_epoch=60"
-    yield from likelihoods("tokens", settings)
-    data = load(RUNS / "tokens-vae", "best").data
-    train_rows, test_rows = (data.splits[name].x[:].squeeze(1) for name in ("train", "test"))
+    fitted, data = likelihoods("tokens", f"{settings} trainer.max_epochs=10")
+    yield from fitted
+    train_rows, test_rows = (torch.from_numpy(split(data, name)).long() for name in ("train", "test"))
     same = test_rows[:, None] == motifs
     nats = torch.where(same, math.log(0.8 + 0.2 / 6), math.log(0.2 / 6)).double().sum(2).logsumexp(1) - math.log(8)
     yield ("tokens", "truth", "log_likelihood", *mean_of(nats))
-    frequency = torch.nn.functional.one_hot(train_rows, 6).double().mean(0).log()
+    frequency = one_hot(train_rows, 6).double().mean(0).log()
     alone = frequency[torch.arange(24), test_rows].sum(1)
     yield ("tokens", "independent", "log_likelihood", *mean_of(alone))
     pairs = torch.ones(23, 6, 6, dtype=torch.float64)  # of letters at neighbouring places, from 1 as Laplace has it
@@ -173,12 +170,10 @@ def conditional() -> Iterator[Row]:
         for model, point in points.items():
             if condition == "none" and model.startswith("mmd_vae_"):
                 continue
-            saved = trained(f"digits-{condition}-{model}", f"{settings} condition={condition} {point}")
-            found = measure(
-                saved.module, saved.data, {"probe": SampledLinearProbe, "reconstruction": Reconstruction}
-            ).values
+            saved = best(f"digits-{condition}-{model}", f"{settings} condition={condition} {point}")
+            values = found(saved, probe=SampledLinearProbe, reconstruction=Reconstruction)
             for name in (f"{PROBE}_error", f"{PROBE}_information", "rate", "squared_error_of_mean_code"):
-                yield f"digits, condition={condition}", model, name, found[f"test/{name}"], math.nan
+                yield f"digits, condition={condition}", model, name, values[name], math.nan
 
 
 def semi_supervised() -> Iterator[Row]:
@@ -187,7 +182,7 @@ def semi_supervised() -> Iterator[Row]:
     own = "trainer.max_epochs=10 condition=labels module=semi_supervised module.labelled=100 optimizer.lr=1e-3"
     name, number = "digits, 100 labels", "classifier_error"
     for model, chosen in MODELS.items():
-        saved = trained(f"digits-m2-{model}", f"{settings} {own} {chosen}")
+        saved = best(f"digits-m2-{model}", f"{settings} {own} {chosen}")
         x, truth = saved.data.inputs("test")[torch.arange(360)], saved.data.splits["test"].labels
         assert isinstance(saved.module, SemiSupervised)
         yield (name, f"M2, {model}", number, *share_wrong(saved.module.classify(x), truth))
@@ -203,24 +198,15 @@ def semi_supervised() -> Iterator[Row]:
         cross_entropy(bare.classify(few), their).backward()
         optimizer.step()
     yield (name, "the classifier alone", number, *share_wrong(bare.classify(x), truth))
-    vae = trained("digits-none-vae", f"{settings} trainer.max_epochs=20 condition=none model=vae")
-    factory = {"few_labels": partial(FewLabels, labels=[100])}
-    for key, value in measure(vae.module, vae.data, factory).values.items():
-        if key.startswith("test/") and not key.endswith("standard_error"):
-            yield name, f"M1, {key.removeprefix('test/')}", number, value, math.nan
+    vae = best("digits-none-vae", f"{settings} trainer.max_epochs=20 condition=none model=vae")
+    for key, value in found(vae, few_labels=partial(FewLabels, labels=[100])).items():
+        if not key.startswith("train/") and not key.endswith("standard_error"):
+            yield name, f"M1, {key}", number, value, math.nan
 
 
 def share_wrong(log_q: Tensor, truth: Tensor) -> tuple[float, float]:
     """Return the share of classes that are wrong, and its standard error."""
     return mean_of((log_q.argmax(dim=1) != truth).double())
-
-
-def likelihoods(name: str, settings: str) -> Iterator[Row]:
-    """Yield log p(x) of both models."""
-    for model, chosen in MODELS.items():
-        saved = trained(f"{name}-{model}", f"{settings} {chosen} trainer.max_epochs=10")
-        found = measure(saved.module, saved.data, {"log_likelihood": ROWS}).values
-        yield name, model, "log_likelihood", found[LOG_LIKELIHOOD], found[f"{LOG_LIKELIHOOD}_standard_error"]
 
 
 def saved_array(name: str, array: np.ndarray) -> Path:
@@ -241,7 +227,7 @@ def mean_of(values: Tensor) -> tuple[float, float]:
     return values.mean().item(), (values.std() / math.sqrt(len(values))).item()
 
 
-PARTS = {
+PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "wine": partial(tables, "wine", 3),
     "diabetes": partial(tables, "diabetes", 3),
     "breast_cancer": partial(tables, "breast_cancer", 5),
@@ -254,7 +240,7 @@ PARTS = {
 }
 
 
-def command_line(description: str, parts: dict[str, Callable[[], Iterator[Row]]]) -> None:
+def command_line(description: str, parts: Mapping[str, Callable[[], Iterator[Row]]]) -> None:
     """Measure, and write the rows after each part in the place of its earlier ones."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -262,17 +248,17 @@ def command_line(description: str, parts: dict[str, Callable[[], Iterator[Row]]]
     arguments = parser.parse_args()
     path = arguments.folder / "any_data.csv"
     header = ("data", "model", "number", "value", "standard_error")
-    rows: list[tuple[object, ...]] = []
+    rows: list[Sequence[object]] = []
     if path.is_file():
         with path.open(newline="") as file:
-            rows = [tuple(row) for row in csv.reader(file)][1:]
+            rows.extend([*csv.reader(file)][1:])
     for name in arguments.only:
-        found = [*parts[name]()]
-        kinds = {row[0] for row in found}
-        rows = [row for row in rows if row[0] not in kinds] + found
+        measured = [*parts[name]()]
+        kinds = {row[0] for row in measured}
+        rows = [*(row for row in rows if row[0] not in kinds), *measured]
         with path.open("w", newline="") as file:
             csv.writer(file).writerows([header, *rows])
-        print(*found, sep="\n", flush=True)
+        print(*measured, sep="\n", flush=True)
 
 
 if __name__ == "__main__":

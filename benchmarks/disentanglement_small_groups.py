@@ -6,12 +6,11 @@ Splits of a grid of 3 x 3 x 8 x 8 x 8 factor values are drawn at random. A row g
 their standard deviation.
 """
 
-import csv
 import statistics
-import sys
-from pathlib import Path
+from itertools import product
 
 import torch
+from results import ROOT, write_csv
 from torch import Tensor
 
 from infovae.codes import Codes
@@ -28,28 +27,23 @@ DRAWS = 8
 SCORES = {"mig": MIG, "sap": SAP, "factor_vae_score": FactorVAEScore, "beta_vae_score": BetaVAEScore}
 
 
-def main(path: Path) -> None:
+def main() -> None:
     """Measure and write."""
     torch.manual_seed(0)
     grid = torch.cartesian_prod(*map(torch.arange, COUNTS))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["code", "examples", "score", "mean", "standard_deviation"])
-        writer.writeheader()
-        for code in ("factors", "noise"):
-            for n in SIZES:
-                found: dict[str, list[float]] = {name: [] for name in SCORES}
-                for _ in range(DRAWS):
-                    factors = grid[torch.randperm(len(grid))[:n]]
-                    z = factors.float() if code == "factors" else torch.randn(n, len(COUNTS))
-                    for name in SCORES:
-                        found[name].append(score(name, z, factors))
-                for name, values in found.items():
-                    row = {"code": code, "examples": n, "score": name, "mean": statistics.mean(values)}
-                    writer.writerow(row | {"standard_deviation": statistics.stdev(values)})
-                    print(
-                        f"{code} {n} {name}: {statistics.mean(values):.3f} +- {statistics.stdev(values):.3f}",
-                        flush=True,
-                    )
+    rows = []
+    for code, n in product(("factors", "noise"), SIZES):
+        found: dict[str, list[float]] = {name: [] for name in SCORES}
+        for _ in range(DRAWS):
+            factors = grid[torch.randperm(len(grid))[:n]]
+            z = factors.float() if code == "factors" else torch.randn(n, len(COUNTS))
+            for name in SCORES:
+                found[name].append(score(name, z, factors))
+        for name, values in found.items():
+            mean, deviation = statistics.mean(values), statistics.stdev(values)
+            rows.append({"code": code, "examples": n, "score": name, "mean": mean, "standard_deviation": deviation})
+            print(f"{code} {n} {name}: {mean:.3f} +- {deviation:.3f}", flush=True)
+    write_csv(ROOT / "docs/figures/disentanglement_small_groups.csv", rows)
 
 
 def score(name: str, z: Tensor, factors: Tensor) -> float:
@@ -61,4 +55,4 @@ def score(name: str, z: Tensor, factors: Tensor) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/figures/disentanglement_small_groups.csv"))
+    main()

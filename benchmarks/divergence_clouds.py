@@ -7,21 +7,22 @@ The points start near the prior or far from it and follow minibatches of 256 by 
 log q(z|x) is needed each point has a posterior of variance 0.05, whose samples are what is measured and drawn.
 """
 
-import csv
 import sys
 from time import perf_counter
 from typing import Any
 
 import torch
-from divergence_options import ROOT, codes_at, make, options, write_between_markers
+from divergence_options import all_divergences, codes_at, make
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from results import ROOT, write_between_markers, write_csv
 from torch import Tensor
 
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Gaussian
 from infovae.metrics.mmd import one_sample_mmd_squared
 from infovae.priors.standard_normal import StandardNormal
+from infovae.reproduction.tables import markdown
 
 POINTS, BATCH, STEPS = 2000, 256, 1500
 LEARNING_RATE = 0.03
@@ -92,19 +93,22 @@ def draw(picture: str, clouds: list[Tensor]) -> None:
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown, each with its picture."""
-    lines = [
-        f"| divergence | mean | variances | covariance | MMD² · 10⁴ | s | start, step {STEPS // 5}, step {STEPS} |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        mmd, error = 1e4 * float(row["mmd"]), 1e4 * float(row["mmd_standard_error"])
-        picture = f"![{row['name']}, {row['start']}](figures/clouds/{row['picture']})" if row["picture"] else ""
-        lines.append(
-            f"| {row['name']} | {row['mean 1']:+.3f}, {row['mean 2']:+.3f} | {row['variance 1']:.3f}, "
-            f"{row['variance 2']:.3f} | {row['covariance']:+.3f} | {mmd:.2f} ± {error:.2f} | {row['seconds']:.0f} | "
-            f"{picture} |"
-        )
-    return "\n".join(lines)
+    header = ["divergence", "mean", "variances", "covariance", "MMD² · 10⁴", "s"]
+    return markdown(
+        [*header, f"start, step {STEPS // 5}, step {STEPS}"],
+        [
+            [
+                row["name"],
+                f"{row['mean 1']:+.3f}, {row['mean 2']:+.3f}",
+                f"{row['variance 1']:.3f}, {row['variance 2']:.3f}",
+                f"{row['covariance']:+.3f}",
+                f"{1e4 * row['mmd']:.2f} ± {1e4 * row['mmd_standard_error']:.2f}",
+                f"{row['seconds']:.0f}",
+                f"![{row['name']}, {row['start']}](figures/clouds/{row['picture']})" if row["picture"] else "",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def reference(name: str, cloud: Tensor, start: str) -> Row:
@@ -135,18 +139,15 @@ def main(names: list[str]) -> None:
             reference("*start*", start_cloud(start), start),
             reference("*2,000 draws of N(0, I)*", torch.randn(POINTS, 2), start),
         ]
-        for name, overrides in options().items():
+        for name, overrides in all_divergences().items():
             if not names or name in names:
                 rows.append(run(name, overrides, start))
                 print(table(rows[-1:]).splitlines()[-1], flush=True)
         everything += rows
         if not names:
-            write_between_markers(ROOT / "docs" / "divergences.md", f"clouds-{start}", table(rows))
+            write_between_markers("divergences.md", f"clouds-{start}", table(rows))
     if not names:
-        with (FIGURES / "clouds.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, everything[0].keys(), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(everything)
+        write_csv(FIGURES / "clouds.csv", everything)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,20 @@
 """Every divergence that conf/divergence/ offers, ready to be measured."""
 
-from pathlib import Path
-
 import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from infovae.codes import Codes
 from infovae.config.build import build
+from infovae.config.options import CONF, options
 from infovae.divergences.divergence import Divergence
 
-ROOT = Path(__file__).parents[1]
-CONF = ROOT / "conf"
 
-
-def options() -> dict[str, list[str]]:
+def all_divergences() -> dict[str, list[str]]:
     """Overrides by name: each divergence, and MMD with each kernel that isn't a divergence's default elsewhere."""
-    divergences = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
-    kernels = sorted(path.stem for path in (CONF / "divergence" / "kernel").glob("*.yaml"))
-    return {name: [f"divergence={name}"] for name in divergences if name != "none"} | {
+    return {name: [f"divergence={name}"] for name in options("divergence") if name != "none"} | {
         f"mmd-{kernel}": ["divergence=mmd", f"divergence/kernel={kernel}"]
-        for kernel in kernels
+        for kernel in options("divergence/kernel")
         if kernel not in ("gaussian", "energy", "inverse_multiquadratic")
     }
 
@@ -39,16 +33,3 @@ def codes_at(points: Tensor, divergence: Divergence, posterior_variance: float, 
         return Codes(points, points, torch.zeros_like(points), dataset_size)
     variance = torch.full_like(points, posterior_variance)
     return Codes(points + variance.sqrt() * torch.randn_like(points), points, variance, dataset_size)
-
-
-def write_between_markers(page: Path, name: str, text: str) -> None:
-    """Put text between ``<!-- name -->`` and ``<!-- /name -->`` of a page.
-
-    Raises:
-        ValueError: the page lacks the markers.
-    """
-    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    content = page.read_text()
-    if start not in content or end not in content:
-        raise ValueError(f"{page.name} has no {start} ... {end}")
-    page.write_text(f"{content.split(start)[0]}{start}\n{text.strip()}\n{end}{content.split(end, 1)[1]}")

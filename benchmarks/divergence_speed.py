@@ -9,16 +9,15 @@ Memory is the rise of a fresh process's peak resident size over one forward and 
 """
 
 import argparse
-import multiprocessing
 import os
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing.pool import Pool
-from pathlib import Path
 from time import process_time
 
 import torch
+from peak_memory import alone, forget_peak, peak, process
 from torch import Tensor
 
 from infovae.divergences.kernels import Gaussian
@@ -122,30 +121,13 @@ def times(workers: dict[str, Pool], n: int, d: int) -> dict[str, float]:
     return {method: statistics.median(found[method] for found in rounds) for method in workers}
 
 
-def process(stack: ExitStack, threads: int) -> Pool:
-    """A fresh one, which ends with the stack."""
-    return stack.enter_context(multiprocessing.get_context("spawn").Pool(1, torch.set_num_threads, (threads,)))
-
-
 def peak_megabytes(method: str, n: int, d: int) -> float:
-    """What one step adds to the peak of a fresh process."""
-    with ExitStack() as stack:
-        return process(stack, 1).apply(_peak, (method, n, d))
-
-
-def _peak(method: str, n: int, d: int) -> float:
+    """What one step adds to the peak of this process."""
     step(method, *samples(8, d))  # loads what any step needs
     z_q, z_p = samples(n, d)
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
-    before = peak_kilobytes()
+    before = forget_peak()
     step(method, z_q, z_p)
-    return (peak_kilobytes() - before) / 1024
-
-
-def peak_kilobytes() -> int:
-    """Of this process's resident size so far (Linux only)."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+    return peak() - before
 
 
 def main() -> None:
@@ -159,8 +141,8 @@ def main() -> None:
     print("|n|d|what|usual, ms|ours, ms|ratio|goal|usual, MB|ours, MB|\n|---|---|---|---|---|---|---|---|---|")
     for (n, d), goal in GOALS.items():
         with ExitStack() as stack:
-            seconds = times({method: process(stack, arguments.threads) for method in METHODS}, n, d)
-        megabytes = {method: peak_megabytes(method, n, d) for method in METHODS}
+            seconds = times({method: stack.enter_context(process(arguments.threads)) for method in METHODS}, n, d)
+        megabytes = {method: alone(peak_megabytes, method, n, d) for method in METHODS}
         for ours, usual in PEERS.items():
             ratio = seconds[usual] / seconds[ours]
             print(
@@ -175,7 +157,7 @@ def main() -> None:
             z_q, z_p = samples(n, 10)
             start = process_time()
             step(ours, z_q, z_p)
-            print(f"|{n}|10|{ours}|{process_time() - start:.2f}|{peak_megabytes(ours, n, 10):.1f}|", flush=True)
+            print(f"|{n}|10|{ours}|{process_time() - start:.2f}|{alone(peak_megabytes, ours, n, 10):.1f}|", flush=True)
 
 
 if __name__ == "__main__":

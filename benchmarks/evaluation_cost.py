@@ -10,7 +10,6 @@ job consists of; validation is that of the validation split, with its metrics.
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import subprocess
 import tempfile
@@ -19,9 +18,10 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from divergence_speed import peak_kilobytes
+from peak_memory import alone, forget_peak, peak
+from results import ROOT
 from training_epochs import environment, ours
-from windows import ROOT, load_told
+from windows import load_told
 
 from infovae.codes import Codes
 from infovae.metrics.aggregate_information import AggregateInformation
@@ -48,33 +48,25 @@ RUNS = {
 
 
 def metric_cost(name: str, d: int) -> tuple[float, float]:
-    """Seconds and megabytes, in a fresh process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_metric_cost, (name, d))
-
-
-def _metric_cost(name: str, d: int) -> tuple[float, float]:
-    torch.set_num_threads(1)
+    """Seconds of compute(), and megabytes by which it raises the peak of this process."""
     metric = METRICS[name](StandardNormal(d))
-    before = None
-    for n in (256, N):
+    for n in (256, N):  # the first loads what any computation needs
         metric.reset()
         mean, variance = torch.randn(n, d), 0.1 + torch.rand(n, d)
         codes = Codes(mean + variance.sqrt() * torch.randn(n, d), mean, variance, n)
         for start in range(0, n, BATCH):
             metric.update(codes.take(slice(start, start + BATCH)))
-        Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
-        before, begun = peak_kilobytes(), perf_counter()
+        before, begun = forget_peak(), perf_counter()
         metric.compute()
-        seconds = perf_counter() - begun
-    return seconds, (peak_kilobytes() - before) / 1024
+        cost = perf_counter() - begun, peak() - before
+    return cost
 
 
 def epoch_parts(network: str, examples: int, overrides: list[str], epochs: int) -> dict[str, float]:
     """Median seconds by part, without the first epoch."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "parts.jsonl"
-        callback = ["+callbacks.parts._target_=epoch_parts.EpochParts", f"+callbacks.parts.path={path}"]
+        callback = ["+callbacks.parts._target_=callbacks.EpochParts", f"+callbacks.parts.path={path}"]
         command = ours(network, examples, Path(name) / "run", [*overrides, *callback, f"trainer.max_epochs={epochs}"])
         subprocess.run(command, env=environment(1), cwd=ROOT, check=True, capture_output=True)
         parts = [json.loads(line) for line in path.read_text().splitlines()][1:]
@@ -91,7 +83,7 @@ def main() -> None:
         print(f"\n{N:,} codes of 10 dimensions\n| | compute(), s | MB |\n|---|---|---|")
         for name in METRICS:
             if not (arguments.quick and name in SLOW):
-                seconds, megabytes = metric_cost(name, 10)
+                seconds, megabytes = alone(metric_cost, name, 10)
                 print(f"| {name} | {seconds:.2f} | {megabytes:.0f} |", flush=True)
         for run in arguments.runs:
             network, examples, overrides = RUNS[run]

@@ -14,8 +14,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from training_epochs import environment, ours
-from windows import ROOT, alternate, load_told, rates
+from results import ROOT
+from training_epochs import IN_TURNS, environment, ours
+from windows import alternate, load_told
 
 sys.path.append(str(ROOT / "tests" / "faults"))
 from wandb_server import wandb_server
@@ -31,13 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="windows of each")
     rounds = parser.parse_args().rounds
-    turns = ["+callbacks.turns._target_=turns.Turns", "trainer.max_epochs=100000"]
     with ExitStack() as stack, load_told():
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
 
         def training(name: str, overrides: list[str], variables: dict[str, str]) -> list[str]:
             set_ = [f"{key}={value}" for key, value in variables.items()]
-            return ["env", *set_, *ours("mlp", EXAMPLES, folder / name, [*overrides, *turns])]
+            return ["env", *set_, *ours("mlp", EXAMPLES, folder / name, [*overrides, *IN_TURNS])]
 
         commands = {
             "none": training("none", ["logger=none"], {}),
@@ -47,12 +47,12 @@ def main() -> None:
             server = stack.enter_context(wandb_server(fault, FAULTLESS))
             account = {"WANDB_MODE": "online", "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "0" * 40}
             commands[name] = training(name.replace(" ", "_"), ["logger=wandb"], account)
-        table = rates(alternate(commands, environment(1) | {"HOME": str(folder)}, folder, rounds), EXAMPLES)
+        table = alternate(commands, environment(1) | {"HOME": str(folder)}, folder, rounds, EXAMPLES)
         begun_online = [path.parent.parent.name for path in folder.glob("*/wandb/run-*")]
     print(f"\nmlp, 1 thread, epochs of {EXAMPLES} images, medians of {rounds} windows (lowest-highest)")
     print("| W&B | images/s | by CPU time | against none |\n|---|---|---|---|")
-    for name, (rate, low, high, by_cpu) in table.items():
-        print(f"| {name} | {rate:,.0f} ({low:,.0f}-{high:,.0f}) | {by_cpu:,.0f} | {rate / table['none'][0]:.2f} |")
+    for name, rate in table.items():
+        print(f"| {name} | {rate} | {rate.by_cpu:,.0f} | {rate.median / table['none'].median:.2f} |")
     print(f"begun online: {', '.join(sorted(begun_online))}; {os.cpu_count()} cores")
 
 

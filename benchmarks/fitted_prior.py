@@ -9,16 +9,15 @@ are a mixture of 30 Gaussians with full covariances, a spline flow, and a flow f
 """
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import torch
+from commands import trained
+from results import ROOT
 from torch import Tensor
 
-from infovae import load
 from infovae.evaluation.fit_prior import codes_of_split, gain_of
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import measure
@@ -27,16 +26,16 @@ from infovae.fitted_priors.flow_matching import FlowMatching
 from infovae.fitted_priors.mixture import FittedMixture
 from infovae.fitted_priors.spline_flow import SplineFlow
 from infovae.metrics.aggregate_information import AggregateInformation
+from infovae.metrics.metric import Metric
 from infovae.metrics.sample_quality import SampleQuality
 
-ROOT = Path(__file__).parents[1]
 MODELS = {
     **{name: f"model={name}" for name in ("vae", "beta_vae", "infovae", "mmd_vae", "aae", "wae_mmd")},
     "infovae_normalized": "model=infovae posterior=normalized_gaussian",
 }
 SETTINGS = (
-    "network=mlp latent_dim=10 seed=1 data.train_size=20000 trainer.max_epochs=5 trainer.precision=bf16-mixed "
-    "callbacks=checkpoint logger=none pictures=[] metrics=[log_det_covariance] trainer.enable_progress_bar=false"
+    "network=mlp latent_dim=10 data.train_size=20000 trainer.max_epochs=5 trainer.precision=bf16-mixed "
+    "callbacks=checkpoint metrics=[log_det_covariance]"
 )
 COLUMNS = {
     "aggregate_kl": "KL(q(z) ‖ p(z)), nats",
@@ -53,18 +52,9 @@ PRIORS: dict[str, Callable[[int], FittedPrior]] = {
 }
 
 
-def trained(name: str, runs: Path) -> SavedRun:
-    """Return the model, trained unless its run has finished."""
-    run = runs / name
-    if not (run / "summary.json").is_file():
-        settings = [*SETTINGS.split(), *MODELS[name].split(), f"hydra.run.dir={run}", "resume=auto"]
-        subprocess.run([sys.executable, "-m", "infovae", "train", *settings], check=True, cwd=ROOT)
-    return load(run)
-
-
 def measured(run: SavedRun, samples: int) -> dict[str, float]:
     """Return numbers of the test split by name."""
-    metrics = {
+    metrics: dict[str, Callable[..., Metric]] = {
         "sample_quality": partial(SampleQuality, samples=samples),
         "aggregate_information": partial(AggregateInformation, examples=5000, queries=500),
     }
@@ -91,7 +81,7 @@ def main(models: list[str], priors: list[str], runs: Path, samples: int) -> None
     print("| model | prior | log p(z) gains, nats |", " | ".join(COLUMNS.values()), "|")
     print("|---" * (3 + len(COLUMNS)), "|", sep="", flush=True)
     for model in models:
-        run = trained(model, runs)
+        run = trained(runs / model, f"{SETTINGS} {MODELS[model]}")
         before, own = measured(run, samples), run.module.prior
         print(row(f"`{model}`", "its own", "", before), flush=True)
         train, validation = (codes_of_split(run, split, 1, seed=0) for split in ("train", "validation"))

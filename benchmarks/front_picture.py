@@ -6,28 +6,26 @@ The runs are seed 1 of ``infovae reproduce figure=samples scale=quick``. Runs th
 """
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
+from commands import trained
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+from results import ROOT
 
-from infovae import load
 from infovae.codes import joined
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import observe
 from infovae.pictures.canvas import AGGREGATE_COLOUR, image_grid, rendered, style
 from infovae.pictures.densities import densities, draw_plane
 
-ROOT = Path(__file__).parents[1]
 TITLES = {"vae": "VAE (ELBO)", "mmd_vae": "InfoVAE (α = 1, λ = 1000)"}
 COLOURS = {"vae": "#bd1f01", "mmd_vae": AGGREGATE_COLOUR}
 SETTINGS = (
-    "experiment=samples seed=1 network=mlp network.encoder.hidden=[400] network.decoder.hidden=[400] "
-    "optimizer.lr=1e-3 trainer.max_epochs=3 logger=none"
+    "experiment=samples network=mlp network.encoder.hidden=[400] network.decoder.hidden=[400] optimizer.lr=1e-3 "
+    "trainer.max_epochs=3"
 )
 """Of the ``quick`` scale in conf/figure/samples.yaml."""
 
@@ -36,13 +34,6 @@ EXTENT = 7.0
 
 TICKS = 71
 COLUMNS = 7
-
-
-def train(model: str, folder: Path) -> None:
-    """Train a model, unless its run has finished."""
-    if not (folder / "summary.json").is_file():
-        settings = [*SETTINGS.split(), f"model={model}", f"hydra.run.dir={folder}", "resume=auto"]
-        subprocess.run([sys.executable, str(ROOT / "train.py"), *settings], check=True, cwd=ROOT)
 
 
 def draw_codes(axes: Axes, run: SavedRun, colour: str) -> None:
@@ -60,14 +51,13 @@ def draw_samples(axes: Axes, run: SavedRun) -> None:
     axes.set_axis_off()
 
 
-@torch.no_grad()
 def main(runs: Path, out: Path) -> None:
     """Train what is missing, and draw the picture."""
     with style():
         canvas = Figure(figsize=(11, 3.2))
-        for (model, title), half in zip(TITLES.items(), canvas.subfigures(1, 2, wspace=0.03), strict=True):
-            train(model, runs / model)
-            run = load(runs / model)
+        halves = canvas.subfigures(1, 2, squeeze=False, wspace=0.03)[0]
+        for (model, title), half in zip(TITLES.items(), halves, strict=True):
+            run = trained(runs / model, f"{SETTINGS} model={model}")
             plane, grid = half.subplots(1, 2)
             draw_codes(plane, run, COLOURS[model])
             draw_samples(grid, run)

@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
+from results import ROOT
+
+HERE = ROOT / "benchmarks"
 WHEELS = ROOT / "wheels"
 NEEDED = {
     "hydra": "hydra-core", "jaxtyping": "jaxtyping", "pydantic": "pydantic", "rich": "rich", "psutil": "psutil",

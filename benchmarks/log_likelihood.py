@@ -6,13 +6,12 @@ z ~ N(0, I) in 8 dimensions, x ~ N(Wz, 0.25 I) in 32, encoders with 0.5, 1 and 2
 deviations. Writes log_likelihood.csv and log_likelihood.png: by how much each estimate is off, averaged over images.
 """
 
-import csv
 import sys
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from results import write_csv
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
@@ -66,18 +65,13 @@ def main(folder: Path) -> None:
         record("annealing, forward", temperatures, forward_log_likelihood(path, schedule, step_sizes)[0].value)
         record("annealing, backward", temperatures, backward_log_likelihood(path, z, schedule, step_sizes)[0].value)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log_likelihood.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(folder / "log_likelihood.csv", rows)
     draw(rows, folder / "log_likelihood.png")
 
 
 def draw(rows: list[dict[str, float | str]], path: Path) -> None:
     """Two panels, one for each estimator, with three standard errors."""
     figure = Figure(figsize=(9, 3.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, kind, effort in (
         (panels[0], "importance", "samples K"),

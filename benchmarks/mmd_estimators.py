@@ -8,13 +8,14 @@ units of the U-statistic's, its bias in standard errors, and its time, forward a
 """
 
 import argparse
-import csv
 import statistics
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from time import process_time
 
 import torch
+from results import ROOT, write_csv
 from torch import Tensor
 
 from infovae.divergences.kernels import Gaussian
@@ -82,22 +83,16 @@ def measure(n: int, d: int, shift: float, repetitions: int) -> Iterator[dict[str
 def main() -> None:
     """Measure everything and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("docs/figures/mmd_estimators.csv"))
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/figures/mmd_estimators.csv")
     parser.add_argument("--repetitions", type=int, default=60)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[str, object]] = []
-    for d in DIMENSIONS:
-        for n in SIZES:
-            for shift in SHIFTS:
-                for row in measure(n, d, shift, arguments.repetitions):
-                    rows.append(row)
-                    print(*row.values(), sep="\t", flush=True)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    for d, n, shift in product(DIMENSIONS, SIZES, SHIFTS):
+        for row in measure(n, d, shift, arguments.repetitions):
+            rows.append(row)
+            print(*row.values(), sep="\t", flush=True)
+    write_csv(arguments.out, rows)
 
 
 if __name__ == "__main__":

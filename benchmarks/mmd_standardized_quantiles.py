@@ -6,10 +6,8 @@ A row gives quantiles of the unbiased MMD^2 of n draws from N(0, I) to N(0, I), 
 for the kernel exp(-||x - y||^2 / (2 d)). A value above the quantile of a level rejects q = p at that level.
 """
 
-import csv
-from pathlib import Path
-
 import torch
+from results import ROOT, write_csv
 from torch import Tensor
 
 from infovae.divergences.kernels import Gaussian
@@ -21,7 +19,6 @@ SIZES = {64: 10_000, 512: 1_000}
 
 DIMENSIONS = (1, 2, 10, 32, 64)
 LEVELS = (0.5, 0.9, 0.95, 0.99)
-PATH = Path(__file__).parents[1] / "docs/figures/mmd_standardized_quantiles.csv"
 
 
 def standardized(n: int, d: int) -> Tensor:
@@ -36,15 +33,13 @@ def standardized(n: int, d: int) -> Tensor:
 def main() -> None:
     """Write the table."""
     torch.manual_seed(0)
-    with PATH.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["d", "n", "repetitions", *(f"quantile_{level}" for level in LEVELS)])
-        for d in DIMENSIONS:
-            for n, repetitions in SIZES.items():
-                values = torch.stack([standardized(n, d) for _ in range(repetitions)])
-                quantiles = values.quantile(values.new_tensor(LEVELS)).tolist()
-                writer.writerow([d, n, repetitions, *(f"{quantile:.2f}" for quantile in quantiles)])
-                file.flush()
+    rows = []
+    for d in DIMENSIONS:
+        for n, repetitions in SIZES.items():
+            values = torch.stack([standardized(n, d) for _ in range(repetitions)])
+            quantiles = {f"quantile_{level}": f"{values.quantile(level):.2f}" for level in LEVELS}
+            rows.append({"d": d, "n": n, "repetitions": repetitions, **quantiles})
+    write_csv(ROOT / "docs/figures/mmd_standardized_quantiles.csv", rows)
 
 
 if __name__ == "__main__":

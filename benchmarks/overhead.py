@@ -15,15 +15,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from training_epochs import environment, ours, peer
+from results import ROOT
+from training_epochs import IN_TURNS, environment, ours, peer
 from training_workers import BATCH, NETWORKS
-from windows import ROOT, alternate, load_told, rates
+from windows import alternate, load_told
 
 EXAMPLES = {"mlp": 55000, "conv": 6400}
 QUICK = {"mlp": 25600, "conv": 2560}
 GOALS = {"mlp": 0.85, "conv": 0.95}
 FAST = ["trainer.precision=bf16-mixed", "compile=true"]
-TURNS = "+callbacks.turns._target_=turns.Turns"
 ALONE = "+callbacks.turns.steps_alone=true"
 
 
@@ -32,29 +32,26 @@ def ratio(network: str, threads: int, examples: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         options = {
-            "train.py, whole epochs": [*FAST, TURNS],
-            "train.py, steps alone": [*FAST, TURNS, ALONE],
-            "train.py, float32, steps alone": ["trainer.precision=32-true", TURNS, ALONE],
+            "train.py, whole epochs": FAST,
+            "train.py, steps alone": [*FAST, ALONE],
+            "train.py, float32, steps alone": ["trainer.precision=32-true", ALONE],
         }
         commands = {
-            option: ours(network, examples, folder / str(number), [*overrides, "trainer.max_epochs=100000"])
+            option: ours(network, examples, folder / str(number), [*IN_TURNS, *overrides])
             for number, (option, overrides) in enumerate(options.items())
         }
-        commands["bare loop"] = peer("bare_half", network, examples, 100000)
-        commands["bare loop, float32"] = peer("bare", network, examples, 100000)
-        windows = alternate(commands, environment(threads), folder, rounds)
-    images = examples // BATCH * BATCH
-    table = rates(windows, images)
+        commands["bare loop"] = peer("bare_half", network, examples)
+        commands["bare loop, float32"] = peer("bare", network, examples)
+        images = examples // BATCH * BATCH
+        table = alternate(commands, environment(threads), folder, rounds, images)
     print(f"\n{network}, {threads} thread(s), {images // BATCH} steps, medians of {rounds} windows (lowest-highest)")
     print("bf16, compiled, unless said otherwise\n| | images/s | of the bare loop | by CPU time | ms a step |")
     print("|---|---|---|---|---|")
-    for option, (rate, low, high, by_cpu) in table.items():
+    for option, rate in table.items():
         other = table["bare loop, float32" if "float32" in option else "bare loop"]
-        print(
-            f"| {option} | {rate:,.0f} ({low:,.0f}-{high:,.0f}) | {rate / other[0]:.2f} | {by_cpu / other[3]:.2f} | "
-            f"{1000 * BATCH / rate:.2f} |"
-        )
-    whole = table["train.py, whole epochs"][0] / table["bare loop"][0]
+        ratios = f"{rate.median / other.median:.2f} | {rate.by_cpu / other.by_cpu:.2f}"
+        print(f"| {option} | {rate} | {ratios} | {1000 * BATCH / rate.median:.2f} |")
+    whole = table["train.py, whole epochs"].median / table["bare loop"].median
     print(f"whole epochs: {whole:.2f} of the bare loop (goal {GOALS[network]})", flush=True)
 
 

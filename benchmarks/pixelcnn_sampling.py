@@ -7,7 +7,6 @@ the whole network costs the same whichever pixel it is for, so the naive time is
 number. That both samplers draw the same images is a test (tests/test_pixelcnn.py).
 """
 
-import argparse
 import statistics
 from time import process_time
 
@@ -44,7 +43,6 @@ def seconds(shape: tuple[int, int, int], n: int, latent_dim: int = 10) -> tuple[
 
 def main() -> None:
     """Print the table."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
     print("|image|images|naive, s|cached, s|ratio|\n|---|---|---|---|---|")
     for shape, n in CASES:

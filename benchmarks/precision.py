@@ -16,9 +16,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from results import ROOT
 from training_epochs import environment, ours
 from training_workers import NETWORKS
-from windows import ROOT, load_told
+from windows import load_told
 
 PRECISIONS = ("32-true", "bf16-mixed")
 TERMS = ("elbo", "reconstruction", "rate", "mmd", "log_det_covariance")

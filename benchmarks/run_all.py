@@ -14,10 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
+from results import ROOT
 from training_epochs import environment
-from windows import ROOT
 
-HERE = Path(__file__).parent
 SCRIPTS: list[tuple[str, list[str], list[str]]] = [
     ("overhead.py", [], ["--quick"]),
     ("overhead.py", ["--losses"], ["--losses", "--quick"]),
@@ -54,7 +53,7 @@ def main() -> None:
     for script, full, quick in SCRIPTS:
         if arguments.quick and script in ("precision.py", "divergence_speed.py"):
             continue
-        command = [sys.executable, str(HERE / script), *(quick if arguments.quick else full)]
+        command = [sys.executable, str(ROOT / "benchmarks" / script), *(quick if arguments.quick else full)]
         print(f"\n## {' '.join([script, *command[2:]])}", flush=True)
         start = perf_counter()
         done = subprocess.run(command, env=environment(1), cwd=ROOT, check=False)

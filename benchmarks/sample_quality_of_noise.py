@@ -14,6 +14,7 @@ from infovae.data.mnist import mnist
 from infovae.data.module import DataModule
 from infovae.evaluation.measure import measure
 from infovae.metrics.sample_quality import SampleQuality
+from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
 
 SHAPE = (1, 28, 28)
@@ -22,7 +23,7 @@ SHAPE = (1, 28, 28)
 class Noise:
     """A model that decodes every code to noise, and encodes nothing."""
 
-    prior = StandardNormal(1)
+    prior: Prior = StandardNormal(1)
 
     def __init__(self, pixel: Distribution) -> None:
         self.pixel = pixel

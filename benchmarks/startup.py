@@ -14,11 +14,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
-PROJECT = Path(__file__).parents[1]
+from results import ROOT
 
 
 class Command(NamedTuple):
@@ -31,8 +30,8 @@ class Command(NamedTuple):
 
 def first_step(*overrides: str) -> list[str]:
     """A run that ends with its first step: as users start it, with one more callback."""
-    callback = "+callbacks.end_at_first_step._target_=end_at_first_step.EndAtFirstStep"
-    return [str(PROJECT / "train.py"), f"data.root={PROJECT / 'data'}", callback, *overrides]
+    callback = "+callbacks.end._target_=callbacks.EndAtFirstStep"
+    return [str(ROOT / "train.py"), f"data.root={ROOT / 'data'}", callback, *overrides]
 
 
 COMMANDS = {
@@ -40,14 +39,14 @@ COMMANDS = {
     "import hydra": Command(["-c", "import hydra"]),
     "train.py": Command(first_step(), "import torch, pytorch_lightning, hydra, wandb", 1.5),
     "train.py logger=none": Command(first_step("logger=none"), "import torch, pytorch_lightning, hydra, wandb", 1.5),
-    "train.py --help": Command([str(PROJECT / "train.py"), "--help"], "import hydra", 2),
-    "train.py --cfg job": Command([str(PROJECT / "train.py"), "--cfg", "job"], "import hydra", 2),
+    "train.py --help": Command([str(ROOT / "train.py"), "--help"], "import hydra", 2),
+    "train.py --cfg job": Command([str(ROOT / "train.py"), "--cfg", "job"], "import hydra", 2),
 }
 
 
 def seconds(arguments: list[str], folder: str) -> tuple[float, float]:
     """On the clock and of CPU, of one run of Python."""
-    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(Path(__file__).parent)]))
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT / "benchmarks")]))
     start, before = perf_counter(), os.times()
     answer = subprocess.run(
         [sys.executable, *arguments],

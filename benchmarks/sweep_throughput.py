@@ -14,8 +14,8 @@ import sys
 import tempfile
 from time import perf_counter
 
+from results import ROOT
 from training_workers import ALL, settings
-from windows import ROOT
 
 GOAL = 1.5
 OURS = "joblib"

@@ -23,16 +23,18 @@ from itertools import product
 from pathlib import Path
 from time import perf_counter
 
+from results import ROOT
 from training_workers import ALL, BATCH, MODELS, NETWORKS, settings
-from windows import ROOT, alternate, load_told, rates
+from windows import alternate, load_told
 
 HERE = Path(__file__).parent
 EXAMPLES = {"mlp": ALL, "conv": 12800}
+ENDLESS = 100000
+"""Epochs of a contender that ends when there are no more turns."""
+
+IN_TURNS = ["+callbacks.turns._target_=callbacks.Turns", f"trainer.max_epochs={ENDLESS}"]
 MEASURED = 10000
 """Training images by which train.py measures q(z) after an epoch of all."""
-
-VALIDATED = 5000
-"""Validation images that train.py holds out by default. A part of the training images gets the same part of these."""
 
 QUICK = {"mlp": 12800, "conv": 2560}
 OPTIONS = {
@@ -52,13 +54,12 @@ def ours(network: str, examples: int, folder: Path, overrides: list[str], model:
     """The command of a user, in a folder of its own."""
     return [
         sys.executable, str(ROOT / "train.py"), *settings(network, examples, model),
-        f"data.validation_size={round(VALIDATED * examples / ALL)}",
         f"data.measured_train_size={round(MEASURED * examples / ALL)}",
         *overrides, f"hydra.run.dir={folder}",
     ]  # fmt: skip
 
 
-def peer(name: str, network: str, examples: int, epochs: int, model: str = "infovae") -> list[str]:
+def peer(name: str, network: str, examples: int, epochs: int = ENDLESS, model: str = "infovae") -> list[str]:
     """A worker's command."""
     return [
         sys.executable, str(HERE / "training_workers.py"), name, network, str(examples), str(epochs),
@@ -80,24 +81,22 @@ def epochs_table(model: str, network: str, threads: int, examples: int, rounds: 
     """Alternate epochs, and print what came out."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        turns = ["+callbacks.turns._target_=turns.Turns", "trainer.max_epochs=100000"]
         commands = {
-            option: ours(network, examples, folder / str(i), [*overrides, *turns], model)
+            option: ours(network, examples, folder / str(i), [*overrides, *IN_TURNS], model)
             for i, (option, overrides) in enumerate(OPTIONS[network].items())
         }
-        commands |= {name: peer(name, network, examples, 100000, model) for name in PEERS[model]}
-        windows = alternate(commands, environment(threads), folder, rounds)
-    images = examples // BATCH * BATCH
-    table = rates(windows, images)
+        commands |= {name: peer(name, network, examples, model=model) for name in PEERS[model]}
+        images = examples // BATCH * BATCH
+        table = alternate(commands, environment(threads), folder, rounds, images)
     print(f"\n{model}, {network}, {threads} thread(s), epochs of {images} images, medians of {rounds} (lowest-highest)")
     print(f"| | images/s | by CPU time |{''.join(f' against {name} |' for name in PEERS[model])}")
     print(f"|---|---|---|{'---|' * len(PEERS[model])}")
-    for option, (rate, low, high, by_cpu) in table.items():
-        ratios = " | ".join(f"{rate / table[name][0]:.2f}" for name in PEERS[model])
-        print(f"| {option} | {rate:,.0f} ({low:,.0f}-{high:,.0f}) | {by_cpu:,.0f} | {ratios} |", flush=True)
-    fastest = max(OPTIONS[network], key=lambda option: table[option][0])
+    for option, rate in table.items():
+        ratios = " | ".join(f"{rate.median / table[name].median:.2f}" for name in PEERS[model])
+        print(f"| {option} | {rate} | {rate.by_cpu:,.0f} | {ratios} |", flush=True)
+    fastest = max(OPTIONS[network], key=lambda option: table[option].median)
     for name in PEERS[model]:
-        plain, best = (table[option][0] / table[name][0] for option in ("train.py", fastest))
+        plain, best = (table[option].median / table[name].median for option in ("train.py", fastest))
         wanted = GOALS[network][name]
         print(f"against {name}: defaults {plain:.2f} (goal {wanted[0]}), {fastest} {best:.2f} (goal {wanted[1]})")
 
@@ -108,17 +107,11 @@ def commands_table(model: str, network: str, threads: int, examples: int, rounds
     for _ in range(rounds):
         for name, taken in seconds.items():
             with tempfile.TemporaryDirectory() as folder:
-                command = (
-                    peer(name, network, examples, epochs, model)
-                    if name in PEERS[model]
-                    else ours(
-                        network,
-                        examples,
-                        Path(folder),
-                        [*OPTIONS[network][name], f"trainer.max_epochs={epochs}"],
-                        model,
-                    )
-                )
+                if name in PEERS[model]:
+                    command = peer(name, network, examples, epochs, model)
+                else:
+                    overrides = [*OPTIONS[network][name], f"trainer.max_epochs={epochs}"]
+                    command = ours(network, examples, Path(folder), overrides, model)
                 start = perf_counter()
                 subprocess.run(command, env=environment(threads), cwd=ROOT, check=True, capture_output=True)
                 taken.append(perf_counter() - start)

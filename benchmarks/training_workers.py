@@ -17,9 +17,10 @@ from typing import cast
 
 import torch
 from hydra import compose, initialize_config_dir
+from results import ROOT
 from torch import Tensor, nn
 from torch.nn import functional
-from windows import ROOT, Turn
+from windows import Turn
 
 from infovae.data.loader import EpochOrder
 from infovae.data.module import DataModule
@@ -31,7 +32,10 @@ from infovae.training.assemble import build_data, build_module
 
 BATCH = 128
 ALL = 55000
-"""Training images of MNIST beside the 5,000 of its validation split."""
+"""Training images of MNIST beside its validation split."""
+
+VALIDATED = 5000
+"""Validation images that train.py holds out by default. A part of the training images gets the same part of these."""
 
 LATENT_DIM = 10
 DIVERGENCE_WEIGHT = 99.0
@@ -51,7 +55,8 @@ MODELS = {
 
 def settings(network: str, examples: int, model: str = "infovae") -> list[str]:
     """Overrides of train.py that every contender keeps to."""
-    return [*MODELS[model], *NETWORKS[network], f"data.train_size={examples}", f"data.root={ROOT / 'data'}"]
+    data = f"data.train_size={examples}", f"data.validation_size={round(VALIDATED * examples / ALL)}"
+    return [*MODELS[model], *NETWORKS[network], *data, f"data.root={ROOT / 'data'}"]
 
 
 def build(network: str, examples: int, model: str = "infovae") -> tuple[DataModule, InfoVAE]:
@@ -62,6 +67,13 @@ def build(network: str, examples: int, model: str = "infovae") -> tuple[DataModu
     return (data := build_data(cfg)), build_module(cfg, data)
 
 
+def pixels(data: DataModule, split: str) -> Tensor:
+    """The bytes of a split, (n, 1, 28, 28)."""
+    images = data.splits[split].x
+    assert isinstance(images, Tensor)
+    return images
+
+
 def bare(network: str, examples: int, epochs: int, model: str, half: bool = False) -> Iterator[float]:
     """One loop and nothing else, over a tensor of bytes on the device, with fused Adam; it draws what train.py draws.
 
@@ -70,9 +82,7 @@ def bare(network: str, examples: int, epochs: int, model: str, half: bool = Fals
     _check(model, "infovae")
     data, module = build(network, examples)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images, module = data.splits["train"].x, module.to(device)
-    assert isinstance(images, Tensor)
-    images = images.to(device)
+    images, module = pixels(data, "train").to(device), module.to(device)
     encoder, decoder, order = module.encoder, module.decoder, EpochOrder(len(images), 1, shuffle=True)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
     kernel, turn = Gaussian(), Turn()
@@ -122,10 +132,8 @@ def tutorial(network: str, examples: int, epochs: int, model: str) -> Iterator[f
 
     _check(model, "infovae", "vae")
     data, module = build(network, examples, model)
-    images, labels = data.splits["train"].x, data.splits["train"].labels
-    assert isinstance(images, Tensor)
     dataset = MNIST(str(ROOT / "data"), transform=ToTensor())
-    dataset.data, dataset.targets = images.squeeze(1), labels
+    dataset.data, dataset.targets = pixels(data, "train").squeeze(1), data.splits["train"].labels
     loader = torch.utils.data.DataLoader(dataset, BATCH, shuffle=True, drop_last=True)
     encoder, decoder = module.encoder, nn.Sequential(module.decoder, nn.Sigmoid())
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
@@ -152,8 +160,7 @@ def tutorial(network: str, examples: int, epochs: int, model: str) -> Iterator[f
 def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[float]:
     """Its trainers on its INFOVAE_MMD, with the Gaussian kernel, the faster of its two, its VAE and its Adversarial_AE.
 
-    As in its tutorials it evaluates on a validation split after each epoch: the one that train.py has, or as large a
-    part of it as EXAMPLES is of the training images.
+    As in its tutorials it evaluates on a validation split after each epoch: the one that train.py has.
     """
     from pythae.data.datasets import BaseDataset
     from pythae.models import INFOVAE_MMD, VAE, Adversarial_AE, Adversarial_AE_Config, INFOVAE_MMD_Config, VAEConfig
@@ -199,11 +206,8 @@ def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[flo
         def on_log(self, training_config: BaseTrainerConfig, logs: dict[str, float], **given: object) -> None:
             losses.append(logs["train_epoch_loss"])
 
-    def dataset(split: str, share: float = 1.0) -> BaseDataset:
-        images, labels = data.splits[split].x, data.splits[split].labels
-        assert isinstance(images, Tensor)
-        kept = round(share * len(images))
-        return BaseDataset(images[:kept].float() / 255, labels[:kept])
+    def dataset(split: str) -> BaseDataset:
+        return BaseDataset(pixels(data, split).float() / 255, data.splits[split].labels)
 
     shape = {"input_dim": (1, 28, 28), "latent_dim": LATENT_DIM, "reconstruction_loss": "bce"}
     with tempfile.TemporaryDirectory() as folder:
@@ -211,7 +215,7 @@ def pythae(network: str, examples: int, epochs: int, model: str) -> Iterator[flo
             "output_dir": folder, "num_epochs": epochs, "per_device_train_batch_size": BATCH,
             "per_device_eval_batch_size": BATCH, "no_cuda": not torch.cuda.is_available(),
         }  # fmt: skip
-        given = dataset("train"), dataset("validation", share=examples / ALL)
+        given = dataset("train"), dataset("validation")
         if model == "aae":
             adversarial = Adversarial_AE_Config(**shape, deterministic_posterior=True)
             rates = {"autoencoder_learning_rate": 1e-3, "discriminator_learning_rate": 1e-3}

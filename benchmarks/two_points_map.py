@@ -10,13 +10,14 @@ is minimised out, so that a curve over the ratio is left. Minima of that curve a
 import csv
 import math
 from collections.abc import Iterable
+from itertools import product
 from typing import Any, NamedTuple
 
 import torch
-from divergence_options import ROOT, write_between_markers
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+from results import ROOT, write_between_markers, write_csv
 from torch import Tensor
 from two_points_objective import inference_gap, mmd, pair_rate, reconstruction
 
@@ -73,59 +74,41 @@ class Landscape:
         least, where = penalty.min(dim=1)
         return self.fits[floor] + least, WIDTHS[where]
 
-    def minima(self, alpha: float, lambda_: float, floor: float) -> list[Minimum]:
-        """The local minima."""
+    def lowest(self, alpha: float, lambda_: float, floor: float) -> Minimum | None:
+        """The lowest of the local minima, if there is one. Without a floor the loss has no lower bound beyond it."""
         loss, width = self.curve(alpha, lambda_, floor)
-        below = (loss[1:-1] < loss[:-2]) & (loss[1:-1] < loss[2:])
-        found = []
-        for k in (below.nonzero().flatten() + 1).tolist():
-            mean, scale = pairs(RATIOS[k], width[k])
-            gap = inference_gap(mean, scale, 2 * floor)
-            found.append(Minimum(*(float(v) for v in (loss[k], mean[1], scale[1], mmd(mean, scale), gap))))
-        return found
-
-
-def lowest(minima: list[Minimum]) -> Minimum | None:
-    """The lowest minimum, if there is one. Without a floor it is a local one: beyond it the loss has no lower bound."""
-    return min(minima, default=None)
+        places = ((loss[1:-1] < loss[:-2]) & (loss[1:-1] < loss[2:])).nonzero().flatten() + 1
+        if not len(places):
+            return None
+        k = places[loss[places].argmin()]
+        mean, scale = pairs(RATIOS[k], width[k])
+        gap = inference_gap(mean, scale, 2 * floor)
+        return Minimum(*(float(v) for v in (loss[k], mean[1], scale[1], mmd(mean, scale), gap)))
 
 
 def thresholds(landscape: Landscape) -> str:
     """A table of the least lambda at which two wide posteriors share the prior, for each alpha and floor."""
     rows = []
-    for floor in FLOORS:
-        for alpha in ALPHAS:
-            minima = {value: lowest(landscape.minima(alpha, value, floor)) for value in LAMBDAS.tolist()}
-            first = next(value for value, found in minima.items() if found and found.mean < SHARED * found.scale)
-            at_1000 = lowest(landscape.minima(alpha, 1000.0, floor))
-            assert at_1000
-            rows.append(
-                [
-                    f"{floor:g}" if floor else "none",
-                    f"{alpha:g}",
-                    f"{first:,.0f}, " + ("global" if floor else "local"),
-                    f"{at_1000.mean:.2f}",
-                    f"{at_1000.scale:.2f}",
-                    f"{at_1000.mmd:.5f}",
-                    f"{at_1000.inference_gap:.2f}",
-                ]
-            )
+    for floor, alpha in product(FLOORS, ALPHAS):
+        minima = ((value, landscape.lowest(alpha, value, floor)) for value in LAMBDAS.tolist())
+        first = next(value for value, found in minima if found and found.mean < SHARED * found.scale)
+        at_1000 = landscape.lowest(alpha, 1000.0, floor)
+        assert at_1000
+        numbers = f"{at_1000.mean:.2f}", f"{at_1000.scale:.2f}", f"{at_1000.mmd:.5f}", f"{at_1000.inference_gap:.2f}"
+        since = f"{first:,.0f}, " + ("global" if floor else "local")
+        rows.append([f"{floor:g}" if floor else "none", f"{alpha:g}", since, *numbers])
     header = ["floor, pixels", "α", "minimum from λ", "mean, abs, at λ = 1000", "scale", "MMD²", GAP]
     return markdown(header, rows)
 
 
 def network_rows() -> list[dict[str, Any]]:
     """What the networks ended with."""
+    words = ("divergence", "normalized")
     with (RESULTS / "two_points_networks.csv").open(newline="") as file:
-        rows = [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows: list[dict[str, Any]] = [
+            {key: value if key in words else float(value) for key, value in row.items()} for row in csv.DictReader(file)
+        ]
     return [{**row, "weight": row["alpha"] + row["lambda_"] - 1} for row in rows]
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def network_table(rows: Iterable[dict[str, Any]]) -> str:
@@ -169,7 +152,7 @@ def draw(landscape: Landscape, rows: list[dict[str, Any]]) -> tuple[Figure, list
         for alpha in ALPHAS:
             found = []
             for value in LAMBDAS[LAMBDAS >= 30].tolist():
-                found.append(lowest(landscape.minima(alpha, value, floor)) or Minimum(*[math.nan] * 5))
+                found.append(landscape.lowest(alpha, value, floor) or Minimum(*[math.nan] * 5))
                 data.append({"floor": floor, "alpha": alpha, "lambda_": value, **found[-1]._asdict()})
             for axes, key in zip(row, panels, strict=False):
                 axes.plot(
@@ -203,8 +186,10 @@ def _draw_networks(axes: Axes, rows: list[dict[str, Any]], floor: float, key: st
                 and row["normalized"] == "False"
                 and row["lambda_"] >= 100
             ]
-            look = {"color": COLOURS[alpha], "markersize": 4, "markerfacecolor": "none", "linestyle": "none"}
-            axes.plot([row["lambda_"] for row in own], [row[key] for row in own], marker, **look)
+            axes.plot(
+                [row["lambda_"] for row in own], [row[key] for row in own], marker, color=COLOURS[alpha], markersize=4,
+                markerfacecolor="none", linestyle="none",
+            )  # fmt: skip
 
 
 def main() -> None:
@@ -214,13 +199,9 @@ def main() -> None:
     with style():
         figure, data = draw(landscape, rows)
         Image.fromarray(rendered(figure)).quantize(128).save(RESULTS / "two_points_map.png", optimize=True)
-    with (RESULTS / "two_points_map.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, data[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: f"{value:.5g}" for key, value in row.items()} for row in data)
-    page = RESULTS / "two_points.md"
-    write_between_markers(page, "thresholds", thresholds(landscape))
-    write_between_markers(page, "networks", network_table(rows))
+    write_csv(RESULTS / "two_points_map.csv", [{key: f"{value:.5g}" for key, value in row.items()} for row in data])
+    write_between_markers("results/two_points.md", "thresholds", thresholds(landscape))
+    write_between_markers("results/two_points.md", "networks", network_table(rows))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ is a vector over models, so that a map of (alpha, lambda) costs minutes instead 
 """
 
 import argparse
-import csv
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 import torch
+from results import ROOT, write_csv
 from torch import Tensor
 from two_points_objective import (
     NODES,
@@ -208,15 +208,12 @@ def main(out: Path, steps: int) -> None:
         models.train(steps, draws)
         print(f"{len(chosen)} models, {steps:,} steps: {perf_counter() - began:.0f} s", flush=True)
         rows += models.measure()
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: f"{v:.5g}" if isinstance(v, float) else v for key, v in row.items()} for row in rows)
+    write_csv(out, [{key: f"{v:.5g}" if isinstance(v, float) else v for key, v in row.items()} for row in rows])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs/results/two_points_networks.csv")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/two_points_networks.csv")
     parser.add_argument("--steps", type=int, default=STEPS)
     arguments = parser.parse_args()
     main(arguments.out, arguments.steps)

@@ -7,6 +7,7 @@ is read and thrown away: progress bars cost what they cost a user.
 
 import contextlib
 import json
+import math
 import os
 import pty
 import statistics
@@ -17,15 +18,21 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import NamedTuple
 
+from results import ROOT
+
 PIPES = "INFOVAE_BENCHMARK_TURN"
-ROOT = Path(__file__).parents[1]
 
 
-class Window(NamedTuple):
-    """What one window took: seconds by the clock, and of processor time over all of the process's threads."""
+class Rate(NamedTuple):
+    """Images per second: the median by the clock with its lowest and highest, and the median by CPU time."""
 
-    wall: float
-    cpu: float
+    median: float
+    low: float
+    high: float
+    by_cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.median:,.0f} ({self.low:,.0f}-{self.high:,.0f})"
 
 
 class Turn:
@@ -35,7 +42,7 @@ class Turn:
         pipes = os.environ.get(PIPES)
         self._pipes = tuple(map(int, pipes.split(","))) if pipes else None
         self._start: tuple[float, float] | None = None
-        self._took: list[float] | None = None
+        self._took = math.nan, math.nan
 
     def begin(self) -> None:
         """Hand the turn on, and return when the next window is to begin; one that is under way ends first."""
@@ -52,7 +59,7 @@ class Turn:
         """The end of a window, if one is under way. The turn is kept: what follows isn't measured."""
         if self._start is not None:
             wall, cpu = self._start
-            self._took = [perf_counter() - wall, process_time() - cpu]
+            self._took = perf_counter() - wall, process_time() - cpu
             self._start = None
 
 
@@ -65,31 +72,27 @@ class Worker:
         terminal, inside = pty.openpty()
         self.log = log
         self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=inside,
-            stderr=inside,
-            pass_fds=(to_worker, from_worker),
-            env={**environment, PIPES: f"{to_worker},{from_worker}"},
-            cwd=ROOT,
-        )
+            command, stdin=subprocess.DEVNULL, stdout=inside, stderr=inside, pass_fds=(to_worker, from_worker),
+            env={**environment, PIPES: f"{to_worker},{from_worker}"}, cwd=ROOT,
+        )  # fmt: skip
         for descriptor in (to_worker, from_worker, inside):
             os.close(descriptor)
         threading.Thread(target=_drain, args=(terminal, log), daemon=True).start()
         self._messages = os.fdopen(self._reading)
 
-    def wait(self) -> Window | None:
-        """Until its window has ended, or it is ready for its first."""
+    def wait(self) -> tuple[float, float]:
+        """Wait until it is ready, and return what its last window took: seconds by the clock, and of all its CPUs."""
         message = self._messages.readline()
         if not message:
             self.process.wait()
             raise RuntimeError(f"a worker ended with status {self.process.returncode}; {self.log} says more")
-        took = json.loads(message)
-        return None if took is None else Window(*took)
+        wall, cpu = json.loads(message)
+        return wall, cpu
 
-    def go(self) -> None:
-        """Its turn."""
+    def window(self) -> tuple[float, float]:
+        """Give it its turn, and return what that took."""
         os.write(self._writing, b"g")
+        return self.wait()
 
     def end(self) -> None:
         """No more turns."""
@@ -101,15 +104,16 @@ class Worker:
 
 
 def alternate(
-    commands: Mapping[str, Sequence[str]], environment: Mapping[str, str], folder: Path, rounds: int
-) -> dict[str, list[Window]]:
-    """Give each worker its turn, ``rounds`` times, after a round that isn't counted.
+    commands: Mapping[str, Sequence[str]], environment: Mapping[str, str], folder: Path, rounds: int, images: int
+) -> dict[str, Rate]:
+    """Give each worker its turn, ``rounds`` times, after a round that isn't counted, and return their rates.
 
     Args:
         commands: by the worker's name.
         environment: theirs.
         folder: for what they print.
         rounds: windows of each.
+        images: that a window takes.
     """
     with contextlib.ExitStack() as running:
         workers: dict[str, Worker] = {}
@@ -117,23 +121,14 @@ def alternate(
             workers[name] = Worker(command, environment, folder / f"{name.replace(' ', '_')}.log")
             running.callback(workers[name].end)
             workers[name].wait()
-        windows: dict[str, list[Window]] = {name: [] for name in workers}
-        for round_ in range(rounds + 1):
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in workers}
+        for _ in range(rounds + 1):
             for name, worker in workers.items():
-                worker.go()
-                window = worker.wait()
-                if round_ > 0 and window is not None:
-                    windows[name].append(window)
-        return windows
-
-
-def rates(windows: Mapping[str, Sequence[Window]], images: int) -> dict[str, tuple[float, float, float, float]]:
-    """Images per second of each: the median by the clock with its lowest and highest, and the median by CPU time."""
-    table: dict[str, tuple[float, float, float, float]] = {}
-    for name, taken in windows.items():
-        by_clock = [images / window.wall for window in taken]
-        by_cpu = statistics.median(images / window.cpu for window in taken)
-        table[name] = statistics.median(by_clock), min(by_clock), max(by_clock), by_cpu
+                taken[name].append(worker.window())
+    table = {}
+    for name, windows in taken.items():
+        wall, cpu = ([images / seconds for seconds in column] for column in zip(*windows[1:], strict=True))
+        table[name] = Rate(statistics.median(wall), min(wall), max(wall), statistics.median(cpu))
     return table
 
 

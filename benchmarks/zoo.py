@@ -9,15 +9,11 @@ import tempfile
 from pathlib import Path
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
+from commands import run
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from infovae.app.command import run_task
-from infovae.config.options import CONF
 from infovae.evaluation.load import SavedRun, load
 from infovae.evaluation.zoo import FOLDER, NAMES
 from infovae.runs.checkpoints import SAFETENSORS, read_checkpoint
@@ -39,22 +35,11 @@ def main(names: list[str]) -> None:
     """Train, round, measure and write each model."""
     for name in names or NAMES:
         with tempfile.TemporaryDirectory() as place:
-            run = Path(place) / name
-            do("train", "config", f"model={name}", f"name={name}", *SETTINGS, *OWN.get(name, []), f"run_dir={run}")
-            round_weights(run / "checkpoints" / "last.ckpt")
-            do("evaluate", "evaluate", f"run={run}", METRICS, "pictures=[]", "device=cpu")
-            write(load(run), name)
-
-
-def do(command: str, config: str, *overrides: str) -> None:
-    """Run a subcommand in this process."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose(config, overrides=list(overrides), return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg.copy())
-    assert isinstance(cfg, DictConfig)
-    with open_dict(cfg):
-        del cfg["hydra"]
-    run_task(command, cfg)
+            folder = Path(place) / name
+            run("train", f"model={name}", f"name={name}", *SETTINGS, *OWN.get(name, []), f"run_dir={folder}")
+            round_weights(folder / "checkpoints" / "last.ckpt")
+            run("evaluate", f"run={folder}", METRICS, "pictures=[]", "device=cpu")
+            write(load(folder), name)
 
 
 def round_weights(checkpoint: Path) -> None:

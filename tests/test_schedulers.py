@@ -30,7 +30,7 @@ from infovae.schedulers.multi_step import MultiStep
 from infovae.schedulers.one_cycle import OneCycle
 from infovae.schedulers.plateau import Plateau
 from infovae.schedulers.scheduler import Progress, Scheduler
-from infovae.training.callbacks.fresh_metrics import FreshMetrics
+from infovae.training.callbacks.metrics_file import MetricsFile
 from infovae.training.run import train
 
 TOTAL = 40
@@ -124,14 +124,14 @@ def checkpoint_of(run: Path) -> dict[str, Any]:
 
 def interrupt_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """End runs when an epoch begins, counted from 0."""
-    begin = FreshMetrics.on_train_epoch_start
+    begin = MetricsFile.on_train_epoch_start
 
-    def start(self: FreshMetrics, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def start(self: MetricsFile, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         begin(self, trainer, pl_module)
         if trainer.current_epoch == epoch:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(FreshMetrics, "on_train_epoch_start", start)
+    monkeypatch.setattr(MetricsFile, "on_train_epoch_start", start)
 
 
 def test_a_run_takes_each_step_with_its_rate_and_finds_its_length(composed: Compose, tmp_path: Path) -> None:

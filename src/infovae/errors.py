@@ -1,5 +1,7 @@
 """Errors a user can cause. They carry the key, the value, the reason and the accepted values as fields."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 INTERRUPTED = 130
@@ -52,6 +54,15 @@ class ArgumentError(ValueError):
         """Return the error of the config key ``key``, whose content these arguments are."""
         name = f"{key}.{self.argument}" if key else self.argument
         return UserError(self.why, key=name, value=self.value, accepted=self.accepted)
+
+
+@contextmanager
+def below(key: str) -> Iterator[None]:
+    """Turn an argument that is refused inside into the error of the config key ``key``, whose content it is part of."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise error.below(key) from error
 
 
 def reason_of(error: BaseException) -> str:

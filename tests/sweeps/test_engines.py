@@ -10,8 +10,8 @@ from conftest import CONF, SMALL, Command, Compose
 from hydra.core.hydra_config import HydraConfig
 
 from infovae.errors import UserError
-from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import outcome
+from infovae.sweeps.launch import check_launcher
 
 LAUNCHERS = sorted(path.stem for path in (CONF / "hydra" / "launcher").glob("*.yaml"))
 PROBE = ["+callbacks.probe._target_=probe.Threads", "+callbacks.probe.path=${run_dir}/threads"]
@@ -84,7 +84,7 @@ def test_a_missing_launcher_is_told_with_what_installs_it(
     composed: Compose, launcher: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     composed(f"hydra/launcher={launcher}")  # against the plugin's own schema where it is installed
-    monkeypatch.setattr("infovae.sweeps.engines.find_spec", lambda name: None)
+    monkeypatch.setattr("infovae.sweeps.launch.find_spec", lambda name: None)
     package = f"hydra-{launcher.partition('_')[0]}-launcher"
     message = rf"^hydra/launcher={launcher}: not installed; pip install '{package}[^ ']*'$"
     with pytest.raises(UserError, match=message):

@@ -15,9 +15,8 @@ from infovae.errors import UserError
 from infovae.runs.files import write_whole
 from infovae.runs.lock import claimed
 from infovae.sweeps.check import check_jobs
-from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import Job, SweepRecord, adopted, number_jobs, outcome, recorded_jobs, shared_overrides
-from infovae.sweeps.launch import launch
+from infovae.sweeps.launch import check_launcher, launch
 from infovae.sweeps.overrides import combinations
 from infovae.sweeps.report import report
 
@@ -39,9 +38,8 @@ class Grid(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
         if self.max_batch_size is not None and self.max_batch_size < 1:
-            raise UserError(
-                f"hydra.sweeper.max_batch_size={self.max_batch_size}: invalid; accepted: null and 1 or more"
-            )
+            key = "hydra.sweeper.max_batch_size"
+            raise UserError("invalid", key=key, value=self.max_batch_size, accepted="null and 1 or more")
         self.config = config
         self.hydra_context = hydra_context
         self.launcher = Plugins.instance().instantiate_launcher(
@@ -56,9 +54,8 @@ class Grid(Sweeper):
         overrides = parser.parse_overrides([*own, *arguments])
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
-                raise UserError(
-                    f"{override.input_line}: has no end of values; accepted: lists of them, or hydra/sweeper=optuna"
-                )
+                accepted = "lists of them, or hydra/sweeper=optuna"
+                raise UserError("has no end of values", key=str(override.input_line), accepted=accepted)
         jobs = combinations(overrides)
         check_jobs(self.hydra_context.config_loader, self.config, jobs)
 

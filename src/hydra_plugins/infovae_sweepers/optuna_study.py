@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,8 @@ from infovae.runs.folder import leave_no_trace
 from infovae.runs.lock import claimed
 from infovae.sweeps.best import OVERRIDES, SWEEP, write_best
 from infovae.sweeps.check import check_jobs
-from infovae.sweeps.engines import check_launcher
 from infovae.sweeps.jobs import Job, outcome
-from infovae.sweeps.launch import launch
+from infovae.sweeps.launch import check_launcher, launch
 from infovae.sweeps.objectives import STOPPED, SearchObjective, check_terms
 from infovae.sweeps.report import report
 from infovae.terminal.install import install
@@ -37,39 +37,24 @@ if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class OptunaStudy(Sweeper):
     """Draw trials from a study, run each as a job in the folder of its number, and report its end to the study.
 
     The study lies in a storage, where other machines add to it and :class:`TrialPruning` compares trials. A job that
     fails is a failed trial, and the search goes on. A job that was cut off stays open until the sweep is resumed.
-
-    Args:
-        storage: URL of the study's storage.
-        study_name: of the study.
-        n_trials: how many trials this sweep finishes.
-        n_jobs: how many trials to give the launcher at a time.
-        params: sweeps by key, in addition to those of the command line.
-        objectives: see :class:`SearchObjective`.
-        sampler: config of one of Optuna's samplers.
     """
 
-    def __init__(
-        self,
-        storage: str,
-        study_name: str,
-        n_trials: int,
-        n_jobs: int,
-        params: Mapping[str, Any],
-        objectives: Sequence[Mapping[str, Any]],
-        sampler: DictConfig,
-    ) -> None:
-        self.storage = storage
-        self.study_name = study_name
-        self.n_trials = n_trials
-        self.n_jobs = n_jobs
-        self.params = params
-        self.objectives = [SearchObjective(**entry) for entry in objectives]
-        self.sampler = sampler
+    storage: str  # URL of the study's
+    study_name: str
+    n_trials: int  # how many this sweep finishes
+    n_jobs: int  # how many trials to give the launcher at a time
+    params: Mapping[str, Any]  # sweeps by key, in addition to those of the command line
+    objectives: Sequence[Any]  # see SearchObjective
+    sampler: DictConfig  # config of one of Optuna's
+
+    def __post_init__(self) -> None:
+        self.objectives = [SearchObjective(**entry) for entry in self.objectives]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
@@ -94,10 +79,8 @@ class OptunaStudy(Sweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         shared, space = shared_and_searched(parser.parse_overrides([*params, *arguments]))
         if not space:
-            raise UserError(
-                "hydra/sweeper=optuna: nothing to search over; accepted: hparams_search=NAME, or sweeps as "
-                "'model.lambda_=tag(log,interval(1,1000))'"
-            )
+            accepted = "hparams_search=NAME, or sweeps as 'model.lambda_=tag(log,interval(1,1000))'"
+            raise UserError("nothing to search over", key="hydra/sweeper=optuna", accepted=accepted)
         (cfg,) = check_jobs(self.hydra_context.config_loader, self.config, [first_trial(shared, space)])
         if not cfg.get("metrics"):
             check_terms(self.objectives)
@@ -113,9 +96,8 @@ class OptunaStudy(Sweeper):
         import optuna
 
         for link in filter(Path.is_symlink, sweep_dir.iterdir()):  # the database would write through it
-            raise UserError(
-                f"{link} is a link", key="hydra.sweep.dir", value=sweep_dir, accepted="a folder without links"
-            )
+            why, accepted = f"{link} is a link", "a folder without links"
+            raise UserError(why, key="hydra.sweep.dir", value=sweep_dir, accepted=accepted)
         assert self.config is not None
         assert self.launcher is not None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -128,14 +110,15 @@ class OptunaStudy(Sweeper):
                 load_if_exists=True,
             )
         except Exception as error:  # of a storage's own kind
-            reason = printable(str(error))
-            raise UserError(
-                f"hydra.sweeper.storage={self.storage}: {type(error).__name__}: {reason}; accepted: URLs of "
-                "databases, as sqlite:///FILE"
-            ) from error
+            why, accepted = f"{type(error).__name__}: {printable(str(error))}", "URLs of databases, as sqlite:///FILE"
+            raise UserError(why, key="hydra.sweeper.storage", value=self.storage, accepted=accepted) from error
 
         write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)
-        jobs = self._cut_off(study, sweep_dir, [entry for entry in shared if entry.startswith("sweep.resume=")])
+        resume = [entry for entry in shared if entry.startswith("sweep.resume=")]
+        jobs = [
+            Job(sweep_dir / str(trial.number), (*trial.user_attrs[OVERRIDES], *resume))
+            for trial in _own(study, sweep_dir, "RUNNING")  # cut off
+        ]
         left = self.n_trials - len(jobs) - len(_own(study, sweep_dir, "COMPLETE", "PRUNED"))
         log.info("sweep folder: %s (%d trials to run)", sweep_dir, left + len(jobs))
         launched: list[Job] = []
@@ -156,12 +139,6 @@ class OptunaStudy(Sweeper):
                 self._tell(study, job)
         write_best(study, self.objectives, sweep_dir)
         report(launched, sweep_dir)
-
-    def _cut_off(self, study: "Study", sweep_dir: Path, resume: list[str]) -> list[Job]:
-        return [
-            Job(sweep_dir / str(trial.number), (*trial.user_attrs[OVERRIDES], *resume))
-            for trial in _own(study, sweep_dir, "RUNNING")
-        ]
 
     def _tell(self, study: "Study", job: Job) -> None:
         from optuna.trial import TrialState

@@ -66,7 +66,10 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         nonlocal has_begun
         has_begun = True
         hydra_config = HydraConfig.get()
-        share_cores(hydra_config.launcher)
+        if (cores := hydra_config.launcher.get("cpus_per_task")) is not None:  # of Submitit; others set the threads
+            import torch  # here: --help answers without waiting for it
+
+            torch.set_num_threads(cores)
         try:
             with errors() if hydra_config.mode == RunMode.RUN else job_errors():
                 return task(cfg)
@@ -77,7 +80,10 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     with errors():
         # A user's own parts are in the folder where the command is typed. It is searched last, so that nothing there
         # replaces an installed package.
-        sys.path.append(working_directory())
+        try:
+            sys.path.append(os.getcwd())
+        except FileNotFoundError as error:
+            raise UserError("the working directory is gone", accepted="a folder that exists: cd into one") from error
         sys.argv[1:] = resumed(sys.argv[1:])
         if config_name not in ("config", "evaluate"):  # Hydra would take it for an option of the group of that name
             sys.argv[1:] = [as_condition(argument) for argument in sys.argv[1:]]
@@ -91,33 +97,16 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
                 sys.exit(1)
             if has_begun or error.filename is None:
                 raise
-            raise UserError(
-                str(error.strerror),
-                key="hydra.sweep.dir" if does_several_runs() else "hydra.run.dir",
-                value=error.filename,
-                accepted="a folder that can be made and written to",
-            ) from error
-
-
-def working_directory() -> str:
-    """Return the folder where the command is typed.
-
-    Raises:
-        UserError: it was deleted since.
-    """
-    try:
-        return os.getcwd()
-    except FileNotFoundError as error:
-        raise UserError("the working directory is gone", accepted="a folder that exists: cd into one") from error
+            key = "hydra.sweep.dir" if does_several_runs() else "hydra.run.dir"
+            accepted = "a folder that can be made and written to"
+            raise UserError(str(error.strerror), key=key, value=error.filename, accepted=accepted) from error
 
 
 def as_condition(argument: str) -> str:
     """Return ``condition=VALUE`` as Hydra can read it; any other argument as it is.
 
-    null, lists and texts in quotes are read by Hydra's grammar. Anything else is a text, whatever its characters.
-
-    Raises:
-        UserError: the value is empty.
+    null, lists and texts in quotes are read by Hydra's grammar. Anything else is a text, whatever its characters, but
+    not an empty one.
     """
     key, sign, typed = argument.partition("=")
     if key != "condition" or not sign:
@@ -145,12 +134,8 @@ def checked_arguments(arguments: Sequence[str]) -> list[str]:
     parser = refusing(flags_of_hydra(), f"{OVERRIDES}; --help tells more, --hydra-help the flags")
     given = parser.parse_intermixed_args(arguments)
     if given.experimental_rerun is not None:
-        raise UserError(
-            "a pickle can run code",
-            key="--experimental-rerun",
-            value=given.experimental_rerun,
-            accepted="the run's own command, from its summary.json",
-        )
+        key, accepted = "--experimental-rerun", "the run's own command, from its summary.json"
+        raise UserError("a pickle can run code", key=key, value=given.experimental_rerun, accepted=accepted)
     for override in given.overrides:
         key, _, value = override.partition("=")
         refuse_secrets(value, key)
@@ -223,12 +208,3 @@ def tell(error: Exception) -> None:
     print(f"error: {printable(str(explanation))}", file=sys.stderr)
     if explanation.details:
         print(without_controls(explanation.details), file=sys.stderr)
-
-
-def share_cores(launcher: DictConfig) -> None:
-    """Give a job of Submitit as many threads as it asked for cores; other launchers do so themselves."""
-    cores = launcher.get("cpus_per_task")
-    if cores is not None:
-        import torch  # here: --help answers without waiting for it
-
-        torch.set_num_threads(cores)

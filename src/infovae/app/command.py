@@ -15,12 +15,9 @@ from infovae.terminal.command import VARIABLE
 
 
 class Command(NamedTuple):
-    """A subcommand.
+    """A subcommand: what it does, its ``module:function``, and its config in conf/; empty for a function without one.
 
-    Attributes:
-        about: what it does, in a line.
-        task: ``module:function`` of the config. It is imported when it runs, so that --help needn't wait for torch.
-        config: the name of its config in conf/; empty for a function without one.
+    The module is imported when the command runs, so that --help needn't wait for torch.
     """
 
     about: str

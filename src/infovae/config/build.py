@@ -13,12 +13,7 @@ from infovae.terminal.printable import printable
 
 
 def build(node: DictConfig, key: str, **arguments: Any) -> Any:
-    """Build what a node of a config names, and all nodes in it.
-
-    Args:
-        node: with a ``_target_``.
-        key: the node's key, for errors.
-        arguments: further arguments of the target, which may be objects.
+    """Build what a node of a config names, and all nodes in it; further arguments of its target may be objects.
 
     Raises:
         UserError: the node names nothing, or a constructor refused its arguments. If it is not this package's, the
@@ -48,13 +43,10 @@ def _built(node: Any, key: str, arguments: Mapping[str, Any]) -> Any:
         return call(**arguments)
     except UserError:
         raise
+    except ArgumentError as error:
+        raise error.below(key) from error
     except Exception as error:  # whatever a constructor of Lightning's, torch's or the user's raises
-        raise _refusal(error, key, details=trace(error) if is_foreign(function, error) else "") from error
-
-
-def _refusal(error: Exception, key: str, details: str) -> UserError:
-    if isinstance(error, ArgumentError):
-        return error.below(key)
-    if isinstance(error, OSError) and not error.errno:  # names its key itself, as a reader of data does
-        return UserError(str(error), details=details)
-    return UserError(f"{type(error).__name__}: {printable(str(error))}", key=key, details=details)
+        details = trace(error) if is_foreign(function, error) else ""
+        if isinstance(error, OSError) and not error.errno:  # names its key itself, as a reader of data does
+            raise UserError(str(error), details=details) from error
+        raise UserError(f"{type(error).__name__}: {printable(str(error))}", key=key, details=details) from error

@@ -12,13 +12,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from infovae.config.options import CONF, is_group, names_nothing, unknown_key
-from infovae.config.ranges import Unsupported
+from infovae.config.ranges import Seed, Unsupported
 from infovae.config.secrets import refuse_secrets
 from infovae.config.signatures import HYDRA_KEYS, Signature, signature_of
 from infovae.errors import UserError
 
 TOP_LEVEL: dict[str, Any] = {
-    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "seed": Seed,
     "latent_dim": Annotated[int, Field(ge=1, le=2**14)],  # q(z)'s covariance in float64 takes 2 GiB at the most
     "ckpt_path": str | None,
     "resume": Literal["never", "auto"],
@@ -54,11 +54,7 @@ ANY = ("metrics", "pictures", "callbacks", "logger", "figure")
 
 
 def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
-    """Check every key and value of a composed config.
-
-    Args:
-        cfg: the config.
-        top_level: types of the keys that belong to no group.
+    """Check every key and value of a composed config; ``top_level`` has the types of the keys that belong to no group.
 
     Raises:
         UserError: a key without a value, a key that nothing reads, a value of the wrong type or out of range, a secret,
@@ -87,12 +83,8 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
 def without_choices(cfg: DictConfig, *groups: str) -> None:
     """Take out of a config what a data set chose for its training, in a command that doesn't train a model.
 
-    Args:
-        cfg: the config of the command, with ``null`` for these groups.
-        groups: from which a data set may choose.
-
     Raises:
-        UserError: one of them was typed.
+        UserError: an option of one of these groups was typed.
     """
     typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     for key, _, value in (entry.partition("=") for entry in typed):
@@ -104,11 +96,7 @@ def without_choices(cfg: DictConfig, *groups: str) -> None:
 
 
 def check_nodes(nodes: Mapping[Any, Any]) -> None:
-    """Check each node with a ``_target_`` against that target's signature, a user's own parts included.
-
-    Raises:
-        UserError: as :func:`check`.
-    """
+    """Check each node with a ``_target_`` against that target's signature, a user's own too; see :func:`check`."""
     for name, node in nodes.items():
         _check_node(str(name), node, nodes)
 

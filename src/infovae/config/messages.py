@@ -137,7 +137,7 @@ def _wrong_override() -> UserError | None:
         if override.is_sweep_override():
             if does_several_runs():
                 continue
-            more = ", or -m for a run of each" if _sweeps() else ""
+            more = ", or -m for a run of each" if "sweep" in _primary().hydra else ""  # where their folders go
             return UserError(
                 "several values", key=line, accepted=f"one, a list as {key}=[{line.partition('=')[2]}]{more}"
             )
@@ -151,10 +151,14 @@ def _wrong_override() -> UserError | None:
 
 def _places_of(group: str) -> list[str]:
     """Return the keys by which a group is chosen that has several places in the config, such as schedule@model.beta."""
-    path = CONF / f"{subcommand()}.yaml"
-    defaults = OmegaConf.load(path if path.is_file() else CONF / "config.yaml").defaults
-    keys = [str(key) for entry in defaults if isinstance(entry, DictConfig) for key in entry]
+    keys = [str(key) for entry in _primary().defaults if isinstance(entry, DictConfig) for key in entry]
     return [key for key in keys if key.startswith(f"{group}@")]
+
+
+def _primary() -> Any:
+    """Return the content of the command's own config file."""
+    path = CONF / f"{subcommand()}.yaml"
+    return OmegaConf.load(path if path.is_file() else CONF / "config.yaml")
 
 
 def _already_there(error: ConfigCompositionException) -> UserError | None:
@@ -165,12 +169,6 @@ def _already_there(error: ConfigCompositionException) -> UserError | None:
         return None
     added = [word for word in sys.argv[1:] if word.startswith("+") and word[1:].partition("=")[0] in str(error)]
     return UserError("the config has this key", key=added[0], accepted=f"{added[0][1:]}, without +") if added else None
-
-
-def _sweeps() -> bool:
-    """Return whether this command does several runs with -m; its config then says where their folders go."""
-    path = CONF / f"{subcommand()}.yaml"
-    return not path.is_file() or "sweep" in OmegaConf.load(path).hydra
 
 
 def _unresolved(error: InterpolationResolutionError) -> UserError:

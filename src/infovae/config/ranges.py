@@ -10,11 +10,7 @@ from infovae.runs.folder import leads_out
 
 
 class Unsupported(NamedTuple):
-    """In place of a type: an argument, or a class, that a run would ignore or trip over.
-
-    Attributes:
-        accepted: what to use instead.
-    """
+    """In place of a type: an argument, or a class, that a run would ignore or trip over, and what to use instead."""
 
     accepted: str
 
@@ -36,12 +32,15 @@ def _inside(value: str) -> str:
 
 
 Inside = Annotated[str, AfterValidator(_inside)] | None
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 OrUnlimited = Annotated[int, Field(ge=-1)]
 Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Duration = Annotated[str | dict[str, NotNegative], AfterValidator(_duration)] | None
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true"]
+OlderPrecision = Literal[64, 32, 16, "64", "32", "16", "bf16"]
 Batches = Positive | Annotated[float, Field(gt=0, le=1)] | None
 
 TRAINER: Mapping[str, Any] = {
@@ -60,23 +59,7 @@ TRAINER: Mapping[str, Any] = {
     "num_nodes": Literal[1],  # Lightning would wait half an hour for the other machine
     "num_sanity_val_steps": OrUnlimited,
     "plugins": list[dict[str, Any]] | None,
-    "precision": Literal[
-        "auto",
-        "32-true",
-        "bf16-mixed",
-        "16-mixed",
-        "64-true",
-        "bf16-true",
-        "16-true",
-        64,
-        32,
-        16,
-        "64",
-        "32",
-        "16",
-        "bf16",
-    ]
-    | None,
+    "precision": Literal[Precision, OlderPrecision] | None,
     "profiler": Literal["simple", "advanced", "pytorch"] | None,
     "reload_dataloaders_every_n_epochs": NotNegative,
     "strategy": Literal["auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false"],

@@ -15,14 +15,9 @@ SHORTEST = 16
 
 
 def refuse_secrets(node: Any, key: str = "") -> None:
-    """Refuse a config that reads the environment or holds a W&B key, without repeating the value.
+    """Refuse an unresolved config that reads the environment or holds a W&B key, without repeating the value.
 
-    Args:
-        node: an unresolved config, or the value of one command-line argument.
-        key: the key of ``node``.
-
-    Raises:
-        UserError: names the key.
+    ``node`` may also be the value of one argument of the command line, for ``key``.
     """
     if isinstance(node, dict):
         for name, entry in node.items():

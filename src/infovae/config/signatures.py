@@ -23,12 +23,7 @@ HYDRA_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
 
 class Signature(NamedTuple):
-    """What a class or function takes.
-
-    Attributes:
-        annotations: types by parameter.
-        open_ended: whether it takes other keywords too.
-    """
+    """What a class or function takes: types by parameter, and whether it takes other keywords too."""
 
     annotations: dict[str, Any]
     open_ended: bool
@@ -39,35 +34,22 @@ class Signature(NamedTuple):
 
 
 def located(target: str, key: str) -> Any:
-    """Import the object that the ``_target_`` of node ``key`` names.
-
-    Raises:
-        UserError: it can't be imported.
-    """
+    """Import the object that the ``_target_`` of node ``key`` names; raise a UserError if that is impossible."""
     try:
         parts = target.split(".")
         found: Any = importlib.import_module(parts[0])
         for i, part in enumerate(parts[1:], start=2):
             found = getattr(found, part) if hasattr(found, part) else importlib.import_module(".".join(parts[:i]))
     except Exception as error:  # whatever a module of the user's raises while it is imported
-        missing = isinstance(error, ModuleNotFoundError)
-        raise UserError(
-            f"can't be imported ({error})",
-            key=f"{key}._target_",
-            value=target,
-            accepted="the dotted path of a class or function in a package that is installed, in the folder you are in, "
-            "or on PYTHONPATH",
-            details="" if missing else trace(error),
-        ) from error
+        place = "a package that is installed, in the folder you are in, or on PYTHONPATH"
+        accepted = f"the dotted path of a class or function in {place}"
+        why, details = f"can't be imported ({error})", "" if isinstance(error, ModuleNotFoundError) else trace(error)
+        raise UserError(why, key=f"{key}._target_", value=target, accepted=accepted, details=details) from error
     return found
 
 
 def signature_of(target: str, key: str) -> Signature:
-    """Return what the target of node ``key`` takes.
-
-    Raises:
-        UserError: it can't be imported, or called.
-    """
+    """Return what the target of node ``key`` takes; raise a UserError if it can't be imported, or called."""
     function = located(target, key)
     if not callable(function):
         raise UserError("can't be called", key=f"{key}._target_", value=target, accepted="a class or function")

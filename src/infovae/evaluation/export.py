@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from infovae.config.check import check
 from infovae.data.values import Values
 from infovae.errors import UserError
 from infovae.evaluation.hub import require_output
-from infovae.evaluation.load import SavedRun, Weights, load
+from infovae.evaluation.load import LOADED, SavedRun, load
 from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.model import given
 from infovae.networks.autoregressive import AutoregressiveDecoder
@@ -34,14 +35,7 @@ from infovae.training.quiet import quieten
 
 log = logging.getLogger(__name__)
 
-TOP_LEVEL: dict[str, Any] = {
-    "run": str | None,
-    "checkpoint": str,
-    "override": dict[str, Any],
-    "trust": bool,
-    "weights": Weights | None,
-    "output": str | None,
-}
+TOP_LEVEL: dict[str, Any] = LOADED | {"run": str | None, "output": str | None}
 """Keys of infovae export, with their types."""
 
 BATCH_SIZES = (1, 2, 7, 64)
@@ -56,11 +50,8 @@ Program = Callable[..., tuple[Tensor, ...]]
 class Units(nn.Module):
     """Standardise numbers by the training split's mean and scale, kept as weights, and undo it.
 
-    These are in float64, and so are numbers in the data's units, where float32 would lose differences.
-
-    Args:
-        values: what they mean; mean 0 and scale 1 unless they are standardised.
-        dimensions: how many an example has, its channels included.
+    These are in float64, and so are numbers in the data's units, where float32 would lose differences. They are 0 and 1
+    unless the values are standardised. ``dimensions`` says how many an example has, its channels included.
     """
 
     mean: Tensor
@@ -146,10 +137,7 @@ class PriorProgram(nn.Module):
 class Part(NamedTuple):
     """A part of the model that becomes a program.
 
-    Attributes:
-        network: maps inputs to outputs.
-        examples: inputs to trace and check with, by name and in order; at least 2 rows each.
-        output_names: names of its outputs, in order.
+    ``examples`` are inputs to trace and check with, by name and in order, at least 2 rows each.
     """
 
     network: nn.Module
@@ -162,15 +150,9 @@ class Part(NamedTuple):
 
 
 def export(cfg: DictConfig) -> None:
-    """Write a run's parts as programs, with its config and ``export.json``; everything or nothing.
-
-    Raises:
-        UserError: the config or the run is refused, an extra is missing, or a program doesn't give the model's outputs.
-    """
+    """Write a run's parts as programs, with its config and ``export.json``; everything or nothing."""
     quieten()
     check(cfg, TOP_LEVEL)
-    if cfg.run is None:
-        raise UserError("run: missing; accepted: run=FOLDER, as infovae train prints it")
     require_output(cfg.run, cfg.output)
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
@@ -180,9 +162,8 @@ def export(cfg: DictConfig) -> None:
     refuse_links(output, inside)
     with tempfile.TemporaryDirectory() as aside, torch.no_grad(), disk_errors(f"output={output}"):
         described = {name: _export_part(name, part, Path(aside)) for name, part in parts(saved).items()}
-        for name in ("encoder", "decoder", "prior"):
-            for suffix in ("pt2", "onnx"):
-                (output / f"{name}.{suffix}").unlink(missing_ok=True)  # of an earlier export
+        for name, suffix in product(("encoder", "decoder", "prior"), ("pt2", "onnx")):
+            (output / f"{name}.{suffix}").unlink(missing_ok=True)  # of an earlier export
         for path in Path(aside).iterdir():
             write_whole(output / path.name, path.read_bytes(), inside=inside)
         write_config(saved.cfg, output)
@@ -260,13 +241,10 @@ def _export_part(name: str, part: Part, folder: Path) -> dict[str, Any]:
         differences["onnx"] = check_equal(f"{name}.onnx", _onnx_program(onnx, part), part)
     else:
         log.warning("%s.onnx is written unchecked: onnxruntime is not installed; pip install -e '.[export]'", name)
-    outputs = part.network(*part.examples.values())
+    outputs = zip(part.output_names, part.network(*part.examples.values()), strict=True)
     return {
         "inputs": [{"name": given, "shape": ["batch", *x.shape[1:]]} for given, x in part.examples.items()],
-        "outputs": [
-            {"name": output_name, "shape": ["batch", *output.shape[1:]]}
-            for output_name, output in zip(part.output_names, outputs, strict=True)
-        ],
+        "outputs": [{"name": given, "shape": ["batch", *x.shape[1:]]} for given, x in outputs],
         "largest_difference": differences,
     }
 
@@ -296,10 +274,8 @@ def check_equal(name: str, program: Program, part: Part) -> float:
             for output, ours, theirs, most in zip(part.output_names, expected, program(*inputs), allowed, strict=True):
                 difference = (ours - theirs).abs().max().item()
                 if theirs.shape != ours.shape or not difference <= most:
-                    raise UserError(
-                        f"{name}: nothing written; {output} is off by {difference:.2g} at batch size {len(ours)}, "
-                        f"where rounding explains {most:.2g}"
-                    )
+                    off = f"{output} is off by {difference:.2g} at batch size {len(ours)}"
+                    raise UserError(f"nothing written; {off}, where rounding explains {most:.2g}", key=name)
                 largest = max(largest, difference)
     return largest
 
@@ -317,8 +293,7 @@ def _onnx_program(path: Path, part: Part) -> Program:
 
 
 def _check_installed() -> None:
-    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]:
         raise UserError(f"{' and '.join(missing)}: not installed; ONNX files need {install('export')}")
 
 

@@ -3,21 +3,21 @@
 import hashlib
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field
 from torch import Tensor
 
 from infovae.config.build import build
 from infovae.config.check import check
 from infovae.config.options import options
-from infovae.errors import ArgumentError, UserError
+from infovae.config.ranges import Positive, Seed
+from infovae.errors import UserError, below
 from infovae.evaluation.hub import require_output
-from infovae.evaluation.load import SavedRun, Weights, load
+from infovae.evaluation.load import LOADED, SavedRun, load
 from infovae.evaluation.measure import observe
 from infovae.exact import exact
 from infovae.fitted_priors.fitted_prior import FittedPrior
@@ -33,15 +33,11 @@ from infovae.training.assemble import build_bare_module
 from infovae.training.devices import chosen_device
 from infovae.training.quiet import quieten
 
-TOP_LEVEL: dict[str, Any] = {
+TOP_LEVEL: dict[str, Any] = LOADED | {
     "run": str | None,
-    "checkpoint": str,
-    "weights": Weights | None,
-    "override": dict[str, Any],
-    "trust": bool,
     "output": str | None,
-    "draws": Annotated[int, Field(ge=1)],
-    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "draws": Positive,
+    "seed": Seed,
     "device": str,
 }
 """Keys of infovae fit_prior that belong to no group, with their types."""
@@ -50,13 +46,9 @@ ENCODED_AT_ONCE = 500
 
 
 class Gain(NamedTuple):
-    """E log p(z) over codes of the validation split, in nats, with standard errors.
+    """E log p(z) of validation codes under a fitted prior, and its gain over the run's own; standard errors; in nats.
 
-    Attributes:
-        log_prob: under the fitted prior.
-        log_prob_error: its standard error.
-        gain: by how much that is above the run's own prior.
-        gain_error: its standard error, from the differences code by code.
+    The error of the gain is from the differences code by code.
     """
 
     log_prob: float
@@ -66,17 +58,11 @@ class Gain(NamedTuple):
 
 
 def fit_prior(cfg: DictConfig) -> None:
-    """Fit a prior to a run's codes, and write the model with that prior as a run folder; everything or nothing.
-
-    Raises:
-        UserError: the config, the run or its codes are refused.
-    """
+    """Fit a prior to a run's codes, and write the model with that prior as a run folder; everything or nothing."""
     quieten()
     if cfg.get("fitted_prior") is None:
         raise UserError("no option is chosen", key="fitted_prior", accepted=", ".join(options("fitted_prior")))
     check(cfg, TOP_LEVEL)
-    if cfg.run is None:
-        raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
     require_output(cfg.run, cfg.output)
     device = chosen_device(cfg.device)
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
@@ -97,10 +83,8 @@ def fit_prior(cfg: DictConfig) -> None:
         prior = build(cfg.fitted_prior, "fitted_prior", latent_dim=saved.cfg.latent_dim).to(device)
         train = codes_of_split(saved, "train", cfg.draws, cfg.seed, device)
         validation = codes_of_split(saved, "validation", 1, cfg.seed, device)
-        try:
+        with below("fitted_prior"):
             rows = prior.fit(train, validation)
-        except ArgumentError as error:
-            raise error.below("fitted_prior") from error
         gain = gain_of(prior.eval(), saved.module.prior, validation)
     derived.prior = {**derived.prior, **prior.settings()}
     saved.module.prior = prior
@@ -120,7 +104,11 @@ def fit_prior(cfg: DictConfig) -> None:
         "fit": rows,
         "config": OmegaConf.to_container(cfg, resolve=True),
     }
-    _write(output, saved, derived, summary)
+    content = {"state_dict": saved.module.cpu().state_dict(), "DataModule": saved.data.state_dict()}
+    with disk_errors(f"output={output}"):
+        WholeCheckpoints(output).save_checkpoint(content, output / "checkpoints" / "last.ckpt")
+        write_record(output / "summary.json", summary, inside=output)
+        write_config(derived, output)  # makes the folder a run, so it comes last
     print(f"validation: log p(z) is {gain.log_prob:.2f} nats per example, {gain.gain:+.2f} ± {gain.gain_error:.2g}")
     print(f"run folder: {output}")
 
@@ -178,13 +166,3 @@ def _check_output(output: Path, inside: Path) -> None:
     if (output / "config.yaml").exists():
         why, accepted = "holds a run already", "another folder, or this one once that is deleted"
         raise UserError(why, key="output", value=output, accepted=accepted)
-
-
-def _write(output: Path, saved: SavedRun, derived: DictConfig, summary: dict[str, Any]) -> None:
-    """Write the derived run; ``config.yaml``, which makes a folder a run, comes last."""
-    content = {"state_dict": saved.module.cpu().state_dict(), "DataModule": saved.data.state_dict()}
-    with disk_errors(f"output={output}"):
-        checkpoint = output / "checkpoints" / "last.ckpt"
-        WholeCheckpoints(output).save_checkpoint(content, checkpoint)
-        write_record(output / "summary.json", summary, inside=output)
-        write_config(derived, output)

@@ -31,11 +31,7 @@ class Address(NamedTuple):
 
 
 def address_of(text: str, key: str) -> Address:
-    """Return what ``[hf://]USER/NAME[@REVISION]`` names.
-
-    Raises:
-        UserError: it names nothing.
-    """
+    """Return what ``[hf://]USER/NAME[@REVISION]`` names; raise a UserError if it names nothing."""
     found = re.fullmatch(r"(?:hf://)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", text)
     if found is None:
         raise UserError("names no repository", key=key, value=text, accepted="USER/NAME, or USER/NAME@REVISION")
@@ -45,11 +41,7 @@ def address_of(text: str, key: str) -> Address:
 def fetched(text: str, key: str = "run") -> Path:
     """Return the folder of a run that lies on the Hub: downloaded, or from the cache of an earlier download.
 
-    That of a model which comes with the package is there already.
-
-    Args:
-        text: its address, as ``hf://USER/NAME`` or ``USER/NAME@REVISION``; or ``zoo://NAME``.
-        key: by which it was given.
+    Its address is ``hf://USER/NAME``, ``USER/NAME@REVISION``, or ``zoo://NAME`` for a model of the package.
 
     Raises:
         UserError: the Hub can't be reached, or there is no such run.
@@ -63,11 +55,7 @@ def fetched(text: str, key: str = "run") -> Path:
 
 
 def hub_installed(key: str, value: str) -> Any:
-    """Return the module ``huggingface_hub``, which is an extra.
-
-    Raises:
-        UserError: it isn't installed.
-    """
+    """Return the module ``huggingface_hub``, an extra; raise a UserError if it isn't installed."""
     if importlib.util.find_spec("huggingface_hub") is None:
         raise UserError("needs huggingface_hub", key=key, value=value, accepted=f"{install('hub')}, or a run's folder")
     hub = importlib.import_module("huggingface_hub")
@@ -78,12 +66,10 @@ def hub_installed(key: str, value: str) -> Any:
     return hub
 
 
-def require_output(run: str, output: str | None) -> None:
-    """Refuse to write results beside a run that lies in the cache of a download, or came with the package.
-
-    Raises:
-        UserError: there is no other place.
-    """
+def require_output(run: str | None, output: str | None) -> None:
+    """Refuse a command without a run, or without an output where the run has no folder of its own here."""
+    if run is None:
+        raise UserError("missing", key="run", accepted="run=FOLDER, as infovae train prints it")
     if output is None and run.startswith(ELSEWHERE):
         accepted = "output=FOLDER, or run=FOLDER after infovae pull"
         raise UserError(f"missing; run={run} has no folder of its own here", key="output", accepted=accepted)
@@ -91,11 +77,7 @@ def require_output(run: str, output: str | None) -> None:
 
 @contextmanager
 def hub_errors(key: str, value: str) -> Iterator[None]:
-    """Turn an error of the Hub, of the network or of a download into one line.
-
-    Raises:
-        UserError: the Hub says no, or can't be reached.
-    """
+    """Turn an error of the Hub, of the network or of a download into a UserError."""
     try:
         yield
     except Exception as error:

@@ -27,16 +27,16 @@ from infovae.training.assemble import build_bare_module, build_data
 
 Weights = Literal["ema", "raw"]
 
+LOADED: dict[str, Any] = {"checkpoint": str, "override": dict[str, Any], "trust": bool, "weights": Weights | None}
+"""Keys of commands that load a run, with their types."""
+
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A trained model in evaluation mode.
+    """A trained model in evaluation mode, with the folder and the config of its run.
 
     Attributes:
-        folder: of the run.
         checkpoint: the file that holds the weights.
-        cfg: its config.
-        module: with the trained weights.
         description: what the model was told of its data.
     """
 
@@ -155,11 +155,7 @@ class TrainingSplit:
 
 
 def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) -> dict[str, Any]:
-    """Return the weights that are asked for.
-
-    Raises:
-        UserError: there is only one set.
-    """
+    """Return the weights that are asked for; refuse to choose where there is only one set."""
     raw = checkpoint.get("current_model_state")
     if weights is not None and not isinstance(raw, dict):
         why = f"{path} holds one set of weights, since the run didn't average them"
@@ -169,14 +165,9 @@ def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) 
 
 
 def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> DataModule:
-    """Return the images of a run, which may have been made in another folder.
+    """Return the data of a run, which may have been made in another folder.
 
-    Args:
-        cfg: its config.
-        needed_by: a checkpoint that can't be loaded without them.
-
-    Raises:
-        UserError: they can't be read.
+    ``needed_by`` is a checkpoint that can't be loaded without them, for an error.
     """
     check_nodes({"data": parts_of(cfg)["data"]})
     try:

@@ -19,11 +19,7 @@ from infovae.errors import ArgumentError
 def match_examples(data: DataModule, trained: Description, key: str, value: Any = ...) -> None:
     """Let a data module give examples as a model saw them: its columns in their order, and its statistics.
 
-    Args:
-        data: any data; a table may lack some categories.
-        trained: what the model was trained on.
-        key: by which the data were given, for an error.
-        value: likewise.
+    A table may lack some categories. ``key`` and ``value`` say how the data were given, for an error.
 
     Raises:
         ArgumentError: a column or a category is missing or new, or examples are of another shape or kind.
@@ -51,8 +47,7 @@ def match_examples(data: DataModule, trained: Description, key: str, value: Any 
 def match_conditions(data: DataModule, trained: Description, condition: Condition | None, key: str) -> None:
     """Let a data module give classes and condition columns as a model was given them, if it is conditional.
 
-    Raises:
-        ArgumentError: a class or a condition column is missing or new.
+    A class or a condition column that is missing or new is an ArgumentError.
     """
     if isinstance(condition, Labels):
         _match_classes(data, trained.class_names, key)

@@ -1,7 +1,7 @@
 """Measure and draw a trained model on its data."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
@@ -22,19 +22,15 @@ Value = float | list[float]
 
 
 class Measured(NamedTuple):
-    """The results of a measurement.
-
-    Attributes:
-        values: by ``split/name``; vectors as lists.
-        reasons: why numbers of a metric are nan, by the metric's name, if that is known.
-        seconds: the time that each metric took on all splits, by its name.
-        left: names of the metrics that are yet to be measured.
-    """
+    """The results of a measurement: values by ``split/name``, vectors as lists, and the rest by the metric's name."""
 
     values: dict[str, Value]
     reasons: dict[str, str]
+    """Why numbers are nan, if that is known."""
     seconds: dict[str, float]
+    """The time that each took on all splits."""
     left: list[str]
+    """Those that are yet to be measured."""
 
 
 @torch.no_grad()
@@ -74,6 +70,12 @@ def measure(
     def make(key: str) -> Metric:
         return make_metric(key, metrics[key], prior=model.prior, model=model, data=data).to(device)
 
+    def show(name: str, observers: Sequence[tuple[str, Callable[[Observed], None]]]) -> None:
+        for observed in observe(model, data, name, seed, device) if observers else ():
+            for key, take in observers:
+                with timed(key):
+                    take(observed)
+
     def compute(key: str, name: str, metric: Metric) -> None:
         with timed(key), isolated_stream(torch.device(device), seed):
             values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
@@ -82,19 +84,9 @@ def measure(
 
     measured = {key: make(key) for key in metrics}
     trained_on = {key: make(key) for key, metric in measured.items() if metric.of_any_split and split != "train"}
-    comparing = {key: metric for key, metric in measured.items() if metric.compares_with_training}
-    if trained_on or comparing:
-        for observed in observe(model, data, "train", seed, device):
-            for key, metric in trained_on.items():
-                with timed(key):
-                    metric.observe(observed)
-            for key, metric in comparing.items():
-                with timed(key):
-                    metric.observe_training(observed)
-    for observed in observe(model, data, split, seed, device):
-        for key, metric in measured.items():
-            with timed(key):
-                metric.observe(observed)
+    comparing = [(key, metric.observe_training) for key, metric in measured.items() if metric.compares_with_training]
+    show("train", [(key, metric.observe) for key, metric in trained_on.items()] + comparing)
+    show(split, [(key, metric.observe) for key, metric in measured.items()])
     left = sorted(metrics, key=lambda key: measured[key].effort)
     total = sum(metric.effort for metric in measured.values())
     for key in progress(list(left), lambda key: f"measuring {key}", total, lambda key: measured[key].effort):

@@ -1,16 +1,16 @@
 """The `evaluate` command: measure and draw trained models, and record the results."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field
 
 from infovae.config.check import check, without_choices
+from infovae.config.ranges import Positive, Seed
 from infovae.data.module import DataModule
 from infovae.errors import UserError
-from infovae.evaluation.load import Weights
+from infovae.evaluation.load import LOADED
 from infovae.evaluation.measure import Measured, draw, measure
 from infovae.evaluation.subjects import Subject, check_subjects, run_folders, subjects
 from infovae.metrics.table import print_measured
@@ -24,30 +24,22 @@ from infovae.training.devices import chosen_device
 from infovae.training.loggers import wandb
 from infovae.training.quiet import quieten
 
-TOP_LEVEL: dict[str, Any] = {
+TOP_LEVEL: dict[str, Any] = LOADED | {
     "run": str | list[str] | None,
-    "checkpoint": str,
     "ckpt": str | None,
-    "override": dict[str, Any],
-    "trust": bool,
-    "weights": Weights | None,
     "output": str | None,
     "wandb": bool,
     "split": Literal["train", "validation", "test"],
-    "batch_size": Annotated[int, Field(ge=1)],
-    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "batch_size": Positive,
+    "seed": Seed,
     "device": str,
-    "latent_dim": Annotated[int, Field(ge=1)] | None,
+    "latent_dim": Positive | None,
 }
 """Keys of `evaluate` that belong to no group, with their types."""
 
 
 def evaluate(cfg: DictConfig) -> None:
-    """Measure and draw one model or several, and write the results into each one's folder.
-
-    Raises:
-        UserError: the config, a run folder or a checkpoint is refused, or the disk is full.
-    """
+    """Measure and draw one model or several, and write the results into each one's folder."""
     quieten()
     check_subjects(cfg)
     without_choices(cfg, "likelihood", "network")
@@ -62,7 +54,10 @@ def evaluate(cfg: DictConfig) -> None:
         if metrics:
             measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device, keep)
         keep(measured)
-        _print(subject, measured)
+        print_measured(subject.name, measured.values)
+        for metric, reason in measured.reasons.items():
+            print(f"nan: {metric}: {reason}")
+        print(f"results: {subject.results.folder / 'evaluation.json'}")
         drawn = {}
         if pictures:
             images = _images(subject, cfg) if any(picture.examples for picture in pictures.values()) else None
@@ -83,7 +78,6 @@ def _images(subject: Subject, cfg: DictConfig) -> DataModule:
 def _record(subject: Subject, cfg: DictConfig, device: torch.device, measured: Measured) -> None:
     """Write what was measured until now, with all that the numbers depend on."""
     folder, inside = subject.results
-    path = folder / "evaluation.json"
     record = {
         "name": subject.name,
         "checkpoint": str(subject.checkpoint) if subject.checkpoint else None,
@@ -98,15 +92,7 @@ def _record(subject: Subject, cfg: DictConfig, device: torch.device, measured: M
         "not_yet_measured": measured.left,
     }
     with disk_errors(f"results in {folder}"):
-        refuse_links(path.parent, inside)
-        write_record(path, record)
-
-
-def _print(subject: Subject, measured: Measured) -> None:
-    print_measured(subject.name, measured.values)
-    for metric, reason in measured.reasons.items():
-        print(f"nan: {metric}: {reason}")
-    print(f"results: {subject.results.folder / 'evaluation.json'}")
+        write_record(folder / "evaluation.json", record, inside=inside)
 
 
 def _save(subject: Subject, drawn: dict[str, Pixels]) -> None:

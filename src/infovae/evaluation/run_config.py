@@ -16,12 +16,9 @@ from infovae.terminal.printable import printable
 
 
 def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -> DictConfig:
-    """Return the config of a run, with changes.
+    """Return the config of a run, with changes by key.
 
-    Args:
-        folder: of the run.
-        changes: by key.
-        lists: whether a list of runs is accepted too where the folder is given, which an error then says.
+    If a list of runs is accepted too where the folder is given, errors of ``lists=True`` say so.
 
     Raises:
         UserError: no run folder, a damaged config, or a change to a key that it doesn't have.
@@ -34,7 +31,10 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
             cfg = OmegaConf.create(safe_yaml(file.read(LONGEST + 1).decode()))
         if not isinstance(cfg, DictConfig):
             raise ValueError("not a mapping")
-        _refuse_interpolations(cfg, path)
+        # A run's config is written resolved. One that isn't could read the environment of whoever opens it.
+        if "${" in OmegaConf.to_yaml(cfg, resolve=False):
+            accepted = "the resolved config that a run writes"
+            raise UserError(f"{path}: holds an interpolation (${{...}})", accepted=accepted)
         keys = sorted(map(str, cfg))
         unknown = [key for key in changes if key not in cfg]
         cfg.merge_with(changes)
@@ -42,9 +42,8 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
         missing += ["latent_dim"] if cfg.get("latent_dim") is None else []
     except (OmegaConfBaseException, HydraException, OSError, ValueError) as error:
         reason = printable(str(error))
-        raise UserError(
-            f"run={folder}: config.yaml is damaged ({reason}); accepted: the folder of a run, as a run leaves it"
-        ) from error
+        why, accepted = f"config.yaml is damaged ({reason})", "the folder of a run, as a run leaves it"
+        raise UserError(why, key="run", value=folder, accepted=accepted) from error
     if missing:
         raise UserError(f"run={folder}: config.yaml lacks {', '.join(missing)}; accepted: the folder of a run")
     if unknown:
@@ -63,9 +62,3 @@ def _no_run(folder: Path, lists: bool) -> str:
         several = ",".join(map(str, nearest[:2]))
         return f"{len(nearest)} runs are below it; accepted: one, as run={nearest[0]}, and a list, as run=[{several}]"
     return f"runs are below it; accepted: one, as run={nearest[0]}"
-
-
-def _refuse_interpolations(cfg: DictConfig, path: Path) -> None:
-    # A run's config is written resolved. One that isn't could read the environment of whoever opens it.
-    if "${" in OmegaConf.to_yaml(cfg, resolve=False):
-        raise UserError(f"{path}: holds an interpolation (${{...}}); accepted: the resolved config that a run writes")

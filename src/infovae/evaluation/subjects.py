@@ -26,27 +26,16 @@ PLACES = ("root", "path")
 
 
 class Results(NamedTuple):
-    """Where the results of one model go.
-
-    Attributes:
-        folder: that holds them.
-        inside: the folder that the user chose; no link below it is written through.
-    """
+    """The folder of the results of one model, and the one that the user chose, below which no link is followed."""
 
     folder: Path
     inside: Path
 
 
 class Subject(NamedTuple):
-    """One model to evaluate.
+    """One model to evaluate, in evaluation mode. Its data are read at the first call.
 
-    Attributes:
-        name: for the table.
-        model: in evaluation mode.
-        data: gives its images; reads them at the first call.
-        results: where the results go.
-        checkpoint: the file that holds the weights; None for an adapter's model.
-        cfg: the config of its run; None for an adapter's model.
+    An adapter's model has no checkpoint, and no config of a run.
     """
 
     name: str
@@ -58,17 +47,11 @@ class Subject(NamedTuple):
 
 
 def check_subjects(cfg: DictConfig) -> None:
-    """Refuse a config that doesn't say which model to evaluate, or on what.
-
-    Raises:
-        UserError: names the key.
-    """
+    """Refuse a config that doesn't say which model to evaluate, or on what."""
     chosen = [key for key in ("run", "ckpt", "adapter") if cfg.get(key) is not None]
     if len(chosen) != 1:
-        raise UserError(
-            f"{' and '.join(chosen) or 'run'}: {'together' if chosen else 'missing'}; accepted: one of run=FOLDER, "
-            "ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
-        )
+        accepted = "one of run=FOLDER, ckpt=RUN/checkpoints/FILE and adapter=encode_decode"
+        raise UserError("together" if chosen else "missing", key=" and ".join(chosen) or "run", accepted=accepted)
     if cfg.run == []:
         raise UserError("empty", key="run", value="[]", accepted="a run's folder, or several as run=[FOLDER,FOLDER]")
     data_is_chosen = HydraConfig.get().runtime.choices.get("data") is not None
@@ -87,11 +70,7 @@ def check_subjects(cfg: DictConfig) -> None:
 
 
 def run_folders(cfg: DictConfig) -> list[Path]:
-    """Return the folders of the runs that the config names.
-
-    Raises:
-        UserError: one is no run folder, can't be written to, or holds a link in a result's place.
-    """
+    """Return the folders of the runs that the config names; refuse one that isn't a run or can't take the results."""
     if cfg.ckpt is not None:
         folder = Path(cfg.ckpt).parent.parent
         if Path(cfg.ckpt).parent.name != "checkpoints" or not (folder / "config.yaml").is_file():

@@ -33,11 +33,7 @@ def parts_of(cfg: DictConfig) -> dict[str, Any]:
 
 
 def check_trusted(cfg: DictConfig, folder: Path) -> None:
-    """Refuse a config that names anything but this package's own parts, each in its place.
-
-    Raises:
-        UserError: names the key and the target.
-    """
+    """Refuse a config that names anything but this package's own parts, each in its place."""
     for key, node in parts_of(cfg).items():
         _check_targets(node, key, PARTS[key], folder)
 

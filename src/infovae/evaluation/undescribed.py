@@ -16,12 +16,7 @@ SIDES = (8, 16, 28, 32, 64, 96)
 
 
 def fitting_description(cfg: DictConfig, weights: Mapping[str, Any]) -> Description | None:
-    """Return the description of the only square images that a model's weights fit; None if they fit none, or several.
-
-    Args:
-        cfg: the config of the run.
-        weights: by name.
-    """
+    """Return the description of the only square images that a run's weights fit; None if they fit none, or several."""
     splits = ("validation", "test") if cfg.data.get("validation_size") else ("test",)
     fitting = []
     with torch.random.fork_rng():

@@ -11,15 +11,7 @@ NAMES = ("vae", "beta_vae", "infovae", "mmd_vae", "stein_vae", "aae", "wae_mmd",
 
 
 def zoo_folder(text: str, key: str) -> Path:
-    """Return the folder of the model that ``zoo://NAME`` names.
-
-    Args:
-        text: the address.
-        key: by which it was given.
-
-    Raises:
-        UserError: there is no such model.
-    """
+    """Return the folder of the model that ``zoo://NAME`` names; raise a UserError if there is no such model."""
     name = text.removeprefix(PREFIX)
     if name not in NAMES:
         raise UserError("no such model", key=key, value=text, accepted=", ".join(f"{PREFIX}{own}" for own in NAMES))

@@ -73,10 +73,7 @@ def refused(found: Iterable[Change]) -> list[Change]:
 def refuse_changes(found: Sequence[Change], checkpoint: Path, has_schedule: bool) -> None:
     """Refuse to go on under other settings than the checkpoint's, where they can't be applied.
 
-    Args:
-        found: all changes.
-        checkpoint: its file.
-        has_schedule: whether Lightning restores a schedule of the rate, which would undo a change of it.
+    If it ``has_schedule``, Lightning restores a schedule of the rate, which would undo a change of that.
 
     Raises:
         ChangedError: names every such change.
@@ -84,34 +81,25 @@ def refuse_changes(found: Sequence[Change], checkpoint: Path, has_schedule: bool
     wrong = refused(found)
     wrong += [change for change in found if change.key == "optimizer.lr" and has_schedule]
     if wrong:
-        raise ChangedError(
-            f"{', '.join(map(str, wrong))}: {checkpoint} was trained with other settings",
-            accepted="the settings there, or a new run in a folder of its own",
-        )
+        why = f"{', '.join(map(str, wrong))}: {checkpoint} was trained with other settings"
+        raise ChangedError(why, accepted="the settings there, or a new run in a folder of its own")
 
 
 def refuse_without_training(found: Iterable[Change], epochs: int, most: int | None) -> None:
-    """Refuse settings that would be recorded though no epoch is left to apply them to.
-
-    Args:
-        found: all changes.
-        epochs: how many epochs the checkpoint has behind it.
-        most: ``trainer.max_epochs``; None or -1 for no limit.
+    """Refuse settings that would be recorded though no epoch is left to apply them to, after ``epochs`` of ``most``.
 
     Raises:
         ChangedError: fewer epochs are asked for than were trained, or the optimiser's settings can't take effect.
     """
-    if most is None or most < 0 or most > epochs:
+    if most is None or most < 0 or most > epochs:  # no limit, or more to come
         return
     if most < epochs:
-        raise ChangedError(
-            f"the run has trained {epochs} epochs", key="trainer.max_epochs", value=most, accepted=f"at least {epochs}"
-        )
-    wrong = [change for change in found if change.key.startswith(("optimizer.", "scheduler."))]
+        why = f"the run has trained {epochs} epochs"
+        raise ChangedError(why, key="trainer.max_epochs", value=most, accepted=f"at least {epochs}")
+    wrong = [str(change) for change in found if change.key.startswith(("optimizer.", "scheduler."))]
     if wrong:
-        raise ChangedError(
-            f"{', '.join(map(str, wrong))}: all {epochs} epochs are trained", accepted="a larger trainer.max_epochs"
-        )
+        why = f"{', '.join(wrong)}: all {epochs} epochs are trained"
+        raise ChangedError(why, accepted="a larger trainer.max_epochs")
 
 
 class ChangedError(UserError):

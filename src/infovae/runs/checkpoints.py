@@ -42,10 +42,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
     Lightning writes through the system's temporary folder, which often is another disk. The move is then a copy, and a
     kill in its middle leaves half a file. Here one of the last two checkpoints is whole at any moment, also of a power
-    cut. What was ``last.ckpt`` becomes ``previous.ckpt``.
-
-    Args:
-        run_dir: the run's folder, below which no link is followed.
+    cut. What was ``last.ckpt`` becomes ``previous.ckpt``. Below ``run_dir`` no link is followed.
     """
 
     def __init__(self, run_dir: Path) -> None:
@@ -98,11 +95,7 @@ def check_seal(content: bytes) -> None:
 
 
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
-    """Return what a checkpoint holds, read as tensors and plain values.
-
-    Args:
-        path: of the file.
-        key: names the choice of this file in an error, as ``ckpt_path=FILE``.
+    """Return what a checkpoint holds, read as tensors and plain values; ``key`` is ``ckpt_path=FILE``, for an error.
 
     Raises:
         UserError: there is no such file, its bytes have changed, or it isn't a checkpoint of a run.
@@ -150,14 +143,9 @@ def tensor_of(content: dict[str, Any]) -> Any:
 
 
 def read_resumable(path: Path, key: str) -> dict[str, Any]:
-    """Return what a checkpoint holds that training can go on from.
-
-    Raises:
-        UserError: as :func:`read_checkpoint`, or the file holds weights alone.
-    """
+    """Return what a checkpoint holds that training can go on from; see :func:`read_checkpoint`."""
     checkpoint = read_checkpoint(path, key)
-    missing = [name for name in RESUMABLE if name not in checkpoint]
-    if missing:
+    if missing := [name for name in RESUMABLE if name not in checkpoint]:
         raise UserError(f"holds weights, but no {', '.join(missing)} to go on with", key=key, accepted=ACCEPTED)
     return checkpoint
 
@@ -175,10 +163,9 @@ def load_weights(module: nn.Module, weights: dict[str, Any], path: Path) -> None
         UserError: they belong to another architecture, or are numbers of another kind; names the first difference.
     """
     if (difference := first_difference(weights, module.state_dict())) is not None:
-        raise UserError(
-            f"a checkpoint of another architecture than configured: {difference}",
-            key=str(path), accepted="checkpoints of runs with the same network, latent_dim, prior and divergence",
-        )  # fmt: skip
+        why = f"a checkpoint of another architecture than configured: {difference}"
+        accepted = "checkpoints of runs with the same network, latent_dim, prior and divergence"
+        raise UserError(why, key=str(path), accepted=accepted)
     try:
         module.load_state_dict(weights)
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
@@ -212,10 +199,7 @@ def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str
     stopped. A damaged checkpoint in the run's own folder is set aside under another name. In folders that several runs
     may share, only this run's count.
 
-    Args:
-        folders: where to look for ``*.ckpt``, at any depth.
-        run_dir: the run's folder.
-        regular: patterns of further names of checkpoints that are saved at each epoch's end.
+    The folders are searched at any depth. ``regular`` has patterns of further names that are saved at each epoch's end.
     """
     found: list[tuple[bool, bool, int, str]] = []
     patterns = (LAST, PREVIOUS, *regular)
@@ -237,9 +221,7 @@ def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str
 def left_behind(run_dir: Path, trainer: pl.Trainer | None = None) -> str:
     """Return the end of an error's line: which checkpoint a run that failed has left.
 
-    Args:
-        run_dir: the run's folder.
-        trainer: of the run, once there is one. On the first process it knows what was written, wherever that lies.
+    On the first process the trainer, once there is one, knows what was written, wherever that lies.
     """
     writer = getattr(getattr(trainer, "strategy", None), "checkpoint_io", None)
     here = sorted((run_dir / "checkpoints").glob("*.ckpt"), key=lambda path: (path.name != LAST, path.name != PREVIOUS))

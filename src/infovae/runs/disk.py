@@ -22,17 +22,12 @@ COPIES = 3
 
 
 def check_space(run_dir: Path, module: nn.Module, place: str, files: int, averages: int = 0) -> None:
-    """Refuse a folder with less room than the checkpoints take; pictures and loggers come on top.
+    """Refuse a run folder with less room than the checkpoints of a model take; pictures and loggers come on top.
 
     Args:
-        run_dir: the folder.
-        module: the model, whose weights the checkpoints hold.
         place: the key by which the folder was chosen, with its value.
         files: number of checkpoints on the disk at once.
         averages: number of averages of the weights that each holds.
-
-    Raises:
-        UserError: there is too little room.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
@@ -44,13 +39,9 @@ def check_space(run_dir: Path, module: nn.Module, place: str, files: int, averag
 
 @contextmanager
 def disk_errors(key: str) -> Iterator[None]:
-    """Turn an error of the disk into one line that names the file.
+    """Turn an error of a full, read-only or broken disk into a UserError that names the file.
 
-    Args:
-        key: the key by which the place was chosen, with its value.
-
-    Raises:
-        UserError: the disk is full, read-only or broken.
+    ``key`` is the key by which the place was chosen, with its value.
     """
     try:
         yield
@@ -62,13 +53,9 @@ def disk_errors(key: str) -> Iterator[None]:
 
 
 def as_one_line(problem: Exception, run_dir: Path, place: str, trainer: pl.Trainer | None) -> Exception:
-    """Return the error as one line that says what the disk refused and what is left; other errors stay as they are.
+    """Return the error that ended a run as a line that says what the disk refused and what is left; others as they are.
 
-    Args:
-        problem: the error that ended the run.
-        run_dir: the run's folder.
-        place: the key by which the folder was chosen, with its value.
-        trainer: of the run, once there is one.
+    ``place`` is the key by which the run's folder was chosen, with its value.
     """
     if not isinstance(problem, OSError) or problem.errno not in REFUSALS:
         return problem

@@ -69,11 +69,7 @@ def written_aside(path: Path, inside: Path | None = None, earlier: Path | None =
 
 
 def refuse_links(folder: Path, inside: Path) -> None:
-    """Refuse a folder that is reached through a link below ``inside``.
-
-    Raises:
-        UserError: names the link.
-    """
+    """Refuse a folder that is reached through a link below ``inside``."""
     for place in (folder, *folder.parents):
         if place == inside or inside not in place.parents:
             return
@@ -86,17 +82,12 @@ def refuse_unfit(folder: Path) -> None:
 
     Through a link a stranger could have the run's files written elsewhere. W&B's own folder is left out: W&B links its
     newest run there.
-
-    Raises:
-        UserError: names the link, the file or the folder.
     """
     for place, folders, names in os.walk(folder):
         for name in sorted([*folders, *names]):
             if os.path.islink(os.path.join(place, name)):
-                raise UserError(
-                    f"{os.path.join(place, name)} is a link, and would be written through", key="hydra.run.dir",
-                    value=folder, accepted="a folder without links",
-                )  # fmt: skip
+                why = f"{os.path.join(place, name)} is a link, and would be written through"
+                raise UserError(why, key="hydra.run.dir", value=folder, accepted="a folder without links")
         if Path(place) == folder:
             folders[:] = [name for name in folders if name != "wandb"]
     wrong = [folder / name for name in FILES if (folder / name).is_dir()]

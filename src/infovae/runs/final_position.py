@@ -4,10 +4,5 @@ from collections.abc import Sequence
 
 
 def final_position(epochs: Sequence[float | None], kept: float | None) -> int:
-    """Return the index of the row of epoch ``kept``, or -1, the last row, if there is none.
-
-    Args:
-        epochs: the epoch of each row.
-        kept: the epoch that the final weights come from, if it is known.
-    """
+    """Return the index of the row of epoch ``kept``, where the final weights come from; -1, the last, if unknown."""
     return epochs.index(kept) if kept is not None and kept in epochs else -1

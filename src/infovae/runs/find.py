@@ -14,13 +14,8 @@ FITTED = "fitted_prior"
 def runs_below(root: Path, deepest: int | None = None) -> Iterator[Path]:
     """Yield the runs at and below a folder, in order of name; nothing in a hidden folder.
 
-    Of the folders inside a run, only that of its fitted priors can hold runs.
-
-    Links aren't followed: they could lead anywhere, and in circles.
-
-    Args:
-        root: where to start.
-        deepest: how many levels below it to look; all of them by default.
+    Of the folders inside a run, only that of its fitted priors can hold runs. Links aren't followed: they could lead
+    anywhere, and in circles. ``deepest`` is how many levels below the folder to look, all by default.
     """
     for folder, below, files in os.walk(root):
         levels = len(Path(folder).parts) - len(root.parts)

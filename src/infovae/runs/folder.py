@@ -43,16 +43,11 @@ def begin(cfg: DictConfig, run_dir: Path) -> None:
 
 
 def check_writable(folder: Path, key: str) -> None:
-    """Refuse a folder that can't be made or written to, before work whose results go there.
-
-    Raises:
-        UserError: names the key and what stands in the way.
-    """
+    """Refuse a folder that can't be made or written to, before work whose results go there."""
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not place.is_dir():
-        raise UserError(
-            f"{place.name} is not a folder", key=key, value=folder, accepted="a folder, there or to be made"
-        )
+        accepted = "a folder, there or to be made"
+        raise UserError(f"{place.name} is not a folder", key=key, value=folder, accepted=accepted)
     try:
         tempfile.TemporaryFile(dir=place).close()  # also where permissions promise more than the file system allows
     except OSError as error:
@@ -67,9 +62,7 @@ def leads_out(name: str) -> bool:
 def leave_no_trace(run_dir: Path, since: float) -> None:
     """Remove an empty folder that Hydra made for a run, and the empty folders above it, up to the working directory.
 
-    Args:
-        run_dir: the folder of a run that never began.
-        since: seconds since the Unix epoch; older folders stay.
+    Those made before ``since``, in seconds since the Unix epoch, stay.
     """
     for folder in (run_dir, *run_dir.parents):
         try:
@@ -86,13 +79,7 @@ def write_config(cfg: DictConfig, run_dir: Path) -> None:
 
 
 def write_record(path: Path, record: dict[str, Any], inside: Path | None = None) -> None:
-    """Write a JSON file with a record, the command, the git revision and versions.
-
-    Args:
-        path: the file.
-        record: its content.
-        inside: a folder below which no link is followed.
-    """
+    """Write a JSON file with a record, the command, the git revision and versions; below ``inside`` follow no link."""
     content = record | {
         "command": typed(),
         "git": git_revision(),

@@ -23,11 +23,8 @@ log = logging.getLogger(__name__)
 def claimed(folder: Path, key: str) -> Iterator[None]:
     """Keep other processes from writing to a folder.
 
-    The kernel holds the lock. It ends with the process, however that ends, and at most an empty file stays.
-
-    Args:
-        folder: a run's or sweep's; made if there is none.
-        key: the key by which to choose another folder.
+    The kernel holds the lock. It ends with the process, however that ends, and at most an empty file stays. The folder
+    is made if there is none.
 
     Raises:
         UserError: another process has the lock.
@@ -59,8 +56,7 @@ def claimed(folder: Path, key: str) -> Iterator[None]:
 def one_at_a_time(path: Path) -> Iterator[None]:
     """Wait until no other process holds the same lock; don't lock in a folder that can't be written to.
 
-    Args:
-        path: the file to lock. It is made, but its folder isn't, and removed at the end.
+    The file at ``path`` is made, but its folder isn't, and removed at the end.
     """
     if not path.parent.is_dir():
         yield

@@ -3,6 +3,7 @@
 import io
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ SWEEP, OVERRIDES = "sweep", "overrides"
 """Attributes of a trial: the folder of its sweep, and the overrides of its job."""
 
 
-def write_best(study: "Study", objectives: list[SearchObjective], sweep_dir: Path) -> None:
+def write_best(study: "Study", objectives: Sequence[SearchObjective], sweep_dir: Path) -> None:
     """Write ``best_trials.json`` and, for two objectives, ``pareto_front.png``; print the trials."""
     names = [f"|{entry.metric}|" if entry.absolute else entry.metric for entry in objectives]
     best: list[dict[str, Any]] = [

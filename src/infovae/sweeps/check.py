@@ -17,12 +17,7 @@ from infovae.sweeps.overrides import package_of
 
 
 def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequence[str]]) -> list[DictConfig]:
-    """Return each job's config, composed as it is when the job runs, after checking it.
-
-    Args:
-        loader: of configs.
-        config: the sweep's own.
-        batch: the overrides of each job.
+    """Return each job's config, composed from its overrides as it is when the job runs, after checking it.
 
     Raises:
         HydraException: one can't be composed.

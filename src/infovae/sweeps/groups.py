@@ -15,12 +15,7 @@ SHOWN = ("log_det_covariance", "mmd", "elbo", "reconstruction", "rate", "loss")
 
 
 def print_groups(metrics: Mapping[Job, Mapping[str, float]], own: Mapping[Job, Sequence[str]]) -> None:
-    """Print a row for each group.
-
-    Args:
-        metrics: of the finished jobs, by ``split/name``.
-        own: the overrides of each job that not all jobs have.
-    """
+    """Print a row for each group of finished jobs; ``own`` has the overrides of each job that not all jobs have."""
     groups: dict[tuple[str, ...], list[Mapping[str, float]]] = {}
     for job, measured in metrics.items():
         apart = tuple(entry for entry in own[job] if key_of(entry) not in ("seed", "data.seed"))

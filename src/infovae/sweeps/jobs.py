@@ -59,12 +59,7 @@ def outcome(folder: Path) -> Outcome:
 
 
 class SweepRecord(NamedTuple):
-    """What a sweep's folder holds.
-
-    Attributes:
-        jobs: in the order of their numbers.
-        unreadable: folders of jobs that don't say which job they are.
-    """
+    """What a sweep's folder holds: jobs by their numbers, and folders that don't say which job they are of."""
 
     jobs: list[Job]
     unreadable: list[Path]

@@ -4,14 +4,18 @@ import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
 
+from infovae.errors import UserError
 from infovae.sweeps.jobs import NOT_OF_THE_JOB, Job
 from infovae.sweeps.overrides import key_of
 from infovae.sweeps.report import report_interruption
 from infovae.terminal.command import quoted
+from infovae.terminal.install import install
 from infovae.terminal.printable import printable
 
 log = logging.getLogger(__name__)
@@ -19,17 +23,25 @@ log = logging.getLogger(__name__)
 LISTED = re.compile(r"^\t#(\d+) : ")
 """How engines list a job: by its place among the jobs that they were given."""
 
+EXTRAS = {"hydra_joblib_launcher": "joblib", "hydra_submitit_launcher": "slurm", "hydra_ray_launcher": "ray"}
+"""The extra that installs a Hydra plugin, by the plugin's package."""
+
+
+def check_launcher(hydra: DictConfig) -> None:
+    """Refuse a launcher whose plugin is missing."""
+    plugins, _, rest = str(hydra.launcher._target_).partition(".")
+    plugin = rest.partition(".")[0]
+    if plugins == "hydra_plugins" and find_spec(f"{plugins}.{plugin}") is None:
+        choice = hydra.runtime.choices["hydra/launcher"]
+        raise UserError(f"not installed; {install(EXTRAS.get(plugin, plugin))}", key="hydra/launcher", value=choice)
+
 
 def launch(launcher: Launcher, jobs: Sequence[Job], shared: Collection[str] = ()) -> None:
     """Run jobs, at least one, each in its folder, which says afterwards how it ended.
 
     A job that fails leaves the others alone. If the engine itself gives up, as when a process was killed, its
     unfinished jobs stay unfinished. If the user ends a job or the engine, the sweep ends and says how to resume it.
-
-    Args:
-        launcher: the engine.
-        jobs: those to run.
-        shared: overrides that all jobs of the sweep have: they are left out where a job is named or listed.
+    Overrides that all jobs of the sweep have, ``shared``, are left out where a job is named or listed.
     """
     unnamed = ",".join(sorted({quoted(key_of(entry).partition("@")[0]) for entry in (*NOT_OF_THE_JOB, *shared)}))
     naming = f"hydra.job.config.override_dirname.exclude_keys=[{unnamed}]"
@@ -46,9 +58,7 @@ def launch(launcher: Launcher, jobs: Sequence[Job], shared: Collection[str] = ()
 
 @contextmanager
 def _listed_by_folder(jobs: Sequence[Job], shared: Collection[str]) -> Iterator[None]:
-    """Let an engine list jobs by their folders and their own overrides.
-
-    In a resumed sweep, or in batches, the first isn't job 0.
+    """Let an engine list jobs by their folders and their own overrides: the first isn't always job 0.
 
     The log records themselves are changed, because engines set up handlers anew before they list.
     """

@@ -25,25 +25,16 @@ class SearchObjective:
     absolute: bool = False
 
     def value(self, metrics: Mapping[str, float]) -> float:
-        """Return the number to minimise or maximise.
-
-        Raises:
-            UserError: the metric wasn't measured.
-        """
+        """Return the number to minimise or maximise; raise a UserError if the metric wasn't measured."""
         if self.metric not in metrics:
-            raise UserError(
-                f"hydra.sweeper.objectives: {self.metric} is not measured; accepted: {', '.join(sorted(metrics))}"
-            )
+            why, accepted = f"{self.metric} is not measured", ", ".join(sorted(metrics))
+            raise UserError(why, key="hydra.sweeper.objectives", accepted=accepted)
         value = float(metrics[self.metric])
         return abs(value) if self.absolute else value
 
 
 def check_terms(objectives: Sequence[SearchObjective]) -> None:
-    """Refuse a metric that a run without ``metrics`` doesn't measure: it has the objective's terms alone.
-
-    Raises:
-        UserError: names the metric.
-    """
+    """Refuse a metric that a run without ``metrics`` doesn't measure: it has the objective's terms alone."""
     from infovae.metrics.objective_terms import TERM_NAMES  # here: --help answers without waiting for torch
 
     names = [f"validation/{name}" for name in TERM_NAMES]

@@ -13,11 +13,7 @@ from infovae.terminal.printable import printable
 
 
 def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
-    """Print what the finished jobs measured, and list the others, each with its own overrides and its error.
-
-    Raises:
-        UserError: there are such jobs.
-    """
+    """Print what the finished jobs measured; list the others, if any, with their errors, and raise a UserError."""
     outcomes = {job: outcome(job.folder) for job in jobs}
     unfinished = {job: ended for job, ended in outcomes.items() if not ended.finished}
     own = told_apart(jobs)

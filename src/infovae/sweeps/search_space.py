@@ -13,10 +13,7 @@ Space = dict[str, BaseDistribution]
 def shared_and_searched(overrides: Iterable[Override]) -> tuple[list[str], Space]:
     """Return the overrides that all trials share, and the distributions of the keys to search over.
 
-    If a key has two overrides, the later counts.
-
-    Raises:
-        UserError: a sweep can't be searched.
+    If a key has two overrides, the later counts. A sweep that can't be searched is refused.
     """
     shared: dict[str, str] = {}
     space: Space = {}

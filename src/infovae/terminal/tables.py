@@ -11,9 +11,7 @@ from infovae.terminal.printable import printable
 def print_table(title: str, table: Table) -> None:
     """Print a table as wide as the terminal, or as wide as it needs where the output is a file.
 
-    Args:
-        title: printed above the table as one line; inside it, the table's width would break a run's name.
-        table: without a title of its own.
+    Its title stands above it as one line. Inside it, the table's width would break a run's name.
     """
     console = Console()
     if not console.is_terminal:

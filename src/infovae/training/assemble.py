@@ -3,7 +3,7 @@
 import inspect
 import math
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from infovae.data.description import Description
 from infovae.data.module import DataModule
 from infovae.data.values import Values
 from infovae.divergences.per_class import PerClass
-from infovae.errors import ArgumentError, UserError, reason_of
+from infovae.errors import ArgumentError, UserError, below, reason_of
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.likelihoods.observed_entries import ObservedEntries
 from infovae.module import InfoVAE
@@ -35,9 +35,7 @@ from infovae.runs.checkpoints import WholeCheckpoints, newest_sound
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.calibration import Calibration
 from infovae.training.callbacks.drawing import Drawing
-from infovae.training.callbacks.early_end import EarlyEnd
 from infovae.training.callbacks.finite_steps import FiniteSteps
-from infovae.training.callbacks.fresh_metrics import FreshMetrics
 from infovae.training.callbacks.kept_config import KeptConfig
 from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.callbacks.metrics_file import MetricsFile
@@ -55,18 +53,14 @@ def build_data(cfg: DictConfig) -> DataModule:
 def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
     """Return the model for examples of the data's shape, ready to train; the prior has seen the training split.
 
-    Raises:
-        UserError: see :func:`build_bare_module`, nothing learns, or the optimiser doesn't take a setting of
-            ``parameter_groups``.
+    Settings of ``freeze`` and ``parameter_groups`` that can't be are refused.
     """
     module = build_bare_module(cfg, data.description)
     inputs = data.inputs("train")
-    try:
+    with below(""):
         module.attach_prior(inputs)
         if module.decoder.starts_at_mean:
             module.decoder.start_at(module.likelihood.parameters_of(inputs.mean()))
-    except ArgumentError as error:
-        raise error.below("") from error
     groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
     for name in [name for name, own in groups.items() if "params" in own]:
         why, accepted = "the parameters are those of the part", "a setting of the optimiser, such as lr"
@@ -77,9 +71,8 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
     frozen = cfg.get("freeze") or []
     for name in set(groups).intersection(frozen):
         why = f"freeze=[{','.join(frozen)}] keeps it as it is, so the optimiser never sees it"
-        raise UserError(
-            why, key=f"parameter_groups.{name}", accepted="settings of a part that learns, or another freeze"
-        )
+        accepted = "settings of a part that learns, or another freeze"
+        raise UserError(why, key=f"parameter_groups.{name}", accepted=accepted)
     module.freeze_parts(frozen)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise UserError("nothing learns", key="freeze", value=f"[{','.join(frozen)}]", accepted="one of them")
@@ -87,15 +80,7 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
 
 
 def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
-    """Return the model for data of a description, before its prior has seen any.
-
-    Args:
-        cfg: the config of a run.
-        data: what the model needs to know of its data.
-
-    Raises:
-        UserError: a part refuses its settings, or parts don't go together.
-    """
+    """Return the model for data of a description, before its prior has seen any; refuse parts that don't fit."""
     # Parts draw their weights from one random stream, so the order in which they are built belongs to a seed.
     posterior, likelihood = build(cfg.posterior, "posterior"), build_likelihood(cfg, data.values)
     condition = build_condition(cfg, data)
@@ -116,10 +101,8 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
     )
     parts = {name: build(cfg[name], name) for name in ("prior", "divergence", "optimizer")}
     if isinstance(condition, Labels) and condition.per_class:
-        try:
+        with below("condition"):
             parts["divergence"] = PerClass(parts["divergence"], condition.classes)
-        except ArgumentError as error:
-            raise error.below("condition") from error
     own = OmegaConf.create({"_target_": "infovae.module.InfoVAE", **(cfg.get("module") or {}), "_partial_": True})
     named = inspect.signature(located(own._target_, "module")).parameters.values()
     taken = [entry.name for entry in named if entry.kind is not entry.VAR_KEYWORD]
@@ -153,14 +136,9 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
 
 
 def build_likelihood(cfg: DictConfig, values: Values) -> Likelihood:
-    """Return the likelihood; one that leaves missing entries out, where the data have any.
-
-    Raises:
-        UserError: it isn't one of such values.
-    """
-    named = _arguments_of(cfg.likelihood, "likelihood")
-    own = {"values": values} if "values" in named else {}
-    likelihood: Likelihood = build(cfg.likelihood, "likelihood", **own, **_vocabulary(cfg.likelihood, values))
+    """Return the likelihood, if it is one of such values; one that leaves missing entries out, where there are any."""
+    own = _taken(cfg.likelihood, "likelihood", values=values) | _vocabulary(cfg.likelihood, values)
+    likelihood: Likelihood = build(cfg.likelihood, "likelihood", **own)
     if likelihood.of not in values.suits:
         why = f"it is of {likelihood.of}, and these data are {values.name}"
         raise UserError(why, key="likelihood", value=type(likelihood).__name__, accepted=values.likelihoods)
@@ -177,25 +155,23 @@ def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
     """Return what encoder and decoder are given beside x and z; None if nothing."""
     if not cfg.get("condition"):
         return None
-    named = _arguments_of(cfg.condition, "condition")
-    available = {"classes": data.classes, "columns": 0 if data.conditions is None else len(data.conditions.mean)}
-    condition: Condition = build(
-        cfg.condition, "condition", **{name: size for name, size in available.items() if name in named}
-    )
+    columns = 0 if data.conditions is None else len(data.conditions.mean)
+    own = _taken(cfg.condition, "condition", classes=data.classes, columns=columns)
+    condition: Condition = build(cfg.condition, "condition", **own)
     return condition
 
 
-def _arguments_of(node: DictConfig, key: str) -> Container[str]:
-    """Return the names of the arguments of what a node names; none if it names nothing, which building refuses."""
+def _taken(node: DictConfig, key: str, **offered: Any) -> dict[str, Any]:
+    """Return those of the offered arguments that what a node names takes; none if it names nothing."""
     target = node.get("_target_")
-    return inspect.signature(located(target, key)).parameters if target else ()
+    named = inspect.signature(located(target, key)).parameters if target else ()
+    return {name: value for name, value in offered.items() if name in named}
 
 
 def _build_network(node: DictConfig, key: str, shape: tuple[int, ...], **arguments: Any) -> Any:
     """Return a network; those written for version 0.1 call the shape of an example ``image_shape``."""
-    named = _arguments_of(node, key)
-    name = "image_shape" if "image_shape" in named and "shape" not in named else "shape"
-    return build(node, key, **{name: shape}, **arguments)
+    own = _taken(node, key, shape=shape) or _taken(node, key, image_shape=shape) or {"shape": shape}
+    return build(node, key, **own, **arguments)
 
 
 def _shape_with(features: int, shape: tuple[int, ...], encoder: DictConfig) -> tuple[int, ...]:
@@ -213,12 +189,10 @@ def build_chosen(cfg: DictConfig, group: str, **offered: Any) -> dict[str, Any]:
 
     Each option gets the offered arguments that it takes.
     """
-    nodes = {str(name): node for name, node in (cfg.get(group) or {}).items() if node is not None}
     made = {}
-    for name, node in nodes.items():
-        key = f"{group}.{name}"
-        taken = [argument for argument in offered if argument in _arguments_of(node, key)]
-        made[name] = build(node, key, **{argument: offered[argument] for argument in taken})
+    for name, node in (cfg.get(group) or {}).items():
+        if node is not None:
+            made[str(name)] = build(node, f"{group}.{name}", **_taken(node, f"{group}.{name}", **offered))
     return made
 
 
@@ -227,12 +201,7 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
 
     So it draws the weights that the other callbacks leave at the end of training.
     """
-    given = {"drawing": {"pictures": build_chosen(cfg, "pictures")}}
-    callbacks = [
-        build(node, f"callbacks.{name}", **given.get(str(name), {}))
-        for name, node in (cfg.get("callbacks") or {}).items()
-        if node is not None
-    ]
+    callbacks = list(build_chosen(cfg, "callbacks", pictures=build_chosen(cfg, "pictures")).values())
     _check_kind("callbacks", callbacks, pl.Callback)
     if not cfg.trainer.get("enable_progress_bar", True):
         callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
@@ -248,30 +217,21 @@ def newest_checkpoint(cfg: DictConfig) -> Path | None:
     """Return the checkpoint that a run can go on from, wherever its callbacks write them; None if there is none."""
     nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None and "dirpath" in node]
     folders = [Path(node.dirpath) for node in nodes if node.dirpath is not None]
-    regular = [
-        re.sub(r"\{.*?\}", "*", f"{node.filename}.ckpt")
-        for node in nodes
-        if not node.get("monitor") and "filename" in node
-    ]
+    names = [node.filename for node in nodes if not node.get("monitor") and "filename" in node]
+    regular = [re.sub(r"\{.*?\}", "*", f"{name}.ckpt") for name in names]
     run_dir = Path(cfg.run_dir)
     return newest_sound(dict.fromkeys([run_dir / "checkpoints", *folders]), run_dir, regular)
 
 
 def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer:
-    """Return Lightning's trainer with the configured callbacks and those that every run has; without loggers yet.
-
-    Args:
-        cfg: the config of the run.
-        changes: what differs from the config of the checkpoint that the run goes on from.
-    """
+    """Return Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     file = MetricsFile(str(Path(cfg.run_dir) / "metrics.csv"))
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
     always = [
-        FreshMetrics(),
         RandomStreams(cfg.seed),
         Calibration(),
         FiniteSteps(cfg.run_dir, cfg.on_nan),
-        EarlyEnd(goes_on(cfg) and not may_train_longer(changes)),
-        KeptConfig(OmegaConf.to_container(cfg, resolve=True), changes),  # type: ignore[arg-type]
+        KeptConfig(config, changes, stays_stopped=goes_on(cfg) and not may_train_longer(changes)),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         *([LearningRate(build(cfg.scheduler, "scheduler"), file)] if cfg.get("scheduler") else []),

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a run before anything is written or trained."""
+"""What can be known to be wrong with a run before anything is written or trained: each check names the key."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import (
 )
 
 from infovae.data.module import DataModule
-from infovae.errors import ArgumentError, UserError, reason_of
+from infovae.errors import UserError, below, reason_of
 from infovae.module import InfoVAE
 from infovae.runs.changes import ChangedError
 from infovae.runs.folder import check_writable
@@ -27,11 +27,30 @@ from infovae.training.callbacks.kept_weights import KeepsWeights
 from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.callbacks.measured_weights import averages
 from infovae.training.job import divergence_name, in_sweep
+from infovae.training.monitors import check_monitors
 
 log = logging.getLogger(__name__)
 
 TO_LOGGERS = (DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor)
 """Callbacks that write to loggers alone."""
+
+
+def check_all(
+    cfg: DictConfig, module: InfoVAE, trainer: pl.Trainer, data: DataModule, checkpoint: Mapping[str, Any] | None
+) -> None:
+    """Refuse parts of a run that don't go together, or can't do what is asked of them."""
+    check_clipping(cfg, trainer)
+    _check_loggers(cfg, trainer)
+    _check_settings(cfg)
+    _check_batch(module, data)
+    _check_schedules(module, trainer, data)
+    _check_limits(trainer, data)
+    _check_processes(trainer, data)
+    with below("module"):
+        module.check_run(data, trainer.world_size)
+    _check_callbacks(trainer)
+    check_monitors(trainer, module, data)
+    _check_optimizer(module, trainer.strategy.root_device, checkpoint)
 
 
 def checkpoint_files(trainer: pl.Trainer) -> int:
@@ -44,9 +63,6 @@ def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
     """Refuse to clip gradients of a fused optimiser under mixed precision.
 
     Lightning refuses it too, at the first step and without naming a key.
-
-    Raises:
-        UserError: all three are configured.
     """
     if trainer.gradient_clip_val and "mixed" in trainer.precision and cfg.optimizer.get("fused"):
         clipping = f"trainer.gradient_clip_val={cfg.trainer.gradient_clip_val}"
@@ -54,12 +70,8 @@ def check_clipping(cfg: DictConfig, trainer: pl.Trainer) -> None:
         raise UserError(why, key="optimizer.fused", value="true", accepted="optimizer.fused=false")
 
 
-def check_loggers(cfg: DictConfig, trainer: pl.Trainer) -> None:
-    """Refuse loggers that can't write to their folder, and callbacks without a logger to write to.
-
-    Raises:
-        UserError: names the logger's key.
-    """
+def _check_loggers(cfg: DictConfig, trainer: pl.Trainer) -> None:
+    """Refuse loggers that can't write to their folder, and callbacks without a logger to write to."""
     nodes = {name: node for name, node in (cfg.get("logger") or {}).items() if node is not None}
     for name, node in nodes.items():
         if node.get("save_dir"):
@@ -70,16 +82,123 @@ def check_loggers(cfg: DictConfig, trainer: pl.Trainer) -> None:
             raise UserError(why, key="logger", value="none", accepted="logger=csv, tensorboard, wandb or wandb_offline")
 
 
-def check_optimizer(module: InfoVAE, device: torch.device, checkpoint: dict[str, Any] | None) -> None:
-    """Refuse an optimiser that can't step, groups of parameters that the model doesn't have, and another's checkpoint.
+def _check_settings(cfg: DictConfig) -> None:
+    """Refuse parts without a run that they come from, and a least length of training above the greatest."""
+    if cfg.init_parts is not None and cfg.init_from is None:
+        shown = f"[{','.join(cfg.init_parts)}]"
+        raise UserError("no run to take them from", key="init_parts", value=shown, accepted="init_from=RUN beside it")
+    for unit in ("epochs", "steps"):  # Lightning would pass over the least
+        least, most = (cfg.trainer.get(f"{bound}_{unit}") for bound in ("min", "max"))
+        if least is not None and most is not None and least > most > 0:
+            why = f"trainer.max_{unit}={most} ends training before"
+            raise UserError(why, key=f"trainer.min_{unit}", value=least, accepted=f"null, and numbers up to {most}")
 
-    Raises:
-        UserError: says what the optimiser needs, or names the group, or the settings in which the optimisers differ.
+
+def _check_batch(module: InfoVAE, data: DataModule) -> None:
+    """Refuse batches too small for the divergence, if it is part of the loss."""
+    # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
+    size, needed = min(data.batch_size, len(data.splits["train"].x)), module.divergence.minimum_batch
+    if module.objective.weighs_divergence and size < needed:
+        why = f"batches of {size} are too small for divergence {divergence_name(module.divergence)}"
+        accepted = f"batches and a train_size of at least {needed}"
+        raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
+
+
+def tell_short_epochs(data: DataModule) -> None:
+    """Warn if an epoch has one step: whatever counts epochs, such as ``trainer.max_epochs``, then counts steps."""
+    size = len(data.splits["train"].x)
+    if data.steps_per_epoch is None and size < 2 * data.batch_size:
+        log.warning(
+            "an epoch is one step: %d training images, and data.batch_size=%d; a smaller data.batch_size makes more, "
+            "and data.steps_per_epoch=100 makes it 100 steps", size, data.batch_size,
+        )  # fmt: skip
+
+
+def _check_schedules(module: InfoVAE, trainer: pl.Trainer, data: DataModule) -> None:
+    """Refuse schedules that outlast the run, and a schedule over the length of a run that has none.
+
+    The weights of a run that a schedule outlasts would never be those by which it is validated.
     """
-    try:
+    steps = _steps(trainer, data)
+    for name, weight in module.objective.moving.items():
+        if weight.length > steps:
+            why = f"it ends after {weight.length} steps, and the run after {steps:g}"
+            accepted = f"at most {steps:g} steps, or a larger trainer.max_epochs"
+            raise UserError(why, key=f"model.{name}", value=type(weight).__name__, accepted=accepted)
+    rates = [callback for callback in trainer.callbacks if isinstance(callback, LearningRate)]  # type: ignore[attr-defined]
+    if trainer.max_epochs == trainer.max_steps == -1 and any(rate.scheduler.needs_total for rate in rates):
+        why = "it goes by the share of the run, which has no last epoch"
+        raise UserError(why, key="scheduler", accepted="trainer.max_epochs=N, or scheduler=exponential or plateau")
+
+
+def _steps(trainer: pl.Trainer, data: DataModule) -> float:
+    """Return how many steps the optimiser takes at most; infinity if only time limits them."""
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return math.inf
+    limit, size = trainer.limit_train_batches, len(data.splits["train"].x)
+    batches = data.steps_per_epoch or max(1, size // data.batch_size)
+    batches = int(limit * batches) if isinstance(limit, float) else min(limit, batches)
+    epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
+    most = math.inf if trainer.max_steps == -1 else trainer.max_steps
+    return min(most, epochs * -(-batches // trainer.accumulate_grad_batches))
+
+
+def _check_limits(trainer: pl.Trainer, data: DataModule) -> None:
+    """Refuse a share of a split's batches that comes to none."""
+    for split, limit in (("train", "train"), ("validation", "val"), ("test", "test")):
+        share, size = getattr(trainer, f"limit_{limit}_batches"), len(data.splits[split].x)
+        batches = -(-size // data.batch_size)
+        if isinstance(share, float) and 0 < share < 1 and size and int(share * batches) == 0:
+            why = f"less than one of {batches} batches"
+            accepted = f"null, whole numbers, and shares of at least {1 / batches:.2g}"
+            raise UserError(why, key=f"trainer.limit_{limit}_batches", value=share, accepted=accepted)
+
+
+def check_same_images(data: DataModule, checkpoint: Mapping[str, Any]) -> None:
+    """Refuse to go on with other training images or labels than those that a checkpoint knows, wherever they lie."""
+    known = checkpoint.get(type(data).__qualname__, {}).get("fingerprint")
+    if known is not None and known != data.fingerprint:
+        raise ChangedError("the checkpoint was trained on other images", key="data", accepted="the same images")
+
+
+def _check_processes(trainer: pl.Trainer, data: DataModule) -> None:
+    """Refuse several processes in a sweep, and a batch that they can't share evenly."""
+    if trainer.world_size == 1:
+        return
+    if in_sweep():
+        why = f"{trainer.world_size} processes can't share a multirun, since each would start the whole sweep anew"
+        accepted = "trainer.devices=1 or one command for each run, without -m"
+        raise UserError(why, key="trainer.devices", accepted=accepted)
+    with below("data"):
+        data.check_world_size(trainer.world_size)
+
+
+def _check_callbacks(trainer: pl.Trainer) -> None:
+    """Refuse callbacks that can't write to their folder, or that undo each other."""
+    callbacks: list[pl.Callback] = getattr(trainer, "callbacks", [])
+    for callback in callbacks:
+        dirpath = getattr(callback, "dirpath", None)
+        if isinstance(callback, Checkpoint) and dirpath is not None:
+            check_writable(Path(dirpath), "callbacks.*.dirpath")
+        if isinstance(callback, Drawing):
+            check_writable(callback.folder, "callbacks.drawing.folder")
+    files = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint) and callback.filename]
+    places = [(file.dirpath, file.filename) for file in files]
+    if shared := [name for place, name in places if places.count((place, name)) > 1]:
+        why = "two callbacks would write each other's checkpoints"
+        raise UserError(why, key="callbacks.*.filename", value=shared[0], accepted="a name for each")
+    averaging = averages(trainer)
+    keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
+    if averaging and keeping:
+        names = f"{type(averaging[0]).__name__} and {type(keeping[0]).__name__}"
+        why = f"{names} would each decide with which weights the run ends"
+        raise UserError(why, key="callbacks", accepted="one of them")
+
+
+def _check_optimizer(module: InfoVAE, device: torch.device, checkpoint: Mapping[str, Any] | None) -> None:
+    """Refuse an optimiser that can't step, groups of parameters that the model lacks, and another's checkpoint."""
+    with below("parameter_groups"):
         own = module.make_optimizer().state_dict()["param_groups"]
-    except ArgumentError as error:
-        raise error.below("parameter_groups") from error
     tried = torch.nn.Parameter(torch.zeros(1, device=device))
     tried.grad = torch.zeros_like(tried)
     try:
@@ -103,175 +222,3 @@ def _fits(group: dict[str, Any], own: dict[str, Any]) -> bool:
 
 def _settings(groups: Iterable[dict[str, Any]]) -> str:
     return ", ".join(sorted({name for group in groups for name in group if name != "params"})) or "none"
-
-
-def check_transfer(cfg: DictConfig) -> None:
-    """Refuse parts without a run that they come from.
-
-    Raises:
-        UserError: names them.
-    """
-    if cfg.init_parts is not None and cfg.init_from is None:
-        shown = f"[{','.join(cfg.init_parts)}]"
-        raise UserError("no run to take them from", key="init_parts", value=shown, accepted="init_from=RUN beside it")
-
-
-def check_batch(module: InfoVAE, data: DataModule) -> None:
-    """Refuse batches too small for the divergence, if it is part of the loss.
-
-    Raises:
-        UserError: they are.
-    """
-    # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
-    size, needed = min(data.batch_size, len(data.splits["train"].x)), module.divergence.minimum_batch
-    if module.objective.weighs_divergence and size < needed:
-        why = f"batches of {size} are too small for divergence {divergence_name(module.divergence)}"
-        accepted = f"batches and a train_size of at least {needed}"
-        raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
-
-
-def tell_short_epochs(data: DataModule) -> None:
-    """Warn if an epoch has one step: whatever counts epochs, such as ``trainer.max_epochs``, then counts steps."""
-    size = len(data.splits["train"].x)
-    if data.steps_per_epoch is None and size < 2 * data.batch_size:
-        log.warning(
-            "an epoch is one step: %d training images, and data.batch_size=%d; a smaller data.batch_size makes more, "
-            "and data.steps_per_epoch=100 makes it 100 steps", size, data.batch_size,
-        )  # fmt: skip
-
-
-def check_schedules(module: InfoVAE, trainer: pl.Trainer, data: DataModule) -> None:
-    """Refuse schedules that outlast the run: its weights would never be those by which it is validated.
-
-    Raises:
-        UserError: names the schedule, and how many steps the run takes.
-    """
-    steps = _steps(trainer, data)
-    for name, weight in module.objective.moving.items():
-        if weight.length > steps:
-            raise UserError(
-                f"it ends after {weight.length} steps, and the run after {steps:g}", key=f"model.{name}",
-                value=type(weight).__name__, accepted=f"at most {steps:g} steps, or a larger trainer.max_epochs",
-            )  # fmt: skip
-
-
-def _steps(trainer: pl.Trainer, data: DataModule) -> float:
-    """Return how many steps the optimiser takes at most; infinity if only time limits them."""
-    if trainer.fast_dev_run:  # type: ignore[attr-defined]
-        return math.inf
-    limit, size = trainer.limit_train_batches, len(data.splits["train"].x)
-    batches = data.steps_per_epoch or max(1, size // data.batch_size)
-    batches = int(limit * batches) if isinstance(limit, float) else min(limit, batches)
-    epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
-    most = math.inf if trainer.max_steps == -1 else trainer.max_steps
-    return min(most, epochs * -(-batches // trainer.accumulate_grad_batches))
-
-
-def check_limits(trainer: pl.Trainer, data: DataModule) -> None:
-    """Refuse a share of a split's batches that comes to none.
-
-    Raises:
-        UserError: names the limit.
-    """
-    for split, limit in (("train", "train"), ("validation", "val"), ("test", "test")):
-        share, size = getattr(trainer, f"limit_{limit}_batches"), len(data.splits[split].x)
-        batches = -(-size // data.batch_size)
-        if isinstance(share, float) and 0 < share < 1 and size and int(share * batches) == 0:
-            raise UserError(
-                f"less than one of {batches} batches", key=f"trainer.limit_{limit}_batches", value=share,
-                accepted=f"null, whole numbers, and shares of at least {1 / batches:.2g}",
-            )  # fmt: skip
-
-
-def check_length(trainer: pl.Trainer) -> None:
-    """Refuse a schedule over the length of a run that has none.
-
-    Raises:
-        UserError: neither epochs nor steps are limited.
-    """
-    schedules = [callback for callback in trainer.callbacks if isinstance(callback, LearningRate)]  # type: ignore[attr-defined]
-    if trainer.max_epochs == trainer.max_steps == -1 and any(schedule.scheduler.needs_total for schedule in schedules):
-        why = "it goes by the share of the run, which has no last epoch"
-        raise UserError(why, key="scheduler", accepted="trainer.max_epochs=N, or scheduler=exponential or plateau")
-
-
-def check_same_images(data: DataModule, checkpoint: Mapping[str, Any]) -> None:
-    """Refuse to go on with other training images than those of a checkpoint, wherever they lie.
-
-    Raises:
-        ChangedError: the images or their labels differ. A checkpoint that doesn't know its images is accepted.
-    """
-    known = checkpoint.get(type(data).__qualname__, {}).get("fingerprint")
-    if known is not None and known != data.fingerprint:
-        raise ChangedError("the checkpoint was trained on other images", key="data", accepted="the same images")
-
-
-def check_least_length(trainer_cfg: DictConfig) -> None:
-    """Refuse a least length of training above the greatest, which Lightning would pass over.
-
-    Raises:
-        UserError: names the least.
-    """
-    for unit in ("epochs", "steps"):
-        least, most = (trainer_cfg.get(f"{bound}_{unit}") for bound in ("min", "max"))
-        if least is not None and most is not None and least > most > 0:
-            why = f"trainer.max_{unit}={most} ends training before"
-            raise UserError(why, key=f"trainer.min_{unit}", value=least, accepted=f"null, and numbers up to {most}")
-
-
-def check_processes(trainer: pl.Trainer, data: DataModule) -> None:
-    """Refuse several processes in a sweep, and a batch that they can't share evenly.
-
-    Raises:
-        UserError: either.
-    """
-    if trainer.world_size == 1:
-        return
-    if in_sweep():
-        raise UserError(
-            f"{trainer.world_size} processes can't share a multirun, since each would start the whole sweep anew",
-            key="trainer.devices", accepted="trainer.devices=1 or one command for each run, without -m",
-        )  # fmt: skip
-    try:
-        data.check_world_size(trainer.world_size)
-    except ArgumentError as error:
-        raise error.below("data") from error
-
-
-def check_module(module: InfoVAE, trainer: pl.Trainer, data: DataModule) -> None:
-    """Refuse what a training method of ``conf/module/`` can't do with the data, or on several processes.
-
-    Raises:
-        UserError: names the argument of the method.
-    """
-    try:
-        module.check_run(data, trainer.world_size)
-    except ArgumentError as error:
-        raise error.below("module") from error
-
-
-def check_callbacks(trainer: pl.Trainer) -> None:
-    """Refuse callbacks that can't write to their folder, or that undo each other.
-
-    Raises:
-        UserError: names the callbacks, or the folder.
-    """
-    callbacks: list[pl.Callback] = getattr(trainer, "callbacks", [])
-    for callback in callbacks:
-        dirpath = getattr(callback, "dirpath", None)
-        if isinstance(callback, Checkpoint) and dirpath is not None:
-            check_writable(Path(dirpath), "callbacks.*.dirpath")
-        if isinstance(callback, Drawing):
-            check_writable(callback.folder, "callbacks.drawing.folder")
-    places = [
-        (file.dirpath, file.filename) for file in callbacks if isinstance(file, ModelCheckpoint) and file.filename
-    ]
-    if shared := [name for place, name in places if places.count((place, name)) > 1]:
-        why = "two callbacks would write each other's checkpoints"
-        raise UserError(why, key="callbacks.*.filename", value=shared[0], accepted="a name for each")
-    averaging = averages(trainer)
-    keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
-    if averaging and keeping:
-        names = f"{type(averaging[0]).__name__} and {type(keeping[0]).__name__}"
-        why = f"{names} would each decide with which weights the run ends"
-        raise UserError(why, key="callbacks", accepted="one of them")

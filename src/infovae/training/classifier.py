@@ -15,6 +15,7 @@ from infovae.classifier.network import Classifier
 from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.config.build import build
 from infovae.config.check import check, without_choices
+from infovae.config.ranges import Seed
 from infovae.data.binarization import Binarization
 from infovae.data.module import DataModule
 from infovae.errors import UserError
@@ -29,34 +30,32 @@ TOP_LEVEL: dict[str, Any] = {
     "force": bool,
     "steps": Annotated[int, Field(ge=10)],
     "learning_rate": Annotated[float, Field(gt=0, allow_inf_nan=False)],
-    "seed": Annotated[int, Field(ge=0, lt=2**32)],
+    "seed": Seed,
     "device": str,
 }
 """Top-level keys of ``infovae classifier``, with their types."""
 
 
 def train_classifier(cfg: DictConfig) -> None:
-    """Train the classifier of a data set on its whole training part, unless there is one already.
-
-    Raises:
-        UserError: the config or a file is refused, or the data set has no classes.
-    """
+    """Train the classifier of a data set on its whole training part, unless there is one already."""
     without_choices(cfg, "likelihood", "network", "pictures")
     check(cfg, TOP_LEVEL)
-    _check_whole(cfg)
+    for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
+        if cfg.data[key] != needed:
+            why = "a classifier belongs to a data set, not to a run"
+            accepted = "null" if needed is None else str(needed)
+            raise UserError(why, key=f"data.{key}", value=cfg.data[key], accepted=accepted)
     check_writable(Path(cfg.folder), "folder")
     device = chosen_device(cfg.device)
     try:
         data = build_data(cfg)
+        not_images = f"these data are {data.values.name}" if len(data.shape) != 3 else ""
     except UserError as error:
         if error.key != "data.augmentation":
             raise
-        raise UserError(
-            f"a classifier judges images, and {error.why}", key="data", accepted="sets of images"
-        ) from error
-    if len(data.shape) != 3:
-        why = f"a classifier judges images, and these data are {data.values.name}"
-        raise UserError(why, key="data", accepted="sets of images")
+        not_images = error.why
+    if not_images:
+        raise UserError(f"a classifier judges images, and {not_images}", key="data", accepted="sets of images")
     key = data_hash(data.splits["test"])
     path = weights_path(cfg.folder, key)
     there = None if cfg.force else load_classifier(cfg.folder, key)
@@ -71,7 +70,10 @@ def train_classifier(cfg: DictConfig) -> None:
     log.info("training on %d images for %d steps", len(data.splits["train"].x), cfg.steps)
     fit_classifier(classifier, data, cfg.steps, cfg.learning_rate)
     seconds = perf_counter() - start
-    right = _accuracies(classifier, data)
+    right: dict[Binarization, float] = {}
+    for how in get_args(Binarization):
+        data.binarization = how
+        right[how] = accuracy(classifier, data.test_dataloader())
     save_classifier(classifier, right["none"], key, path)
     record = {
         "data": OmegaConf.to_container(cfg.data.source, resolve=True),
@@ -90,30 +92,11 @@ def train_classifier(cfg: DictConfig) -> None:
     print(f"classifier: {path}, test accuracy {accuracies}; after {seconds:.0f} s")
 
 
-def _check_whole(cfg: DictConfig) -> None:
-    for key, needed in (("train_size", None), ("validation_size", 0), ("binarization", "none")):
-        if cfg.data[key] != needed:
-            why = "a classifier belongs to a data set, not to a run"
-            raise UserError(
-                why, key=f"data.{key}", value=cfg.data[key], accepted="null" if needed is None else str(needed)
-            )
-
-
 def _classes(cfg: DictConfig, data: DataModule) -> int:
     train, test = data.splits["train"].labels, data.splits["test"].labels
     if len(train.unique()) < 2:
-        raise UserError(
-            f"data: training images of {cfg.data.source._target_} all have one label; accepted: sets with classes"
-        )
+        why = f"training images of {cfg.data.source._target_} all have one label"
+        raise UserError(why, key="data", accepted="sets with classes")
     if data.batch_size < 2:
         raise UserError(f"data.batch_size={data.batch_size}: invalid; accepted: whole numbers of at least 2")
     return 1 + int(torch.cat([train, test]).max())
-
-
-def _accuracies(classifier: Classifier, data: DataModule) -> dict[Binarization, float]:
-    """Return the accuracy on test images in grey, and binarised in each way."""
-    found: dict[Binarization, float] = {}
-    for how in get_args(Binarization):
-        data.binarization = how
-        found[how] = accuracy(classifier, data.test_dataloader())
-    return found

@@ -12,11 +12,7 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 
 def chosen_device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` is a GPU if there is one.
-
-    Raises:
-        UserError: there is no such device.
-    """
+    """Return the device of that name, and refuse one that isn't there; ``auto`` is a GPU if there is one."""
     if name == "auto":
         gpus = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         return torch.device(next((gpu for gpu, there in gpus.items() if there), "cpu"))

@@ -1,7 +1,6 @@
 """The metrics that callbacks and searches wait for, held against those that a run will measure."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
@@ -23,26 +22,8 @@ SEARCH = "hydra.sweeper.objectives"
 """The key of the metrics that a search goes by. It takes those of the run's end, which test always has."""
 
 
-class Monitored(NamedTuple):
-    """A column of ``metrics.csv`` that something waits for.
-
-    Attributes:
-        column: as ``validation/loss``.
-        watcher: what waits for it.
-        key: the key of the config that names the column.
-    """
-
-    column: str
-    watcher: str
-    key: str
-
-
 def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: DataModule) -> None:
-    """Refuse what would wait for a metric that is never measured, or not measured yet.
-
-    Raises:
-        UserError: names the metric and what waits for it, or a metric that refuses the model or the data.
-    """
+    """Refuse what would wait for a metric that is never measured or not measured yet, and metrics that can't be."""
     callbacks: list[pl.Callback] = getattr(trainer, "callbacks", [])
     measuring = [callback for callback in callbacks if isinstance(callback, AggregatePosterior)]
     for metrics in measuring:
@@ -52,58 +33,54 @@ def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: DataModule) -> No
         _check_moment(callback, trainer)
         needed = getattr(callback, "needs", None)
         if needed and needed not in measured:
-            raise UserError(
-                f"{type(callback).__name__} goes by {needed}", key="metrics", value=f"[{','.join(measured)}]",
-                accepted=f"lists with it, as metrics=[{','.join([*measured, needed])}]",
-            )  # fmt: skip
-    for watched in _watched(callbacks):
-        _check_split(watched, trainer, data)
-        _check_name(watched, callbacks, module, data)
+            why, accepted = f"{type(callback).__name__} goes by {needed}", ",".join([*measured, needed])
+            given = f"[{','.join(measured)}]"
+            raise UserError(why, key="metrics", value=given, accepted=f"lists with it, as metrics=[{accepted}]")
+    for column, watcher, key in _watched(callbacks):
+        _check_split(column, watcher, key, trainer, data)
+        _check_name(column, key, callbacks, module, data)
 
 
-def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[Monitored]:
+def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[tuple[str, str, str]]:
+    """Yield columns of ``metrics.csv``, each with what waits for it and the key of the config that names it."""
     for callback in callbacks:
         if monitor := getattr(callback, "monitor", None):
-            yield Monitored(monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor"))
+            yield monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor")
     objectives = (HydraConfig.get().sweeper.get("objectives") or []) if in_sweep() else []
     for objective in objectives:
-        yield Monitored(objective["metric"], "the search", SEARCH)
+        yield objective["metric"], "the search", SEARCH
 
 
-def _check_split(watched: Monitored, trainer: pl.Trainer, data: DataModule) -> None:
-    column, watcher, key = watched
+def _check_split(column: str, watcher: str, key: str, trainer: pl.Trainer, data: DataModule) -> None:
+    why = f"{watcher} watches {column}"
     split, instead = column.partition("/")[0], "train/loss" if key == LearningRate.monitor_key else "null"
     if split not in SPLITS:
         why, accepted = f"{watcher} would find no such metric", "columns of metrics.csv, as validation/loss"
         raise UserError(why, key=key, value=column, accepted=accepted)
     if split == "validation" and not len(data.splits[split].x):
         accepted = f"sizes of at least 1, or a {key} of another split, as {instead}"
-        raise UserError(f"{watcher} watches {column}", key="data.validation_size", value=0, accepted=accepted)
+        raise UserError(why, key="data.validation_size", value=0, accepted=accepted)
     if split != "train" and split not in data.evaluation_splits and (split, key) != ("test", SEARCH):
-        measured, accepted = ",".join(data.evaluation_splits), "[validation,test]"
-        raise UserError(
-            f"{watcher} watches {column}", key="data.evaluation_splits", value=f"[{measured}]", accepted=accepted
-        )
+        measured = f"[{','.join(data.evaluation_splits)}]"
+        raise UserError(why, key="data.evaluation_splits", value=measured, accepted="[validation,test]")
     if split != "train" and trainer.limit_val_batches == 0:
         accepted = f"null, numbers above 0, or a {key} of {instead}"
-        raise UserError(f"{watcher} watches {column}", key="trainer.limit_val_batches", value=0, accepted=accepted)
+        raise UserError(why, key="trainer.limit_val_batches", value=0, accepted=accepted)
 
 
-def _check_name(watched: Monitored, callbacks: Sequence[pl.Callback], module: InfoVAE, data: DataModule) -> None:
+def _check_name(column: str, key: str, callbacks: Sequence[pl.Callback], module: InfoVAE, data: DataModule) -> None:
     """Refuse a column that neither module nor callback logs, unless there are some of other people's."""
-    split = watched.column.partition("/")[0]
-    columns = {f"{split}/{name}" for name in TERM_NAMES}
-    columns |= {
-        column for part in (module, *callbacks) for column in getattr(part, "logs", ()) if column.startswith(split)
-    }
+    split = column.partition("/")[0]
+    logged = [name for part in (module, *callbacks) for name in getattr(part, "logs", ())]
+    columns = {f"{split}/{name}" for name in TERM_NAMES}.union(name for name in logged if name.startswith(split))
     for part in (module, *callbacks):
-        if watched.column in columns or type(part).__module__.partition(".")[0] not in OURS:
+        if column in columns or type(part).__module__.partition(".")[0] not in OURS:
             return
         if isinstance(part, AggregatePosterior):
             columns |= part.columns(module, data, split)
-    if watched.column not in columns:
+    if column not in columns:
         accepted = ", ".join(sorted(columns))
-        raise UserError("no such metric", key=watched.key, value=watched.column, accepted=accepted)
+        raise UserError("no such metric", key=key, value=column, accepted=accepted)
 
 
 def _check_moment(callback: pl.Callback, trainer: pl.Trainer) -> None:
@@ -115,10 +92,9 @@ def _check_moment(callback: pl.Callback, trainer: pl.Trainer) -> None:
     if not isinstance(callback, ModelCheckpoint) or isinstance(callback, BestCheckpoint):
         return
     if monitor and callback._save_on_train_epoch_end and (trainer.check_val_every_n_epoch or 1) > 1:
-        raise UserError(
-            "it looks for its monitor after epochs without a validation too", key="callbacks.*.save_on_train_epoch_end",
-            value="true", accepted=f"null, or {BestCheckpoint.__module__}.BestCheckpoint as its _target_",
-        )  # fmt: skip
+        why = "it looks for its monitor after epochs without a validation too"
+        accepted = f"null, or {BestCheckpoint.__module__}.BestCheckpoint as its _target_"
+        raise UserError(why, key="callbacks.*.save_on_train_epoch_end", value="true", accepted=accepted)
 
 
 def _looks_early(callback: EarlyStopping, trainer: pl.Trainer) -> bool:

@@ -31,18 +31,14 @@ log = logging.getLogger(__name__)
 
 
 class Record:
-    """What ``summary.json`` says of a run. The first of several processes alone writes it.
-
-    Attributes:
-        trainer: of the run, once there is one.
-        metrics: the final ones, by name.
-    """
+    """What ``summary.json`` says of a run. The first of several processes alone writes it."""
 
     def __init__(self, cfg: DictConfig) -> None:
         self.name = cfg.name
         self.run_dir = Path(cfg.run_dir)
         self.trainer: pl.Trainer | None = None
         self.metrics: dict[str, float] = {}
+        """The final ones, by name."""
         self.status = "failed"
         self.error: str | None = None
         self.has_begun = False
@@ -57,11 +53,7 @@ class Record:
             self.has_begun = True
 
     def write(self) -> None:
-        """Write ``summary.json``.
-
-        Raises:
-            OSError: the disk refuses.
-        """
+        """Write ``summary.json``; raise OSError if the disk refuses."""
         if not self.has_begun:
             return
         rows = rows_of(self.trainer)
@@ -110,10 +102,6 @@ class Record:
 @contextmanager
 def recorded(cfg: DictConfig, notice: Notice) -> Iterator[Record]:
     """Record how the run inside ends, whatever ends it.
-
-    Args:
-        cfg: its config.
-        notice: whether SIGTERM was received.
 
     Raises:
         SystemExit: the run was interrupted, or SIGTERM was received.

@@ -30,26 +30,9 @@ from infovae.training.assemble import (
     newest_checkpoint,
 )
 from infovae.training.callbacks.measured_weights import averages
-from infovae.training.checks import (
-    check_batch,
-    check_callbacks,
-    check_clipping,
-    check_least_length,
-    check_length,
-    check_limits,
-    check_loggers,
-    check_module,
-    check_optimizer,
-    check_processes,
-    check_same_images,
-    check_schedules,
-    check_transfer,
-    checkpoint_files,
-    tell_short_epochs,
-)
+from infovae.training.checks import check_all, check_same_images, checkpoint_files, tell_short_epochs
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
-from infovae.training.monitors import check_monitors
 from infovae.training.precision import choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
@@ -60,13 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class Start(NamedTuple):
-    """A config that passed the checks, and what the run goes on from.
-
-    Attributes:
-        cfg: the config, with ``ckpt_path`` set if the run goes on from a checkpoint.
-        checkpoint: its content.
-        changes: what differs from the config that the checkpoint was trained with.
-    """
+    """A checked config, the checkpoint that it goes on from, and what differs from the config of that."""
 
     cfg: DictConfig
     checkpoint: dict[str, Any] | None
@@ -74,15 +51,7 @@ class Start(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The parts of a run, ready to train.
-
-    Attributes:
-        cfg: the config, with nothing left to choose.
-        data: the images.
-        module: the model.
-        trainer: without loggers yet.
-        origin: where the model's first weights come from, if another run gave them.
-    """
+    """The parts of a run, ready to train; the trainer has no loggers yet, and only transferred weights an origin."""
 
     cfg: DictConfig
     data: DataModule
@@ -92,13 +61,10 @@ class Run(NamedTuple):
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
-    """Train, test and record one run.
+    """Train, test and record one run; return its final validation and test metrics, losses in nats per example.
 
     Data-parallel training runs the same command once more for each further process. Those train and test; the first
     alone writes to the run folder, to loggers and to the terminal.
-
-    Returns:
-        The final validation and test metrics by name; losses in nats per example.
 
     Raises:
         UserError: the config or a file it names is refused, or another process writes to the same folder, and nothing
@@ -169,11 +135,11 @@ def build_run(start: Start) -> Run:
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     module, origin = build_module(cfg, data), None
-    if start.checkpoint is None and cfg.init_from is not None:
-        origin = start_from(module, cfg, data)
     if start.checkpoint is not None:
         check_same_images(data, start.checkpoint)
         load_weights(module, start.checkpoint["state_dict"], Path(cfg.ckpt_path))
+    elif cfg.init_from is not None:
+        origin = start_from(module, cfg, data)
     if is_auto(cfg):
         cfg = settle(cfg, choose(cfg, data))
     if cfg.compile:
@@ -188,19 +154,7 @@ def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
     if is_first_process():
         averaged = len(averages(run.trainer))
         check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer), averaged)
-    check_clipping(run.cfg, run.trainer)
-    check_loggers(run.cfg, run.trainer)
-    check_transfer(run.cfg)
-    check_batch(run.module, run.data)
-    check_schedules(run.module, run.trainer, run.data)
-    check_least_length(run.cfg.trainer)
-    check_limits(run.trainer, run.data)
-    check_length(run.trainer)
-    check_processes(run.trainer, run.data)
-    check_module(run.module, run.trainer, run.data)
-    check_callbacks(run.trainer)
-    check_monitors(run.trainer, run.module, run.data)
-    check_optimizer(run.module, run.trainer.strategy.root_device, checkpoint)
+    check_all(run.cfg, run.module, run.trainer, run.data, checkpoint)
 
 
 def fit(run: Run, record: Record) -> None:
@@ -211,17 +165,14 @@ def fit(run: Run, record: Record) -> None:
     fit = f"reconstruction + {weights.rate:g} * rate"
     if bound is not None:
         fit = f"{type(bound).__name__} of {bound.samples} codes, with weight {weights.rate:g} on the rate,"
-    log.info(
-        "loss = %s + %g * %s%s",
-        fit, weights.divergence, divergence_name(run.module.divergence),
-        "" if objective.weighs_divergence else ", which is measured, not optimised",
-    )  # fmt: skip
+    divergence = divergence_name(run.module.divergence)
+    measured = "" if objective.weighs_divergence else ", which is measured, not optimised"
+    log.info("loss = %s + %g * %s%s", fit, weights.divergence, divergence, measured)
     if objective.weighs_divergence and not objective.weighs_rate and not run.module.divergence.is_strict:
         log.warning(
             "%s is also 0 for other q(z) than the prior, and alpha=1 leaves out the rate that its paper weighs beside "
-            "it: nothing holds q(z) at the prior. model.alpha=0 puts the rate back",
-            divergence_name(run.module.divergence),
-        )
+            "it: nothing holds q(z) at the prior. model.alpha=0 puts the rate back", divergence,
+        )  # fmt: skip
     for name in objective.moving:
         log.info("%s moves in training (%s); validation and test weigh as above", name, weight_label(cfg.model[name]))
     tell_short_epochs(run.data)

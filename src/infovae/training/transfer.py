@@ -23,14 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class Origin(NamedTuple):
-    """Where the first weights of a run come from.
+    """The checkpoint that the first weights of a run come from, its epoch if it says that, and the parts taken from it.
 
-    Attributes:
-        checkpoint: the absolute path of the file.
-        sha256: of the file.
-        epoch: the epochs it had behind it; None if it doesn't say.
-        parts: what was taken from it.
-        new: names of the weights that start anew, since they depend on ``latent_dim``.
+    Weights that depend on ``latent_dim`` are ``new``.
     """
 
     checkpoint: str
@@ -44,11 +39,6 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
     """Put the weights of ``init_from`` into a new model, and return where they come from.
 
     A model with another ``latent_dim`` is filled too: the weights whose shape depends on it start anew.
-
-    Args:
-        module: the model.
-        cfg: the config of the run.
-        data: its images.
 
     Raises:
         UserError: there is no such checkpoint, or it differs in more than ``latent_dim``.

@@ -10,20 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.config.check import check, without_choices
 from infovae.errors import ArgumentError, UserError
-from infovae.evaluation.load import SavedRun, Weights, load
+from infovae.evaluation.load import LOADED, SavedRun, load
 from infovae.runs.folder import check_writable
 from infovae.training.devices import chosen_device
 from infovae.training.quiet import quieten
 from infovae.use.conditioned import typed_condition
 
-KEYS: dict[str, Any] = {
-    "run": str | None,
-    "checkpoint": str,
-    "override": dict[str, Any],
-    "trust": bool,
-    "weights": Weights | None,
-    "device": str,
-}
+KEYS: dict[str, Any] = LOADED | {"run": str | None, "device": str}
 """Keys of ``conf/trained.yaml``, with their types."""
 
 

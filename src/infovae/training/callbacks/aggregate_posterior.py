@@ -32,9 +32,6 @@ class AggregatePosterior(pl.Callback):
     data module says, are encoded once more with the weights at the epoch's end. Codes gathered during the epoch would
     belong to no single model. Where the weights are averaged, the terms of the loss are measured on those examples too,
     and replace the averages over the steps.
-
-    Args:
-        metrics: a factory for each metric, by name.
     """
 
     def __init__(self, metrics: Mapping[str, Callable[..., Metric]]) -> None:
@@ -47,11 +44,7 @@ class AggregatePosterior(pl.Callback):
         self.prepare(cast(InfoVAE, pl_module), data_module_of(trainer), trainer.strategy.root_device)
 
     def prepare(self, module: InfoVAE, data: DataModule, device: torch.device) -> None:
-        """Make the metrics of every split, on the training device.
-
-        Raises:
-            UserError: this model or data doesn't allow a metric, or it can't be measured during training.
-        """
+        """Make the metrics of every split, on the training device; refuse those that training can't measure."""
         for split in ("train", "test", *module.splits):
             made = {
                 name: make_metric(name, factory, prior=module.prior, model=module, data=data)
@@ -59,12 +52,10 @@ class AggregatePosterior(pl.Callback):
             }
             for metric in made.values():
                 if metric.compares_with_training:
-                    raise UserError(
-                        f"metrics: {type(metric).__name__} compares splits; accepted: measuring it by infovae evaluate"
-                    )
-            self._metrics[split] = {
-                name: metric.to(device) for name, metric in made.items() if metric.of_any_split or split != "train"
-            }
+                    why = f"{type(metric).__name__} compares splits"
+                    raise UserError(why, key="metrics", accepted="measuring it by infovae evaluate")
+            chosen = {name: metric for name, metric in made.items() if metric.of_any_split or split != "train"}
+            self._metrics[split] = {name: metric.to(device) for name, metric in chosen.items()}
 
     def columns(self, module: InfoVAE, data: DataModule, split: str) -> set[str]:
         """Return the columns that a split's metrics will have, from measuring its first batch."""
@@ -90,18 +81,10 @@ class AggregatePosterior(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         module = cast(InfoVAE, pl_module)
-        self._observe(module.splits[dataloader_idx], _observed(module, batch, outputs["codes"]))
+        split = "test" if trainer.testing else module.splits[dataloader_idx]
+        self._observe(split, _observed(module, batch, outputs["codes"]))
 
-    def on_test_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._observe("test", _observed(cast(InfoVAE, pl_module), batch, outputs["codes"]))
+    on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for split in cast(InfoVAE, pl_module).splits:

@@ -21,27 +21,22 @@ class Calibration(pl.Callback):
         self._calibrated_at = -1
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._calibrate(trainer, pl_module)
+        with measured_weights(trainer, pl_module):
+            _calibrate(trainer, cast(InfoVAE, pl_module))
+        self._calibrated_at = trainer.global_step
+
+    on_test_start = on_validation_start
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._calibrated_at != trainer.global_step:  # without a validation in this epoch
-            self._calibrate(trainer, pl_module)
+            self.on_validation_start(trainer, pl_module)
         if averages(trainer):
-            self._calibrate_held(trainer, pl_module)
+            _calibrate(trainer, cast(InfoVAE, pl_module))
 
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._calibrate(trainer, pl_module)
 
-    def _calibrate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        with measured_weights(trainer, pl_module):
-            self._calibrate_held(trainer, pl_module)
-        self._calibrated_at = trainer.global_step
-
-    def _calibrate_held(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Calibrate the weights that the module holds."""
-        module = cast(InfoVAE, pl_module)
-        if not module.posterior.needs_calibration:
-            return
+def _calibrate(trainer: pl.Trainer, module: InfoVAE) -> None:
+    """Calibrate the weights that the module holds."""
+    if module.posterior.needs_calibration:
         in_precision = trainer.precision_plugin.forward_context
         with evaluation_mode(module), isolated_stream(module.device), in_precision():
             module.calibrate(data_module_of(trainer).evaluation_loader("train"))

@@ -28,11 +28,7 @@ def is_drawn(epoch: int, every_n_epochs: int) -> bool:
     """Return whether an epoch is drawn: every n-th until ``PLENTY * n``, and then half as often each time they double.
 
     So a run of 40 n epochs keeps 40 pictures of a kind, one of 400 n keeps 105, and one of 4,000 n keeps 171. A run
-    that resumes draws the epochs that one which never stopped does.
-
-    Args:
-        epoch: from 1.
-        every_n_epochs: n.
+    that resumes draws the epochs that one which never stopped does. Epochs count from 1.
     """
     while epoch > PLENTY * every_n_epochs:
         every_n_epochs *= 2

@@ -4,12 +4,14 @@ import copy
 import logging
 import math
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from infovae.data.loader import Batch, Loader
 from infovae.errors import UserError
@@ -24,14 +26,8 @@ log = logging.getLogger(__name__)
 class Step(NamedTuple):
     """One batch after its backward pass. Its tensors stay on the device unless something is wrong.
 
-    Attributes:
-        epoch: the epoch, counted from 0.
-        step: the optimiser's step, counted from 1.
-        batch_index: the batch's number in its epoch, counted from 0.
-        batch: this process's rows.
-        terms: the terms of the objective, and the loss.
-        gradient_norms: the norm of the gradients of each part of the model.
-        is_finite: whether the loss and all gradients are finite.
+    ``epoch`` and ``batch_index`` count from 0, ``step`` from 1. ``terms`` has the loss too, ``gradient_norms`` a norm
+    for each part of the model. ``is_finite`` is of the loss and all gradients.
     """
 
     epoch: int
@@ -55,11 +51,7 @@ class FiniteSteps(pl.Callback):
     as an epoch has.
 
     A gradient scaler (``trainer.precision=16-mixed``) expects infinite gradients and skips such steps itself. Then only
-    the loss is checked.
-
-    Args:
-        folder: the run's folder, for ``diagnosis.json``.
-        on_nan: what to do about such a step.
+    the loss is checked. The run's folder gets a ``diagnosis.json`` of the last such step.
     """
 
     def __init__(self, folder: str, on_nan: Literal["stop", "skip"]) -> None:
@@ -93,7 +85,7 @@ class FiniteSteps(pl.Callback):
         if self._is_finite(trainer, module) or (step := _step(trainer, module, *self._batch)).is_finite:
             self._in_a_row = 0
         elif self.on_nan == "stop":
-            self._stop(trainer, module, step, broken_parts(module, step))
+            raise self._stopped(trainer, step, self._diagnose(trainer, module, step))
         else:
             self._skip(trainer, module, step)
 
@@ -115,10 +107,8 @@ class FiniteSteps(pl.Callback):
         self._read(trainer, module)
         for name, part in module.named_children():
             if not _all_finite(part.parameters()):
-                raise self._error(
-                    trainer,
-                    f"the weights of {name} are no longer finite after step {trainer.global_step}, and weren't saved",
-                )
+                why = f"the weights of {name} are no longer finite after step {trainer.global_step}, and weren't saved"
+                raise UserError(f"{why}; {left_behind(self.folder, trainer)}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"skipped": self.skipped, "in_a_row": self._in_a_row}
@@ -132,40 +122,45 @@ class FiniteSteps(pl.Callback):
         seen = module.step_terms.loss
         if not _scales_gradients(trainer):
             gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-            seen = seen + torch.nn.utils.get_total_norm(gradients)
+            seen = seen + get_total_norm(gradients)
         return math.isfinite(seen)
 
     def _read(self, trainer: pl.Trainer, module: InfoVAE) -> None:
         """Read the result of the step before, whose optimiser has stepped since."""
         step, self._unread = self._unread, None
         if step is not None and not step.is_finite:
-            self._stop(trainer, module, step, broken_parts(None, step))
+            raise self._stopped(trainer, step, self._diagnose(trainer, module, step, has_stepped=True))
 
     def _skip(self, trainer: pl.Trainer, module: InfoVAE, step: Step) -> None:
         self.skipped += 1
         self._in_a_row += 1
-        broken = broken_parts(module, step)
+        what = self._diagnose(trainer, module, step)
         if self._in_a_row >= len(_loader(trainer)):
-            self._stop(trainer, module, step, broken, f", as in {self._in_a_row} steps in a row")
-        log.warning("step %d is skipped: %s", step.step, _what(broken, step))
-        self._record(trainer, module, step, broken)
+            raise self._stopped(trainer, step, f"{what}, as in {self._in_a_row} steps in a row")
+        log.warning("step %d is skipped: %s", step.step, what)
         module.load_state_dict(self._before, strict=False)
         module.step_terms = None
         if not _scales_gradients(trainer):
             for parameter in module.parameters():
                 parameter.grad = None
 
-    def _stop(self, trainer: pl.Trainer, module: InfoVAE, step: Step, broken: list[str], more: str = "") -> None:
-        self._record(trainer, module, step, broken)
+    def _stopped(self, trainer: pl.Trainer, step: Step, what: str) -> UserError:
         where = f"step {step.step} (epoch {step.epoch + 1}, batch {step.batch_index + 1})"
-        raise self._error(trainer, f"{where}: {_what(broken, step)}{more}; {self.folder / 'diagnosis.json'} says more")
+        more = f"{self.folder / 'diagnosis.json'} says more; {left_behind(self.folder, trainer)}"
+        return UserError(f"{where}: {what}; {more}")
 
-    def _error(self, trainer: pl.Trainer, text: str) -> UserError:
-        return UserError(f"{text}; {left_behind(self.folder, trainer)}")
+    def _diagnose(self, trainer: pl.Trainer, module: InfoVAE, step: Step, has_stepped: bool = False) -> str:
+        """Write ``diagnosis.json``, and return what broke first; not the weights if the optimiser has stepped since."""
+        broken = _broken_parts(None if has_stepped else module, step)
+        if is_first_process():
+            self._record(trainer, module, step, broken)
+        values = {**step.terms, **{f"gradient of {name}": norm for name, norm in step.gradient_norms.items()}}
+        if broken[0] in values:
+            return f"{broken[0]} is {float(values[broken[0]]):g}"
+        return f"{broken[0]} {'aren' if broken[0].startswith('weights') else 'isn'}'t finite"
 
     def _record(self, trainer: pl.Trainer, module: InfoVAE, step: Step, broken: list[str]) -> None:
-        if not is_first_process():
-            return
+        weights = {name: list(part.parameters()) for name, part in _parts(module).items()}
         rows = ~step.batch.x.flatten(1).isfinite().all(dim=1)
         record = {
             "epoch": step.epoch + 1,
@@ -175,7 +170,7 @@ class FiniteSteps(pl.Callback):
             "broken": broken,
             "terms": {name: float(value) for name, value in step.terms.items()},
             "gradient_norms": {name: float(norm) for name, norm in step.gradient_norms.items()},
-            "weight_norms": {name: float(_norm(part.parameters())) for name, part in _parts(module).items()},
+            "weight_norms": {name: float(get_total_norm(part)) for name, part in weights.items()},
             "training_examples": _loader(trainer).positions_of(step.batch_index).tolist(),
             "rows_with_broken_images": rows.nonzero().flatten().tolist(),
             "on_nan": self.on_nan,
@@ -189,13 +184,13 @@ def answers_at_once(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
-def broken_parts(module: InfoVAE | None, step: Step) -> list[str]:
+def _broken_parts(module: InfoVAE | None, step: Step) -> list[str]:
     """Return the names of what isn't finite, in the order in which a step computes them; the first is where to look.
 
-    Terms without a weight in the objective aren't checked, since they can't have broken it. Weights aren't checked if
-    no module is given, as after the optimiser has stepped.
+    Terms without a weight in the objective aren't checked, since they can't have broken it; nor weights of no module.
     """
-    weights = [] if module is None else [name for name, part in _parts(module).items() if not _all_finite(_held(part))]
+    parts = {} if module is None else _parts(module)
+    weights = [name for name, part in parts.items() if not _all_finite(chain(part.parameters(), part.buffers()))]
     broken = [] if bool(step.batch.x.isfinite().all()) else ["input"]
     broken += [f"weights of {name}" for name in weights if name != "divergence"]
     for name, value in step.terms.items():
@@ -204,14 +199,6 @@ def broken_parts(module: InfoVAE | None, step: Step) -> list[str]:
         if not value.isfinite():
             broken.append(name)
     return broken + [f"gradient of {name}" for name, norm in step.gradient_norms.items() if not norm.isfinite()]
-
-
-def _what(broken: list[str], step: Step) -> str:
-    first = broken[0]
-    if first.startswith("weights"):
-        return f"{first} aren't finite"
-    values = {**step.terms, **{f"gradient of {name}": norm for name, norm in step.gradient_norms.items()}}
-    return f"{first} is {float(values[first]):g}" if first in values else f"{first} isn't finite"
 
 
 def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) -> Step:
@@ -225,7 +212,7 @@ def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) 
         seen["divergence"] = terms.divergence
     seen["loss"] = terms.loss
     norms = {
-        name: torch.nn.utils.get_total_norm(gradients)
+        name: get_total_norm(gradients)
         for name, part in _parts(module).items()
         if (gradients := [parameter.grad for parameter in part.parameters() if parameter.grad is not None])
     }
@@ -238,17 +225,8 @@ def _parts(module: InfoVAE) -> dict[str, nn.Module]:
     return {name: part for name, part in module.named_children() if any(True for _ in part.parameters())}
 
 
-def _held(part: nn.Module) -> Iterable[Tensor]:
-    yield from part.parameters()
-    yield from part.buffers()
-
-
 def _all_finite(tensors: Iterable[Tensor]) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
-
-
-def _norm(tensors: Iterable[Tensor]) -> Tensor:
-    return torch.nn.utils.get_total_norm([tensor.detach() for tensor in tensors])
 
 
 def _scales_gradients(trainer: pl.Trainer) -> bool:

@@ -1,4 +1,4 @@
-"""The config of a run, kept in its checkpoints and applied to the state they hold."""
+"""The config of a run and how it stopped, kept in its checkpoints and applied when it goes on."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -12,28 +12,34 @@ from infovae.training.callbacks.measured_weights import averages
 
 
 class KeptConfig(pl.Callback):
-    """Keep the config in each checkpoint; when a run goes on, apply what has changed since.
+    """Keep in each checkpoint the config and whether a callback ended training; apply both when a run goes on.
 
     Lightning restores the optimiser's settings and the patience of early stopping with their state, and would go on
-    with the old ones. It would also go on from averaged weights once they are no longer averaged.
+    with the old ones. It would also go on from averaged weights once they are no longer averaged, and after an early
+    stop, which it forgets.
 
     Args:
         config: resolved, as plain values.
         changes: what differs from the config of the checkpoint that the run goes on from.
+        stays_stopped: whether the run stays stopped if that one was. A new run that starts from it doesn't, nor one
+            with more patience.
     """
 
-    def __init__(self, config: dict[str, Any], changes: Sequence[Change] = ()) -> None:
+    def __init__(self, config: dict[str, Any], changes: Sequence[Change], stays_stopped: bool) -> None:
         self.config = config
         self.changes = changes
+        self.stays_stopped = stays_stopped
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint["config"] = self.config
+        checkpoint["stopped_early"] = trainer.should_stop
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        trainer.should_stop = self.stays_stopped and checkpoint.get("stopped_early", False)
         if "current_model_state" in checkpoint and not averages(trainer):  # Lightning has loaded the averages
             pl_module.load_state_dict(checkpoint["current_model_state"])
         changed = {change.key.removeprefix("optimizer.") for change in self.changes}.intersection(HYPERPARAMETERS)

@@ -7,13 +7,10 @@ import pytorch_lightning as pl
 
 @runtime_checkable
 class KeepsWeights(Protocol):
-    """A callback that may restore the weights of an earlier epoch when training ends.
-
-    Attributes:
-        kept_epoch: the epoch that those weights come from, counted from 1; None if there are none.
-    """
+    """A callback that may restore the weights of an earlier epoch when training ends."""
 
     kept_epoch: int | None
+    """The epoch that those weights come from, counted from 1; None if there are none."""
 
 
 def kept_epoch(trainer: pl.Trainer | None) -> int | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from infovae.errors import ArgumentError
+from infovae.errors import below
 from infovae.schedulers.scheduler import Progress, Scheduler
 from infovae.training.callbacks.metrics_file import MetricsFile
 
@@ -15,11 +15,7 @@ class LearningRate(pl.Callback):
 
     Lightning would step a schedule that watches a metric only after the epoch's checkpoints are written, and a resumed
     run would have missed that step. Here the rate is computed anew from the step, the run's length and the rows of
-    ``metrics.csv``, which checkpoints hold.
-
-    Args:
-        scheduler: the factor on the rates of the optimiser's groups of parameters, as they were configured.
-        file: the run's rows so far.
+    ``metrics.csv``, which checkpoints hold. The schedule is a factor on the rates of all groups of parameters.
     """
 
     monitor_key = "scheduler.monitor"
@@ -61,9 +57,7 @@ class LearningRate(pl.Callback):
         pl_module.log("train/learning_rate", self._factor * trainer.optimizers[0].defaults["lr"])
 
     def _set(self, trainer: pl.Trainer, done: int) -> None:
-        try:
+        with below("scheduler"):
             self._factor = self.scheduler.factor(Progress(done, self._total, self.file.rows))
-        except ArgumentError as error:
-            raise error.below("scheduler") from error
         for group, rate in zip(trainer.optimizers[0].param_groups, self._rates, strict=True):
             group["lr"] = self._factor * rate

@@ -19,8 +19,8 @@ class MetricsFile(Checkpoint):
     The class is a Checkpoint because Lightning calls those last, when everything of the epoch has been logged. The rows
     are part of each checkpoint, so a resumed run's file goes on exactly from there, in any folder.
 
-    Args:
-        path: the file.
+    An epoch begins without the metrics of the one before. Lightning keeps a metric until it is measured again: after an
+    epoch without a validation, files, checkpoints, early stopping and pruning would take old numbers for new ones.
     """
 
     def __init__(self, path: str) -> None:
@@ -34,6 +34,9 @@ class MetricsFile(Checkpoint):
         self._start = perf_counter()
         if trainer.is_global_zero and self.rows:
             self._rewrite()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.callback_metrics.clear()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         row = {
@@ -49,7 +52,6 @@ class MetricsFile(Checkpoint):
         if columns_changed:
             self._rewrite()
         else:
-            # Never through a link that someone put there.
             with open(self.path, "a", newline="", opener=_without_following) as file:
                 csv.DictWriter(file, self._columns()).writerow(row)
 
@@ -71,4 +73,5 @@ class MetricsFile(Checkpoint):
 
 
 def _without_following(path: str, flags: int) -> int:
+    """Open a file, but not through a link that someone put there."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))

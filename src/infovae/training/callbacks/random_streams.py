@@ -15,9 +15,6 @@ class RandomStreams(pl.Callback):
 
     Training's stream depends on the seed alone, whatever was drawn before. The data-parallel strategy draws numbers of
     its own, and all processes must have the stream that one process alone would have.
-
-    Args:
-        seed: the run's seed.
     """
 
     def __init__(self, seed: int) -> None:
@@ -49,11 +46,7 @@ class RandomStreams(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._evaluation.close()
 
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._evaluation.enter_context(isolated_stream(pl_module.device))
-
-    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._evaluation.close()
+    on_test_start, on_test_end = on_validation_start, on_validation_end
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._evaluation.close()

@@ -17,18 +17,21 @@ class Throughput(pl.Callback):
         self._start = 0.0
         self._seconds = 0.0
 
+    def now(self, device: torch.device) -> float:
+        """Return the time in seconds, once the device has done its work."""
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
+        return perf_counter()
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._images, self._seconds = 0, 0.0
-        self._start = perf_counter()
+        self._images, self._seconds, self._start = 0, 0.0, self.now(pl_module.device)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._images += len(batch[0]) * trainer.world_size
         if trainer.is_last_batch:
-            if pl_module.device.type != "cpu":
-                torch.accelerator.synchronize(pl_module.device)
-            self._seconds = perf_counter() - self._start
+            self._seconds = self.now(pl_module.device) - self._start
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._seconds:

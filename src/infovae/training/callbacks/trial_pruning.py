@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,66 +10,42 @@ import pytorch_lightning as pl
 from infovae.sweeps.objectives import STOPPED, SearchObjective, dominates
 
 
+@dataclass(eq=False)
 class TrialPruning(pl.Callback):
     """Stop a trial whose objectives aren't finite, or that more than half of the other trials beat at the same epoch.
 
     Optuna's own pruners take one objective. This rule takes any number: a trial is stopped if more than half of the
     trials that reached its epoch dominated it there. With one objective it stops trials below the median.
-
-    Args:
-        storage: URL of the study's storage.
-        study_name: name of the study.
-        trial: number of this run's trial; None outside a study, where nothing is stopped.
-        objectives: see :class:`SearchObjective`.
-        warmup_epochs: number of epochs that every trial gets.
-        startup_trials: number of other trials that must have reached the epoch.
     """
 
-    def __init__(
-        self,
-        storage: str,
-        study_name: str,
-        trial: int | None,
-        objectives: Sequence[dict[str, Any]],
-        warmup_epochs: int = 5,
-        startup_trials: int = 5,
-    ) -> None:
-        self.storage = storage
-        self.study_name = study_name
-        self.number = trial
-        self.objectives = [SearchObjective(**entry) for entry in objectives]
-        self.warmup_epochs = warmup_epochs
-        self.startup_trials = startup_trials
+    storage: str  # URL of the study's
+    study_name: str
+    trial: int | None  # the number of this run's; None outside a study, where nothing is stopped
+    objectives: Sequence[dict[str, Any]]  # see SearchObjective
+    warmup_epochs: int = 5  # that every trial gets
+    startup_trials: int = 5  # number of other trials that must have reached the epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.number is None or not any(name.startswith("validation/") for name in trainer.callback_metrics):
+        if self.trial is None or not any(name.startswith("validation/") for name in trainer.callback_metrics):
             return  # outside a study, or after an epoch without a validation
         import optuna  # an extra
 
         study = optuna.load_study(study_name=self.study_name, storage=self.storage)
         trials = study.get_trials(deepcopy=False)
-        trial = optuna.trial.Trial(study, trials[self.number]._trial_id)
+        trial = optuna.trial.Trial(study, trials[self.trial]._trial_id)
         epoch = trainer.current_epoch + 1
+        age = f"epoch {epoch}"
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        values = [objective.value(metrics) for objective in self.objectives]
-        trial.set_user_attr(_age(epoch), values)
-        others = [
-            other.user_attrs[_age(epoch)]
-            for other in trials
-            if other.number != self.number and _age(epoch) in other.user_attrs
-        ]
+        objectives = [SearchObjective(**entry) for entry in self.objectives]
+        values = [objective.value(metrics) for objective in objectives]
+        trial.set_user_attr(age, values)
+        others = [other.user_attrs[age] for other in trials if other.number != self.trial and age in other.user_attrs]
+        is_beaten = sum(dominates(other, values, objectives) for other in others) > len(others) / 2
         if not all(map(math.isfinite, values)):
             reason = f"not finite after epoch {epoch}"
-        elif epoch >= self.warmup_epochs and len(others) >= self.startup_trials and self._is_beaten(values, others):
+        elif is_beaten and epoch >= self.warmup_epochs and len(others) >= self.startup_trials:
             reason = f"dominated by more than half of {len(others)} trials after epoch {epoch}"
         else:
             return
         trial.set_user_attr(STOPPED, reason)
         trainer.should_stop = True
-
-    def _is_beaten(self, values: Sequence[float], others: Sequence[Sequence[float]]) -> bool:
-        return sum(dominates(other, values, self.objectives) for other in others) > len(others) / 2
-
-
-def _age(epoch: int) -> str:
-    return f"epoch {epoch}"

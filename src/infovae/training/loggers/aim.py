@@ -41,17 +41,9 @@ class Aim(Tracker):
 
 
 def aim_logger(name: str, project: str, repo: str, group: str | None = None, tags: Sequence[str] = ()) -> Aim | None:
-    """Return the logger of a new Aim run; None if Aim doesn't start.
+    """Return the logger of a new Aim run, whose group is a tag; None if Aim doesn't start.
 
-    Args:
-        name: the run's name.
-        project: the experiment.
-        repo: the repository's folder, or the address of a server.
-        group: the run's group, a tag.
-        tags: further tags.
-
-    Raises:
-        UserError: Aim isn't installed.
+    ``project`` names the experiment, and ``repo`` the repository's folder or the address of a server.
     """
     require("aim", "aim")
     return started("aim", lambda: Aim(repo, project, name, [*tags, *([group] if group else [])]))

@@ -2,32 +2,27 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 Result = TypeVar("Result")
 
 
 def bounded(work: Callable[[], Result], seconds: float) -> Result:
-    """Do work on a thread of its own and return its result.
+    """Do work on a thread of its own, and return its result or raise its error.
 
     Raises:
         TimeoutError: the work took longer. It goes on, and doesn't keep the program from ending.
-        Exception: the work raised it.
     """
-    results: list[Result] = []
-    problems: list[BaseException] = []
+    future: Future[Result] = Future()
 
     def attempt() -> None:
         try:
-            results.append(work())
+            future.set_result(work())
         except BaseException as problem:
-            problems.append(problem)
+            future.set_exception(problem)
 
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
+    threading.Thread(target=attempt, daemon=True).start()
+    if wait([future], seconds).not_done:
         raise TimeoutError(f"not done after {seconds:g} seconds")
-    if problems:
-        raise problems[0]
-    return results[0]
+    return future.result()

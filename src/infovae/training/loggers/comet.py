@@ -45,18 +45,9 @@ def comet_logger(
     tags: Sequence[str] = (),
     mode: Literal["auto", "online", "offline"] = "auto",
 ) -> Comet | None:
-    """Return the logger of a new Comet experiment; None if Comet doesn't start.
+    """Return the logger of a new Comet experiment, whose group is a tag; None if Comet doesn't start.
 
-    Args:
-        run_dir: the folder for the file of an offline experiment.
-        name: the experiment's name.
-        project: the experiment's project.
-        group: the run's group, a tag.
-        tags: further tags.
-        mode: ``auto`` is online if COMET_API_KEY is set, else offline.
-
-    Raises:
-        UserError: Comet isn't installed.
+    The mode ``auto`` is online if COMET_API_KEY is set, else offline, into a file in ``run_dir``.
     """
     require("comet_ml", "comet")
     online = mode == "online" or (mode == "auto" and bool(os.environ.get("COMET_API_KEY")))

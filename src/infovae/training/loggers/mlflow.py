@@ -39,22 +39,9 @@ def mlflow_logger(
 ) -> MLflow | None:
     """Return the logger of a new MLflow run; None if MLflow doesn't start.
 
-    Args:
-        name: the run's name.
-        project: the experiment.
-        tracking_uri: the store, ``sqlite:///FILE`` or the address of a server.
-        group: the run's group, a tag.
-        tags: further tags, with the value ``true``.
-
-    Raises:
-        UserError: MLflow isn't installed.
+    ``project`` names the experiment, and ``tracking_uri`` the store: ``sqlite:///FILE`` or the address of a server. The
+    tags have the value ``true``, and the tag ``group`` that of the group.
     """
     require("mlflow", "mlflow")
     labels = dict.fromkeys(tags, "true") | ({"group": group} if group else {})
-    settings: dict[str, Any] = {
-        "experiment_name": project,
-        "run_name": name,
-        "tracking_uri": tracking_uri,
-        "tags": labels,
-    }
-    return started("mlflow", lambda: MLflow(MLFlowLogger(**settings)))
+    return started("mlflow", lambda: MLflow(MLFlowLogger(project, name, tracking_uri, labels)))

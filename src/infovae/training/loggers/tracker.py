@@ -30,10 +30,8 @@ SECONDS = 20.0
 class Tracker(Logger):
     """A Lightning logger that hands settings, numbers and pictures to a tracker's own package.
 
-    The run folder has everything too, so an error is logged once and the run goes on.
-
-    Args:
-        option: the logger's option in ``conf/logger/``.
+    The run folder has everything too, so an error is logged once and the run goes on. ``option`` is the logger's in
+    ``conf/logger/``.
     """
 
     def __init__(self, option: str) -> None:
@@ -107,11 +105,7 @@ def started(option: str, start: Callable[[], Started]) -> Started | None:
 
 
 def require(package: str, option: str) -> None:
-    """Refuse a tracker whose package is missing.
-
-    Raises:
-        UserError: names the command that installs it.
-    """
+    """Refuse a tracker whose package is missing, and name the command that installs it."""
     if importlib.util.find_spec(package) is None:
         raise UserError("not installed", key="logger", value=option, accepted=f"{install(option)}, or another logger")
 

@@ -33,15 +33,6 @@ class Trackio(Tracker):
 
 
 def trackio_logger(name: str, project: str, group: str | None = None) -> Trackio | None:
-    """Return the logger of a new Trackio run; None if Trackio doesn't start.
-
-    Args:
-        name: the run's name.
-        project: the run's project.
-        group: the run's group.
-
-    Raises:
-        UserError: Trackio isn't installed.
-    """
+    """Return the logger of a new Trackio run; None if Trackio doesn't start."""
     require("trackio", "trackio")
     return started("trackio", lambda: Trackio(project, name, group))

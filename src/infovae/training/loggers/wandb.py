@@ -81,12 +81,8 @@ def wandb_logger(
 
     Args:
         run_dir: the folder for ``wandb/``.
-        name: the run's name.
-        project: the run's project.
+        name, project, group, job_type, tags: of the run, in the W&B pages.
         entity: the user or team.
-        group: the run's group in the W&B pages.
-        job_type: the run's job type.
-        tags: the run's tags.
         mode: see :func:`choose_mode`.
         seconds_to_upload: how long the end of a run waits for uploads. ``wandb sync`` uploads what is left.
         goes_on: whether the run takes up what its folder holds.
@@ -125,9 +121,8 @@ def wandb_logger(
                 settings=_settings(seconds_to_upload),
             )
         except Exception as error:
-            instead = (
-                "logging offline, `wandb sync` uploads the run" if attempt != "offline" else "going on without W&B"
-            )
+            offline = "logging offline, `wandb sync` uploads the run"
+            instead = "going on without W&B" if attempt == "offline" else offline
             log.warning("logger=wandb: mode %s failed (%s); %s", attempt, reason_of(error), instead)
             _end(exit_code=1, seconds=SECONDS_TO_CLOSE)  # or the identity would still be in use
             continue
@@ -145,16 +140,11 @@ def log_evaluation(
 ) -> None:
     """Add the results of an evaluation to the summary of the W&B run in a run folder, if there is one.
 
-    Only for folders whose maker the user trusts: the folder's content chooses the W&B run that is written to.
+    Only for folders whose maker the user trusts: the folder's content chooses the W&B run that is written to, and the
+    run's config names its project.
 
     The history stays as it is: its rows are those of training. A run that was logged offline gets a further offline
     part of the same id; ``wandb sync`` uploads both.
-
-    Args:
-        run_dir: the run folder.
-        values: numbers by ``split/name``.
-        pictures: by name.
-        cfg: the config of the run, which names its W&B project.
 
     Raises:
         UserError: ``wandb/`` in the folder is a link.

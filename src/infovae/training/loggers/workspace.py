@@ -12,17 +12,8 @@ if TYPE_CHECKING:  # an extra
 TRAIN_SIZE, DIVERGENCE, WEIGHT = "data/train_size", "divergence", "model/lambda_"
 
 
-def build_workspace(project: str, entity: str, name: str = "q(z) against p(z)") -> "Workspace":
-    """Return a workspace that isn't saved yet: runs grouped by divergence and lambda, in three sections of panels.
-
-    Args:
-        project: the project of the runs.
-        entity: the user or team that it belongs to.
-        name: the name of the workspace.
-
-    Raises:
-        UserError: wandb-workspaces isn't installed.
-    """
+def build_workspace(project: str, entity: str) -> "Workspace":
+    """Return a workspace that isn't saved yet: runs grouped by divergence and lambda, in three sections of panels."""
     try:
         import wandb_workspaces.reports.v2 as panels
         import wandb_workspaces.workspaces as workspaces
@@ -30,12 +21,8 @@ def build_workspace(project: str, entity: str, name: str = "q(z) against p(z)") 
         raise UserError(f"wandb-workspaces: not installed; {install('wandb')}") from error
 
     def against_train_size(metric: str) -> panels.ScatterPlot:
-        return panels.ScatterPlot(
-            title=f"{metric} against train size",
-            x=panels.Config(TRAIN_SIZE),
-            y=panels.SummaryMetric(metric),
-            log_x=True,
-        )
+        x, y = panels.Config(TRAIN_SIZE), panels.SummaryMetric(metric)
+        return panels.ScatterPlot(title=f"{metric} against train size", x=x, y=y, log_x=True)
 
     def over_epochs(metric: str) -> panels.LinePlot:
         return panels.LinePlot(title=metric, x="trainer/global_step", y=[metric])
@@ -57,7 +44,7 @@ def build_workspace(project: str, entity: str, name: str = "q(z) against p(z)") 
     return workspaces.Workspace(
         entity=entity,
         project=project,
-        name=name,
+        name="q(z) against p(z)",
         sections=[workspaces.Section(name=title, panels=content, is_open=True) for title, content in sections.items()],
         runset_settings=workspaces.RunsetSettings(
             groupby=[workspaces.Config(DIVERGENCE), workspaces.Config(WEIGHT)],
@@ -67,14 +54,7 @@ def build_workspace(project: str, entity: str, name: str = "q(z) against p(z)") 
 
 
 def save_workspace(project: str, entity: str | None) -> str:
-    """Build the workspace and save it.
-
-    Args:
-        project: the project of the runs.
-        entity: the user or team; None for the account's default one.
-
-    Returns:
-        The address of the workspace.
+    """Save the workspace, by default of the account's own entity, and return its address.
 
     Raises:
         UserError: no account is configured, the server can't be reached, or it refuses.
