@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import PROJECT, SMALL, Compose
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from infovae.data.loader import Batch
 from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
@@ -24,6 +24,11 @@ AUTO = "trainer.precision=auto"
 def pretend(monkeypatch: pytest.MonkeyPatch, half: bool, compiler: bool = True) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda _device: half)
     monkeypatch.setattr(precision, "has_compiler", lambda _device: compiler)
+
+
+def chosen_for(cfg: DictConfig) -> Computation:
+    data = build_data(cfg)
+    return choose(cfg, data, build_module(cfg, data))
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -60,21 +65,27 @@ def test_a_run_that_goes_on_computes_as_before_and_ends_the_same(
 
 
 @pytest.mark.parametrize(
-    ("epochs", "compiler", "compiles"), [(4_999, True, False), (5_000, True, True), (5_000, False, False)]
+    ("epochs", "compiler", "more", "compiles"),
+    [
+        (4_999, True, [], False),
+        (5_000, True, [], True),
+        (5_000, False, [], False),
+        (5_000, True, ["network=conv", "network.encoder.hidden=8", "network.decoder.hidden=8"], False),
+    ],
 )
-def test_steps_are_compiled_where_there_are_enough_of_them_and_a_compiler(
-    composed: Compose, monkeypatch: pytest.MonkeyPatch, epochs: int, compiler: bool, compiles: bool
+def test_steps_are_compiled_where_that_makes_a_run_shorter(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch, epochs: int, compiler: bool, more: list[str], compiles: bool
 ) -> None:
     """Of 4 steps an epoch, on a CPU."""
     pretend(monkeypatch, half=False, compiler=compiler)
-    cfg = composed(*RUN, "compile=auto", f"trainer.max_epochs={epochs}")
-    assert choose(cfg, build_data(cfg)) == Computation("32-true", compiles)
+    cfg = composed(*RUN, "compile=auto", f"trainer.max_epochs={epochs}", *more)
+    assert chosen_for(cfg) == Computation("32-true", compiles)
 
 
 def test_bf16_is_not_taken_where_a_fused_optimiser_clips(composed: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, half=True)
     cfg = composed(*RUN, AUTO, "trainer.gradient_clip_val=1")
-    assert choose(cfg, build_data(cfg)).precision == "32-true"
+    assert chosen_for(cfg).precision == "32-true"
 
 
 def test_what_a_processor_has_is_asked_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:

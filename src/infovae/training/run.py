@@ -141,7 +141,7 @@ def build_run(start: Start) -> Run:
     elif cfg.init_from is not None:
         origin = start_from(module, cfg, data)
     if is_auto(cfg):
-        cfg = settle(cfg, choose(cfg, data))
+        cfg = settle(cfg, choose(cfg, data, module))
     if cfg.compile:
         log.info("compile=true: the first step waits for the compiler, seconds or, with many layers, a minute")
         module.compile_training()
