@@ -1,6 +1,6 @@
 """Counts, given the total of each example, as in scVI (Lopez et al. 2018, Nature Methods)."""
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -63,13 +63,14 @@ class LibraryNegativeBinomial(Likelihood):
     scvi-tools with ``gene_likelihood="nb"``, ``dispersion="gene-cell"`` and the observed library size.
 
     Args:
-        values: the data's totals; the program takes them from the data.
+        values: the data's, with their :class:`Totals`. The program refuses those of data that aren't counts afterwards,
+            as it does for every likelihood.
     """
 
     of = "counts"
     parameters_per_channel = 2
 
-    def __init__(self, values: Totals) -> None:
+    def __init__(self, values: Any) -> None:
         super().__init__()
         self.totals = values
 
