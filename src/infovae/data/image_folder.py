@@ -126,8 +126,10 @@ def all_images(
 
 def _warn(root: str, lossy: Lossy, white: float | None) -> None:
     if lossy.stacks:
-        what = "%s: %d files hold several images, of which the first is read; one is %s"
-        log.warning(what, root, len(lossy.stacks), min(lossy.stacks))
+        log.warning(
+            "%s: %d files hold several images, of which the first is read; one is %s",
+            root, len(lossy.stacks), min(lossy.stacks),
+        )  # fmt: skip
     if white is None and 0 < (peak := max(lossy.peaks, default=0)) <= DEEP // 2:
         log.warning(
             "%s: %d images of 16 bits reach %d of %d, which leaves %d of 256 grey levels; data.source.white=%d "

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from infovae.data.module import DataModule
-from infovae.errors import ArgumentError, UserError
+from infovae.errors import ArgumentError, UserError, below
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.matching import has_conditions, match_conditions, match_examples
 from infovae.model import conditions_of, given
@@ -91,7 +91,7 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str], F
         UserError: it can't be read, isn't like the run's data, has no condition that the model needs, or is empty.
     """
     chosen, module, why = "source" in cfg.data, saved.module, ""
-    try:
+    with below(""):
         if cfg.images is not None:
             if chosen:
                 raise UserError("together", key="data and images", accepted="one of them")
@@ -99,8 +99,6 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str], F
         else:
             data, split = build_data(cfg) if chosen else saved.data, cfg.split
             match_examples(data, saved.description, "data")
-    except ArgumentError as error:
-        raise error.below("") from error
     try:
         match_conditions(data, saved.description, module.condition, "data" if chosen else "images")
     except ArgumentError as error:
