@@ -23,7 +23,7 @@ from torch import Tensor
 
 from infovae.data.anndata_file import SparseRows
 from infovae.data.augmentation import Augmentation
-from infovae.data.columns import entries, scanned, values_of
+from infovae.data.columns import Column, columns_of, entries, scanned, values_of
 from infovae.data.description import description_in
 from infovae.data.ellipsoids import ellipsoids
 from infovae.data.examples import DataSet, Examples
@@ -77,6 +77,17 @@ def test_a_table_is_the_same_from_every_kind_of_file(name: str, tmp_path: Path) 
     assert values.names == ["weight", "size, cm", "kind=9", "kind=10", "ill=false", "ill=true"]
     assert values.groups == [(2, 4), (4, 6)]
     torch.testing.assert_close(x.float(), torch.tensor(ROWS), equal_nan=True)
+
+
+def test_names_of_entries_say_what_the_columns_are() -> None:
+    columns = [
+        Column("age", None),
+        Column("pay>=50", None),
+        Column("dose=low", ("no", "yes")),
+        Column("dose=high", ("no", "yes")),
+        Column("rule", ("a=1", "a=2", "=")),
+    ]
+    assert columns_of(values_of(columns).names) == columns
 
 
 def test_roles_of_columns(tmp_path: Path) -> None:

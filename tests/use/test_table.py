@@ -1,5 +1,6 @@
 """A model of a table answers in that table's columns, units and categories."""
 
+import io
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import Use, composing
+from PIL import Image
 from sklearn.datasets import load_diabetes
 
 from infovae.data.condition_columns import ConditionColumns
@@ -15,6 +17,7 @@ from infovae.errors import UserError
 from infovae.evaluation.load import load
 from infovae.pictures.column_map import column_map
 from infovae.training.run import train
+from infovae.use.explored import Explored
 from infovae.use.generate import generated
 
 
@@ -98,6 +101,16 @@ def test_found_rows_are_those_of_the_table(use: Use, run: Path, tmp_path: Path, 
     np.testing.assert_allclose(path["bmi"][[0, 4]], patients["bmi"][[one, other]])
     reconstruction = found.loc[1, ["bmi", "bp"]].astype(float)
     np.testing.assert_allclose(path.loc[1, ["bmi", "bp"]].astype(float), reconstruction, rtol=1e-5)
+
+
+def test_the_page_of_codes_shows_rows_with_the_names_of_columns(run: Path, patients: pd.DataFrame) -> None:
+    saved = load(run)
+    page = Explored(saved, saved.data, ["test"], points=3, seed=0)
+    seen = page.example(0)
+    assert seen is not None
+    row = patients.loc[[int(page.batches[0].names[0])], ["bmi", "bp", "class"]].fillna({"class": ""})
+    expected = column_map({name: row[name].to_numpy() for name in row}, [""])
+    assert (np.asarray(Image.open(io.BytesIO(seen))) == expected).all()
 
 
 def test_older_checkpoints_know_no_limits() -> None:

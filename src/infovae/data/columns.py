@@ -1,6 +1,7 @@
 """What the columns of a table hold, and their rows as numbers."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -21,6 +22,7 @@ MOST_CATEGORIES = 1000
 
 TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean)
 NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+SEPARATOR = re.compile(r"(?<!\\)=")  # between a column's name, where it is \=, and a category
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -87,10 +89,10 @@ def values_of(columns: Sequence[Column]) -> TableValues:
     groups: list[tuple[int, int]] = []
     for name, categories in columns:
         if categories is None:
-            names.append(name)
+            names.append(_escaped(name))
         else:
             groups.append((len(names), len(names) + len(categories)))
-            names += [f"{name}={category}" for category in categories]
+            names += [f"{_escaped(name)}={category}" for category in categories]
     return TableValues(names, groups)
 
 
@@ -111,16 +113,12 @@ class TableRows(ChosenExamples):
         return entries(self.rows(positions.tolist()), self.columns)
 
 
-def columns_of(names: Sequence[str], is_category: Sequence[bool]) -> list[Column]:
+def columns_of(names: Sequence[str]) -> list[Column]:
     """Return the columns whose entries have these names: the inverse of :func:`values_of`."""
-
-    def column(entry: tuple[str, bool]) -> tuple[str, bool]:
-        return (entry[0].partition("=")[0] if entry[1] else entry[0]), entry[1]
-
-    grouped = groupby(zip(names, is_category, strict=True), column)
+    grouped = groupby((SEPARATOR.split(entry, maxsplit=1) for entry in names), lambda parts: (parts[0], len(parts)))
     return [
-        Column(name, tuple(entry.partition("=")[2] for entry, _ in entries) if of_categories else None)
-        for (name, of_categories), entries in grouped
+        Column(name.replace(r"\=", "="), tuple(parts[1] for parts in entries) if length > 1 else None)
+        for (name, length), entries in grouped
     ]
 
 
@@ -180,6 +178,10 @@ def _entries(read: pa.Table, column: Column) -> Float[Tensor, "n k"]:
 def _numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     numbers: np.ndarray = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return numbers
+
+
+def _escaped(name: str) -> str:
+    return name.replace("=", r"\=")
 
 
 def _first_too_large(column: pa.ChunkedArray) -> int | None:

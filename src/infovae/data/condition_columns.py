@@ -22,7 +22,7 @@ class ConditionColumns(Standardized):
     def __init__(self, limits: Sequence[Sequence[float]] = (), **own: Any) -> None:
         super().__init__(**own)
         self.limits = limits
-        self.columns = columns_of(self.names, ["=" in name for name in self.names])
+        self.columns = columns_of(self.names)
 
     def fitted(self, train: Indexed, *others: Indexed) -> "ConditionColumns":
         own = super().fitted(train, *others)

@@ -18,7 +18,7 @@ def example_columns(values: Values, x: Float[Tensor, "n c *s"]) -> Rows:
     """Return examples in the data's units as columns by name, if they are rows of a table; else none."""
     if not isinstance(values, TableValues):
         return {}
-    return by_column(x, columns_of(values.names, values.is_category().tolist()), values.scale)
+    return by_column(x, columns_of(values.names), values.scale)
 
 
 def with_columns(

@@ -17,8 +17,10 @@ from infovae.evaluation.load import SavedRun
 from infovae.exact import exact
 from infovae.model import Model, given
 from infovae.pictures.canvas import CLASS_COLOURS
+from infovae.pictures.column_map import column_map
 from infovae.pictures.tiles import as_images, limits_of
 from infovae.streams import isolated_stream
+from infovae.use.columns import example_columns
 from infovae.use.encode import Encoded, encoded
 from infovae.use.found import Found, lowest
 from infovae.use.own_images import prepared
@@ -103,7 +105,8 @@ class Explored:
         """
         model = self._given(label)
         with self._lock, torch.no_grad(), isolated_stream(self.saved.module.device, self.seed):
-            return self._png(model.decode(z.to(self.saved.module.device)).mean[0])
+            mean = model.decode(z.to(self.saved.module.device)).mean[0]
+        return self._png(mean)
 
     def draw(self) -> list[float]:
         """Return a code of the prior."""
@@ -120,6 +123,11 @@ class Explored:
         return None
 
     def _png(self, x: Float[Tensor, "c *s"]) -> bytes:
+        """Return a picture of an example: of a row of a table, the columns' names and what they hold."""
+        values = self.saved.description.values
+        if columns := example_columns(values, values.from_model(x[None])):
+            with self._lock:  # matplotlib's settings belong to the whole process
+                return png(torch.from_numpy(column_map(columns, [""])).permute(2, 0, 1) / 255)
         return png(as_images(x[None], self.limits)[0])
 
     def _given(self, label: int | None) -> Model:
