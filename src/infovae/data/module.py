@@ -207,6 +207,10 @@ class DataModule(pl.LightningDataModule):
                 f"it makes one batch, which {world_size} devices can't share evenly",
             )  # fmt: skip
 
+    def batches_per_epoch(self) -> int:
+        """Return how many batches an epoch of training has, where no ``trainer.limit_train_batches`` cuts it."""
+        return self.steps_per_epoch or max(1, len(self.splits["train"].x) // self.batch_size)
+
     def measured_train_loader(self) -> Loader:
         """Return a loader of the training examples that measure q(z), in an order that never changes."""
         return self._loader("train", training=False, most=self.measured_train_size, together=self._together())

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infovae.codes import Codes
-from infovae.errors import ArgumentError, UserError, reason_of, require_at_least
+from infovae.errors import ArgumentError, UserError, below, reason_of, require_at_least
 from infovae.exact import Change, keeping_exact
 from infovae.model import Model, Observed, given
 from infovae.priors.prior import Prior
@@ -153,8 +153,7 @@ def make_metric(name: str, factory: Callable[..., Metric], **available: Any) -> 
     """
     wanted = inspect.signature(factory).parameters
     try:
-        return factory(**{key: part for key, part in available.items() if key in wanted})
-    except ArgumentError as error:
-        raise error.below(f"metrics.{name}") from error
+        with below(f"metrics.{name}"):
+            return factory(**{key: part for key, part in available.items() if key in wanted})
     except ValueError as error:
         raise UserError(reason_of(error), key=f"metrics.{name}") from error

@@ -135,8 +135,7 @@ def _steps(trainer: pl.Trainer, data: DataModule) -> float:
     """Return how many steps the optimiser takes at most; infinity if only time limits them."""
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return math.inf
-    limit, size = trainer.limit_train_batches, len(data.splits["train"].x)
-    batches = data.steps_per_epoch or max(1, size // data.batch_size)
+    limit, batches = trainer.limit_train_batches, data.batches_per_epoch()
     batches = int(limit * batches) if isinstance(limit, float) else min(limit, batches)
     epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
     most = math.inf if trainer.max_steps == -1 else trainer.max_steps

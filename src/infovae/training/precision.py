@@ -71,7 +71,7 @@ def choose(cfg: DictConfig, data: DataModule, module: nn.Module) -> Computation:
     why.
     """
     accelerator = str(cfg.trainer.get("accelerator", AUTO))
-    device, steps = chosen_device("cpu" if accelerator == "cpu" else AUTO), _steps(cfg, data)
+    device, steps = chosen_device("cpu" if accelerator == "cpu" else AUTO), _planned(cfg, data)
     clips = bool(cfg.trainer.get("gradient_clip_val") and cfg.optimizer.get("fused"))
     half = has_bfloat16(device) and not clips  # a fused optimiser can't clip gradients under mixed precision
     enough = WORTH_COMPILING.get(device.type, math.inf)
@@ -105,9 +105,8 @@ def has_compiler(device: torch.device) -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
 
 
-def _steps(cfg: DictConfig, data: DataModule) -> float:
-    """Return how many steps the run is to take."""
-    in_epoch = data.steps_per_epoch or max(1, len(data.splits["train"].x) // data.batch_size)
+def _planned(cfg: DictConfig, data: DataModule) -> float:
+    """Return how many steps the config asks for; there is no trainer yet that knows."""
     epochs, most = cfg.trainer.get("max_epochs"), cfg.trainer.get("max_steps", -1)
-    by_epochs = math.inf if epochs in (None, -1) else epochs * in_epoch
+    by_epochs = math.inf if epochs in (None, -1) else epochs * data.batches_per_epoch()
     return max(1, min(by_epochs, math.inf if most == -1 else most))
