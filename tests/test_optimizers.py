@@ -12,6 +12,7 @@ from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
 from infovae.optimizers.groups import parameter_groups_of
 from infovae.optimizers.lion import lion
+from infovae.optimizers.soap import soap
 from infovae.training.run import train
 
 
@@ -56,7 +57,26 @@ def test_a_step_of_lion_is_the_sign_of_its_average() -> None:
     torch.testing.assert_close(weight.detach(), expected)
 
 
-@pytest.mark.parametrize("name", ["lion", "radam"])
+def test_soap_without_new_axes_is_adam() -> None:
+    """But for its first step, which only looks at the gradient. With new axes the steps differ."""
+    start, gradients = torch.randn(3, 4), torch.randn(6, 3, 4)
+    ended = []
+    for make in (
+        lambda weight: torch.optim.AdamW(weight, lr=0.1, betas=(0.8, 0.9), weight_decay=0.0, eps=1e-8),
+        lambda weight: soap(weight, lr=0.1, betas=(0.8, 0.9), weight_decay=0.0, largest=1),
+        lambda weight: soap(weight, lr=0.1, betas=(0.8, 0.9), weight_decay=0.0, largest=4, every=2),
+    ):
+        weight = start.clone().requires_grad_()
+        optimizer = make([weight])
+        for gradient in gradients[int(isinstance(optimizer, torch.optim.AdamW)) :]:
+            weight.grad = gradient.clone()
+            optimizer.step()
+        ended.append(weight.detach())
+    torch.testing.assert_close(ended[1], ended[0])
+    assert (ended[2] - ended[0]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["lion", "radam", "soap"])
 def test_an_optimiser_trains_goes_on_and_loads(composed: Compose, tmp_path: Path, name: str) -> None:
     settings = [*TINY, f"optimizer={name}", "+parameter_groups.decoder.lr=0.002", "resume=auto"]
     train(composed(*settings, "trainer.max_epochs=3", run_dir=tmp_path / "whole"))
@@ -66,10 +86,12 @@ def test_an_optimiser_trains_goes_on_and_loads(composed: Compose, tmp_path: Path
     assert all(torch.equal(one[key], other[key]) for key in one if isinstance(one[key], torch.Tensor))
 
 
-def test_what_is_missing_for_lion_is_said(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["lion", "soap"])
+def test_what_is_missing_is_said(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
-    with pytest.raises(UserError, match=r"^optimizer=lion: pytorch-optimizer is not installed; accepted: pip install"):
-        train(composed(*TINY, "optimizer=lion", run_dir=tmp_path))
+    missing = rf"^optimizer={name}: pytorch-optimizer is not installed; accepted: pip install 'pytorch-optimizer"
+    with pytest.raises(UserError, match=missing):
+        train(composed(*TINY, f"optimizer={name}", run_dir=tmp_path))
     assert not any(tmp_path.iterdir())
 
 

@@ -21,7 +21,7 @@ FEATURES = {
     "hdf5": "data in HDF5 files",
     "anndata": "data in AnnData files",
     "datasets": "data of the Hugging Face datasets library",
-    "lion": "optimizer=lion",
+    "optimizers": "optimizer=lion or soap",
     "joblib": "hydra/launcher=joblib",
     "slurm": "hydra/launcher=submitit_slurm",
     "ray": "hydra/launcher=ray",

@@ -5,8 +5,7 @@ from typing import Any
 
 import torch
 
-from infovae.errors import UserError
-from infovae.terminal.install import install
+from infovae.optimizers.extra import pytorch_optimizer
 
 
 def lion(
@@ -23,8 +22,7 @@ def lion(
     Raises:
         UserError: pytorch-optimizer isn't installed.
     """
-    try:
-        from pytorch_optimizer import Lion  # an extra
-    except ImportError as error:
-        raise UserError("pytorch-optimizer is not installed", key="optimizer=lion", accepted=install("lion")) from error
-    return Lion(params, lr=lr, betas=(betas[0], betas[1]), weight_decay=weight_decay)
+    optimizer: torch.optim.Optimizer = pytorch_optimizer("lion").Lion(
+        params, lr=lr, betas=(betas[0], betas[1]), weight_decay=weight_decay
+    )
+    return optimizer

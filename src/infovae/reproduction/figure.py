@@ -37,7 +37,7 @@ class Figure(ABC):
             combination of their values is a cell.
         quick: overrides that make the cells fit two cores and twenty minutes.
         paper: overrides for the full protocol.
-        long: overrides for some hours of two cores, at the paper's number of steps or near; none: the figure has no such scale.
+        long: overrides for some hours of two cores; none: the figure has no such scale.
         decoders: by arm, an earlier arm: cells start with the decoder of its cell of the same seed.
         arms_at: by scale, the names of its arms; all of them by default.
         cells_at: by scale, the figure whose folder holds the cells; this figure's own by default.

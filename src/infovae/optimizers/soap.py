@@ -1,0 +1,42 @@
+"""SOAP, from pytorch-optimizer."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+
+from infovae.optimizers.extra import pytorch_optimizer
+
+
+def soap(
+    params: Iterable[Any],
+    lr: float = 3e-3,
+    betas: Sequence[float] = (0.95, 0.95),
+    weight_decay: float = 0.0,
+    largest: int = 256,
+    every: int = 20,
+) -> torch.optim.Optimizer:
+    """Return SOAP (Vyas et al. 2024, arXiv 2409.11321): Adam, in axes in which a matrix's gradients are uncorrelated.
+
+    A step of small networks takes two to three times as long as Adam's, and fewer steps are needed.
+
+    Args:
+        params: the parameters, or groups of them.
+        lr: the rate; the paper's is 3e-3.
+        betas: weights of the averages of gradients and of their squares, as Adam's.
+        weight_decay: decoupled from the gradient.
+        largest: sides of a matrix that are longer keep their axes; new axes cost the cube of a side.
+        every: steps between new axes.
+
+    Raises:
+        UserError: pytorch-optimizer isn't installed.
+    """
+    optimizer: torch.optim.Optimizer = pytorch_optimizer("soap").SOAP(
+        params,
+        lr=lr,
+        betas=(betas[0], betas[1]),
+        weight_decay=weight_decay,
+        max_precondition_dim=largest,
+        precondition_frequency=every,
+    )
+    return optimizer
