@@ -119,9 +119,25 @@ def test_a_schedule_counts_the_optimiser_s_steps(composed: Compose, tmp_path: Pa
     assert [float(row["train/lambda_"]) for row in rows_of(tmp_path)] == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
+def test_a_controller_hears_of_all_batches_of_a_step(composed: Compose, tmp_path: Path) -> None:
+    """Its first step weighs by the start, which is what the first epoch's row says; batches together are one batch."""
+    held = ["model=beta_vae", "schedule@model.beta=hold_rate", "model.beta.target=3", "trainer.max_epochs=2"]
+    held += ["optimizer=sgd", "optimizer.lr=0", "trainer.precision=32-true"]  # the rate stays as it is
+    train(composed(*TINY, *held, "trainer.accumulate_grad_batches=2", run_dir=tmp_path / "together"))
+    train(composed(*TINY, *held, "data.batch_size=200", run_dir=tmp_path / "one"))
+    together, one = ([float(row["train/beta"]) for row in rows_of(tmp_path / run)] for run in ("together", "one"))
+    assert together[0] == one[0] == 1
+    assert math.isclose(together[1], one[1], rel_tol=1e-6)
+    assert one[1] != 1
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (
+            ["schedule@model.lambda_=hold_divergence", "posterior=normalized_gaussian"],
+            r"model.lambda_.limit=noise: normalised codes have less noise than draws of the prior",
+        ),
         (LINEAR, r"model.lambda_=Linear: it ends after 8 steps, and the run after 4; accepted: at most 4 steps, or"),
         (
             ["schedule@model.lambda_=linear", "model.lambda_.start=0", "model.lambda_.steps=4"],

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import Compose
 from torch import Tensor
-from torch.distributions import Independent, Laplace, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Distribution, Independent, Laplace, MultivariateNormal, Normal, kl_divergence
 
 from infovae.codes import Codes, joined
 from infovae.divergences.kl import KL
@@ -22,6 +22,7 @@ from infovae.metrics.class_covariance import ClassCovariance
 from infovae.metrics.log_det_covariance import LogDetCovariance
 from infovae.metrics.sampled_log_det_covariance import SampledLogDetCovariance
 from infovae.model import codes_of
+from infovae.objective import rates_of_dimensions
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.posteriors.linear_gaussian import LinearGaussian
@@ -41,10 +42,13 @@ def encoder_output(n: int, d: int, seed: int = 0) -> Tensor:
     return torch.cat([mean, torch.randn(n, d, generator=generator) - 1], dim=1)
 
 
-def moments(posterior: LinearGaussian) -> tuple[Tensor, Tensor]:
+def moments(posterior: Distribution) -> tuple[Tensor, Tensor]:
     """Exact mean and covariance of q(z), by the law of total covariance."""
-    root = posterior.matrix * posterior.scale[:, None, :]
-    within = (root @ root.mT).mean(dim=0)
+    if isinstance(posterior, LinearGaussian):
+        root = posterior.matrix * posterior.scale[:, None, :]
+        within = (root @ root.mT).mean(dim=0)
+    else:
+        within = torch.diag(posterior.variance.mean(dim=0))
     return posterior.mean.mean(dim=0), torch.cov(posterior.mean.T, correction=0) + within
 
 
@@ -95,8 +99,10 @@ def test_the_training_set_gets_the_size_it_is_to_have(normalization: str, d: int
 def test_densities_and_rate_are_those_of_a_full_gaussian(normalization: str) -> None:
     posterior = Normalized(DiagonalGaussian(), 3, normalization).double()
     q = posterior.forward_training(encoder_output(20, 3).double(), 20)
-    root = q.matrix * q.scale[:, None, :]
-    oracle = MultivariateNormal(q.mean, root @ root.mT)
+    oracle = MultivariateNormal(q.mean, torch.diag_embed(q.variance))
+    if normalization != "diagonal":
+        root = q.matrix * q.scale[:, None, :]
+        oracle = MultivariateNormal(q.mean, root @ root.mT)
     z = q.rsample(torch.Size([5]))
     torch.testing.assert_close(q.log_prob(z), oracle.log_prob(z))
     torch.testing.assert_close(q.variance, oracle.variance)
@@ -127,12 +133,63 @@ def test_autocast_leaves_moments_and_maps_in_float32() -> None:
     plain = [posterior.forward_training(parameters, 50), posterior(parameters)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = [posterior.forward_training(parameters, 50), posterior(parameters)]
+    noise = torch.randn(50, 3)
     for q, expected in zip(mixed, plain, strict=True):
         assert q.mean.dtype == torch.float32
         assert torch.equal(q.mean, expected.mean)
         assert torch.equal(q.matrix, expected.matrix)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            z, variance = q.transform(noise), q.variance
+            density = q.log_prob(z)
+        assert torch.equal(z, expected.transform(noise))
+        assert torch.equal(variance, expected.variance)
+        assert torch.equal(density, expected.log_prob(z))
     exact = copy.deepcopy(posterior).double().forward_training(parameters.double(), 50)
     torch.testing.assert_close(plain[0].mean, exact.mean.float(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize(("n", "d"), [(4, 10), (16, 32), (32, 64), (16, 128)])
+def test_fewer_points_than_dimensions_have_a_finite_map(normalization: str, n: int, d: int) -> None:
+    for seed in range(20):
+        points = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+        z = Normalized(Deterministic(), d, normalization).forward_training(points, n).mean
+        z.square().mean().backward()
+        assert z.isfinite().all()
+        assert points.grad is not None
+        assert points.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("model", ["wae_mmd", "autoencoder"])
+def test_batches_too_small_to_whiten_points_are_refused(composed: Compose, tmp_path: Path, model: str) -> None:
+    settings = ["data=digits", f"model={model}", "posterior=normalized_deterministic", "latent_dim=32"]
+    why = "batches of 32 are too small for a normalised Deterministic posterior; accepted: .* at least 33"
+    with pytest.raises(UserError, match=rf"^data.batch_size=32: {why}$"):
+        train(composed(*settings, "data.batch_size=32", run_dir=tmp_path))
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_moments_that_are_not_finite_give_a_map_of_nan(normalization: str) -> None:
+    for broken in (math.nan, math.inf):
+        map_ = whitening(torch.zeros(2), torch.diag(torch.tensor([1.0, broken])), normalization)  # type: ignore[arg-type]
+        assert map_.matrix.isnan().any() or map_.inverse.isinf().any()
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_a_dimension_far_smaller_than_the_others_is_normalised_too(normalization: str) -> None:
+    covariance = torch.diag(torch.tensor([1.0, 1e-7, 1e5], dtype=torch.float64))
+    map_ = whitening(torch.zeros(3).double(), covariance, normalization)  # type: ignore[arg-type]
+    torch.testing.assert_close(map_.matrix @ covariance @ map_.matrix.T, torch.eye(3).double(), rtol=0, atol=1e-4)
+
+
+def test_scaled_dimensions_stay_independent() -> None:
+    """So the rate has dimensions, and free bits can be given to each."""
+    q = Normalized(DiagonalGaussian(), 3, "diagonal").forward_training(encoder_output(50, 3), 50)
+    prior = StandardNormal(3).distribution()
+    assert isinstance(q, Independent)
+    scaled = LinearGaussian(q.mean, q.stddev, torch.eye(3), torch.eye(3))
+    torch.testing.assert_close(rates_of_dimensions(q, prior).sum(dim=1), kl_divergence(scaled, prior))
 
 
 def test_each_normalization_has_its_own_shape() -> None:

@@ -138,6 +138,8 @@ class InfoVAE(OwnSteps, Autoencoder):
         self.training_terms = ObjectiveTerms()
         self.step_terms: StepTerms | None = None
         self._unsummed: list[StepTerms] = []
+        self._since_step: list[Tensor] = []  # what controllers hear of the batches that one step accumulates
+        self._used: dict[str, Tensor] = {}  # the controlled weights of the latest step
         self._steps_before: int | None = None
         self._compiled_loss: Loss | None = None
         self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
@@ -283,8 +285,17 @@ class InfoVAE(OwnSteps, Autoencoder):
         self._unsummed.append(self.step_terms)
         if len(self._unsummed) == SUMMED_AT_ONCE:
             self._sum_terms()
-        if self.objective.controllers and self.trainer.global_step != self._steps_before:
-            own = torch.stack([self.step_terms.reconstruction, self.step_terms.rate, self.step_terms.divergence])
+        if self.objective.controllers:
+            self._inform_controllers(self.step_terms)
+
+    def _inform_controllers(self, terms: StepTerms) -> None:
+        """Let controllers set the next step's weights by the mean of the batches of this one, if it has been taken."""
+        self._since_step.append(torch.stack([terms.reconstruction, terms.rate, terms.divergence]))
+        if self.trainer.global_step != self._steps_before:
+            own = torch.stack(self._since_step).mean(dim=0)
+            self._since_step.clear()
+            values = self.objective.values()
+            self._used = {name: torch.as_tensor(values[name]).clone() for name in self.objective.controllers}
             self.objective.after_step(Terms(*sum_over_processes(own) / rank_and_world_size()[1]))
 
     def _sum_terms(self) -> None:
@@ -322,7 +333,7 @@ class InfoVAE(OwnSteps, Autoencoder):
         if not self.objective.weighs_divergence:
             del terms["divergence"]  # no part of the step; callbacks/aggregate_posterior.py measures it after the epoch
         self._log_terms("train", terms)
-        values = self.objective.values()
+        values = self.objective.values() | self._used
         self._log_terms("train", {name: torch.as_tensor(values[name]).clone() for name in self.objective.moving})
 
     def on_validation_epoch_end(self) -> None:

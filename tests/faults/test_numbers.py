@@ -195,6 +195,17 @@ def test_a_step_left_out_leaves_no_trace_but_its_count(
     assert [row["train/skipped_steps"] for row in rows_of(tmp_path)] == [0, 1, 1]
 
 
+def test_the_first_step_left_out_leaves_the_noise_level(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_term(monkeypatch, AtStep(monkeypatch, bad=1), "divergence", math.nan)
+    train(composed(*QUICK, "schedule@model.lambda_=hold_divergence", "on_nan=skip", run_dir=tmp_path))
+    state = checkpoint_of(tmp_path)["state_dict"]
+    assert all(bool(state[f"objective.lambda_.{name}"].isfinite()) for name in ("value", "average", "bound"))
+    assert [row["train/skipped_steps"] for row in rows_of(tmp_path)] == [1, 1, 1]
+    assert json.loads((tmp_path / "diagnosis.json").read_text())["terms"]["lambda_"] == 100
+
+
 def test_a_run_that_can_only_leave_steps_out_stops(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def test_cycles_are_those_of_fu_et_al(cycles: int, length: int, rising: float, s
 
 
 def test_steps_change_at_their_milestones() -> None:
+    assert Steps([7], []).at(3) == 7
     steps = Steps([1, 10, 100], [3, 5])
     assert [steps.at(step) for step in range(7)] == [1, 1, 1, 10, 10, 100, 100]
     assert (steps.length, steps.evaluated_at) == (5, 100)

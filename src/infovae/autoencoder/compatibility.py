@@ -27,7 +27,7 @@ def check_parts(
     _check_prior(prior, posterior)
     if bound is not None:
         _check_bound(bound, posterior, objective)
-    _check_controllers(objective, divergence)
+    _check_controllers(objective, divergence, posterior)
     if divergence.needs_classes and not isinstance(condition, Labels):
         why = f"{type(divergence).__name__} needs the class of each example"
         raise ArgumentError("divergence", type(divergence).__name__, "another, or condition=labels", why)
@@ -43,10 +43,10 @@ def check_parts(
 
 def _check_prior(prior: Prior, posterior: Posterior) -> None:
     if prior.needs_posterior_density and not posterior.has_density:
-        why = f"it consists of log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
+        why = f"it consists of log q(z|x), which a {posterior.family} posterior doesn't have"
         raise ArgumentError("prior", type(prior).__name__, "another prior, or posterior=diagonal_gaussian", why)
     if prior.needs_posterior_density and posterior.needs_calibration:
-        why = f"it consists of posteriors, which {type(posterior).__name__} normalises anew in each batch"
+        why = f"it consists of posteriors, which {posterior.family} normalises anew in each batch"
         raise ArgumentError("prior", type(prior).__name__, "another prior, or another posterior", why)
 
 
@@ -57,7 +57,7 @@ def _check_rate(objective: Objective, posterior: Posterior, prior: Prior) -> Non
         ArgumentError: names what stands for the weight of the rate, or the controller.
     """
     if not posterior.has_density:
-        why = f"a {type(posterior).__name__} posterior has an infinite rate, which can't be optimised"
+        why = f"a {posterior.family} posterior has an infinite rate, which can't be optimised"
     elif not prior.has_full_support:
         why = f"under a {type(prior).__name__} prior, whose density is 0 in places, the rate is infinite"
     else:
@@ -86,7 +86,7 @@ def _check_bound(bound: Bound, posterior: Posterior, objective: Objective) -> No
         raise ArgumentError("objective.free_bits", f"{objective.free_bits:g}", "null, or bound=elbo", why)
 
 
-def _check_controllers(objective: Objective, divergence: Divergence) -> None:
+def _check_controllers(objective: Objective, divergence: Divergence, posterior: Posterior) -> None:
     """Refuse controllers of a divergence that isn't estimated, or whose noise can't be measured.
 
     Raises:
@@ -102,17 +102,20 @@ def _check_controllers(objective: Objective, divergence: Divergence) -> None:
         if controller.needs_noise_level and (learns or divergence.needs_posterior_density or divergence.needs_classes):
             why = f"the noise of divergence {type(divergence).__name__} can't be measured before training"
             raise ArgumentError(f"objective.{name}.limit", "noise", "a number", why)
+        if controller.needs_noise_level and posterior.needs_calibration:
+            why = "normalised codes have less noise than draws of the prior, by which it is measured"
+            raise ArgumentError(f"objective.{name}.limit", "noise", "a number", why)
 
 
 def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior) -> None:
     if divergence.needs_posterior_density and not posterior.has_density:
-        why = f"it needs log q(z|x), which a {type(posterior).__name__} posterior doesn't have"
+        why = f"it needs log q(z|x), which a {posterior.family} posterior doesn't have"
         accepted = "another divergence, or posterior=diagonal_gaussian"
         raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
     if divergence.needs_gaussian_posterior:
         conditional = getattr(posterior.example(prior.latent_dim), "conditional", None)
         if conditional is not None and not conditional.gaussian:
-            why = f"the density of one dimension under {type(posterior).__name__} isn't known"
+            why = f"the density of one dimension under {posterior.family} isn't known"
             accepted = "another divergence, or a Gaussian posterior"
             raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
     divergence.check_prior(prior)

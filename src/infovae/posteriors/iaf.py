@@ -14,7 +14,7 @@ from zuko.flows import MaskedAutoregressiveTransform
 from zuko.transforms import ComposedTransform
 
 from infovae.codes import PairDensity
-from infovae.errors import require_at_least
+from infovae.errors import ArgumentError, require_at_least
 from infovae.exact import exact
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian, Scale
 from infovae.posteriors.posterior import Posterior
@@ -62,6 +62,8 @@ class IAF(Posterior):
     ) -> None:
         super().__init__()
         require_at_least(1, transforms=transforms)
+        if min(hidden, default=1) < 1:
+            raise ArgumentError("hidden", list(hidden), "lists of whole numbers of at least 1", "too small")
         require_at_least(TRAINING_POINTS, moment_points=moment_points)
         self.diagonal = DiagonalGaussian(scale, min_scale)
         order = torch.arange(latent_dim)

@@ -76,10 +76,8 @@ class LinearGaussian(Distribution):
 
 def _apply(matrix: Tensor, vectors: Tensor) -> Tensor:
     """Return the products of vectors, (..., d), with one matrix or with the matrix of their example."""
-    if matrix.ndim == 2:
-        return vectors @ matrix.T
     with torch.autocast(vectors.device.type, enabled=False):  # a density needs more than 8 bits
-        return torch.einsum("...ij,...j->...i", matrix, vectors)
+        return vectors @ matrix.T if matrix.ndim == 2 else torch.einsum("...ij,...j->...i", matrix, vectors)
 
 
 @register_kl(LinearGaussian, Independent)

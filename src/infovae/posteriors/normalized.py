@@ -38,6 +38,7 @@ class Normalized(Posterior):
     """
 
     needs_calibration = True
+    minimum_batch = 1
 
     centre: Tensor
     matrix: Tensor
@@ -57,12 +58,18 @@ class Normalized(Posterior):
         self.normalization = normalization
         self.parameters_per_dimension = base.parameters_per_dimension
         self.has_density = base.has_density
+        if normalization != "diagonal" and not self.has_density:
+            self.minimum_batch = latent_dim + 1  # fewer points span fewer dimensions, whatever the encoder does
         self.register_buffer("centre", torch.zeros(latent_dim))
         self.register_buffer("matrix", torch.eye(latent_dim))
         self.register_buffer("inverse", torch.eye(latent_dim))
 
+    @property
+    def family(self) -> str:
+        return f"normalised {self.base.family}"
+
     def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
-        return normalized(self.base(parameters), Whitening(self.centre, self.matrix, self.inverse))
+        return self._mapped(self.base(parameters), Whitening(self.centre, self.matrix, self.inverse))
 
     def forward_training(self, parameters: Float[Tensor, "m k"], global_size: int) -> Distribution:
         with torch.autocast(parameters.device.type, enabled=False):
@@ -71,7 +78,7 @@ class Normalized(Posterior):
             deviation = raw.mean - centre
             scatter = deviation.T @ deviation + _within(raw, centre)
             covariance = sum_over_processes(scatter) / global_size
-            return normalized(raw, whitening(centre, covariance, self.normalization))
+            return self._mapped(raw, whitening(centre, covariance, self.normalization))
 
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Float[Tensor, "_ k"]]) -> None:
@@ -91,6 +98,18 @@ class Normalized(Posterior):
         for name, value in stored._asdict().items():
             getattr(self, name).copy_(value)
 
+    def _mapped(self, raw: Distribution, map_: Whitening) -> Distribution:
+        """Return the distribution of matrix @ (u - centre) for u ~ q(u|x), a Gaussian or a point mass."""
+        with torch.autocast(raw.mean.device.type, enabled=False):  # a covariance of 1 needs more than 8 bits
+            location = (raw.mean - map_.centre) @ map_.matrix.T
+            if isinstance(raw, PointMass):
+                return PointMass(location)
+            if isinstance(raw, LinearGaussian):
+                return LinearGaussian(location, raw.scale, map_.matrix @ raw.matrix, raw.inverse @ map_.inverse)
+            if self.normalization == "diagonal":
+                return Independent(Normal(location, raw.stddev * map_.matrix.diagonal(), validate_args=False), 1)
+            return LinearGaussian(location, raw.stddev, map_.matrix, map_.inverse)
+
 
 def _is_known(raw: Distribution) -> bool:
     """Return whether an affine map of this distribution is known."""
@@ -103,14 +122,3 @@ def _within(raw: Distribution, like: Tensor) -> Float[Tensor, "d d"]:
     if isinstance(raw, LinearGaussian):
         return len(raw.mean) * rounded(raw.conditional.covariance(), like)
     return torch.diag(raw.variance.to(like.device).to(like.dtype).sum(dim=0))
-
-
-def normalized(raw: Distribution, map_: Whitening) -> Distribution:
-    """Return the distribution of matrix @ (u - centre) for u ~ q(u|x), a Gaussian or a point mass."""
-    with torch.autocast(raw.mean.device.type, enabled=False):  # a covariance of 1 needs more than 8 bits
-        location = (raw.mean - map_.centre) @ map_.matrix.T
-        if isinstance(raw, PointMass):
-            return PointMass(location)
-        if isinstance(raw, LinearGaussian):
-            return LinearGaussian(location, raw.scale, map_.matrix @ raw.matrix, raw.inverse @ map_.inverse)
-        return LinearGaussian(location, raw.stddev, map_.matrix, map_.inverse)

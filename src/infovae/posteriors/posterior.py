@@ -34,6 +34,14 @@ class Posterior(nn.Module, ABC):
     needs_calibration: bool = False
     """Whether :meth:`calibrate` does anything."""
 
+    minimum_batch: int = 1
+    """The fewest examples that training can see together."""
+
+    @property
+    def family(self) -> str:
+        """What to call this family in an error."""
+        return type(self).__name__
+
     @abstractmethod
     def forward(self, parameters: Float[Tensor, "n k"]) -> Distribution:
         """Return q(z|x) with batch shape (n,) and event shape (d,)."""

@@ -9,7 +9,10 @@ from torch import Tensor
 Normalization = Literal["diagonal", "cholesky", "zca"]
 
 JITTER = 1e-6
-"""What is added to each variance, in units of their mean, so that a singular covariance still has a root."""
+"""The share of itself that is at least added to each variance, so that a singular covariance still has a root."""
+
+ROUNDING = 4.0
+"""The same in units of d times the rounding of a number: what sums over d dimensions can be off by."""
 
 SMALLEST = 1e-12
 """What is added beside it: the covariance of a single point is 0."""
@@ -37,14 +40,18 @@ def whitening(centre: Float[Tensor, " d"], covariance: Float[Tensor, "d d"], nor
         covariance: its covariance C.
         normalization: ``diagonal`` scales each dimension and leaves correlations; ``cholesky`` multiplies by L⁻¹ with
             L Lᵀ = C; ``zca`` multiplies by C^(-1/2), the whitening map that moves points least.
+
+    A covariance that isn't finite, or has no root, gives a map of nan, as any other arithmetic would.
     """
     identity = torch.eye(len(centre), dtype=covariance.dtype, device=covariance.device)
-    covariance = covariance + (JITTER * covariance.diagonal().mean() + SMALLEST) * identity
+    share = max(JITTER, ROUNDING * len(centre) * torch.finfo(covariance.dtype).eps)
+    covariance = covariance + torch.diag(share * covariance.diagonal() + SMALLEST)
     if normalization == "diagonal":
         scale = covariance.diagonal().sqrt()
         return Whitening(centre, torch.diag(1 / scale), torch.diag(scale))
     if normalization == "cholesky":
-        root = torch.linalg.cholesky(covariance)
+        root, failed = torch.linalg.cholesky_ex(covariance)
+        root = torch.where(failed == 0, root, torch.nan)
         return Whitening(centre, torch.linalg.solve_triangular(root, identity, upper=False), root)
     matrix: Tensor = _InverseRoot.apply(covariance)
     return Whitening(centre, matrix, covariance @ matrix)
@@ -59,8 +66,10 @@ class _InverseRoot(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, covariance: Tensor) -> Tensor:
-        values, vectors = torch.linalg.eigh(covariance)
-        roots = values.sqrt()
+        is_finite = covariance.isfinite().all()  # otherwise eigh raises an error
+        values, vectors = torch.linalg.eigh(torch.where(is_finite, covariance, 0.0))
+        smallest = torch.finfo(values.dtype).eps * values[-1]  # below it there is only rounding
+        roots = torch.where(is_finite, values.clamp(min=smallest).sqrt(), torch.nan)
         ctx.save_for_backward(roots, vectors)
         return (vectors / roots) @ vectors.T
 

@@ -18,7 +18,7 @@ class Steps(Schedule):
     def __init__(self, values: Sequence[float], milestones: Sequence[int]) -> None:
         if not all(map(math.isfinite, values)):
             raise ArgumentError("values", list(values), "finite numbers")
-        if sorted(set(milestones)) != list(milestones) or min(milestones, default=0) < 1:
+        if sorted(set(milestones)) != list(milestones) or min(milestones, default=1) < 1:
             raise ArgumentError("milestones", list(milestones), "whole numbers of at least 1 in ascending order")
         if len(values) != len(milestones) + 1:
             raise ArgumentError("values", list(values), f"{len(milestones) + 1} numbers, one more than milestones")

@@ -95,11 +95,14 @@ def _check_settings(cfg: DictConfig) -> None:
 
 
 def _check_batch(module: InfoVAE, data: DataModule) -> None:
-    """Refuse batches too small for the divergence, if it is part of the loss."""
+    """Refuse batches too small for the posterior, or for the divergence if it is part of the loss."""
     # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
     size, needed = min(data.batch_size, len(data.splits["train"].x)), module.divergence.minimum_batch
-    if module.objective.weighs_divergence and size < needed:
-        why = f"batches of {size} are too small for divergence {divergence_name(module.divergence)}"
+    whom = f"divergence {divergence_name(module.divergence)}" if module.objective.weighs_divergence else ""
+    if not whom or module.posterior.minimum_batch > needed:
+        whom, needed = f"a {module.posterior.family} posterior", module.posterior.minimum_batch
+    if size < needed:
+        why = f"batches of {size} are too small for {whom}"
         accepted = f"batches and a train_size of at least {needed}"
         raise UserError(why, key="data.batch_size", value=data.batch_size, accepted=accepted)
 

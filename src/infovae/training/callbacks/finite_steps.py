@@ -210,6 +210,8 @@ def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) 
         seen["rate"] = terms.rate
     if objective.weighs_divergence:
         seen["divergence"] = terms.divergence
+    weights = objective.values()
+    seen |= {name: torch.as_tensor(weights[name]) for name in objective.moving}
     seen["loss"] = terms.loss
     norms = {
         name: get_total_norm(gradients)
@@ -238,7 +240,11 @@ def _loader(trainer: pl.Trainer) -> Loader:
 
 
 def _state_beside_the_weights(module: InfoVAE) -> dict[str, Any]:
-    """Return what the forward pass changes: buffers, and what the divergence learns by itself."""
-    learned = {id(parameter) for parameter in module.parameters() if parameter.requires_grad}
+    """Return what the forward pass changes: buffers, and what the divergence learns by itself.
+
+    The objective's weights aren't: they move before a step and after it.
+    """
+    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    kept = {id(tensor) for tensor in chain(learned, module.objective.buffers())}
     state = module.state_dict(keep_vars=True).items()
-    return {name: copy.deepcopy(value) for name, value in state if id(value) not in learned}
+    return {name: copy.deepcopy(value) for name, value in state if id(value) not in kept}
