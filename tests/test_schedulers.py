@@ -175,6 +175,17 @@ def test_a_run_that_was_cut_ends_as_if_it_never_was(
     assert len(set(column(tmp_path / "whole"))) > 1
 
 
+def test_a_plateau_is_looked_for_from_the_end_of_the_loss_s_schedules_on(composed: Compose, tmp_path: Path) -> None:
+    """On a falling loss, mode=max is a plateau from the first epoch on."""
+    settings = [*RUN, "scheduler=plateau", "scheduler.mode=max", "scheduler.patience=0", "trainer.max_epochs=6"]
+    moving = ["schedule@model.lambda_=linear", "model.lambda_.end=2", "model.lambda_.steps=6"]  # three epochs
+    train(composed(*settings, run_dir=tmp_path / "plain"))
+    train(composed(*settings, *moving, run_dir=tmp_path / "moving"))
+    plain, waited = column(tmp_path / "plain"), column(tmp_path / "moving")
+    assert waited[:3] == waited[:1] * 3
+    assert waited[2:] == plain[:4]
+
+
 def test_a_longer_run_goes_on_with_the_rates_of_its_new_length(composed: Compose, tmp_path: Path) -> None:
     settings = [*RUN, "scheduler=cosine", "scheduler.warmup=0", "scheduler.interval=epoch", "resume=auto"]
     train(composed(*settings, "trainer.max_epochs=2", run_dir=tmp_path))

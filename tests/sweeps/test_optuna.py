@@ -73,8 +73,8 @@ def test_dominance_is_a_strict_order_with_regard_to_directions(one: list[float],
     assert not dominates([one[0] - 1, one[1] - 1], one, aims)
 
 
-def stopped(storage: str, values: tuple[float, float], epoch: int) -> str | None:
-    """Why a new trial with these values after some epoch is stopped, if it is."""
+def stopped(storage: str, values: tuple[float, float], epoch: int, schedules_end: int = 0) -> str | None:
+    """Why a new trial with these values after some epoch of ten steps is stopped, if it is."""
     study = optuna.create_study(
         storage=storage, study_name="s", directions=["minimize", "minimize"], load_if_exists=True
     )
@@ -82,7 +82,9 @@ def stopped(storage: str, values: tuple[float, float], epoch: int) -> str | None
     callback = TrialPruning(storage, "s", number, AIMS, warmup_epochs=2, startup_trials=3)
     metrics = {aim["metric"]: torch.tensor(value) for aim, value in zip(AIMS, values, strict=True)}
     trainer = Mock(pl.Trainer, current_epoch=epoch - 1, callback_metrics=metrics, should_stop=False)
-    callback.on_train_epoch_end(trainer, Mock(pl.LightningModule))
+    trainer.global_step = 10 * epoch
+    module = Mock(pl.LightningModule, objective=Mock(length=schedules_end))
+    callback.on_train_epoch_end(trainer, module)
     reason = study.trials[number].user_attrs.get(STOPPED)
     assert trainer.should_stop == (reason is not None)
     return reason
@@ -96,7 +98,9 @@ def test_a_trial_is_stopped_where_more_than_half_of_the_others_dominate_it(tmp_p
     assert stopped(storage, (95.0, -2.5), epoch=2) is None  # by 2 of 4
     assert stopped(storage, (101.0, 4.0), epoch=1) is None  # too young
     assert stopped(storage, (101.0, 4.0), epoch=3) is None  # nobody else came as far
-    assert stopped(storage, (101.0, 4.0), epoch=2) == "dominated by more than half of 5 trials after epoch 2"
+    assert stopped(storage, (101.0, 4.0), epoch=2, schedules_end=21) is None  # the loss's weights still move
+    assert stopped(storage, (101.0, 4.0), epoch=2, schedules_end=20) is not None
+    assert stopped(storage, (101.0, 4.0), epoch=2) == "dominated by more than half of 7 trials after epoch 2"
     assert stopped(storage, (float("nan"), 0.0), epoch=1) == "not finite after epoch 1"
 
 

@@ -1,11 +1,12 @@
 """The learning rate, moved by a schedule."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 
 from infovae.errors import below
+from infovae.module import InfoVAE
 from infovae.schedulers.scheduler import Progress, Scheduler
 from infovae.training.callbacks.metrics_file import MetricsFile
 
@@ -15,7 +16,9 @@ class LearningRate(pl.Callback):
 
     Lightning would step a schedule that watches a metric only after the epoch's checkpoints are written, and a resumed
     run would have missed that step. Here the rate is computed anew from the step, the run's length and the rows of
-    ``metrics.csv``, which checkpoints hold. The schedule is a factor on the rates of all groups of parameters.
+    ``metrics.csv``, which checkpoints hold. The schedule is a factor on the rates of all groups of parameters. One that
+    watches a metric sees the rows from the end of all schedules of the loss's weights on: until then the metric may
+    well rise.
     """
 
     monitor_key = "scheduler.monitor"
@@ -45,19 +48,22 @@ class LearningRate(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.scheduler.interval == "epoch":
-            self._set(trainer, trainer.current_epoch)
+            self._set(trainer, pl_module, trainer.current_epoch)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self.scheduler.interval == "step":
-            self._set(trainer, trainer.global_step)
+            self._set(trainer, pl_module, trainer.global_step)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         pl_module.log("train/learning_rate", self._factor * trainer.optimizers[0].defaults["lr"])
 
-    def _set(self, trainer: pl.Trainer, done: int) -> None:
+    def _set(self, trainer: pl.Trainer, module: pl.LightningModule, done: int) -> None:
+        rows = self.file.rows
+        if moved := cast(InfoVAE, module).objective.length:
+            rows = [row for row in rows if row["step"] >= moved]
         with below("scheduler"):
-            self._factor = self.scheduler.factor(Progress(done, self._total, self.file.rows))
+            self._factor = self.scheduler.factor(Progress(done, self._total, rows))
         for group, rate in zip(trainer.optimizers[0].param_groups, self._rates, strict=True):
             group["lr"] = self._factor * rate

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 
+from infovae.module import InfoVAE
 from infovae.sweeps.objectives import STOPPED, SearchObjective, dominates
 
 
@@ -15,7 +16,8 @@ class TrialPruning(pl.Callback):
     """Stop a trial whose objectives aren't finite, or that more than half of the other trials beat at the same epoch.
 
     Optuna's own pruners take one objective. This rule takes any number: a trial is stopped if more than half of the
-    trials that reached its epoch dominated it there. With one objective it stops trials below the median.
+    trials that reached its epoch dominated it there. With one objective it stops trials below the median. Until all
+    schedules of the loss's weights have ended, only numbers that aren't finite stop a trial.
     """
 
     storage: str  # URL of the study's
@@ -41,9 +43,10 @@ class TrialPruning(pl.Callback):
         trial.set_user_attr(age, values)
         others = [other.user_attrs[age] for other in trials if other.number != self.trial and age in other.user_attrs]
         is_beaten = sum(dominates(other, values, objectives) for other in others) > len(others) / 2
+        is_settled = epoch >= self.warmup_epochs and trainer.global_step >= cast(InfoVAE, pl_module).objective.length
         if not all(map(math.isfinite, values)):
             reason = f"not finite after epoch {epoch}"
-        elif is_beaten and epoch >= self.warmup_epochs and len(others) >= self.startup_trials:
+        elif is_beaten and is_settled and len(others) >= self.startup_trials:
             reason = f"dominated by more than half of {len(others)} trials after epoch {epoch}"
         else:
             return
