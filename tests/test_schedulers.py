@@ -175,6 +175,12 @@ def test_a_run_that_was_cut_ends_as_if_it_never_was(
     assert len(set(column(tmp_path / "whole"))) > 1
 
 
+@pytest.mark.parametrize("share", [0.07, 0.14, 0.28, 0.29, 0.55, 0.56, 0.57])
+def test_a_milestone_is_a_whole_share_of_the_run_whatever_rounds(share: float) -> None:
+    factors = [MultiStep([share]).factor(Progress(step, 100)) for step in range(100)]
+    assert factors.index(0.1) == round(100 * share)
+
+
 def test_a_plateau_is_looked_for_from_the_end_of_the_loss_s_schedules_on(composed: Compose, tmp_path: Path) -> None:
     """On a falling loss, mode=max is a plateau from the first epoch on."""
     settings = [*RUN, "scheduler=plateau", "scheduler.mode=max", "scheduler.patience=0", "trainer.max_epochs=6"]

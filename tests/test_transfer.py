@@ -80,6 +80,7 @@ def test_another_latent_size_leaves_the_layers_that_depend_on_it_new(
         (["prior=vamp", "prior.components=3"], r"another model: prior.logits is missing there and of shape"),
         (["init_from=nowhere"], r"^init_from=nowhere: no such folder or file"),
         (["init_parts=[critic]"], r"^init_parts=\['critic'\]: invalid; accepted: 'encoder', 'decoder'"),
+        (["init_parts=[]"], r"^init_parts=\[\]: no part is chosen; accepted: null, or some of encoder, decoder"),
         (["init_from=null", "init_parts=[encoder]"], r"^init_parts=\[encoder\]: no run to take them from"),
         (["freeze=[encoder,decoder]"], r"^freeze=\[encoder,decoder\]: nothing learns; accepted: one of them"),
         (["freeze=[prior]"], r"^freeze=\['prior'\]: invalid; accepted: 'encoder' or 'decoder'"),

@@ -421,8 +421,9 @@ class InfoVAE(OwnSteps, Autoencoder):
         x = batch.x.expand(len(z), *batch.x.shape).flatten(0, 1)
         given = () if batch.conditions is None else (batch.conditions.repeat(len(z), 1),)
         log_likelihood = self.decode(z.flatten(0, 1), *given).log_prob(x).unflatten(0, z.shape[:2])
-        fit = bound(log_likelihood, log_density - prior.log_prob(z), rate_weight)
-        return -log_likelihood.mean(dim=0), rate_of(posterior, prior, first), fit
+        log_ratio = log_density - prior.log_prob(z)
+        fit = bound(log_likelihood, log_ratio, rate_weight)
+        return -log_likelihood.mean(dim=0), rate_of(posterior, prior, first, log_ratio), fit
 
     def _remember_rate(self) -> None:
         """Let torch.distributions find the KL of this posterior and prior; the search can't be compiled."""

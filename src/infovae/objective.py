@@ -28,12 +28,24 @@ Number = float | Float[Tensor, ""]
 """A number of the objective: a tensor where it moves."""
 
 
-def rate(posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-    """Return KL(q(z|x) || p(z)) in nats: in closed form if torch.distributions has one, else from the samples z."""
+def rate(
+    posterior: Distribution,
+    prior: Distribution,
+    z: Float[Tensor, "n d"],
+    log_ratio: Float[Tensor, "k n"] | None = None,
+) -> Float[Tensor, " n"]:
+    """Return KL(q(z|x) || p(z)) in nats: in closed form if torch.distributions has one, else from samples.
+
+    Args:
+        posterior: q(z|x).
+        prior: p(z).
+        z: a sample of each example.
+        log_ratio: log q(z|x) - log p(z) of k samples of each; where it is known, its mean is taken in place of ``z``.
+    """
     try:
         divergence: Tensor = kl_divergence(posterior, prior)
     except NotImplementedError:
-        divergence = posterior.log_prob(z) - prior.log_prob(z)
+        divergence = posterior.log_prob(z) - prior.log_prob(z) if log_ratio is None else log_ratio.mean(dim=0)
     return divergence
 
 

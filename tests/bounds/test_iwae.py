@@ -3,6 +3,7 @@
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from infovae.bounds.bound import detached
 from infovae.bounds.iwae import IWAE, dreg_factor
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
+from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
 
 S, X = 0.5, 1.3
@@ -41,6 +43,28 @@ def test_one_code_is_the_elbo_with_a_sampled_rate() -> None:
     for weight in (0.0, 0.3, 1.0):
         expected = -(log_likelihood - weight * log_ratio).squeeze(0)
         torch.testing.assert_close(IWAE(1)(log_likelihood, log_ratio, weight), expected)
+
+
+@pytest.mark.parametrize("gradient", ["standard", "dreg"])
+def test_an_infinite_rate_without_weight_is_left_out(gradient: Any) -> None:
+    log_likelihood = torch.randn(3, 7)
+    found = IWAE(3, gradient)(log_likelihood, torch.full((3, 7), math.inf), 0.0)
+    torch.testing.assert_close(found, math.log(3) - log_likelihood.logsumexp(dim=0))
+
+
+def test_a_rate_without_a_closed_form_is_the_mean_over_all_codes(composed: Compose) -> None:
+    """So it nears the rate that many samples of the flow give, and is no dearer than the bound."""
+    cfg = composed(*ELBO_RUN, "model=vae", "bound=iwae", "bound.samples=4", "posterior=iaf")
+    data = build_data(cfg)
+    module = build_module(cfg, data)
+    batch = data.first_batch("train", torch.device("cpu"))
+    torch.manual_seed(0)
+    _, _, rate, _ = module._infer(batch, 400)
+    torch.manual_seed(0)
+    posterior = module.encode_training(batch)
+    z = torch.stack([module.draw(posterior, batch.global_size) for _ in range(4)])
+    ratio = torch.stack([posterior.log_prob(own) - module.prior.distribution().log_prob(own) for own in z])
+    torch.testing.assert_close(rate, ratio.mean(), rtol=1e-4, atol=1e-5)
 
 
 def test_more_codes_bring_it_up_to_log_p() -> None:
@@ -136,6 +160,14 @@ def test_what_does_not_go_with_it_is_refused(
     with pytest.raises(UserError, match=told):
         train(composed(*ELBO_RUN, "bound=iwae", *overrides, run_dir=tmp_path / "run"))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("target", ["torch.nn.Module", "builtins.dict"])
+def test_a_module_that_is_no_infovae_is_refused(composed: Compose, tmp_path: Path, target: str) -> None:
+    refused = rf"^module._target_={target}: it isn't an InfoVAE; accepted: a subclass of infovae.module.InfoVAE$"
+    with pytest.raises(UserError, match=refused):
+        train(composed(*ELBO_RUN, f"+module._target_={target}", run_dir=tmp_path))
+    assert not any(tmp_path.iterdir())
 
 
 def test_it_needs_a_code() -> None:

@@ -203,6 +203,20 @@ def test_a_fitted_prior_is_fitted_once(trained: Path, fitted: dict[str, Path]) -
         fit(fitted["flow"], "mixture")
 
 
+def test_a_prior_that_is_worse_or_knows_codes_that_the_run_s_own_leaves_out_is_told(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    fit(trained, "mixture", "fitted_prior.components=[150]", f"output={tmp_path / 'worse'}")
+    assert "the run's own prior is better, by " in caplog.text
+    with composing() as composed:
+        uniform = ["model=mmd_vae", "prior=uniform", "pictures=[]", "trainer.max_epochs=1"]
+        train(composed(*TINY, *uniform, run_dir=tmp_path / "uniform"))
+    fit(tmp_path / "uniform", "mixture")
+    assert (
+        "nats per example, and -inf under the run's own prior, which leaves out some codes" in capsys.readouterr().out
+    )
+
+
 def test_a_posterior_that_is_the_prior_gains_nothing(trained: Path) -> None:
     """With one noise for both splits, a density that knows the training codes by heart would seem to gain nats."""
     saved = load(trained)

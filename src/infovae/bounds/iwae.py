@@ -65,7 +65,8 @@ class IWAE(Bound):
     def forward(
         self, log_likelihood: Float[Tensor, "k n"], log_ratio: Float[Tensor, "k n"], rate_weight: Number
     ) -> Float[Tensor, " n"]:
-        log_weight = log_likelihood - rate_weight * log_ratio
+        has_rate = isinstance(rate_weight, Tensor) or rate_weight != 0  # an infinite one mustn't reach the sum
+        log_weight = log_likelihood - rate_weight * log_ratio if has_rate else log_likelihood
         if self.detaches_posterior:
             self._factor = dreg_factor(log_weight.detach(), rate_weight)
         return math.log(len(log_weight)) - log_weight.logsumexp(dim=0)

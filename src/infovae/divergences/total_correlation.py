@@ -18,8 +18,8 @@ class TotalCorrelation(Divergence):
     and needs the rate beside it: the beta-TCVAE (arXiv 1802.04942, equation 4) is the point alpha = 0, lambda_ = beta.
 
     Both densities are estimated from the batch, by :mod:`infovae.divergences.kl`. The stratified estimate is exact if
-    the batch is the data set. The weighted one, of that paper, adds (d - 1) log(n N) nats where the posteriors
-    coincide, so only its gradient is of use.
+    the batch is the data set. The weighted one, of that paper, adds (d - 1) log N nats where the posteriors
+    coincide and (d - 1) log n where they are far apart, so only its gradient is of use.
 
     Args:
         estimator: the estimator of log q(z) and log q(z_k), ``stratified`` or ``weighted`` mini-batch sampling.

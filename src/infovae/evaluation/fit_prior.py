@@ -1,6 +1,8 @@
 """The `fit_prior` command: fit a prior to the codes of a finished run, and write a run folder with that prior."""
 
 import hashlib
+import logging
+import math
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -43,6 +45,8 @@ TOP_LEVEL: dict[str, Any] = LOADED | {
 """Keys of infovae fit_prior that belong to no group, with their types."""
 
 ENCODED_AT_ONCE = 500
+
+log = logging.getLogger(__name__)
 
 
 class Gain(NamedTuple):
@@ -109,8 +113,16 @@ def fit_prior(cfg: DictConfig) -> None:
         WholeCheckpoints(output).save_checkpoint(content, output / "checkpoints" / "last.ckpt")
         write_record(output / "summary.json", summary, inside=output)
         write_config(derived, output)  # makes the folder a run, so it comes last
-    print(f"validation: log p(z) is {gain.log_prob:.2f} nats per example, {gain.gain:+.2f} ± {gain.gain_error:.2g}")
+    print(f"validation: log p(z) is {gain.log_prob:.2f} nats per example, {_against_its_own(gain)}")
+    if gain.gain < 0:
+        log.warning("the run's own prior is better, by %.2f nats; fewer components or more codes may help", -gain.gain)
     print(f"run folder: {output}")
+
+
+def _against_its_own(gain: Gain) -> str:
+    if math.isinf(gain.gain):
+        return "and -inf under the run's own prior, which leaves out some codes"
+    return f"{gain.gain:+.2f} ± {gain.gain_error:.2g}"
 
 
 @torch.no_grad()

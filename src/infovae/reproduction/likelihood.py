@@ -78,9 +78,10 @@ def label_of(cell: Cell) -> str:
 
 
 def passes_of(cell: Cell) -> float:
-    """Return how often a cell saw each of the 60,000 training digits that it used."""
+    """Return how often a cell saw each training digit that it used."""
     data = cell.cfg.data
-    return float(cell.rows[-1]["step"] * data.batch_size / (data.train_size or 60_000 - data.validation_size))
+    whole = 50_000 if "binarized" in str(data.source) else 60_000  # that set has validation digits of its own
+    return float(cell.rows[-1]["step"] * data.batch_size / (data.train_size or whole - (data.validation_size or 0)))
 
 
 def _values(cells: Sequence[Cell], key: str) -> list[float]:

@@ -29,5 +29,6 @@ class MultiStep(Scheduler):
         self.milestones, self.gamma, self.interval = milestones, gamma, interval
 
     def factor(self, progress: Progress) -> float:
-        passed = sum(progress.done >= milestone * progress.total for milestone in self.milestones)
+        times = [round(milestone * progress.total, 6) for milestone in self.milestones]  # 0.55 * 100 is above 55
+        passed = sum(progress.done >= time for time in times)
         return float(self.gamma**passed)

@@ -13,4 +13,6 @@ def needed(extra: str) -> list[str]:
 
 def install(extra: str) -> str:
     """Return the command that installs what an extra of this package needs, in a clone or elsewhere."""
-    return f"pip install {shlex.join(needed(extra))}"
+    needs = needed(extra)
+    what = shlex.join(needs) if needs else f"-e '.[{extra}]'"  # a clone that was updated since
+    return f"pip install {what}"

@@ -104,7 +104,11 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
         with below("condition"):
             parts["divergence"] = PerClass(parts["divergence"], condition.classes)
     own = OmegaConf.create({"_target_": "infovae.module.InfoVAE", **(cfg.get("module") or {}), "_partial_": True})
-    named = inspect.signature(located(own._target_, "module")).parameters.values()
+    target = located(own._target_, "module")
+    if isinstance(target, type) and not issubclass(target, InfoVAE):
+        accepted = "a subclass of infovae.module.InfoVAE"
+        raise UserError("it isn't an InfoVAE", key="module._target_", value=own._target_, accepted=accepted)
+    named = inspect.signature(target).parameters.values()
     taken = [entry.name for entry in named if entry.kind is not entry.VAR_KEYWORD]
     for name in map(str, own):  # where a subclass passes others on to InfoVAE, the check of the config accepts any name
         if not name.startswith("_") and name not in taken:

@@ -20,6 +20,7 @@ WARNINGS = (
     r"The number of training batches .* is smaller than the logging interval",
     r"Checkpoint directory .* exists and is not empty",  # a resumed run's is
     r"The dirpath has changed from",  # of a run that another folder's checkpoint starts
+    r"Found \d+ module\(s\) in eval mode at the start of training",  # those that are to stay as they are
     r"It is recommended to use `self.log\(.*sync_dist=True",  # epoch averages are the same on all processes already
 )
 

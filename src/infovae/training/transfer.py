@@ -48,7 +48,11 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
     if not path.is_file():
         why = f"it has no {path.relative_to(given)}" if given.is_dir() else "no such folder or file"
         accepted = "a run folder, as outputs/DATE/TIME-NAME, or one of its checkpoints"
-        raise UserError(why, key="init_from", value=given, accepted=accepted)
+        raise UserError(why, key="init_from", value=cfg.init_from, accepted=accepted)
+    if cfg.init_parts is not None and not cfg.init_parts:
+        raise UserError(
+            "no part is chosen", key="init_parts", value="[]", accepted=f"null, or some of {', '.join(PARTS)}"
+        )
     checkpoint = read_checkpoint(path, f"init_from={given}")
     latent_dim = (config_of(checkpoint, path) or {}).get("latent_dim", cfg.latent_dim)
     parts = list(PARTS) if cfg.init_parts is None else list(dict.fromkeys(cfg.init_parts))

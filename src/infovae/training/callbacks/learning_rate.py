@@ -57,7 +57,7 @@ class LearningRate(pl.Callback):
             self._set(trainer, pl_module, trainer.global_step)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.log("train/learning_rate", self._factor * trainer.optimizers[0].defaults["lr"])
+        pl_module.log("train/learning_rate", self._factor * trainer.optimizers[0].defaults.get("lr", self._rates[0]))
 
     def _set(self, trainer: pl.Trainer, module: pl.LightningModule, done: int) -> None:
         rows = self.file.rows

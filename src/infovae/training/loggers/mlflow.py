@@ -16,7 +16,7 @@ class MLflow(Tracker):
 
     def __init__(self, logger: MLFlowLogger) -> None:
         super().__init__("mlflow")
-        for name in ("mlflow", "alembic", "pytorch_lightning.loggers.mlflow"):  # they tell of each new store
+        for name in ("mlflow", "alembic", "urllib3", "pytorch_lightning.loggers.mlflow"):  # they tell of each new store
             logging.getLogger(name).setLevel(logging.ERROR)
         self.logger = logger
         self.run_id = logger.run_id  # starts the run
