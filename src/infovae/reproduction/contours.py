@@ -56,7 +56,7 @@ def _drawn(planes: dict[str, AggregateAndPrior]) -> Pixels:
         canvas = Canvas(figsize=(4 * len(planes), 4.4))
         for axes, (name, found) in zip(canvas.subplots(1, len(planes), squeeze=False)[0], planes.items(), strict=True):
             draw_plane(axes, found, colours[name])
-            axes.set_title(f"{name}: 25, 50, 75, 95 % of the mass")
+            axes.set_title(f"{name}\n25, 50, 75, 95 % of the mass")
         handles = [Line2D([], [], color=colours[name], label=f"$q(z)$, {name}") for name in planes]
         handles.append(Line2D([], [], color=PRIOR_COLOUR, linestyle="dashed", label="$p(z)$"))
         canvas.legend(handles=handles, loc="outside lower center", ncols=3)
