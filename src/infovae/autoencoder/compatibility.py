@@ -46,7 +46,7 @@ def _check_prior(prior: Prior, posterior: Posterior) -> None:
         why = f"it consists of log q(z|x), which a {posterior.family} posterior doesn't have"
         raise ArgumentError("prior", type(prior).__name__, "another prior, or posterior=diagonal_gaussian", why)
     if prior.needs_posterior_density and posterior.needs_calibration:
-        why = f"it consists of posteriors, which {posterior.family} normalises anew in each batch"
+        why = f"it consists of posteriors, and those of {posterior.family} change with each batch"
         raise ArgumentError("prior", type(prior).__name__, "another prior, or another posterior", why)
 
 

@@ -46,7 +46,7 @@ class IWAE(Bound):
         self._factor: Tensor | None = None
 
     def check_posterior(self, posterior: Posterior) -> None:
-        name = type(posterior).__name__
+        name = posterior.family
         if not posterior.has_density:
             raise ArgumentError("bound", "IWAE", "elbo, or a posterior with a density", f"{name} has none to weigh by")
         if self.detaches_posterior and (posterior.needs_calibration or any(True for _ in posterior.parameters())):

@@ -38,7 +38,6 @@ class Normalized(Posterior):
     """
 
     needs_calibration = True
-    minimum_batch = 1
 
     centre: Tensor
     matrix: Tensor
