@@ -149,7 +149,7 @@ def test_a_run_trains_with_it_and_loads(composed: Compose, tmp_path: Path, gradi
     ("overrides", "told"),
     [
         (["model=aae"], "bound=IWAE: Deterministic has none to weigh by"),
-        (["posterior=normalized_gaussian", "bound.gradient=dreg"], "bound.gradient=dreg: the density of normalised Diag"),
+        (["posterior=normalized_gaussian", "bound.gradient=dreg"], "bound.gradient=dreg: the density of normalised"),
         (["model.free_bits=1"], "model.free_bits=1: under IWAE no rate stands apart"),
         (["bound.samples=0"], "bound.samples=0"),
     ],
