@@ -106,9 +106,9 @@ def weighted_loss(
         ArgumentError: the divergence has a weight, but is None.
     """
     loss = reconstruction
-    if _is_weighed(weights.rate):
+    if is_weighed(weights.rate):
         loss = loss + weights.rate * rate
-    if _is_weighed(weights.divergence):
+    if is_weighed(weights.divergence):
         if divergence is None:
             why = f"its weight is {weights.divergence:g}"
             raise ArgumentError("divergence", None, "a scalar tensor", why)
@@ -116,7 +116,8 @@ def weighted_loss(
     return loss
 
 
-def _is_weighed(weight: Number) -> bool:
+def is_weighed(weight: Number) -> bool:
+    """Return whether a term has a weight; one that moves may have one later."""
     return isinstance(weight, Tensor) or weight != 0
 
 

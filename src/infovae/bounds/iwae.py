@@ -15,7 +15,7 @@ from torch import Tensor
 
 from infovae.bounds.bound import Bound
 from infovae.errors import ArgumentError, require_at_least
-from infovae.objective import Number
+from infovae.objective import Number, is_weighed
 from infovae.posteriors.posterior import Posterior
 
 Gradient = Literal["standard", "dreg"]
@@ -65,8 +65,9 @@ class IWAE(Bound):
     def forward(
         self, log_likelihood: Float[Tensor, "k n"], log_ratio: Float[Tensor, "k n"], rate_weight: Number
     ) -> Float[Tensor, " n"]:
-        has_rate = isinstance(rate_weight, Tensor) or rate_weight != 0  # an infinite one mustn't reach the sum
-        log_weight = log_likelihood - rate_weight * log_ratio if has_rate else log_likelihood
+        log_weight = log_likelihood
+        if is_weighed(rate_weight):  # an infinite rate without a weight mustn't reach the sum
+            log_weight = log_weight - rate_weight * log_ratio
         if self.detaches_posterior:
             self._factor = dreg_factor(log_weight.detach(), rate_weight)
         return math.log(len(log_weight)) - log_weight.logsumexp(dim=0)

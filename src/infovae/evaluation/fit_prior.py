@@ -120,7 +120,7 @@ def fit_prior(cfg: DictConfig) -> None:
 
 
 def _against_its_own(gain: Gain) -> str:
-    if math.isinf(gain.gain):
+    if gain.gain == math.inf:
         return "and -inf under the run's own prior, which leaves out some codes"
     return f"{gain.gain:+.2f} ± {gain.gain_error:.2g}"
 

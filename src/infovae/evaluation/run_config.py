@@ -31,7 +31,7 @@ def read_config(folder: Path, changes: Mapping[str, Any], lists: bool = False) -
             cfg = OmegaConf.create(safe_yaml(file.read(LONGEST + 1).decode()))
         if not isinstance(cfg, DictConfig):
             raise ValueError("not a mapping")
-        # A run writes no interpolations. Somebody else's could read the environment of whoever opens the run.
+        # A run writes its config without interpolations. With one, a stranger's run could read our environment.
         if "${" in OmegaConf.to_yaml(cfg, resolve=False):
             accepted = "the resolved config that a run writes"
             raise UserError(f"{path}: holds an interpolation (${{...}})", accepted=accepted)

@@ -63,8 +63,8 @@ class LibraryNegativeBinomial(Likelihood):
     scvi-tools with ``gene_likelihood="nb"``, ``dispersion="gene-cell"`` and the observed library size.
 
     Args:
-        values: the data's, with their :class:`Totals`. The program refuses those of data that aren't counts afterwards,
-            as it does for every likelihood.
+        values: the data's, which are :class:`Totals`. If the data aren't counts, ``build_likelihood`` refuses them, as
+            it does for every likelihood.
     """
 
     of = "counts"

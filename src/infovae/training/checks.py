@@ -97,10 +97,11 @@ def _check_settings(cfg: DictConfig) -> None:
 def _check_batch(module: InfoVAE, data: DataModule) -> None:
     """Refuse batches too small for the posterior, or for the divergence if it is part of the loss."""
     # Not from a loader: one made before the trainer is attached would put the images on the wrong device for good.
-    size, needed = min(data.batch_size, len(data.splits["train"].x)), module.divergence.minimum_batch
-    whom = f"divergence {divergence_name(module.divergence)}" if module.objective.weighs_divergence else ""
-    if not whom or module.posterior.minimum_batch > needed:
-        whom, needed = f"a {module.posterior.family} posterior", module.posterior.minimum_batch
+    size = min(data.batch_size, len(data.splits["train"].x))
+    needs = [(module.posterior.minimum_batch, f"a {module.posterior.family} posterior")]
+    if module.objective.weighs_divergence:
+        needs.append((module.divergence.minimum_batch, f"divergence {divergence_name(module.divergence)}"))
+    needed, whom = max(needs)
     if size < needed:
         why = f"batches of {size} are too small for {whom}"
         accepted = f"batches and a train_size of at least {needed}"

@@ -67,8 +67,8 @@ def chosen_before(config: dict[str, Any]) -> Computation | None:
 def choose(cfg: DictConfig, data: DataModule, module: nn.Module) -> Computation:
     """Return bf16 where the processor or GPU has units for it, and compiled steps where there are enough of them.
 
-    On a CPU, convolutions aren't compiled: `network=conv` then took a fifth to a third longer. One line of the log says
-    why.
+    On a CPU, convolutions aren't compiled: ``network=conv`` then took a fifth to a third longer. One line of the log
+    says why.
     """
     accelerator = str(cfg.trainer.get("accelerator", AUTO))
     device, steps = chosen_device("cpu" if accelerator == "cpu" else AUTO), _planned(cfg, data)

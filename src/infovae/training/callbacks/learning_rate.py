@@ -30,6 +30,7 @@ class LearningRate(pl.Callback):
         self._rates: list[float] = []
         self._total = math.inf
         self._factor = 1.0
+        self._settled_at = 0  # the step from which on the weights of the loss stay
 
     @property
     def monitor(self) -> str | None:
@@ -41,6 +42,7 @@ class LearningRate(pl.Callback):
         self._rates = [group["lr"] for group in trainer.optimizers[0].param_groups]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._settled_at = cast(InfoVAE, pl_module).objective.length
         self._total = trainer.estimated_stepping_batches
         if self.scheduler.interval == "epoch":
             steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
@@ -48,21 +50,21 @@ class LearningRate(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.scheduler.interval == "epoch":
-            self._set(trainer, pl_module, trainer.current_epoch)
+            self._set(trainer, trainer.current_epoch)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self.scheduler.interval == "step":
-            self._set(trainer, pl_module, trainer.global_step)
+            self._set(trainer, trainer.global_step)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         pl_module.log("train/learning_rate", self._factor * trainer.optimizers[0].defaults.get("lr", self._rates[0]))
 
-    def _set(self, trainer: pl.Trainer, module: pl.LightningModule, done: int) -> None:
+    def _set(self, trainer: pl.Trainer, done: int) -> None:
         rows = self.file.rows
-        if moved := cast(InfoVAE, module).objective.length:
-            rows = [row for row in rows if row["step"] >= moved]
+        if self.monitor and self._settled_at:
+            rows = [row for row in rows if row["step"] >= self._settled_at]
         with below("scheduler"):
             self._factor = self.scheduler.factor(Progress(done, self._total, rows))
         for group, rate in zip(trainer.optimizers[0].param_groups, self._rates, strict=True):

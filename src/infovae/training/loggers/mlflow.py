@@ -16,7 +16,8 @@ class MLflow(Tracker):
 
     def __init__(self, logger: MLFlowLogger) -> None:
         super().__init__("mlflow")
-        for name in ("mlflow", "alembic", "urllib3", "pytorch_lightning.loggers.mlflow"):  # they tell of each new store
+        # They tell of each new store, and of each retry.
+        for name in ("mlflow", "alembic", "urllib3", "pytorch_lightning.loggers.mlflow"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self.logger = logger
         self.run_id = logger.run_id  # starts the run
