@@ -15,8 +15,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from infovae.evaluation.load import SavedRun, load
-from infovae.evaluation.zoo import FOLDER, NAMES
 from infovae.runs.checkpoints import SAFETENSORS, read_checkpoint
+from infovae.runs.zoo import FOLDER, NAMES
 from infovae.use.push import write_model
 
 SETTINGS = [

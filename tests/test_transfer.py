@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from infovae.errors import UserError
 from infovae.evaluation.load import load
+from infovae.runs.checkpoints import SAFETENSORS
+from infovae.runs.zoo import zoo_folder
 from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
 
@@ -55,6 +57,21 @@ def test_a_run_starts_with_all_weights_of_another_or_with_those_of_a_part(
     record = json.loads((tmp_path / "part" / "init_from.json").read_text())
     expected = {"checkpoint": str(last), "sha256": hashlib.sha256(last.read_bytes()).hexdigest(), "epoch": 1}
     assert record | expected | {"parts": ["decoder"], "new": []} == record
+
+
+def test_a_run_starts_with_a_model_of_the_zoo_or_with_one_that_was_pulled(composed: Compose, tmp_path: Path) -> None:
+    pulled = tmp_path / "pulled"
+    shutil.copytree(zoo_folder("zoo://vae", "run"), pulled)
+    digits = [setting for setting in STILL if setting.startswith(("data.", "trainer.", "optimizer."))]
+    widths = [f"network.{part}.hidden=[80]" for part in ("encoder", "decoder")]
+    for number, source in enumerate(("zoo://vae", pulled, pulled / SAFETENSORS)):
+        run = tmp_path / str(number)
+        train(composed(*digits, *widths, f"init_from={source}", "latent_dim=4", run_dir=run))
+        assert same(weights_of(run, "encoder.layers.0"), load(pulled).module.state_dict())
+        record = json.loads((run / "init_from.json").read_text())
+        assert record["new"] == ["encoder.layers.2.weight", "encoder.layers.2.bias", "decoder.layers.0.weight"]
+    with pytest.raises(UserError, match=r"^init_from=zoo://unheard: no such model; accepted: zoo://vae"):
+        train(composed(*digits, "init_from=zoo://unheard", run_dir=tmp_path / "none"))
 
 
 def test_another_latent_size_leaves_the_layers_that_depend_on_it_new(

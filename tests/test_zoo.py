@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from infovae.app.command import run_task
 from infovae.evaluation.load import load
-from infovae.evaluation.zoo import FOLDER, NAMES
+from infovae.runs.zoo import FOLDER, NAMES
 
 
 def test_each_model_reproduces_a_number_of_its_card() -> None:

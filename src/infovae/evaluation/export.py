@@ -21,7 +21,6 @@ from infovae.conditions.condition import beside
 from infovae.config.check import check
 from infovae.data.values import Values
 from infovae.errors import UserError
-from infovae.evaluation.hub import require_output
 from infovae.evaluation.load import LOADED, SavedRun, load
 from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.model import given
@@ -29,6 +28,7 @@ from infovae.networks.autoregressive import AutoregressiveDecoder
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links, write_whole
 from infovae.runs.folder import check_writable, write_config, write_record
+from infovae.runs.hub import require_output
 from infovae.streams import isolated_stream
 from infovae.terminal.install import install
 from infovae.training.quiet import quieten

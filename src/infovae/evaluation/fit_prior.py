@@ -18,7 +18,6 @@ from infovae.config.check import check
 from infovae.config.options import options
 from infovae.config.ranges import Positive, Seed
 from infovae.errors import UserError, below
-from infovae.evaluation.hub import require_output
 from infovae.evaluation.load import LOADED, SavedRun, load
 from infovae.evaluation.measure import observe
 from infovae.exact import exact
@@ -30,6 +29,7 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import refuse_links
 from infovae.runs.find import FITTED
 from infovae.runs.folder import check_writable, write_config, write_record
+from infovae.runs.hub import require_output
 from infovae.streams import isolated_stream
 from infovae.training.assemble import build_bare_module
 from infovae.training.devices import chosen_device

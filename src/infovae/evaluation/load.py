@@ -16,13 +16,13 @@ from infovae.data.description import Description, description_in
 from infovae.data.examples import Inputs
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError
-from infovae.evaluation.hub import ELSEWHERE, fetched
 from infovae.evaluation.matching import match_conditions, match_examples
 from infovae.evaluation.run_config import read_config
 from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part, parts_of
 from infovae.evaluation.undescribed import fitting_description
 from infovae.module import InfoVAE
-from infovae.runs.checkpoints import SAFETENSORS, load_weights, read_checkpoint
+from infovae.runs.checkpoints import SAFETENSORS, last_weights, load_weights, read_checkpoint
+from infovae.runs.hub import folder_of
 from infovae.training.assemble import build_bare_module, build_data
 
 Weights = Literal["ema", "raw"]
@@ -101,11 +101,11 @@ def load(
         UserError: no run folder, no such checkpoint, a damaged one, one without averages, a part that isn't trusted, or
             images that are needed and can't be read.
     """
-    folder = fetched(run) if isinstance(run, str) and run.startswith(ELSEWHERE) else Path(run)
+    folder = folder_of(str(run))
     cfg = read_config(folder, changes or {})
-    path = folder / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint in ("last", "best") else Path(checkpoint)
-    if checkpoint == "last" and not path.exists() and (folder / SAFETENSORS).is_file():
-        path = folder / SAFETENSORS
+    path = folder / "checkpoints" / "best.ckpt" if checkpoint == "best" else Path(checkpoint)
+    if checkpoint == "last":
+        path = last_weights(folder)
     content = read_checkpoint(path, f"checkpoint={checkpoint}")
     if not trust:
         check_trusted(cfg, folder)

@@ -13,12 +13,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from infovae.config.build import build
 from infovae.data.module import DataModule
 from infovae.errors import UserError
-from infovae.evaluation.hub import ELSEWHERE
 from infovae.evaluation.load import load
 from infovae.evaluation.run_config import read_config
 from infovae.model import Model
 from infovae.runs.files import refuse_links
 from infovae.runs.folder import check_writable
+from infovae.runs.hub import ELSEWHERE
 from infovae.training.assemble import build_data
 
 PLACES = ("root", "path")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infovae.errors import UserError
+from infovae.runs.checkpoints import SAFETENSORS
 from infovae.runs.flat import flat
 from infovae.runs.safe_yaml import LONGEST, safe_yaml
 
@@ -114,10 +115,11 @@ def may_train_longer(found: Iterable[Change]) -> bool:
 def config_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any] | None:
     """Return the resolved config that a checkpoint was trained with; None if it isn't known.
 
-    It is part of the checkpoint. For a checkpoint of version 0.1 it is the ``config.yaml`` of the run folder.
+    It is part of the checkpoint. For one of version 0.1, and for weights from the Hub or the zoo, it is the
+    ``config.yaml`` of the run folder.
     """
     config = checkpoint.get("config")
-    beside = path.parent.parent / "config.yaml"
+    beside = (path.parent if path.name == SAFETENSORS else path.parent.parent) / "config.yaml"
     if config is None and beside.is_file() and beside.stat().st_size <= LONGEST:
         try:
             config = safe_yaml(beside.read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ from infovae.runs.files import write_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 SAFETENSORS = "model.safetensors"
-"""The weights of a run folder that comes from the Hugging Face Hub, in the place of ``checkpoints/``."""
+"""The weights of a run folder from the Hugging Face Hub or the zoo, in the place of ``checkpoints/``."""
 
 RESUMABLE = ("epoch", "global_step", "loops", "optimizer_states")
 """What a checkpoint needs beside weights for training to go on from it."""
@@ -35,6 +35,12 @@ SEAL_LENGTH = len(MARK) + 2 * hashlib.sha256().digest_size
 ACCEPTED = "a checkpoint, as RUN/checkpoints/last.ckpt"
 
 log = logging.getLogger(__name__)
+
+
+def last_weights(folder: Path) -> Path:
+    """Return a run's last checkpoint, or the weights that stand in its place in a folder from elsewhere."""
+    last, pulled = folder / "checkpoints" / LAST, folder / SAFETENSORS
+    return pulled if pulled.is_file() and not last.exists() else last
 
 
 class WholeCheckpoints(TorchCheckpointIO):

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +12,8 @@ from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.runs.changes import config_of
-from infovae.runs.checkpoints import LAST, first_difference, read_checkpoint
+from infovae.runs.checkpoints import first_difference, last_weights, read_checkpoint
+from infovae.runs.hub import folder_of
 from infovae.training.assemble import build_module
 
 PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior")
@@ -41,30 +41,30 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
     A model with another ``latent_dim`` is filled too: the weights whose shape depends on it start anew.
 
     Raises:
-        UserError: there is no such checkpoint, or it differs in more than ``latent_dim``.
+        UserError: there is no such checkpoint, it differs in more than ``latent_dim``, or the Hub can't be reached.
     """
-    given = Path(cfg.init_from)
-    path = given / "checkpoints" / LAST if given.is_dir() else given
+    if cfg.init_parts == []:
+        accepted = f"null, or some of {', '.join(PARTS)}"
+        raise UserError("no part is chosen", key="init_parts", value="[]", accepted=accepted)
+    given = folder_of(cfg.init_from, "init_from")
+    path = last_weights(given) if given.is_dir() else given
     if not path.is_file():
         why = f"it has no {path.relative_to(given)}" if given.is_dir() else "no such folder or file"
-        accepted = "a run folder, as outputs/DATE/TIME-NAME, or one of its checkpoints"
+        accepted = "a run folder, as outputs/DATE/TIME-NAME, one of its checkpoints, zoo://NAME or hf://USER/NAME"
         raise UserError(why, key="init_from", value=cfg.init_from, accepted=accepted)
-    if cfg.init_parts is not None and not cfg.init_parts:
-        raise UserError(
-            "no part is chosen", key="init_parts", value="[]", accepted=f"null, or some of {', '.join(PARTS)}"
-        )
-    checkpoint = read_checkpoint(path, f"init_from={given}")
+    checkpoint = read_checkpoint(path, f"init_from={cfg.init_from}")
     latent_dim = (config_of(checkpoint, path) or {}).get("latent_dim", cfg.latent_dim)
     parts = list(PARTS) if cfg.init_parts is None else list(dict.fromkeys(cfg.init_parts))
     there, here = _of(parts, checkpoint["state_dict"]), _of(parts, module.state_dict())
     expected = here if latent_dim == cfg.latent_dim else _of(parts, _similar(cfg, data, latent_dim).state_dict())
     if (difference := first_difference(there, expected)) is not None:
         accepted = "a run with the same images, network, posterior and prior, or fewer init_parts, as [encoder]"
-        raise UserError(f"{path} holds another model: {difference}", key="init_from", value=given, accepted=accepted)
+        why = f"{path} holds another model: {difference}"
+        raise UserError(why, key="init_from", value=cfg.init_from, accepted=accepted)
     new = [name for name, value in here.items() if value.shape != there[name].shape]
     if random := [name for name in new if name.partition(".")[0] in (cfg.get("freeze") or [])]:
         why = f"{', '.join(random)} start anew with latent_dim={cfg.latent_dim}, and would stay random"
-        accepted = f"[], or latent_dim={latent_dim} as in {given}"
+        accepted = f"[], or latent_dim={latent_dim} as in {cfg.init_from}"
         raise UserError(why, key="freeze", value=f"[{','.join(cfg.freeze)}]", accepted=accepted)
     module.load_state_dict({name: value for name, value in there.items() if name not in new}, strict=False)
     anew = f"; these start anew: {', '.join(new)}" if new else ""

@@ -4,11 +4,11 @@ from omegaconf import DictConfig
 
 from infovae.config.check import check
 from infovae.errors import UserError
-from infovae.evaluation import zoo
-from infovae.evaluation.hub import FILES, address_of, fetched
 from infovae.evaluation.load import load
+from infovae.runs import zoo
 from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole
+from infovae.runs.hub import FILES, address_of, fetched
 from infovae.training.quiet import quieten
 from infovae.use.opened import check_new_folder
 

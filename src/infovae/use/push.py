@@ -6,7 +6,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from infovae.evaluation.hub import PREFIX, address_of, hub_errors, hub_installed
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import draw
 from infovae.evaluation.trusted import parts_of
@@ -14,6 +13,7 @@ from infovae.pictures.drawing import save_picture
 from infovae.pictures.samples import Samples
 from infovae.runs.checkpoints import SAFETENSORS, as_json
 from infovae.runs.folder import write_config
+from infovae.runs.hub import PREFIX, address_of, hub_errors, hub_installed
 from infovae.use.model_card import model_card
 from infovae.use.opened import opened
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infovae.errors import UserError, reason_of
-from infovae.evaluation import zoo
+from infovae.runs import zoo
 from infovae.runs.checkpoints import SAFETENSORS
 from infovae.terminal.install import install
 from infovae.terminal.printable import printable
@@ -52,6 +52,11 @@ def fetched(text: str, key: str = "run") -> Path:
     hub = hub_installed(key, text)
     with hub_errors(key, text):
         return Path(hub.snapshot_download(address.repository, revision=address.revision, allow_patterns=list(FILES)))
+
+
+def folder_of(run: str, key: str = "run") -> Path:
+    """Return the folder, or file, of a run: fetched if it lies on the Hub or in the package; see :func:`fetched`."""
+    return fetched(run, key) if run.startswith(ELSEWHERE) else Path(run)
 
 
 def hub_installed(key: str, value: str) -> Any:
