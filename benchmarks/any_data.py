@@ -64,7 +64,7 @@ def found(saved: SavedRun, **metrics: Callable[..., Metric]) -> dict[str, float]
 def likelihoods(name: str, settings: str) -> tuple[list[Row], DataModule]:
     """Return log p(x) of both models, and their data."""
     rows: list[Row] = []
-    metric = partial(ImportanceWeighted, images=200, samples=300, chunk=5000)
+    metric = partial(ImportanceWeighted, images=200, samples=300)
     number = "importance_weighted_log_likelihood"
     for model, chosen in MODELS.items():
         saved = best(f"{name}-{model}", f"{settings} {chosen}")
