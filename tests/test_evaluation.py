@@ -54,6 +54,41 @@ def test_a_run_is_evaluated_into_its_folder_and_its_wandb_run(command: Command, 
         assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-6)
 
 
+def test_an_evaluation_that_was_cut_goes_on_where_it_was(command: Command, run: Path) -> None:
+    settings = ["run=run", "metrics=[log_det_covariance,mmd,few_labels]", "pictures=[]", "metrics.few_labels.draws=1"]
+    assert command("evaluate", *settings).returncode == 0
+    path = run / "evaluation.json"
+    whole = json.loads(path.read_text())
+
+    def cut(**changes: object) -> None:
+        """Leave the file as a kill before the last metric does, with a number that no measurement gives."""
+        kept = {name: value for name, value in whole["metrics"].items() if "error_linear" not in name}
+        kept |= {"test/mmd": 7.0, "test/log_det_covariance": "nan"}
+        path.write_text(json.dumps(whole | {"metrics": kept, "not_yet_measured": ["few_labels"]} | changes))
+
+    cut()
+    assert command("evaluate", *settings).returncode == 0
+    again = json.loads(path.read_text())
+    assert again["metrics"] == whole["metrics"] | {"test/mmd": 7.0, "test/log_det_covariance": "nan"}
+    assert again["not_yet_measured"] == []
+    assert set(again["seconds"]) == set(whole["seconds"])
+    cut()
+    assert command("evaluate", *settings, "metrics.few_labels.draws=2").returncode == 0
+    assert json.loads(path.read_text())["metrics"]["test/mmd"] == 7  # of a metric that was yet to come
+    for changes in ({"sha256": "another"}, {"seed": 1}, {"git": None}, {"seconds": {}}, {"metrics": 3}):
+        cut(**changes)
+        assert command("evaluate", *settings).returncode == 0
+        assert json.loads(path.read_text())["metrics"] == whole["metrics"]
+    for changed in ("metrics.mmd.samples=300", "seed=1", "split=validation"):
+        cut()
+        assert command("evaluate", *settings, changed).returncode == 0
+        assert 7 not in json.loads(path.read_text())["metrics"].values()
+    cut()
+    answer = command("evaluate", "run=run", "metrics=[log_det_covariance,mmd]", "pictures=[]")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(path.read_text())["metrics"]["test/mmd"] == 7
+
+
 def test_an_evaluation_of_a_changed_run_does_not_replace_the_run_s_own(command: Command, run: Path) -> None:
     quick = ["metrics=[log_det_covariance]", "pictures=[samples]"]
     assert command("evaluate", "run=run", *quick).returncode == 0

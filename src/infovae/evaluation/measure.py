@@ -33,6 +33,9 @@ class Measured(NamedTuple):
     """Those that are yet to be measured."""
 
 
+NOTHING = Measured({}, {}, {}, [])
+
+
 @torch.no_grad()
 def measure(
     model: Model,
@@ -42,6 +45,7 @@ def measure(
     seed: int = 0,
     device: torch.device | str = "cpu",
     keep: Callable[[Measured], None] = lambda measured: None,
+    before: Measured = NOTHING,
 ) -> Measured:
     """Measure a model on a split; metrics that make sense on any split are measured on the training split, too.
 
@@ -56,10 +60,11 @@ def measure(
         seed: of all random draws.
         device: the model's device.
         keep: called after each metric with all that was measured until then; metrics that take little come first.
+        before: what an evaluation that was cut had measured; it isn't measured again.
     """
-    values: dict[str, Value] = {}
-    reasons: dict[str, str] = {}
-    seconds = dict.fromkeys(metrics, 0.0)
+    values, reasons = dict(before.values), dict(before.reasons)
+    seconds = dict.fromkeys(metrics, 0.0) | before.seconds
+    metrics = {key: made for key, made in metrics.items() if key not in before.seconds}
 
     @contextmanager
     def timed(key: str) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The `evaluate` command: measure and draw trained models, and record the results."""
 
+import hashlib
 from functools import partial
 from typing import Any, Literal
 
@@ -10,8 +11,9 @@ from infovae.config.check import check, without_choices
 from infovae.config.ranges import Positive, Seed
 from infovae.data.module import DataModule
 from infovae.errors import UserError
+from infovae.evaluation.cut import measured_before
 from infovae.evaluation.load import LOADED
-from infovae.evaluation.measure import Measured, draw, measure
+from infovae.evaluation.measure import NOTHING, Measured, draw, measure
 from infovae.evaluation.subjects import Subject, check_subjects, run_folders, subjects
 from infovae.metrics.table import print_measured
 from infovae.pictures.drawing import save_picture
@@ -49,10 +51,12 @@ def evaluate(cfg: DictConfig) -> None:
     for subject in subjects(cfg, run_folders(cfg)):
         if isinstance(subject.model, torch.nn.Module):
             subject.model.to(device)
-        keep = partial(_record, subject, cfg, device)
-        measured = Measured({}, {}, {}, [])
+        about = _about(subject, cfg, device)
+        keep = partial(_record, subject, about)
+        measured = NOTHING
         if metrics:
-            measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device, keep)
+            before = measured_before(subject.results.folder, about)
+            measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device, keep, before)
         keep(measured)
         print_measured(subject.name, measured.values)
         for metric, reason in measured.reasons.items():
@@ -75,19 +79,29 @@ def _images(subject: Subject, cfg: DictConfig) -> DataModule:
     return data
 
 
-def _record(subject: Subject, cfg: DictConfig, device: torch.device, measured: Measured) -> None:
-    """Write what was measured until now, with all that the numbers depend on."""
-    folder, inside = subject.results
-    record = {
+def _about(subject: Subject, cfg: DictConfig, device: torch.device) -> dict[str, Any]:
+    """Return all that the numbers depend on."""
+    path = subject.checkpoint
+    return {
         "name": subject.name,
-        "checkpoint": str(subject.checkpoint) if subject.checkpoint else None,
+        "checkpoint": str(path) if path else None,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path else None,
         "weights": cfg.weights,
         "override": OmegaConf.to_container(cfg.override, resolve=True),
         "split": cfg.split,
         "batch_size": cfg.batch_size,
         "seed": cfg.seed,
         "device": str(device),
+        "settings": OmegaConf.to_container(cfg.metrics, resolve=True) if cfg.get("metrics") else {},
+    }
+
+
+def _record(subject: Subject, about: dict[str, Any], measured: Measured) -> None:
+    """Write what was measured until now."""
+    folder, inside = subject.results
+    record = about | {
         "metrics": measured.values,
+        "reasons": measured.reasons,
         "seconds": measured.seconds,
         "not_yet_measured": measured.left,
     }

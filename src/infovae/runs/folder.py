@@ -80,12 +80,14 @@ def write_config(cfg: DictConfig, run_dir: Path) -> None:
 
 def write_record(path: Path, record: dict[str, Any], inside: Path | None = None) -> None:
     """Write a JSON file with a record, the command, the git revision and versions; below ``inside`` follow no link."""
-    content = record | {
-        "command": typed(),
-        "git": git_revision(),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-    }
+    content = record | {"command": typed()} | code_used()
     write_whole(path, json.dumps(_strict(content), indent=2, allow_nan=False) + "\n", inside=inside)
+
+
+def code_used() -> dict[str, Any]:
+    """Return the git revision and the versions of packages, as a record holds them."""
+    versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    return {"git": git_revision(), "versions": versions}
 
 
 def git_revision() -> dict[str, Any] | None:
