@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
 from infovae.priors.gaussian_mixture import GaussianMixture, grid, ring
-from infovae.priors.mixture import MixturePrior
+from infovae.priors.mixture import Mixture, MixturePrior
 
 
 @settings(deadline=None, max_examples=30)
@@ -46,11 +46,37 @@ def test_a_mixture_draws_from_components_of_any_kind_that_can_be_chosen_from() -
         def take(self, chosen: Tensor) -> Distribution:
             return Independent(Normal(chosen[:, None].expand(-1, 2).float(), 0.01), 1)
 
-    class Mixture(MixturePrior):
+    class Other(MixturePrior):
         def components(self) -> Distribution:
             return Components(validate_args=False)
 
-    assert Mixture(2).sample(100).round().unique().tolist() == [0, 1, 2]
+    assert Other(2).sample(100).round().unique().tolist() == [0, 1, 2]
+
+
+def test_log_prob_and_its_gradients_are_those_of_torch() -> None:
+    """Also far from the components, for narrow ones, for other weights, and for points of any shape."""
+    mean = (5 * torch.randn(7, 3, dtype=torch.float64)).requires_grad_()
+    scale = (10 ** torch.linspace(-4, 1, 21, dtype=torch.float64)).reshape(7, 3).requires_grad_()
+    weights = Categorical(logits=torch.randn(7, dtype=torch.float64))
+    for shape in ((3,), (4, 3), (2, 5, 3)):
+        z = mean.detach()[0] + 10 * torch.randn(shape, dtype=torch.float64)
+        found = []
+        for kind in (Mixture, MixtureSameFamily):
+            point = z.clone().requires_grad_()
+            value = kind(weights, Independent(Normal(mean, scale), 1), validate_args=False).log_prob(point)
+            assert value.shape == shape[:-1]
+            found.append([value, *torch.autograd.grad(value.sum(), [point, mean, scale])])
+        torch.testing.assert_close(*found, rtol=1e-7, atol=1e-7)
+
+
+def test_narrow_components_lose_no_digits_in_single_precision() -> None:
+    mean = torch.randn(50, 4)
+    components = Independent(Normal(mean, torch.full((50, 4), 1e-3)), 1)
+    z = mean + 1e-3 * torch.randn(50, 4)
+    exact = Independent(Normal(mean.double(), torch.full((50, 4), 1e-3).double()), 1)
+    weights = Categorical(logits=torch.zeros(50))
+    expected = MixtureSameFamily(weights, exact).log_prob(z.double())
+    torch.testing.assert_close(Mixture(weights, components).log_prob(z).double(), expected, rtol=1e-6, atol=1e-4)
 
 
 def test_one_component_at_the_origin_is_a_gaussian() -> None:
