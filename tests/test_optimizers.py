@@ -76,6 +76,16 @@ def test_soap_without_new_axes_is_adam() -> None:
     assert (ended[2] - ended[0]).abs().max() > 0.01
 
 
+def test_a_group_of_soap_has_settings_of_its_own() -> None:
+    weights = [nn.Parameter(torch.ones(3, 4)) for _ in range(2)]
+    optimizer = soap([{"params": weights[:1], "largest": 2, "every": 1}, {"params": weights[1:]}], largest=4, every=7)
+    for weight in weights:
+        weight.grad = torch.randn(3, 4)
+    optimizer.step()
+    assert [[len(side) for side in optimizer.state[weight]["GG"]] for weight in weights] == [[0, 0], [3, 4]]
+    assert [group["precondition_frequency"] for group in optimizer.param_groups] == [1, 7]
+
+
 @pytest.mark.parametrize("name", ["lion", "radam", "soap"])
 def test_an_optimiser_trains_goes_on_and_loads(composed: Compose, tmp_path: Path, name: str) -> None:
     settings = [*TINY, f"optimizer={name}", "+parameter_groups.decoder.lr=0.002", "resume=auto"]

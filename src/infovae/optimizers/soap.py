@@ -7,6 +7,9 @@ import torch
 
 from infovae.optimizers.extra import pytorch_optimizer
 
+THEIRS = {"largest": "max_precondition_dim", "every": "precondition_frequency"}
+"""The library's names, for settings of groups of parameters."""
+
 
 def soap(
     params: Iterable[Any],
@@ -33,8 +36,9 @@ def soap(
     Raises:
         UserError: pytorch-optimizer isn't installed.
     """
+    own = [{THEIRS.get(k, k): v for k, v in entry.items()} if isinstance(entry, dict) else entry for entry in params]
     optimizer: torch.optim.Optimizer = pytorch_optimizer("soap").SOAP(
-        params,
+        own,
         lr=lr,
         betas=(betas[0], betas[1]),
         weight_decay=weight_decay,
