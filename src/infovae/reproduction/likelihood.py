@@ -18,11 +18,13 @@ PUBLISHED = {"ELBO": -86.76, "ELBO; IWAE, k = 5": -85.54, "ELBO; IWAE, k = 50": 
 """log p(x) of the test set in table 1 of Burda et al. (2016, arXiv 1509.00519), one stochastic layer."""
 
 WEIGHED, ANNEALED, SAMPLES = "importance_weighted_log_likelihood", "annealed_log_likelihood", "frechet_distance"
+GAINED = "annealed_gain"
 
 COLUMNS = {
     WEIGHED: "log p(x) by importance weights, test (nats)",
     f"{WEIGHED}_unreliable": "digits with unreliable weights",
-    ANNEALED: "log p(x) by AIS, first test digits",
+    ANNEALED: "log p(x) by AIS, a few test digits",
+    GAINED: "AIS: minus the ELBO's, on the same digits",
     "simulated_gap": "AIS: upper − lower bound on simulated digits",
     "reconstruction": "−E log p(x given z)",
     "rate": "rate (nats)",
@@ -42,7 +44,16 @@ class PublishedLikelihood(Figure):
 
     def draw(self, cells: Sequence[Cell]) -> Findings:
         groups = grouped(cells, label_of)
-        found = {label: {key: estimate(_values(group, key)) for key in COLUMNS} for label, group in groups.items()}
+        elbo = {cell.cfg.seed: _value(cell, ANNEALED) for cell in groups.get("ELBO", [])}
+        measured = {
+            cell.folder: {key: _value(cell, key) for key in COLUMNS}
+            | {GAINED: _value(cell, ANNEALED) - elbo.get(cell.cfg.seed, math.nan)}
+            for cell in cells
+        }
+        found = {
+            label: {key: estimate([measured[cell.folder][key] for cell in group]) for key in COLUMNS}
+            for label, group in groups.items()
+        }
         rows: list[list[object]] = [
             [
                 label,
@@ -54,7 +65,7 @@ class PublishedLikelihood(Figure):
         ]
         data: list[Row] = [
             {"objective": cell.objective, "model": label_of(cell), "seed": cell.cfg.seed, "passes": passes_of(cell)}
-            | {key: _values([cell], key)[0] for key in COLUMNS}
+            | measured[cell.folder]
             for cell in cells
         ]
         table = markdown(["model", "passes", "published log p(x)", *COLUMNS.values()], rows)
@@ -84,8 +95,8 @@ def passes_of(cell: Cell) -> float:
     return float(cell.rows[-1]["step"] * data.batch_size / (data.train_size or whole - (data.validation_size or 0)))
 
 
-def _values(cells: Sequence[Cell], key: str) -> list[float]:
-    return [float((cell.metrics | cell.evaluated).get(f"test/{key}", math.nan)) for cell in cells]
+def _value(cell: Cell, key: str) -> float:
+    return float((cell.metrics | cell.evaluated).get(f"test/{key}", math.nan))
 
 
 def _shown(value: Estimate) -> str:
@@ -97,11 +108,12 @@ def _shown(value: Estimate) -> str:
 def _note(cells: Sequence[Cell]) -> str:
     numbers = cells[0].evaluated
     weighed, annealed = (numbers[f"test/{name}_images"] for name in (WEIGHED, ANNEALED))
-    paired = [_values([cell], f"{ANNEALED}_standard_error")[0] for cell in cells]
+    chance = [_value(cell, f"{ANNEALED}_standard_error") for cell in cells]
     return (
-        f"± is the standard error over seeds. Importance weights measure {weighed:,.0f} test digits. AIS measures the "
-        f"first {annealed:,.0f}, the same for all models; which digits these are adds {np.nanmean(paired):.1f} nats of "
-        f"standard error, shared by all. A dash: a deterministic q(z given x) has no weights and no rate."
+        f"± is the standard error over seeds. Importance weights measure {weighed:,.0f} test digits. AIS measures "
+        f"{annealed:,.0f}, the same for all models of a seed. Which digits these are is worth {np.nanmean(chance):.1f} "
+        "nats of standard error, so compare models by the difference to the ELBO. A dash: a deterministic q(z given x) "
+        "has no weights and no rate."
     )
 
 
@@ -117,8 +129,8 @@ def _drawn(found: Mapping[str, Mapping[str, Estimate]]) -> Pixels:
                 bars.errorbar(mean, -height, xerr=spread, color=colours.get(label, "0.3"), marker=marker, capsize=2)
             if label in PUBLISHED:
                 bars.plot(PUBLISHED[label], -height, "|", color="0.2", markersize=14)
-            price.plot(values[ANNEALED].mean, values[SAMPLES].mean, "o", color=colours.get(label, "0.3"), label=label)
+            price.plot(values[GAINED].mean, values[SAMPLES].mean, "o", color=colours.get(label, "0.3"), label=label)
         bars.set_yticks([-height for height in range(len(found))], list(found))
         bars.set(xlabel="log p(x), nats: o weights, x AIS, | published")
-        price.set(xlabel="log p(x) by AIS, nats", ylabel="Fréchet distance of samples")
+        price.set(xlabel="log p(x) by AIS, minus the ELBO's, nats", ylabel="Fréchet distance of samples")
         return rendered(canvas)
