@@ -123,14 +123,13 @@ def _drawn(found: Mapping[str, Mapping[str, Estimate]]) -> Pixels:
         canvas = Canvas(figsize=(11, 4))
         bars, price = canvas.subplots(1, 2)
         for height, (label, values) in enumerate(found.items()):
-            for key, marker in ((WEIGHED, "o"), (ANNEALED, "x")):
-                mean, error = values[key]
-                spread = np.nan_to_num(error)
-                bars.errorbar(mean, -height, xerr=spread, color=colours.get(label, "0.3"), marker=marker, capsize=2)
+            colour = colours.get(label, "0.3")
+            (weighed, spread), (gained, doubt) = values[WEIGHED], values[GAINED]
+            bars.errorbar(weighed, -height, xerr=np.nan_to_num(spread), color=colour, marker="o", capsize=2)
+            price.errorbar(gained, values[SAMPLES].mean, xerr=np.nan_to_num(doubt), color=colour, marker="o", capsize=2)
             if label in PUBLISHED:
                 bars.plot(PUBLISHED[label], -height, "|", color="0.2", markersize=14)
-            price.plot(values[GAINED].mean, values[SAMPLES].mean, "o", color=colours.get(label, "0.3"), label=label)
         bars.set_yticks([-height for height in range(len(found))], list(found))
-        bars.set(xlabel="log p(x), nats: o weights, x AIS, | published")
+        bars.set(xlabel="log p(x) by importance weights, nats; | published")
         price.set(xlabel="log p(x) by AIS, minus the ELBO's, nats", ylabel="Fréchet distance of samples")
         return rendered(canvas)
