@@ -103,9 +103,8 @@ def load(
     """
     folder = folder_of(str(run))
     cfg = read_config(folder, changes or {})
-    path = folder / "checkpoints" / "best.ckpt" if checkpoint == "best" else Path(checkpoint)
-    if checkpoint == "last":
-        path = last_weights(folder)
+    named = {"last": last_weights(folder), "best": folder / "checkpoints" / "best.ckpt"}
+    path = named.get(str(checkpoint), Path(checkpoint))
     content = read_checkpoint(path, f"checkpoint={checkpoint}")
     if not trust:
         check_trusted(cfg, folder)
