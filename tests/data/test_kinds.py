@@ -86,6 +86,10 @@ def test_names_of_entries_say_what_the_columns_are() -> None:
         Column("dose=low", ("no", "yes")),
         Column("dose=high", ("no", "yes")),
         Column("rule", ("a=1", "a=2", "=")),
+        Column("C:\\", ("a", "\\=b")),
+        Column(r"\=\\=", ("a",)),
+        Column(r"a\b\\", None),
+        Column("\\\n", ("\n=",)),
     ]
     assert columns_of(values_of(columns).names) == columns
 

@@ -22,7 +22,7 @@ MOST_CATEGORIES = 1000
 
 TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean)
 NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-SEPARATOR = re.compile(r"(?<!\\)=")  # between a column's name, where it is \=, and a category
+ENTRY = re.compile(r"(.*?(?<!\\)(?:\\\\)*)=(.*)", re.DOTALL)  # a column's name, escaped, and a category
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -115,10 +115,10 @@ class TableRows(ChosenExamples):
 
 def columns_of(names: Sequence[str]) -> list[Column]:
     """Return the columns whose entries have these names: the inverse of :func:`values_of`."""
-    grouped = groupby((SEPARATOR.split(entry, maxsplit=1) for entry in names), lambda parts: (parts[0], len(parts)))
+    parts = [found.groups() if (found := ENTRY.fullmatch(entry)) else (entry, None) for entry in names]
     return [
-        Column(name.replace(r"\=", "="), tuple(parts[1] for parts in entries) if length > 1 else None)
-        for (name, length), entries in grouped
+        Column(_unescaped(name), None if number else tuple(category for _, category in entries))
+        for (name, number), entries in groupby(parts, lambda part: (part[0], part[1] is None))
     ]
 
 
@@ -181,7 +181,12 @@ def _numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
 
 
 def _escaped(name: str) -> str:
-    return name.replace("=", r"\=")
+    """Write "=" as ``\\=``, and twice each backslash before it or before the end, where a category may follow."""
+    return re.sub(r"\\*=|\\+\Z", lambda found: found[0].replace("\\", "\\\\").replace("=", r"\="), name)
+
+
+def _unescaped(name: str) -> str:
+    return re.sub(r"\\+(?==|\Z)", lambda found: found[0][: len(found[0]) // 2], name)
 
 
 def _first_too_large(column: pa.ChunkedArray) -> int | None:
