@@ -15,6 +15,7 @@ from test_schedulers import checkpoint_of, interrupt_at
 
 from infovae.errors import UserError
 from infovae.evaluation.load import load
+from infovae.runs.changes import ChangedError
 from infovae.training.assemble import build_data, build_trainer
 from infovae.training.run import train
 
@@ -129,6 +130,18 @@ def test_a_run_goes_on_from_the_raw_weights_without_averages(composed: Compose, 
     train(composed(*TINY, *still, "+callbacks.steps=null", run_dir=run))
     state = checkpoint_of(run)["state_dict"]
     assert all(torch.equal(state[name], weight) for name, weight in Steps.seen[-1].items())
+
+
+def test_a_finished_run_keeps_its_averages_or_its_lack_of_them(composed: Compose, run: Path, tmp_path: Path) -> None:
+    """No epoch is left in which another choice could take effect."""
+    before = (run / "summary.json").read_bytes()
+    with pytest.raises(ChangedError, match=r"^callbacks: no epoch is left .* other weights than those of its last"):
+        train(composed(*TINY, "optimizer.lr=0.01", "trainer.max_epochs=3", "resume=auto", run_dir=run))
+    assert (run / "summary.json").read_bytes() == before
+    plain = [*TINY, "trainer.max_epochs=1", "callbacks=checkpoint", "resume=auto"]
+    train(composed(*plain, run_dir=tmp_path / "plain"))
+    with pytest.raises(ChangedError, match=r"^callbacks: no epoch is left to train, and EMA would change nothing"):
+        train(composed(*plain, "callbacks=[checkpoint,ema]", run_dir=tmp_path / "plain"))
 
 
 def test_an_evaluation_of_raw_weights_has_a_place_of_its_own(command: Command, run: Path) -> None:

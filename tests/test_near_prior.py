@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from infovae.errors import UserError
 from infovae.evaluation.load import load
 from infovae.reproduction.cells import Cell
+from infovae.runs.changes import ChangedError
 from infovae.training.callbacks.near_prior import NearPrior
 from infovae.training.run import train
 
@@ -212,6 +213,18 @@ def test_a_resumed_run_keeps_the_same_weights_and_goes_on_from_those_it_trained(
         assert one[name] == other[name]
     # What was over stays so, with the same weights.
     assert train(composed(*settings, "trainer.max_epochs=6", "resume=auto", run_dir=tmp_path / "whole")) == whole
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_run_goes_on_from_the_weights_it_trained_without_the_callback(composed: Compose, tmp_path: Path) -> None:
+    settings = [*DIGITS, "callbacks.near_prior.patience=3", "callbacks.drawing=null", "trainer.max_epochs=3"]
+    train(composed(*settings, run_dir=tmp_path))
+    trained = checkpoint_of(tmp_path)["trained_weights"]
+    again = [*settings, "resume=auto", "callbacks.near_prior=null"]
+    with pytest.raises(ChangedError, match=r"^callbacks: no epoch is left to train"):
+        train(composed(*again, run_dir=tmp_path))
+    train(composed(*again, "trainer.max_epochs=4", "optimizer.lr=0", run_dir=tmp_path))
+    assert_equal(checkpoint_of(tmp_path)["state_dict"], trained)
 
 
 def test_real_measurements_decide(composed: Compose, tmp_path: Path) -> None:

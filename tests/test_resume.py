@@ -295,10 +295,32 @@ def test_an_epoch_is_measured_and_drawn_with_one_set_of_weights(composed: Compos
 
 
 def test_averaging_and_keeping_weights_together_are_refused(composed: Compose, tmp_path: Path) -> None:
-    both = ["callbacks=[checkpoint,near_prior]"]
-    both += ["+callbacks.ema={_target_: pytorch_lightning.callbacks.EMAWeightAveraging}"]
-    with pytest.raises(UserError, match="EMAWeightAveraging and NearPrior would each decide"):
-        train(composed(*TINY, *both, run_dir=tmp_path))
+    lightnings = "+callbacks.other={_target_: pytorch_lightning.callbacks.EMAWeightAveraging}"
+    for own, names in (("near_prior", "EMAWeightAveraging and NearPrior"), ("ema", "EMA and EMAWeightAveraging")):
+        with pytest.raises(UserError, match=f"^callbacks: {names} would each decide"):
+            train(composed(*TINY, f"callbacks=[checkpoint,{own}]", lightnings, run_dir=tmp_path))
+    twice = "+callbacks.other={_target_: infovae.training.callbacks.ema.EMA}"
+    with pytest.raises(UserError, match=r"^callbacks=EMA: two callbacks would share their state"):
+        train(composed(*TINY, "callbacks=[checkpoint,ema]", twice, run_dir=tmp_path))
+
+
+def test_the_order_of_groups_of_parameters_is_a_setting() -> None:
+    """The later one wins."""
+    groups = {"encoder": {"lr": 0.1}, "vectors": {"lr": 0.2}}
+    other = dict(reversed(groups.items()))
+    assert changes({"parameter_groups": groups}, {"parameter_groups": dict(groups)}) == []
+    (found,) = refused(changes({"parameter_groups": groups}, {"parameter_groups": other}))
+    assert str(found) == "parameter_groups=[vectors,encoder] (there [encoder,vectors])"
+
+
+def test_a_run_that_stopped_early_takes_no_other_rate(composed: Compose, tmp_path: Path) -> None:
+    stop = ["callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=0", "optimizer.lr=0"]
+    settings = [*TINY, *stop, "trainer.max_epochs=9", "resume=auto"]
+    train(composed(*settings, run_dir=tmp_path))
+    with pytest.raises(ChangedError, match=r"^optimizer.lr=0.5 \(there 0\): the run stopped early; accepted: the sett"):
+        train(composed(*settings, "optimizer.lr=0.5", run_dir=tmp_path))
+    train(composed(*settings, "optimizer.lr=0.5", "callbacks.early_stopping.patience=1", run_dir=tmp_path))
+    assert checkpoint_of(tmp_path)["epoch"] > 1
 
 
 def test_a_checkpoint_alone_points_to_load(trained: Path) -> None:

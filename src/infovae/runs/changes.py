@@ -56,13 +56,16 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
 
     Paths below the run's folder count as equal, so that a run's folder can be moved. So do null, an empty list and a
     key that is missing, which a config of an earlier version may be. A metric may come or go as a whole: it has columns
-    of its own.
+    of its own. The order counts where the later of two keys wins.
     """
     moved = str(before.get("run_dir")), str(now.get("run_dir"))
     measured = [set(config.get("metrics") or {}) for config in (before, now)]
     ones, others = (dict(flat(config | {"metrics": _shared(config, measured)}, ".")) for config in (before, now))
     found = [Change(key, ones.get(key), others.get(key)) for key in dict.fromkeys([*ones, *others])]
     found = [change for change in found if any(value not in (None, []) for value in change[1:])]
+    orders = [list(config.get("parameter_groups") or {}) for config in (before, now)]
+    if orders[0] != orders[1] and set(orders[0]) == set(orders[1]):
+        found.append(Change("parameter_groups", *(f"[{','.join(order)}]" for order in orders)))
     return [change for change in found if _moved(change.before, *moved) != change.now]
 
 
@@ -86,21 +89,32 @@ def refuse_changes(found: Sequence[Change], checkpoint: Path, has_schedule: bool
         raise ChangedError(why, accepted="the settings there, or a new run in a folder of its own")
 
 
-def refuse_without_training(found: Iterable[Change], epochs: int, most: int | None) -> None:
-    """Refuse settings that would be recorded though no epoch is left to apply them to, after ``epochs`` of ``most``.
+def refuse_without_training(found: Iterable[Change], epochs: int, most: int | None, stopped: bool = False) -> None:
+    """Refuse settings that would be recorded though no epoch is left to apply them to.
+
+    Args:
+        found: what has changed.
+        epochs: those that were trained.
+        most: those that the config asks for.
+        stopped: whether the run stays stopped as it was, early.
 
     Raises:
         ChangedError: fewer epochs are asked for than were trained, or the optimiser's settings can't take effect.
     """
-    if most is None or most < 0 or most > epochs:  # no limit, or more to come
+    if not stopped and not all_trained(epochs, most):
         return
-    if most < epochs:
+    if most is not None and 0 <= most < epochs:
         why = f"the run has trained {epochs} epochs"
         raise ChangedError(why, key="trainer.max_epochs", value=most, accepted=f"at least {epochs}")
     wrong = [str(change) for change in found if change.key.startswith(("optimizer.", "scheduler."))]
     if wrong:
-        why = f"{', '.join(wrong)}: all {epochs} epochs are trained"
-        raise ChangedError(why, accepted="a larger trainer.max_epochs")
+        why = f"{', '.join(wrong)}: {'the run stopped early' if stopped else f'all {epochs} epochs are trained'}"
+        raise ChangedError(why, accepted="the settings there" if stopped else "a larger trainer.max_epochs")
+
+
+def all_trained(epochs: int, most: int | None) -> bool:
+    """Return whether no epoch is left after ``epochs`` of ``most``; None and -1 are no limit."""
+    return most is not None and 0 <= most <= epochs
 
 
 class ChangedError(UserError):

@@ -62,9 +62,6 @@ def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
         if module.decoder.starts_at_mean:
             module.decoder.start_at(module.likelihood.parameters_of(inputs.mean()))
     groups: Any = OmegaConf.to_container(OmegaConf.create(cfg.get("parameter_groups") or {}), resolve=True)
-    for name in [name for name, own in groups.items() if "params" in own]:
-        why, accepted = "the parameters are those of the part", "a setting of the optimiser, such as lr"
-        raise UserError(why, key=f"parameter_groups.{name}.params", value=groups[name]["params"], accepted=accepted)
     target = {"_target_": cfg.optimizer._target_}
     check_nodes({f"parameter_groups.{name}": own | target for name, own in groups.items()})
     module.parameter_groups = groups
@@ -207,6 +204,14 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
     """
     callbacks = list(build_chosen(cfg, "callbacks", pictures=build_chosen(cfg, "pictures")).values())
     _check_kind("callbacks", callbacks, pl.Callback)
+    states = [callback.state_key for callback in callbacks if type(callback).state_dict is not pl.Callback.state_dict]
+    if twins := [key for key in states if states.count(key) > 1]:
+        raise UserError(
+            "two callbacks would share their state in a checkpoint",
+            key="callbacks",
+            value=twins[0],
+            accepted="one of them",
+        )
     if not cfg.trainer.get("enable_progress_bar", True):
         callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     return sorted(callbacks, key=lambda callback: isinstance(callback, Drawing))
@@ -215,6 +220,11 @@ def build_callbacks(cfg: DictConfig) -> list[pl.Callback]:
 def goes_on(cfg: DictConfig) -> bool:
     """Return whether a run takes up what its folder already holds; a job of a resumed sweep does."""
     return bool(cfg.resume == "auto" or cfg.sweep.resume)
+
+
+def stays_stopped(cfg: DictConfig, changes: Sequence[Change]) -> bool:
+    """Return whether a run stays stopped if it was: not a new run that starts from it, nor one with more patience."""
+    return goes_on(cfg) and not may_train_longer(changes)
 
 
 def newest_checkpoint(cfg: DictConfig) -> Path | None:
@@ -235,7 +245,7 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
         RandomStreams(cfg.seed),
         Calibration(),
         FiniteSteps(cfg.run_dir, cfg.on_nan),
-        KeptConfig(config, changes, stays_stopped=goes_on(cfg) and not may_train_longer(changes)),
+        KeptConfig(config, changes, stays_stopped(cfg, changes)),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         *([LearningRate(build(cfg.scheduler, "scheduler"), file)] if cfg.get("scheduler") else []),

@@ -23,9 +23,9 @@ from infovae.module import InfoVAE
 from infovae.runs.changes import ChangedError
 from infovae.runs.folder import check_writable
 from infovae.training.callbacks.drawing import Drawing
-from infovae.training.callbacks.kept_weights import KeepsWeights
+from infovae.training.callbacks.kept_weights import KEPT, keeping
 from infovae.training.callbacks.learning_rate import LearningRate
-from infovae.training.callbacks.measured_weights import averages
+from infovae.training.callbacks.measured_weights import AVERAGED, averages
 from infovae.training.job import divergence_name, in_sweep
 from infovae.training.monitors import check_monitors
 
@@ -36,9 +36,19 @@ TO_LOGGERS = (DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor)
 
 
 def check_all(
-    cfg: DictConfig, module: InfoVAE, trainer: pl.Trainer, data: DataModule, checkpoint: Mapping[str, Any] | None
+    cfg: DictConfig,
+    module: InfoVAE,
+    trainer: pl.Trainer,
+    data: DataModule,
+    checkpoint: Mapping[str, Any] | None,
+    is_over: bool,
 ) -> None:
-    """Refuse parts of a run that don't go together, or can't do what is asked of them."""
+    """Refuse parts of a run that don't go together, or can't do what is asked of them.
+
+    Args:
+        checkpoint: what the run goes on from.
+        is_over: whether no epoch is left to train.
+    """
     check_clipping(cfg, trainer)
     _check_loggers(cfg, trainer)
     _check_settings(cfg)
@@ -49,8 +59,10 @@ def check_all(
     with below("module"):
         module.check_run(data, trainer.world_size)
     _check_callbacks(trainer)
+    if checkpoint is not None and is_over:
+        _check_final_weights(trainer, checkpoint)
     check_monitors(trainer, module, data)
-    _check_optimizer(module, trainer.strategy.root_device, checkpoint)
+    _check_optimizer(cfg, module, trainer.strategy.root_device, checkpoint)
 
 
 def checkpoint_files(trainer: pl.Trainer) -> int:
@@ -190,31 +202,64 @@ def _check_callbacks(trainer: pl.Trainer) -> None:
     if shared := [name for place, name in places if places.count((place, name)) > 1]:
         why = "two callbacks would write each other's checkpoints"
         raise UserError(why, key="callbacks.*.filename", value=shared[0], accepted="a name for each")
-    averaging = averages(trainer)
-    keeping = [callback for callback in callbacks if isinstance(callback, KeepsWeights)]
-    if averaging and keeping:
-        names = f"{type(averaging[0]).__name__} and {type(keeping[0]).__name__}"
-        why = f"{names} would each decide with which weights the run ends"
+    deciding = [type(callback).__name__ for callback in (*averages(trainer), *keeping(trainer))]
+    if len(deciding) > 1:
+        why = f"{' and '.join(deciding)} would each decide with which weights the run ends"
         raise UserError(why, key="callbacks", accepted="one of them")
 
 
-def _check_optimizer(module: InfoVAE, device: torch.device, checkpoint: Mapping[str, Any] | None) -> None:
+def _check_final_weights(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> None:
+    """Refuse to add or drop what decides the final weights of a run that has them already."""
+    averaging = averages(trainer)
+    if averaging and AVERAGED not in checkpoint:
+        why = f"{type(averaging[0]).__name__} would change nothing"
+    elif (AVERAGED in checkpoint and not averaging) or (KEPT in checkpoint and not keeping(trainer)):
+        why = "the run ended with other weights than those of its last step"
+    else:
+        return
+    accepted = "the callbacks that it was trained with, or a larger trainer.max_epochs"
+    raise ChangedError(f"no epoch is left to train, and {why}", key="callbacks", accepted=accepted)
+
+
+def _check_optimizer(
+    cfg: DictConfig, module: InfoVAE, device: torch.device, checkpoint: Mapping[str, Any] | None
+) -> None:
     """Refuse an optimiser that can't step, groups of parameters that the model lacks, and another's checkpoint."""
-    with below("parameter_groups"):
-        own = module.make_optimizer().state_dict()["param_groups"]
     tried = torch.nn.Parameter(torch.zeros(1, device=device))
     tried.grad = torch.zeros_like(tried)
+    key = "optimizer"
     try:
         optimizer = module.make_optimizer([tried])  # held: a schedule's wrapper of step() knows it by a weak reference
         optimizer.step(lambda: 0.0)
+        key = "parameter_groups" if module.parameter_groups else key
+        with below(key):
+            own = module.make_optimizer().state_dict()["param_groups"]
+    except UserError:
+        raise
     except Exception as error:  # whatever an optimiser of torch's or the user's raises
-        raise UserError(reason_of(error), key="optimizer") from error
+        raise UserError(reason_of(error), key=key) from error
+    if callable(getattr(optimizer, "eval", None)):  # as those that need no schedule do
+        why = "it would train other weights than those it is measured by"
+        accepted = "another optimiser, as optimizer=adamw with callbacks=[default,ema]"
+        raise UserError(why, key="optimizer", value=type(optimizer).__name__, accepted=accepted)
+    if cfg.get("scheduler") and _brings_schedule(module.configure_optimizers()):
+        why = "the model's own optimiser brings a schedule"
+        raise UserError(why, key="scheduler", value=cfg.scheduler._target_, accepted="scheduler=none")
     if checkpoint is None:
         return
     groups = [group for state in checkpoint["optimizer_states"] for group in state["param_groups"]]
     if len(groups) != len(own) or not all(map(_fits, groups, own)):
         why = f"it has {_settings(own)}, and that of the checkpoint {_settings(groups)}"
         raise UserError(why, key="optimizer", accepted="the optimiser that the checkpoint was trained with")
+
+
+def _brings_schedule(made: Any) -> bool:
+    """Return whether what Lightning's ``configure_optimizers`` returns, in any of its forms, holds a schedule."""
+    if isinstance(made, dict):
+        return not made.keys().isdisjoint(("lr_scheduler", "scheduler"))
+    if isinstance(made, list | tuple):
+        return any(map(_brings_schedule, made))
+    return not isinstance(made, torch.optim.Optimizer)
 
 
 def _fits(group: dict[str, Any], own: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """Train one run: prepare, build, check, fit, record."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
-from infovae.runs.changes import Change, changes, config_of, refuse_changes, refuse_without_training
+from infovae.runs.changes import Change, all_trained, changes, config_of, refuse_changes, refuse_without_training
 from infovae.runs.checkpoints import LAST, epochs_of, load_weights, read_resumable
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_unfit
@@ -28,6 +29,7 @@ from infovae.training.assemble import (
     build_trainer,
     goes_on,
     newest_checkpoint,
+    stays_stopped,
 )
 from infovae.training.callbacks.measured_weights import averages
 from infovae.training.checks import check_all, check_same_images, checkpoint_files, tell_short_epochs
@@ -43,11 +45,15 @@ log = logging.getLogger(__name__)
 
 
 class Start(NamedTuple):
-    """A checked config, the checkpoint that it goes on from, and what differs from the config of that."""
+    """A checked config, the checkpoint that it goes on from, and what differs from the config of that.
+
+    ``is_over`` says that no epoch is left to train.
+    """
 
     cfg: DictConfig
-    checkpoint: dict[str, Any] | None
-    changes: list[Change]
+    checkpoint: dict[str, Any] | None = None
+    changes: Sequence[Change] = ()
+    is_over: bool = False
 
 
 class Run(NamedTuple):
@@ -84,7 +90,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
                 if in_sweep():  # its record lists the jobs that are refused below too
                     record.begin(start.cfg)
                 run = build_run(start)
-                check_run(run, start.checkpoint)
+                check_run(run, start)
                 fit(run, record)
                 record.metrics = test(run)
         finally:
@@ -111,7 +117,7 @@ def prepare(cfg: DictConfig) -> Start:
         cfg.ckpt_path = str(newest)
     if cfg.ckpt_path is None:
         _refuse_to_replace(Path(cfg.run_dir))
-        return Start(cfg, None, [])
+        return Start(cfg)
     path = Path(cfg.ckpt_path)
     checkpoint = read_resumable(path, f"ckpt_path={path}")
     before, found = config_of(checkpoint, path), []
@@ -119,8 +125,11 @@ def prepare(cfg: DictConfig) -> Start:
         cfg = settle(cfg, chosen_before(before))
         found = changes(before, OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         refuse_changes(found, path, has_schedule=bool(checkpoint.get("lr_schedulers")))
-        refuse_without_training(found, epochs_of(checkpoint), cfg.trainer.get("max_epochs"))
-    return Start(cfg, checkpoint, found)
+    epochs, most = epochs_of(checkpoint), cfg.trainer.get("max_epochs")
+    stopped = stays_stopped(cfg, found) and bool(checkpoint.get("stopped_early"))
+    if before is not None:
+        refuse_without_training(found, epochs, most, stopped)
+    return Start(cfg, checkpoint, found, stopped or all_trained(epochs, most))
 
 
 def _refuse_to_replace(run_dir: Path) -> None:
@@ -148,13 +157,13 @@ def build_run(start: Start) -> Run:
     return Run(cfg, data, module, build_trainer(cfg, start.changes), origin)
 
 
-def check_run(run: Run, checkpoint: dict[str, Any] | None) -> None:
+def check_run(run: Run, start: Start) -> None:
     """Refuse what would fail later, before anything is written."""
     run_dir = Path(run.cfg.run_dir)
     if is_first_process():
         averaged = len(averages(run.trainer))
         check_space(run_dir, run.module, place_of(run_dir), checkpoint_files(run.trainer), averaged)
-    check_all(run.cfg, run.module, run.trainer, run.data, checkpoint)
+    check_all(run.cfg, run.module, run.trainer, run.data, start.checkpoint, start.is_over)
 
 
 def fit(run: Run, record: Record) -> None:

@@ -8,21 +8,21 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 from infovae.module import InfoVAE
 from infovae.runs.changes import HYPERPARAMETERS, Change
-from infovae.training.callbacks.measured_weights import averages
+from infovae.training.callbacks.kept_weights import KEPT, keeping
+from infovae.training.callbacks.measured_weights import AVERAGED, averages
 
 
 class KeptConfig(pl.Callback):
     """Keep in each checkpoint the config and whether a callback ended training; apply both when a run goes on.
 
     Lightning restores the optimiser's settings and the patience of early stopping with their state, and would go on
-    with the old ones. It would also go on from averaged weights once they are no longer averaged, and after an early
-    stop, which it forgets.
+    with the old ones. It would also go on from averaged weights, or from those of an earlier epoch, once no callback
+    keeps them, and after an early stop, which it forgets.
 
     Args:
         config: resolved, as plain values.
         changes: what differs from the config of the checkpoint that the run goes on from.
-        stays_stopped: whether the run stays stopped if that one was. A new run that starts from it doesn't, nor one
-            with more patience.
+        stays_stopped: whether the run stays stopped if that one was.
     """
 
     def __init__(self, config: dict[str, Any], changes: Sequence[Change], stays_stopped: bool) -> None:
@@ -40,8 +40,9 @@ class KeptConfig(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         trainer.should_stop = self.stays_stopped and checkpoint.get("stopped_early", False)
-        if "current_model_state" in checkpoint and not averages(trainer):  # Lightning has loaded the averages
-            pl_module.load_state_dict(checkpoint["current_model_state"])
+        for trained, keepers in ((AVERAGED, averages(trainer)), (KEPT, keeping(trainer))):
+            if trained in checkpoint and not keepers:  # Lightning has loaded the weights that were kept
+                pl_module.load_state_dict(checkpoint[trained])
         changed = {change.key.removeprefix("optimizer.") for change in self.changes}.intersection(HYPERPARAMETERS)
         if any(change.key.startswith("scheduler.") for change in self.changes):
             changed.add("lr")  # a schedule that was taken away leaves the rate that it had come to

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
 
+AVERAGED = "current_model_state"
+"""Where Lightning's checkpoint holds the weights that training goes on with, if ``state_dict`` is of averages."""
+
 
 def averages(trainer: pl.Trainer) -> list[WeightAveraging]:
     """Return the callbacks that average the weights."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from infovae.errors import ArgumentError
+from infovae.training.callbacks.kept_weights import KEPT
 
 log = logging.getLogger(__name__)
 
@@ -82,14 +83,14 @@ class NearPrior(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if self._kept is not None:
-            checkpoint["trained_weights"] = self._trained or checkpoint["state_dict"]
+            checkpoint[KEPT] = self._trained or checkpoint["state_dict"]
             checkpoint["state_dict"] = self._kept
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if "trained_weights" in checkpoint:
-            self._trained = checkpoint["trained_weights"]
+        if KEPT in checkpoint:
+            self._trained = checkpoint[KEPT]
             self._kept = checkpoint["state_dict"]
 
     def state_dict(self) -> dict[str, Any]:
