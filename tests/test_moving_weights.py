@@ -273,7 +273,7 @@ seen = set()
 for step in range(5):
     module.objective.move(step)
     module.step(batch, 400)
-    _, reconstruction, rate, divergence, _ = module.step_terms
+    _, reconstruction, rate, divergence, *_ = module.step_terms
     module.objective.after_step(Terms(reconstruction, rate, divergence))
     seen.add(tuple(map(float, module.objective.weights())))
 print(len(seen), torch._dynamo.utils.counters["stats"]["unique_graphs"])

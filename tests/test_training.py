@@ -4,6 +4,7 @@ import csv
 import importlib.metadata
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -144,6 +145,40 @@ def test_a_subclass_takes_steps_its_own_way(composed: Compose, kind: type[InfoVA
     after = torch.cat([weight.detach().flatten() for weight in module.parameters()])
     assert trainer.global_step > 0
     assert bool((before != after).any()) is moves
+
+
+class Alone(InfoVAE):
+    """Squares alone: none of the terms of InfoVAE's own step."""
+
+    def step(self, batch: Batch, dataset_size: int) -> Tensor:
+        return sum(weight.square().sum() for weight in self.parameters()) + self.offset  # type: ignore[return-value]
+
+    offset = 0.0
+
+
+class Shifted(InfoVAE):
+    offset = 1000.0
+
+    def step(self, batch: Batch, dataset_size: int) -> Tensor:
+        return super().step(batch, dataset_size) + self.offset
+
+
+@pytest.mark.parametrize(("kind", "knows"), [(Alone, False), (Shifted, True)])
+def test_the_loss_of_a_subclass_is_logged_and_checked(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any], knows: bool
+) -> None:
+    settings = [*SMALL, "trainer.max_epochs=1", "callbacks=none", "model=vae", "metrics=[]", "optimizer.lr=0"]
+    settings += [f"+module._target_={__name__}.{kind.__name__}"]
+    train(composed(*settings, run_dir=tmp_path / "finite"))
+    (row,) = rows_of(tmp_path / "finite")
+    if knows:
+        assert row["train/loss"] == pytest.approx(row["train/reconstruction"] + row["train/rate"] + 1000, rel=1e-5)
+    else:
+        assert row["train/loss"] > 0
+        assert math.isnan(row["train/reconstruction"])
+    monkeypatch.setattr(kind, "offset", math.inf)
+    with pytest.raises(UserError, match=r"^step 1 \(epoch 1, batch 1\): loss is inf; "):
+        train(composed(*settings, run_dir=tmp_path / "infinite"))
 
 
 def test_alpha_0_lambda_1_trains_to_the_weights_of_the_vae(composed: Compose, tmp_path: Path) -> None:

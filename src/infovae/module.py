@@ -48,13 +48,17 @@ warnings.filterwarnings(
 
 
 class StepTerms(NamedTuple):
-    """The terms of a training step, without gradient, on the device. The divergence is nan if it has no weight."""
+    """The terms of a training step, without gradient, on the device.
+
+    The divergence is nan if it has no weight. If only the loss ``is_known``, the rest is nan.
+    """
 
     loss: Float[Tensor, ""]
     reconstruction: Float[Tensor, ""]
     rate: Float[Tensor, ""]
     divergence: Float[Tensor, ""]
     weight: float
+    is_known: bool = True
 
 
 SUMMED_AT_ONCE = 100
@@ -263,10 +267,18 @@ class InfoVAE(OwnSteps, Autoencoder):
             self._compiled_loss = partial(self._loss, infer=infer)
 
     def step_loss(self, batch: Batch) -> Float[Tensor, ""]:
-        return self.step(batch, self._dataset_size(self.trainer.train_dataloader))
+        loss = self.step(batch, self._dataset_size(self.trainer.train_dataloader))
+        if self.step_terms is None:  # a subclass's own step
+            unknown = torch.full_like(loss.detach(), torch.nan)
+            self.step_terms = StepTerms(loss, unknown, unknown, unknown, _weight(batch), is_known=False)
+        self.step_terms = self.step_terms._replace(loss=loss.detach())
+        return loss
 
     def step(self, batch: Batch, dataset_size: int) -> Float[Tensor, ""]:
-        """Return the loss of a training batch, with gradient; keep its terms in ``step_terms``."""
+        """Return the loss of a training batch, with gradient; keep its terms in ``step_terms``.
+
+        A subclass may return another loss, which is logged as it is. Terms that it doesn't keep are nan in the log.
+        """
         terms = (self._compiled_loss or self._loss)(batch, dataset_size)
         loss, reconstruction, rate, divergence = (term.detach() for term in terms)
         self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _weight(batch))
@@ -277,10 +289,11 @@ class InfoVAE(OwnSteps, Autoencoder):
             for controller in self.objective.controllers.values():
                 controller.prepare(lambda: self.noise_level(batch.global_size))
         self._steps_before = self.trainer.global_step
+        self.step_terms = None
         self.objective.move(self._steps_before)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        if self.step_terms is None:  # on_nan=skip left the step out
+        if self.step_terms is None:  # on_nan=skip left the step out, or a subclass's training_step doesn't say them
             return
         self._unsummed.append(self.step_terms)
         if len(self._unsummed) == SUMMED_AT_ONCE:
@@ -301,7 +314,7 @@ class InfoVAE(OwnSteps, Autoencoder):
     def _sum_terms(self) -> None:
         """Add the latest steps to the epoch's terms, together: one by one, that would take 2 % of a step."""
         if self._unsummed:
-            *terms, weights = zip(*self._unsummed, strict=True)
+            *terms, weights, _ = zip(*self._unsummed, strict=True)
             n = sum(weights)
             steps = exact(torch.stack([torch.stack(term) for term in terms]))
             loss, reconstruction, rate, divergence = steps @ (steps.new_tensor(weights) / n)

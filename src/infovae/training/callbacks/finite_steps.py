@@ -118,8 +118,7 @@ class FiniteSteps(pl.Callback):
 
     def _is_finite(self, trainer: pl.Trainer, module: InfoVAE) -> bool:
         """Return whether the loss and all gradients are finite, from one number; a :class:`Step` has the details."""
-        assert module.step_terms is not None
-        seen = module.step_terms.loss
+        seen = 0.0 if module.step_terms is None else module.step_terms.loss
         if not _scales_gradients(trainer):
             gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
             seen = seen + get_total_norm(gradients)
@@ -202,9 +201,28 @@ def _broken_parts(module: InfoVAE | None, step: Step) -> list[str]:
 
 
 def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) -> Step:
-    terms = module.step_terms
-    assert terms is not None
-    objective = module.objective
+    seen = _terms(module)
+    norms = {
+        name: get_total_norm(gradients)
+        for name, part in _parts(module).items()
+        if (gradients := [parameter.grad for parameter in part.parameters() if parameter.grad is not None])
+    }
+    looked_at = [torch.ones((), device=module.device), *(seen[name] for name in seen if name == "loss")]
+    looked_at += [] if _scales_gradients(trainer) else norms.values()
+    is_finite = torch.stack([value.float() for value in looked_at]).isfinite().all()
+    return Step(trainer.current_epoch, trainer.global_step + 1, batch_index, batch, seen, norms, is_finite)
+
+
+def _terms(module: InfoVAE) -> dict[str, Tensor]:
+    """Return the terms of a step that have a weight, in the order in which it computes them, and the loss.
+
+    A subclass's own ``step`` may say the loss alone, and its ``training_step`` nothing.
+    """
+    terms, objective = module.step_terms, module.objective
+    if terms is None:
+        return {}
+    if not terms.is_known:
+        return {"loss": terms.loss}
     seen = {"reconstruction": terms.reconstruction}
     if objective.weighs_rate:
         seen["rate"] = terms.rate
@@ -212,15 +230,7 @@ def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) 
         seen["divergence"] = terms.divergence
     weights = objective.values()
     seen |= {name: torch.as_tensor(weights[name]) for name in objective.moving}
-    seen["loss"] = terms.loss
-    norms = {
-        name: get_total_norm(gradients)
-        for name, part in _parts(module).items()
-        if (gradients := [parameter.grad for parameter in part.parameters() if parameter.grad is not None])
-    }
-    looked_at = [terms.loss] if _scales_gradients(trainer) else [terms.loss, *norms.values()]
-    is_finite = torch.stack([value.float() for value in looked_at]).isfinite().all()
-    return Step(trainer.current_epoch, trainer.global_step + 1, batch_index, batch, seen, norms, is_finite)
+    return seen | {"loss": terms.loss}
 
 
 def _parts(module: InfoVAE) -> dict[str, nn.Module]:
