@@ -86,6 +86,23 @@ def test_another_latent_size_leaves_the_layers_that_depend_on_it_new(
     assert same({name: value for name, value in own.items() if name not in new}, other)
 
 
+def test_parts_of_a_condition_and_of_a_subclass_are_taken_too(
+    composed: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels = [*STILL, "condition=labels", "condition.embedding=2"]
+    train(composed(*labels, "module=semi_supervised", "seed=7", run_dir=tmp_path / "whole"))
+    train(composed(*labels, run_dir=tmp_path / "plain"))
+    for name, source in (("again", "whole"), ("grown", "plain")):
+        settings = [*labels, "module=semi_supervised", "+network.encoder.activation=tanh"]
+        train(composed(*settings, f"init_from={tmp_path / source}", run_dir=tmp_path / name))
+    assert same(weights_of(tmp_path / "again", "condition"), weights_of(tmp_path / "whole"))
+    assert same(weights_of(tmp_path / "again", "classifier"), weights_of(tmp_path / "whole"))
+    assert same(weights_of(tmp_path / "grown", "condition"), weights_of(tmp_path / "plain"))
+    new = json.loads((tmp_path / "grown" / "init_from.json").read_text())["new"]
+    assert new == list(weights_of(tmp_path / "grown", "classifier"))
+    assert "which its weights don't show: network.encoder.activation=tanh (there " in caplog.text
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -25,7 +25,7 @@ TOP_LEVEL: dict[str, Any] = {
     "compile": bool | Literal["auto"],
     "on_nan": Literal["stop", "skip"],
     "init_from": str | None,
-    "init_parts": list[Literal["encoder", "decoder", "posterior", "likelihood", "prior"]] | None,
+    "init_parts": list[Literal["encoder", "decoder", "posterior", "likelihood", "prior", "condition"]] | None,
     "freeze": list[Literal["encoder", "decoder"]],
     "parameter_groups": dict[str, dict[str, float | bool | list[float]]],
     "name": str,
@@ -112,7 +112,8 @@ def _check_node(key: str, node: Any, config: Mapping[Any, Any]) -> None:
         if name in HYDRA_KEYS:
             continue
         if not signature.takes(name):
-            raise unknown_key(f"{key}.{name}", value, signature.annotations, config)
+            known = [other for other, kind in signature.annotations.items() if not isinstance(kind, Unsupported)]
+            raise unknown_key(f"{key}.{name}", value, known, config)
         if isinstance(value, dict) and ("_target_" in value or name not in signature.annotations):
             _check_node(f"{key}.{name}", value, config)
         elif name in signature.annotations and not _holds_target(value):  # its own turn says what a target makes

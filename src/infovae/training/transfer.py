@@ -5,19 +5,19 @@ import logging
 from typing import Any, NamedTuple
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
-from infovae.runs.changes import config_of
+from infovae.runs.changes import changes, config_of
 from infovae.runs.checkpoints import first_difference, last_weights, read_checkpoint
 from infovae.runs.hub import folder_of
 from infovae.training.assemble import build_module
 
-PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior")
-"""The parts of a model. A critic isn't among them: it belongs to the divergence."""
+PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior", "condition")
+"""The parts of every model. A critic isn't among them: it belongs to the divergence."""
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,8 @@ class Origin(NamedTuple):
 def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
     """Put the weights of ``init_from`` into a new model, and return where they come from.
 
-    A model with another ``latent_dim`` is filled too: the weights whose shape depends on it start anew.
+    A model with another ``latent_dim`` is filled too: the weights whose shape depends on it start anew. So does a part
+    of a subclass, such as a classifier, that the other run lacks.
 
     Raises:
         UserError: there is no such checkpoint, it differs in more than ``latent_dim``, or the Hub can't be reached.
@@ -54,7 +55,11 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
         raise UserError(why, key="init_from", value=cfg.init_from, accepted=accepted)
     checkpoint = read_checkpoint(path, f"init_from={cfg.init_from}")
     latent_dim = (config_of(checkpoint, path) or {}).get("latent_dim", cfg.latent_dim)
-    parts = list(PARTS) if cfg.init_parts is None else list(dict.fromkeys(cfg.init_parts))
+    own = {name for name, part in module.named_children() if any(True for _ in part.parameters())}
+    further = sorted(own.difference(PARTS, ["divergence"]))
+    lacking = [name for name in further if not _of([name], checkpoint["state_dict"])]
+    every = [*PARTS, *(name for name in further if name not in lacking)]
+    parts = every if cfg.init_parts is None else list(dict.fromkeys(cfg.init_parts))
     there, here = _of(parts, checkpoint["state_dict"]), _of(parts, module.state_dict())
     expected = here if latent_dim == cfg.latent_dim else _of(parts, _similar(cfg, data, latent_dim).state_dict())
     if (difference := first_difference(there, expected)) is not None:
@@ -62,11 +67,15 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
         why = f"{path} holds another model: {difference}"
         raise UserError(why, key="init_from", value=cfg.init_from, accepted=accepted)
     new = [name for name, value in here.items() if value.shape != there[name].shape]
+    if cfg.init_parts is None:
+        new += _of(lacking, module.state_dict())
     if random := [name for name in new if name.partition(".")[0] in (cfg.get("freeze") or [])]:
         why = f"{', '.join(random)} start anew with latent_dim={cfg.latent_dim}, and would stay random"
         accepted = f"[], or latent_dim={latent_dim} as in {cfg.init_from}"
         raise UserError(why, key="freeze", value=f"[{','.join(cfg.freeze)}]", accepted=accepted)
     module.load_state_dict({name: value for name, value in there.items() if name not in new}, strict=False)
+    if differing := _differing(config_of(checkpoint, path), cfg, parts):
+        log.warning("init_from=%s was trained with other settings, which its weights don't show: %s", path, differing)
     anew = f"; these start anew: {', '.join(new)}" if new else ""
     log.info("the weights of %s start as those of %s%s", ", ".join(parts), path, anew)
     epoch = checkpoint["epoch"] + 1 if "epoch" in checkpoint else None
@@ -80,6 +89,14 @@ def _similar(cfg: DictConfig, data: DataModule, latent_dim: int) -> nn.Module:
     other.latent_dim = latent_dim
     with torch.random.fork_rng():
         return build_module(other, data)
+
+
+def _differing(before: dict[str, Any] | None, cfg: DictConfig, parts: list[str]) -> str:
+    """Return the settings of these parts that differ from those of the other run, for a warning."""
+    now: Any = OmegaConf.to_container(cfg, resolve=True)
+    keys = [f"network.{part}." if part in ("encoder", "decoder") else f"{part}." for part in parts]
+    found = [] if before is None else changes(before, now)
+    return ", ".join(str(change) for change in found if change.key.startswith(tuple(keys)))
 
 
 def _of(parts: list[str], state: dict[str, Any]) -> dict[str, Any]:
