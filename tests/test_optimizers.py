@@ -16,6 +16,9 @@ from infovae.optimizers.soap import soap
 from infovae.training.run import train
 
 
+LBFGS = "optimizer._target_=torch.optim.LBFGS ~optimizer.fused ~optimizer.betas ~optimizer.weight_decay"
+
+
 class Model(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -112,9 +115,35 @@ def test_what_is_missing_is_said(composed: Compose, tmp_path: Path, monkeypatch:
         ("encoder.lrr=1", "^parameter_groups.encoder.lrr=1: unknown key"),
         ("encoder.lr=-1", "^parameter_groups.encoder.lr=-1: invalid; accepted: greater than or equal to 0"),
         ("encoder._target_=os.system", "^parameter_groups=.* invalid"),
+        ("encoder.params=[1]", "^parameter_groups.encoder.params=.*: not supported; accepted: a setting, such as lr"),
+        ("encoder.every=0 optimizer=soap", "^parameter_groups.encoder.every=0: invalid; accepted: greater than or"),
+        (
+            f"encoder.lr=0.1 {LBFGS}",
+            "^parameter_groups: LBFGS doesn't support per-parameter options",
+        ),
     ],
 )
 def test_groups_are_checked_before_training(composed: Compose, tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as refusal:
+        train(composed(*TINY, *f"+parameter_groups.{override}".split(), run_dir=tmp_path))
+    assert "params" not in refusal.value.accepted
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer=soap optimizer.every=0", "^optimizer.every=0: invalid; accepted: greater than or equal to 1"),
+        ("optimizer=soap optimizer.largest=0", "^optimizer.largest=0: invalid; accepted: greater than or equal to 1"),
+        (
+            "optimizer._target_=pytorch_optimizer.ScheduleFreeAdamW ~optimizer.fused",
+            "^optimizer=ScheduleFreeAdamW: it would train other weights than those it is measured by; accepted: an",
+        ),
+    ],
+)
+def test_an_optimiser_is_checked_before_training(
+    composed: Compose, tmp_path: Path, override: str, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
-        train(composed(*TINY, f"+parameter_groups.{override}", run_dir=tmp_path))
+        train(composed(*TINY, *override.split(), run_dir=tmp_path))
     assert not any(tmp_path.iterdir())

@@ -23,6 +23,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from infovae.errors import UserError
+from infovae.module import InfoVAE
 from infovae.runs.changes import ChangedError
 from infovae.schedulers.cosine import CosineWithWarmup
 from infovae.schedulers.exponential import Exponential
@@ -92,11 +93,21 @@ def test_epochs_without_a_validation_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "scheduler", [CosineWithWarmup(), CosineWithWarmup(warmup=1.0), OneCycle(), OneCycle(rise=1.0), MultiStep()]
+    "scheduler",
+    [
+        CosineWithWarmup(),
+        CosineWithWarmup(warmup=1.0),
+        OneCycle(),
+        OneCycle(rise=1.0),
+        OneCycle(interval="epoch"),
+        MultiStep(),
+    ],
 )
 @pytest.mark.parametrize("total", [1, 2, 3])
-def test_short_runs_have_finite_rates(scheduler: Scheduler, total: int) -> None:
-    assert all(0 < scheduler.factor(Progress(step, total)) <= 1 for step in range(total))
+def test_short_runs_learn(scheduler: Scheduler, total: int) -> None:
+    factors = [scheduler.factor(Progress(step, total)) for step in range(total)]
+    assert all(0 < factor <= 1 for factor in factors)
+    assert max(factors) > 0.4
     assert 0 <= scheduler.factor(Progress(total, total)) <= 1
 
 
@@ -107,6 +118,12 @@ class Rates(pl.Callback):
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: Any, optimizer: torch.optim.Optimizer) -> None:
         self.seen.append([group["lr"] for group in optimizer.param_groups])
+
+
+class BringsItsOwn(InfoVAE):
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer(self.parameters())
+        return {"optimizer": optimizer, "lr_scheduler": ExponentialLR(optimizer, 0.9)}
 
 
 WATCHED = f"+callbacks.rates._target_={__name__}.Rates"
@@ -256,6 +273,10 @@ def test_a_schedule_goes_with_compile_and_precision(composed: Compose, tmp_path:
         (
             "scheduler=plateau scheduler.min_delta=-1",
             "^scheduler.min_delta=-1: .*; accepted: finite values of",
+        ),
+        (
+            f"scheduler=cosine +module._target_={__name__}.BringsItsOwn",
+            "^scheduler=infovae.*CosineWithWarmup: the model's own optimiser brings a schedule; accepted: sch",
         ),
     ],
 )

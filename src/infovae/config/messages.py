@@ -93,6 +93,9 @@ def _unknown_key(key: str, node: DictConfig) -> UserError:
     parent = key.rpartition(".")[0]
     if not node and is_group(parent):
         return UserError(f"no option of {parent} is chosen", key=key, value=_given(key), accepted=choice(parent))
+    if parent and not node:  # a mapping that is empty until something is added
+        added = next((word for word in sys.argv[1:] if word.startswith(key)), f"{key}=VALUE")
+        return UserError("the config doesn't have it yet", key=key, value=_given(key), accepted=f"+{added}")
     advice = f", or +{key}=VALUE to add it" if _can_be_added(key, node) else ""
     config = OmegaConf.to_container(node._get_root())
     assert isinstance(config, dict)

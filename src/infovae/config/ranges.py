@@ -75,7 +75,12 @@ TRAINER: Mapping[str, Any] = {
     "val_check_interval": Unsupported("trainer.check_val_every_n_epoch=N"),
 }
 
-OPTIMIZER = dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite) | {"betas": tuple[Share, Share]}
+OPTIMIZER: Mapping[str, Any] = {
+    **dict.fromkeys(["eps", "lr", "momentum", "weight_decay"], Finite),
+    **dict.fromkeys(["every", "largest"], Positive),
+    "betas": tuple[Share, Share],
+    "params": Unsupported("a setting, such as lr: the parameters are the model's"),
+}
 
 CALLBACKS: Mapping[str, Any] = {
     **dict.fromkeys(["every_n_epochs", "every_n_train_steps"], NotNegative | None),

@@ -115,10 +115,10 @@ class TableRows(ChosenExamples):
 
 def columns_of(names: Sequence[str]) -> list[Column]:
     """Return the columns whose entries have these names: the inverse of :func:`values_of`."""
-    parts = [found.groups() if (found := ENTRY.fullmatch(entry)) else (entry, None) for entry in names]
+    parts = [found.groups() if (found := ENTRY.fullmatch(entry)) else (entry,) for entry in names]
     return [
-        Column(_unescaped(name), None if number else tuple(category for _, category in entries))
-        for (name, number), entries in groupby(parts, lambda part: (part[0], part[1] is None))
+        Column(_unescaped(name), tuple(category for _, category in entries) if length > 1 else None)
+        for (name, length), entries in groupby(parts, lambda part: (part[0], len(part)))
     ]
 
 

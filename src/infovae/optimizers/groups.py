@@ -30,8 +30,9 @@ def parameter_groups_of(module: nn.Module, settings: Mapping[str, Mapping[str, A
         own = {name.partition(".")[0], *([VECTORS] if parameter.ndim <= 1 else [])}
         groups.setdefault(tuple(key for key in settings if key in own), []).append(parameter)
     if unknown := set(settings).difference(*groups):
-        parts = dict.fromkeys(name.partition(".")[0] for name, _ in learned)
-        raise ArgumentError(min(unknown), ..., ", ".join([*parts, VECTORS]), "no parameter that learns has this name")
+        names = dict.fromkeys(name.partition(".")[0] for name, _ in learned)
+        accepted = [*names, *([VECTORS] if any(parameter.ndim <= 1 for _, parameter in learned) else [])]
+        raise ArgumentError(min(unknown), ..., ", ".join(accepted), "no parameter that learns has this name")
     return [
         {"params": parameters} | {name: value for key in keys for name, value in settings[key].items()}
         for keys, parameters in groups.items()
