@@ -10,6 +10,7 @@ from torch import Tensor
 
 from infovae.conditions.columns import Columns
 from infovae.conditions.labels import Labels
+from infovae.data.columns import Column, columns_of, values_of
 from infovae.data.examples import DataSet, Examples
 from infovae.data.module import DataModule
 from infovae.data.table import table
@@ -67,6 +68,26 @@ def test_a_table_without_a_category_and_in_another_order() -> None:
 def test_columns_that_the_model_does_not_know(x: list[list[float]], values: Values, told: str) -> None:
     with pytest.raises(ArgumentError, match=re.escape(told)):
         match_examples(module(x, values), module(ROWS, TABLE).description, "data")
+
+
+def test_a_name_with_an_equals_sign_is_no_category() -> None:
+    """Nor does a missing column count as a category that isn't there."""
+    known = values_of([Column("p=1", None), Column("p=2", None), Column("a\\", ("b", "c"))])
+    trained = module([[0.0, 1, 1, 0], [2.0, 3, 0, 1]], known).description
+    data = module([[3.0, 1, 1]] * 2, values_of([Column("p=2", None), Column("p=1", None), Column("a\\", ("b",))]))
+    match_examples(data, trained, "data")
+    torch.testing.assert_close(seen(data), torch.tensor([[0.0, 1, 1, 0]] * 2))
+    for columns, told in (
+        ([Column("p=1", None), Column("a\\", ("b",))], "data: it has no column p=2; accepted: the columns of training"),
+        ([*columns_of(known.names), Column("p=3", None)], "data: its column p=3 wasn't there in training"),
+        (
+            [*columns_of(known.names)[:2], Column("a\\", ("w",))],
+            "its column a\\ holds w, which wasn't there in training",
+        ),
+    ):
+        values = values_of(columns)
+        with pytest.raises(ArgumentError, match=re.escape(told)):
+            match_examples(module([[1.0] * len(values.names)] * 2, values), trained, "data")
 
 
 def test_tokens_and_missing_entries_that_the_model_does_not_know() -> None:

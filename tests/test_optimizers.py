@@ -15,7 +15,6 @@ from infovae.optimizers.lion import lion
 from infovae.optimizers.soap import soap
 from infovae.training.run import train
 
-
 LBFGS = "optimizer._target_=torch.optim.LBFGS ~optimizer.fused ~optimizer.betas ~optimizer.weight_decay"
 
 

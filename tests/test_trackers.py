@@ -16,7 +16,7 @@ from conftest import TINY, Compose
 
 from infovae.errors import UserError
 from infovae.training.loggers import tracker
-from infovae.training.loggers.tracker import Tracker, started
+from infovae.training.loggers.tracker import IDENTITIES, Tracker, started
 from infovae.training.run import train
 
 OPTIONS = {"mlflow": "mlflow", "trackio": "trackio", "aim": "aim", "comet": "comet_ml"}
@@ -99,18 +99,43 @@ def test_a_tracker_that_fails_is_told_once_and_never_stops_a_run(
         assert len(Listener.last.told) <= 1
 
 
-def test_one_that_does_not_start_is_left_out(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def heard_by(run_dir: str, goes_on: bool = False) -> Tracker | None:
+    """Return a listener that knows its run by the number of earlier ones."""
+
+    def start(identity: str | None) -> Listener:
+        made = Listener("none")
+        made.identity = identity or f"run {len(list(Path(run_dir).parent.iterdir()))}"
+        return made
+
+    return started("listener", run_dir, goes_on, start)
+
+
+def test_a_run_that_goes_on_goes_on_in_the_tracker(composed: Compose, tmp_path: Path) -> None:
+    chosen = f"+logger.listener={{_target_: {__name__}.heard_by, run_dir: '${{run_dir}}'}}"
+    known = []
+    for name, start in (("a", "resume=auto"), ("b", "resume=auto"), ("a", "resume=auto")):
+        train(composed(*DRAWN, "logger=none", chosen, start, run_dir=tmp_path / name))
+        known.append(Listener.last.identity)
+    assert known == ["run 1", "run 2", "run 1"]
+    (tmp_path / "a" / IDENTITIES).write_text("[]")  # none of ours: a new one
+    train(composed(*DRAWN, "logger=none", chosen, "resume=auto", run_dir=tmp_path / "a"))
+    assert Listener.last.identity == "run 2"
+
+
+def test_one_that_does_not_start_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(tracker, "SECONDS_TO_START", 0.1)
 
-    def refuse() -> Listener:
+    def refuse(identity: str | None) -> Listener:
         raise OSError("no such server")
 
-    def wait() -> Listener:
+    def wait(identity: str | None) -> Listener:
         time.sleep(1)
         return Listener("none")
 
-    assert started("listener", refuse) is None
-    assert started("listener", wait) is None
+    assert started("listener", str(tmp_path), False, refuse) is None
+    assert started("listener", str(tmp_path), False, wait) is None
     assert "it doesn't start (no such server)" in caplog.text
     assert "it doesn't start (not done after 0.1 seconds)" in caplog.text
 
@@ -139,7 +164,9 @@ def real(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, req
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # it is read at import
     pytest.importorskip(OPTIONS[option])
     monkeypatch.delenv("COMET_API_KEY", raising=False)
-    train(composed(*DRAWN, f"logger={option}", run_dir=tmp_path / "run"))
+    for epochs in (1, 2):  # one run, that goes on
+        settings = [*DRAWN, f"trainer.max_epochs={epochs}", "resume=auto", f"logger={option}"]
+        train(composed(*settings, run_dir=tmp_path / "run"))
     return tmp_path
 
 
@@ -172,11 +199,14 @@ def test_trackio_keeps_a_run_in_a_local_file(real: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("real", ["comet"], indirect=True)
 def test_comet_keeps_a_run_in_a_file_to_upload(real: Path) -> None:
-    (archive,) = (real / "run" / "comet").glob("*.zip")
-    with zipfile.ZipFile(archive) as file:
-        messages = file.read("messages.json").decode()
-        assert sum(file.read(name).startswith(b"\x89PNG") for name in file.namelist()) == 2
-    assert all(word in messages for word in ("validation/loss", "test/loss", "model/lambda_"))
+    keys = set()
+    for archive in (real / "run" / "comet").glob("*.zip"):
+        with zipfile.ZipFile(archive) as file:
+            keys.add(json.loads(file.read("experiment.json"))["offline_id"])
+            messages = file.read("messages.json").decode()
+            assert sum(file.read(name).startswith(b"\x89PNG") for name in file.namelist()) == 1
+        assert all(word in messages for word in ("validation/loss", "test/loss", "model/lambda_"))
+    assert list(keys) == list(json.loads((real / "run" / IDENTITIES).read_text()).values())
 
 
 @pytest.mark.slow

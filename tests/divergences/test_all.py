@@ -240,7 +240,7 @@ def test_the_smallest_batches_are_refused_or_finite(case: str, n: int) -> None:
     batch = codes(n)
     divergence.adapt(batch, prior)
     if n < divergence.minimum_batch:
-        with pytest.raises(ValueError, match="n=1: a U-statistic compares two points; accepted: at least 2 points"):
+        with pytest.raises(ValueError, match=r"^n=1: .* compares .*; accepted: at least 2 points"):
             divergence(batch, prior)
     else:
         value, slope = gradient(divergence, batch)

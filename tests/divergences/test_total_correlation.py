@@ -98,7 +98,8 @@ def test_codes_that_are_nan_are_passed_on() -> None:
 
 def test_a_batch_of_one_has_none() -> None:
     batch = codes(torch.randn(1, 4).double(), torch.rand(1, 4).double() + 0.1)
-    assert TotalCorrelation()(batch, PRIOR).item() == pytest.approx(0, abs=1e-12)
+    with pytest.raises(ValueError, match=r"^n=1: TotalCorrelation compares different codes; accepted: at least 2"):
+        TotalCorrelation()(batch, PRIOR)
 
 
 def test_descent_makes_the_dimensions_independent_and_leaves_their_scale() -> None:

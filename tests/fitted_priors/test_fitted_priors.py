@@ -181,6 +181,14 @@ def test_flow_matching_starts_as_a_standard_normal() -> None:
 
 
 @pytest.mark.parametrize("prior", [SplineFlow(2), FlowMatching(2)], ids=["flow", "flow_matching"])
+def test_a_flow_starts_as_the_identity_in_one_dimension_too() -> None:
+    for dimensions, within in ((1, 1e-6), (3, 0.5)):
+        torch.manual_seed(0)
+        codes = torch.randn(2000, dimensions)
+        expected = torch.distributions.Normal(0.0, 1.0).log_prob(codes).sum(dim=1)
+        assert (SplineFlow(dimensions).log_density(codes) - expected).mean().abs() < within
+
+
 def test_noise_comes_back_from_the_codes_that_it_made(prior: FittedPrior) -> None:
     """log p(z) by the change of variables: log N(noise) minus the log determinant of the map from noise to z."""
     for parameter in prior.parameters():

@@ -28,6 +28,7 @@ def patients(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     table["sex"] = table["sex"].map({1.0: "female", 2.0: "male"})
     table["class"] = np.where(table["bp"] > 95, "high", "low")
     table.loc[::7, "bp"] = np.nan
+    table["class_"] = 7.0 * table["age"]  # a name that a column of the answer would take
     table.loc[::5, "class"] = None
     return table
 
@@ -53,7 +54,7 @@ def test_generated_rows_have_the_columns_of_the_table(
 ) -> None:
     use("generate", f"run={run}", "n=103", "condition={value:[900,female]}")
     read = pd.read_csv(tmp_path / "generated.csv")
-    assert list(read) == ["bmi", "bp", "class", "age", "sex"]
+    assert list(read) == ["bmi", "bp", "class", "class_", "age", "sex"]
     assert set(read["class"]) <= {"high", "low"}
     assert (set(read["age"]), set(read["sex"])) == ({900}, {"female"})
     saved = load(run)
@@ -63,7 +64,7 @@ def test_generated_rows_have_the_columns_of_the_table(
     torch.manual_seed(0)
     x = torch.cat(list(generated(saved, 103, conditions=told)))
     np.testing.assert_allclose(read[["bmi", "bp"]], x[:, :2], rtol=1e-6)  # seven digits
-    assert read["class"].tolist() == [("high", "low")[likeliest] for likeliest in x[:, 2:].argmax(dim=1)]
+    assert read["class"].tolist() == [("high", "low")[likeliest] for likeliest in x[:, 2:4].argmax(dim=1)]
     warned = "condition=[900, 'female']: age=900 is outside the range of training, 19 to 79; the model can only guess"
     assert [entry.getMessage()[: len(warned)] for entry in caplog.records if entry.levelname == "WARNING"] == [warned]
     unlike = "doesn't fit the model's condition columns; accepted: age (a number), sex (female or male), as [VALUE,...]"
@@ -86,6 +87,7 @@ def test_found_rows_are_those_of_the_table(use: Use, run: Path, tmp_path: Path, 
     assert scores["class_"].equals(
         patients["class"].astype(scores["class_"].dtype)
     )  # not that of the class, which is 0
+    np.testing.assert_allclose(scores["class__"], patients["class_"], rtol=1e-6)
     one, other = (int(row) for row in load(run).data.splits["test"].names[:2])
     use("neighbours", f"run={run}", f"image=test:{one}", "k=3", "split=all")
     found = pd.read_csv(tmp_path / "neighbours.csv")
@@ -108,7 +110,7 @@ def test_the_page_of_codes_shows_rows_with_the_names_of_columns(run: Path, patie
     page = Explored(saved, saved.data, ["test"], points=3, seed=0)
     seen = page.example(0)
     assert seen is not None
-    row = patients.loc[[int(page.batches[0].names[0])], ["bmi", "bp", "class"]].fillna({"class": ""})
+    row = patients.loc[[int(page.batches[0].names[0])], ["bmi", "bp", "class", "class_"]].fillna({"class": ""})
     expected = column_map({name: row[name].to_numpy() for name in row}, [""])
     assert (np.asarray(Image.open(io.BytesIO(seen))) == expected).all()
 

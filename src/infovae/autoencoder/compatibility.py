@@ -118,4 +118,7 @@ def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior
             why = f"the density of one dimension under {posterior.family} isn't known"
             accepted = "another divergence, or a Gaussian posterior"
             raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
+    if prior.latent_dim < divergence.minimum_dimensions:
+        why = f"{type(divergence).__name__} compares dimensions with each other"
+        raise ArgumentError("latent_dim", prior.latent_dim, f"at least {divergence.minimum_dimensions}", why)
     divergence.check_prior(prior)

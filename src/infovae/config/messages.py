@@ -82,7 +82,7 @@ def unknown_option(group: str, option: str, names: Sequence[str]) -> UserError:
 def _unreadable(override: str) -> UserError:
     key, _, value = override.partition("=")
     subject = SUBJECTS.get(subcommand())
-    if value:
+    if value and '"' not in value:
         quoted = f"""'{key}="{value}"' if the value is a text, """
     else:
         quoted = f"{subject}={override}, " if subject and "=" not in override else ""

@@ -122,6 +122,12 @@ def columns_of(names: Sequence[str]) -> list[Column]:
     ]
 
 
+def shown(names: Sequence[str]) -> list[str]:
+    """Return the names of entries as a user knows them, ``COLUMN`` or ``COLUMN=CATEGORY``."""
+    columns = columns_of(names)
+    return [name if word is None else f"{name}={word}" for name, known in columns for word in known or (None,)]
+
+
 def by_column(x: Float[Tensor, "n c"], columns: Sequence[Column], scale: Float[Tensor, " c"]) -> dict[str, np.ndarray]:
     """Return entries as columns by name: of numbers, or of the likeliest category; NaN or an empty word is missing.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from infovae.data.columns import Column, columns_of
+from infovae.data.columns import Column, columns_of, shown
 from infovae.data.values import Indexed, Standardized
 from infovae.errors import ArgumentError
 
@@ -58,7 +58,7 @@ class ConditionColumns(Standardized):
 
     def unseen(self, row: Sequence[float]) -> str:
         """Return which entries of a row lie outside what training saw, in words; empty if none does."""
-        names = self.names or [f"column {number + 1}" for number in range(len(row))]
+        names = shown(self.names) or [f"column {number + 1}" for number in range(len(row))]
         digits = ".7g" if self.mean.dtype == torch.float32 else ".12g"
         rounded = torch.tensor(row, dtype=self.mean.dtype).tolist()  # as the limits are
         return ", ".join(

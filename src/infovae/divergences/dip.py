@@ -35,6 +35,7 @@ class DIP(Divergence):
     compiles = True
     needs = frozenset()
     is_strict = False
+    minimum_batch = 2
 
     def __init__(self, covariance: Literal["mean", "aggregate"] = "aggregate", diagonal_weight: float = 1.0) -> None:
         super().__init__()
@@ -44,6 +45,7 @@ class DIP(Divergence):
         self.diagonal_weight = diagonal_weight
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
+        self.check_batch(codes)
         centred = codes.mean - codes.mean.mean(dim=0)
         covariance = centred.T @ centred / len(centred)
         if self.covariance == "aggregate":

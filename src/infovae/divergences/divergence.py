@@ -35,10 +35,23 @@ class Divergence(nn.Module, ABC):
     Set it only for a fixed sequence of operations on tensors: no loop until convergence, and no :meth:`adapt`.
     """
 
+    minimum_dimensions: ClassVar[int] = 1
+    """The smallest latent dimension d that it says anything about."""
+
     @property
     def minimum_batch(self) -> int:
         """Return the smallest batch that has an estimate; a call with a smaller one raises ValueError."""
         return 1
+
+    def check_batch(self, codes: Codes) -> None:
+        """Refuse a batch below :attr:`minimum_batch`; a divergence whose estimate would be 0 or noise calls it.
+
+        Raises:
+            ArgumentError: the batch is too small.
+        """
+        if len(codes.z) < self.minimum_batch:
+            why = f"{type(self).__name__} compares different codes"
+            raise ArgumentError("n", len(codes.z), f"at least {self.minimum_batch} points", why)
 
     def check_prior(self, prior: Prior) -> None:
         """Refuse a prior that this divergence can't be estimated for, before training.

@@ -28,6 +28,8 @@ class TotalCorrelation(Divergence):
     compiles = True
     needs = frozenset()
     is_strict = False
+    minimum_batch = 2
+    minimum_dimensions = 2
     needs_posterior_density = True
     needs_gaussian_posterior = True
 
@@ -36,6 +38,7 @@ class TotalCorrelation(Divergence):
         self.log_aggregate = ESTIMATORS[estimator]
 
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
+        self.check_batch(codes)
         joint = self.log_aggregate(codes.density()(codes.z), codes.dataset_size)
         marginals = self.log_aggregate(log_densities_by_dimension(codes), codes.dataset_size)
         return (joint - marginals.sum(dim=1)).mean()

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from infovae.codes import Codes
 from infovae.divergences.density_ratio import DensityRatioKL
 from infovae.priors.prior import Prior
 
@@ -18,6 +19,12 @@ class TotalCorrelationDensityRatio(DensityRatioKL):
 
     needs = frozenset()
     is_strict = False
+    minimum_batch = 2
+    minimum_dimensions = 2
+
+    def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
+        self.check_batch(codes)
+        return super().forward(codes, prior)
 
     def reference(self, z_q: Float[Tensor, "n d"], prior: Prior) -> Float[Tensor, "n d"]:
         return shuffled(z_q)

@@ -115,7 +115,9 @@ def fit_prior(cfg: DictConfig) -> None:
         write_config(derived, output)  # makes the folder a run, so it comes last
     print(f"validation: log p(z) is {gain.log_prob:.2f} nats per example, {_against_its_own(gain)}")
     if gain.gain < 0:
-        log.warning("the run's own prior is better, by %.2f nats; fewer components or more codes may help", -gain.gain)
+        log.warning(
+            "the run's own prior is better, by %.2f nats; a smaller %s or more codes may help", -gain.gain, name
+        )
     print(f"run folder: {output}")
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infovae.conditions.condition import Condition
 from infovae.conditions.labels import Labels
+from infovae.data.columns import columns_of
 from infovae.data.description import Description
 from infovae.data.examples import Examples
 from infovae.data.module import DataModule
@@ -97,31 +98,31 @@ def _match_columns(data: DataModule, trained: Description, key: str) -> None:
 
 
 def _columns(x: Float[Tensor, "n k"], now: Sequence[str], then: Sequence[str], key: str) -> Float[Tensor, "n m"]:
-    """Return the columns ``then`` of x, whose columns are ``now``; a category that isn't there is 0 in all rows.
+    """Return the entries ``then`` of x, whose entries are ``now``; a category that isn't there is 0 in all rows.
 
     Raises:
         ArgumentError: a column or category is new, or a column is missing.
     """
-    place = {name: number for number, name in enumerate(now)}
-    of_column = {name.partition("=")[0]: number for name, number in place.items() if "=" in name}
-    for name in now:
-        column, _, category = name.partition("=")
-        known = [other.partition("=")[2] for other in then if other.startswith(f"{column}=")]
-        if name not in then and known and category:
-            why = f"its column {column} holds {category}, which wasn't there in training"
-            raise ArgumentError(key, ..., f"the categories {', '.join(known)}", why)
-        if name not in then and (known or (category and column in then)):
-            kinds = ("numbers", "categories") if known else ("categories", "numbers")
-            why = f"its column {column} holds {kinds[0]}, and held {kinds[1]} in training"
+    there, known = dict(columns_of(now)), dict(columns_of(then))
+    for name, categories in there.items():
+        if name not in known:
+            accepted = f"the columns of training; data.source.drop=[{name}] leaves it out"
+            raise ArgumentError(key, ..., accepted, f"its column {name} wasn't there in training")
+        trained = known[name]
+        if (categories is None) != (trained is None):
+            kinds = ("numbers", "categories") if categories is None else ("categories", "numbers")
+            why = f"its column {name} holds {kinds[0]}, and held {kinds[1]} in training"
             raise ArgumentError(key, ..., "columns of the same kind, by data.source.categorical", why)
-        if name not in then:
-            accepted = f"the columns of training; data.source.drop=[{column}] leaves it out"
-            raise ArgumentError(key, ..., accepted, f"its column {column} wasn't there in training")
+        if new := [category for category in categories or () if category not in (trained or ())]:
+            why = f"its column {name} holds {new[0]}, which wasn't there in training"
+            raise ArgumentError(key, ..., f"the categories {', '.join(trained or ())}", why)
+    parts = dict(zip(there, x.split([len(categories or "1") for categories in there.values()], dim=1), strict=True))
     entries = []
-    for name in then:
-        column = name.partition("=")[0]
-        if name not in place and column not in of_column:
-            raise ArgumentError(key, ..., "the columns of training", f"it has no column {column}")
+    for name, trained in known.items():
+        if name not in there:
+            raise ArgumentError(key, ..., "the columns of training", f"it has no column {name}")
+        place = {category: number for number, category in enumerate(there[name] or ())}
         # 0 times an entry of the same column is NaN where that is missing.
-        entries.append(x[:, place[name]] if name in place else 0 * x[:, of_column[column]])
+        of_categories = [parts[name][:, place.get(word, 0)] * (word in place) for word in trained or ()]
+        entries += [parts[name][:, 0]] if trained is None else of_categories
     return torch.stack(entries, dim=1)

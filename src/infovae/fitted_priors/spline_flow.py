@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from zuko.flows import NSF
 
 from infovae.errors import ArgumentError, require_at_least
@@ -40,6 +40,9 @@ class SplineFlow(FittedPrior):
         self.noise_dim = latent_dim
         self.descent = Descent(epochs, patience, batch_size, learning_rate)
         self.flow = NSF(latent_dim, bins=bins, transforms=transforms, hidden_features=tuple(hidden))
+        for transform in self.flow.transform.transforms:
+            for spline in getattr(transform, "phi", ()):  # of one dimension, which Zuko starts at random
+                nn.init.zeros_(spline)
 
     def fit_standardized(self, codes: Float[Tensor, "n d"], validation: Float[Tensor, "m d"]) -> list[Row]:
         return self.descent(self.flow, lambda batch: -self.log_density(batch), codes, validation)

@@ -102,6 +102,7 @@ def _launcher() -> list[str]:
 
 def _results(name: str, tables: str, done: Sequence[Cell], jobs: Sequence[Job], cfg: DictConfig) -> str:
     command = ["infovae", "reproduce", f"figure={name}", f"scale={cfg.scale}"]
+    command += [own for own in HydraConfig.get().overrides.task if own.lstrip("+~").startswith(f"figure.{name}.")]
     if cfg.cells:
         command.append(f"cells={json.dumps(list(cfg.cells))}")
     minutes = sum(cell.summary["wall_seconds"] for cell in done) / 60

@@ -57,7 +57,7 @@ class PublishedLikelihood(Figure):
         rows: list[list[object]] = [
             [
                 label,
-                f"{passes_of(groups[label][0]):.0f}",
+                f"{passes_of(groups[label][0]):.3g}",
                 f"{PUBLISHED[label]:.2f}".replace("-", "−") if label in PUBLISHED else "–",
                 *map(_shown, values.values()),
             ]
@@ -83,8 +83,11 @@ def label_of(cell: Cell) -> str:
     encoder = cfg.network.encoder
     if "channels" in encoder:
         parts.append(f"convolutions {list(encoder.channels)}")
-    elif encoder.activation == "relu":
-        parts.append(f"{list(encoder.hidden)} ReLU units, d = {cfg.latent_dim}")
+    elif (list(encoder.hidden), encoder.activation, cfg.latent_dim) != ([200, 200], "tanh", 50):
+        kind = {"relu": "ReLU"}.get(encoder.activation, encoder.activation)
+        parts.append(f"{list(encoder.hidden)} {kind} units, d = {cfg.latent_dim}")
+    if cfg.data.binarization != "stochastic" or cfg.data.train_size:
+        parts.append(f"{cfg.data.train_size or 'all'} digits, binarization={cfg.data.binarization}")
     return "; ".join(parts)
 
 

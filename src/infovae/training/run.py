@@ -116,7 +116,7 @@ def prepare(cfg: DictConfig) -> Start:
         log.info("resuming from %s", newest)
         cfg.ckpt_path = str(newest)
     if cfg.ckpt_path is None:
-        _refuse_to_replace(Path(cfg.run_dir))
+        _refuse_to_replace(Path(cfg.run_dir), goes_on(cfg))
         return Start(cfg)
     path = Path(cfg.ckpt_path)
     checkpoint = read_resumable(path, f"ckpt_path={path}")
@@ -132,10 +132,12 @@ def prepare(cfg: DictConfig) -> Start:
     return Start(cfg, checkpoint, found, stopped or all_trained(epochs, most))
 
 
-def _refuse_to_replace(run_dir: Path) -> None:
+def _refuse_to_replace(run_dir: Path, resumes: bool) -> None:
     if is_first_process() and (run_dir / "checkpoints" / LAST).exists():
-        accepted = "another folder, or resume=auto to go on with it"
-        raise UserError("a trained model is there", key="hydra.run.dir", value=run_dir, accepted=accepted)
+        why, accepted = "a trained model is there", "another folder, or resume=auto to go on with it"
+        if resumes:
+            why, accepted = f"{why}, but nothing to go on from: its weights alone", "another folder"
+        raise UserError(why, key="hydra.run.dir", value=run_dir, accepted=accepted)
 
 
 def build_run(start: Start) -> Run:

@@ -24,7 +24,7 @@ def example_columns(values: Values, x: Float[Tensor, "n c *s"]) -> Rows:
 def with_columns(
     rows: Rows, saved: SavedRun, x: Float[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None
 ) -> Rows:
-    """Return columns with those of examples and conditions after them; a name that is taken has ``_`` added.
+    """Return columns with those of examples and conditions after them; ``_`` is added to a name until it is free.
 
     Args:
         rows: the first columns; classes that are one of them aren't repeated as conditions.
@@ -36,7 +36,9 @@ def with_columns(
     told = {} if conditions is None else _condition_columns(saved, conditions, "class" in rows)
     for columns in (example_columns(saved.description.values, x), told):
         for name, column in columns.items():
-            whole[f"{name}_" if name in whole else name] = column
+            while name in whole:
+                name += "_"
+            whole[name] = column
     return whole
 
 

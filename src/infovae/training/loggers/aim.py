@@ -12,15 +12,18 @@ from infovae.training.loggers.tracker import Tracker, require, started
 
 
 class Aim(Tracker):
-    """A run in an Aim repository."""
+    """A run in an Aim repository, new or with the hash ``identity``."""
 
-    def __init__(self, repo: str, project: str, name: str, tags: Sequence[str]) -> None:
+    def __init__(self, repo: str, project: str, name: str, tags: Sequence[str], identity: str | None) -> None:
         super().__init__("aim")
         import aim  # an extra
 
         logging.getLogger("aim.sdk.reporter").setLevel(logging.WARNING)
         self.package = aim
-        self.run = aim.Run(repo=aim.Repo.from_path(repo, init=True), experiment=project, system_tracking_interval=None)
+        place = aim.Repo.from_path(repo, init=True)
+        again = identity is not None  # a run that was killed still holds its lock
+        self.run = aim.Run(identity, repo=place, experiment=project, force_resume=again, system_tracking_interval=None)
+        self.identity = self.run.hash
         self.run.name = name
         for tag in tags:
             self.run.add_tag(tag)
@@ -40,10 +43,19 @@ class Aim(Tracker):
         self.run.close()
 
 
-def aim_logger(name: str, project: str, repo: str, group: str | None = None, tags: Sequence[str] = ()) -> Aim | None:
-    """Return the logger of a new Aim run, whose group is a tag; None if Aim doesn't start.
+def aim_logger(
+    run_dir: str,
+    name: str,
+    project: str,
+    repo: str,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    goes_on: bool = False,
+) -> Aim | None:
+    """Return the logger of an Aim run, whose group is a tag; None if Aim doesn't start. See :func:`started`.
 
     ``project`` names the experiment, and ``repo`` the repository's folder or the address of a server.
     """
     require("aim", "aim")
-    return started("aim", lambda: Aim(repo, project, name, [*tags, *([group] if group else [])]))
+    labels = [*tags, *([group] if group else [])]
+    return started("aim", run_dir, goes_on, lambda identity: Aim(repo, project, name, labels, identity))

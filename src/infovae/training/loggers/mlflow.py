@@ -20,29 +20,43 @@ class MLflow(Tracker):
         for name in ("mlflow", "alembic", "urllib3", "pytorch_lightning.loggers.mlflow"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self.logger = logger
-        self.run_id = logger.run_id  # starts the run
+        self.identity = str(logger.run_id)  # starts the run
 
     def log_settings(self, settings: dict[str, Any]) -> None:
-        self.logger.log_hyperparams(settings)
+        known = self.logger.experiment.get_run(self.identity).data.params  # of a run that goes on; they can't change
+        self.logger.log_hyperparams({name: value for name, value in settings.items() if name not in known})
 
     def log_numbers(self, numbers: dict[str, float], step: int) -> None:
         self.logger.log_metrics(numbers, step)
 
     def log_picture(self, name: str, picture: UInt8[np.ndarray, "height width 3"], step: int) -> None:
-        self.logger.experiment.log_image(self.run_id, picture, key=name, step=step)
+        self.logger.experiment.log_image(self.identity, picture, key=name, step=step)
 
     def end(self, succeeded: bool) -> None:
-        self.logger.experiment.set_terminated(self.run_id, "FINISHED" if succeeded else "FAILED")
+        self.logger.experiment.set_terminated(self.identity, "FINISHED" if succeeded else "FAILED")
 
 
 def mlflow_logger(
-    name: str, project: str, tracking_uri: str, group: str | None = None, tags: Sequence[str] = ()
+    run_dir: str,
+    name: str,
+    project: str,
+    tracking_uri: str,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    goes_on: bool = False,
 ) -> MLflow | None:
-    """Return the logger of a new MLflow run; None if MLflow doesn't start.
+    """Return the logger of an MLflow run; None if MLflow doesn't start. See :func:`started`.
 
     ``project`` names the experiment, and ``tracking_uri`` the store: ``sqlite:///FILE`` or the address of a server. The
     tags have the value ``true``, and the tag ``group`` that of the group.
     """
     require("mlflow", "mlflow")
     labels = dict.fromkeys(tags, "true") | ({"group": group} if group else {})
-    return started("mlflow", lambda: MLflow(MLFlowLogger(project, name, tracking_uri, labels)))
+
+    def start(identity: str | None) -> MLflow:
+        made = MLflow(MLFlowLogger(project, name, tracking_uri, labels, run_id=identity))
+        if identity is not None:
+            made.logger.experiment.update_run(identity, status="RUNNING")
+        return made
+
+    return started("mlflow", run_dir, goes_on, start)

@@ -1,12 +1,14 @@
 """An experiment tracker that may lose entries, but never stops or long delays a run."""
 
 import importlib.util
+import json
 import logging
 import math
 from abc import abstractmethod
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,10 +17,14 @@ from jaxtyping import UInt8
 from pytorch_lightning.loggers import Logger
 
 from infovae.errors import UserError, reason_of
+from infovae.runs.files import write_whole
 from infovae.terminal.install import install
 from infovae.training.loggers.bounded import bounded
 
 log = logging.getLogger(__name__)
+
+IDENTITIES = "trackers.json"
+"""The file of a run folder that says by what each tracker knows the run."""
 
 SECONDS_TO_START = 60.0
 """Longest wait for a tracker when a run starts; one may have to set up its store."""
@@ -31,12 +37,13 @@ class Tracker(Logger):
     """A Lightning logger that hands settings, numbers and pictures to a tracker's own package.
 
     The run folder has everything too, so an error is logged once and the run goes on. ``option`` is the logger's in
-    ``conf/logger/``.
+    ``conf/logger/``, and ``identity`` what the tracker knows the run by.
     """
 
     def __init__(self, option: str) -> None:
         super().__init__()
         self.option = option
+        self.identity = ""
         self._warned = self._given_up = False
 
     @abstractmethod
@@ -95,13 +102,32 @@ class Tracker(Logger):
 Started = TypeVar("Started", bound=Tracker)
 
 
-def started(option: str, start: Callable[[], Started]) -> Started | None:
-    """Return a tracker, or None with a warning if it doesn't start in time."""
+def started(option: str, run_dir: str, goes_on: bool, start: Callable[[str | None], Started]) -> Started | None:
+    """Return a tracker, or None with a warning if it doesn't start in time.
+
+    Args:
+        option: the logger's.
+        run_dir: the run folder, which remembers the run's identity.
+        goes_on: whether the run takes up what its folder holds, so that the tracker's run goes on too.
+        start: makes the tracker, of the run with an identity, or of a new one.
+    """
+    file = Path(run_dir) / IDENTITIES
+    earlier = identities(file) if file.is_file() else {}
     try:
-        return bounded(start, SECONDS_TO_START)
+        tracker = bounded(partial(start, earlier.get(option) if goes_on else None), SECONDS_TO_START)
     except Exception as error:
         log.warning("logger=%s: it doesn't start (%s); the run folder has everything", option, reason_of(error))
         return None
+    write_whole(file, json.dumps({**earlier, option: tracker.identity}, indent=2) + "\n", inside=Path(run_dir))
+    return tracker
+
+
+def identities(file: Path) -> dict[str, str]:
+    """Return by what each tracker knows the run of a folder; empty if the file isn't one of ours."""
+    try:
+        return {str(option): str(identity) for option, identity in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def require(package: str, option: str) -> None:
