@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,9 @@ def test_a_picture_of_rows_has_the_names_of_columns() -> None:
     assert different.any()
     assert not different[picture.shape[1] // 2 :].any()
     assert (picture != column_map(rows | {"kind": np.array(["x", "z"])}, ["1", "2"])).any()
+
+
+def test_a_name_in_letters_that_the_font_lacks_is_drawn_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        column_map({"年\t": np.array([1.0])}, ["1"])

@@ -1,5 +1,6 @@
 """The style of all pictures: grids of images and matplotlib figures."""
 
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -63,9 +64,11 @@ def style() -> AbstractContextManager[None]:
 
 
 def rendered(figure: Figure) -> Pixels:
-    """Return a figure as pixels, without a display."""
+    """Return a figure as pixels, without a display. A letter that the font lacks becomes a box, without a warning."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ ")
+        canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 

@@ -1,6 +1,7 @@
 """MLflow, into a local store or a server."""
 
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,10 @@ class MLflow(Tracker):
 
     def __init__(self, logger: MLFlowLogger) -> None:
         super().__init__("mlflow")
-        # They tell of each new store, and of each retry.
+        # They tell of each new store and retry, and of a failure over many lines. MLflow reads its level at import.
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
         for name in ("mlflow", "alembic", "urllib3", "pytorch_lightning.loggers.mlflow"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self.logger = logger
         self.identity = str(logger.run_id)  # starts the run
 
