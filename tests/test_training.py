@@ -328,7 +328,7 @@ def test_a_wrong_checkpoint_is_refused(composed: Compose, tmp_path: Path, conten
 def test_several_loggers_at_once(composed: Compose, tmp_path: Path) -> None:
     overrides = [entry for entry in SMALL if entry != "logger=none"]
     train(composed(*overrides, "logger=[csv,tensorboard,wandb_offline]", "trainer.max_epochs=1", run_dir=tmp_path))
-    assert "test/loss" in (tmp_path / "csv" / "metrics.csv").read_text()
+    assert "test/loss" in (tmp_path / "csv" / "version_0" / "metrics.csv").read_text()
     assert list((tmp_path / "tensorboard").glob("events.*"))
     (wandb_run,) = (tmp_path / "wandb").glob("offline-run-*")
     pictures = {path.name.rsplit("_", 2)[0] for path in (wandb_run / "files" / "media" / "images").iterdir()}
