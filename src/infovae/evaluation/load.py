@@ -24,6 +24,7 @@ from infovae.module import InfoVAE
 from infovae.runs.checkpoints import SAFETENSORS, last_weights, load_weights, read_checkpoint
 from infovae.runs.hub import folder_of
 from infovae.training.assemble import build_bare_module, build_data
+from infovae.training.callbacks.measured_weights import AVERAGED
 
 Weights = Literal["ema", "raw"]
 
@@ -155,7 +156,7 @@ class TrainingSplit:
 
 def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) -> dict[str, Any]:
     """Return the weights that are asked for; refuse to choose where there is only one set."""
-    raw = checkpoint.get("current_model_state")
+    raw = checkpoint.get(AVERAGED)
     if weights is not None and not isinstance(raw, dict):
         why = f"{path} holds one set of weights, since the run didn't average them"
         raise UserError(why, key="weights", value=weights, accepted="null, or a run with callbacks=[default,ema]")

@@ -54,7 +54,8 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
         accepted = "a run folder, as outputs/DATE/TIME-NAME, one of its checkpoints, zoo://NAME or hf://USER/NAME"
         raise UserError(why, key="init_from", value=cfg.init_from, accepted=accepted)
     checkpoint = read_checkpoint(path, f"init_from={cfg.init_from}")
-    latent_dim = (config_of(checkpoint, path) or {}).get("latent_dim", cfg.latent_dim)
+    before = config_of(checkpoint, path) or {}
+    latent_dim = before.get("latent_dim", cfg.latent_dim)
     own = {name for name, part in module.named_children() if any(True for _ in part.parameters())}
     further = sorted(own.difference(PARTS, ["divergence"]))
     lacking = [name for name in further if not _of([name], checkpoint["state_dict"])]
@@ -74,7 +75,7 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
         accepted = f"[], or latent_dim={latent_dim} as in {cfg.init_from}"
         raise UserError(why, key="freeze", value=f"[{','.join(cfg.freeze)}]", accepted=accepted)
     module.load_state_dict({name: value for name, value in there.items() if name not in new}, strict=False)
-    if differing := _differing(config_of(checkpoint, path), cfg, parts):
+    if differing := _differing(before, cfg, parts):
         log.warning("init_from=%s was trained with other settings, which its weights don't show: %s", path, differing)
     anew = f"; these start anew: {', '.join(new)}" if new else ""
     log.info("the weights of %s start as those of %s%s", ", ".join(parts), path, anew)
@@ -91,11 +92,11 @@ def _similar(cfg: DictConfig, data: DataModule, latent_dim: int) -> nn.Module:
         return build_module(other, data)
 
 
-def _differing(before: dict[str, Any] | None, cfg: DictConfig, parts: list[str]) -> str:
-    """Return the settings of these parts that differ from those of the other run, for a warning."""
+def _differing(before: dict[str, Any], cfg: DictConfig, parts: list[str]) -> str:
+    """Return the settings of these parts that differ from those of the other run, if they are known; for a warning."""
     now: Any = OmegaConf.to_container(cfg, resolve=True)
     keys = [f"network.{part}." if part in ("encoder", "decoder") else f"{part}." for part in parts]
-    found = [] if before is None else changes(before, now)
+    found = changes(before, now) if before else []
     return ", ".join(str(change) for change in found if change.key.startswith(tuple(keys)))
 
 

@@ -7,6 +7,7 @@ from pytorch_lightning.callbacks import WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from infovae.errors import ArgumentError
+from infovae.training.callbacks.measured_weights import AVERAGED
 
 
 class EMA(WeightAveraging):
@@ -38,5 +39,5 @@ class EMA(WeightAveraging):
     ) -> None:
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
         # Only tensors are averaged: without this, the averaged copy would keep a critic's optimiser as it began.
-        trained = checkpoint.get("current_model_state", {})
+        trained = checkpoint.get(AVERAGED, {})
         checkpoint["state_dict"] |= {name: value for name, value in trained.items() if name.endswith("_extra_state")}

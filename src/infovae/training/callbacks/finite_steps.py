@@ -207,7 +207,7 @@ def _step(trainer: pl.Trainer, module: InfoVAE, batch: Batch, batch_index: int) 
         for name, part in _parts(module).items()
         if (gradients := [parameter.grad for parameter in part.parameters() if parameter.grad is not None])
     }
-    looked_at = [torch.ones((), device=module.device), *(seen[name] for name in seen if name == "loss")]
+    looked_at = [seen.get("loss", torch.zeros((), device=module.device))]
     looked_at += [] if _scales_gradients(trainer) else norms.values()
     is_finite = torch.stack([value.float() for value in looked_at]).isfinite().all()
     return Step(trainer.current_epoch, trainer.global_step + 1, batch_index, batch, seen, norms, is_finite)
