@@ -30,7 +30,7 @@ from infovae.likelihoods.likelihood import Likelihood
 from infovae.likelihoods.observed_entries import ObservedEntries
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
-from infovae.runs.changes import Change, may_train_longer
+from infovae.runs.changes import Change
 from infovae.runs.checkpoints import WholeCheckpoints, newest_sound
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.calibration import Calibration
@@ -222,11 +222,6 @@ def goes_on(cfg: DictConfig) -> bool:
     return bool(cfg.resume == "auto" or cfg.sweep.resume)
 
 
-def stays_stopped(cfg: DictConfig, changes: Sequence[Change]) -> bool:
-    """Return whether a run stays stopped if it was: not a new run that starts from it, nor one with more patience."""
-    return goes_on(cfg) and not may_train_longer(changes)
-
-
 def newest_checkpoint(cfg: DictConfig) -> Path | None:
     """Return the checkpoint that a run can go on from, wherever its callbacks write them; None if there is none."""
     nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None and "dirpath" in node]
@@ -237,7 +232,7 @@ def newest_checkpoint(cfg: DictConfig) -> Path | None:
     return newest_sound(dict.fromkeys([run_dir / "checkpoints", *folders]), run_dir, regular)
 
 
-def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer:
+def build_trainer(cfg: DictConfig, changes: Sequence[Change] = (), stopped: bool = False) -> pl.Trainer:
     """Return Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     file = MetricsFile(str(Path(cfg.run_dir) / "metrics.csv"))
     config: Any = OmegaConf.to_container(cfg, resolve=True)
@@ -245,7 +240,7 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = ()) -> pl.Trainer
         RandomStreams(cfg.seed),
         Calibration(),
         FiniteSteps(cfg.run_dir, cfg.on_nan),
-        KeptConfig(config, changes, stays_stopped(cfg, changes)),
+        KeptConfig(config, changes, stopped),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
         *([LearningRate(build(cfg.scheduler, "scheduler"), file)] if cfg.get("scheduler") else []),

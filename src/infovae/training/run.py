@@ -14,7 +14,15 @@ from infovae.data.module import DataModule
 from infovae.errors import UserError
 from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
-from infovae.runs.changes import Change, all_trained, changes, config_of, refuse_changes, refuse_without_training
+from infovae.runs.changes import (
+    Change,
+    all_trained,
+    changes,
+    config_of,
+    may_train_longer,
+    refuse_changes,
+    refuse_without_training,
+)
 from infovae.runs.checkpoints import LAST, epochs_of, load_weights, read_resumable
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_unfit
@@ -29,7 +37,6 @@ from infovae.training.assemble import (
     build_trainer,
     goes_on,
     newest_checkpoint,
-    stays_stopped,
 )
 from infovae.training.callbacks.measured_weights import averages
 from infovae.training.checks import check_all, check_same_images, checkpoint_files, tell_short_epochs
@@ -47,12 +54,13 @@ log = logging.getLogger(__name__)
 class Start(NamedTuple):
     """A checked config, the checkpoint that it goes on from, and what differs from the config of that.
 
-    ``is_over`` says that no epoch is left to train.
+    ``stopped`` says that the run ended early and stays so, and ``is_over`` that no epoch is left to train.
     """
 
     cfg: DictConfig
     checkpoint: dict[str, Any] | None = None
     changes: Sequence[Change] = ()
+    stopped: bool = False
     is_over: bool = False
 
 
@@ -126,10 +134,11 @@ def prepare(cfg: DictConfig) -> Start:
         found = changes(before, OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         refuse_changes(found, path, has_schedule=bool(checkpoint.get("lr_schedulers")))
     epochs, most = epochs_of(checkpoint), cfg.trainer.get("max_epochs")
-    stopped = stays_stopped(cfg, found) and bool(checkpoint.get("stopped_early"))
+    # Not a new run that starts from a stopped one, nor one with more patience.
+    stopped = bool(checkpoint.get("stopped_early")) and goes_on(cfg) and not may_train_longer(found)
     if before is not None:
         refuse_without_training(found, epochs, most, stopped)
-    return Start(cfg, checkpoint, found, stopped or all_trained(epochs, most))
+    return Start(cfg, checkpoint, found, stopped, stopped or all_trained(epochs, most))
 
 
 def _refuse_to_replace(run_dir: Path, resumes: bool) -> None:
@@ -156,7 +165,7 @@ def build_run(start: Start) -> Run:
     if cfg.compile:
         log.info("compile=true: the first step waits for the compiler, seconds or, with many layers, a minute")
         module.compile_training()
-    return Run(cfg, data, module, build_trainer(cfg, start.changes), origin)
+    return Run(cfg, data, module, build_trainer(cfg, start.changes, start.stopped), origin)
 
 
 def check_run(run: Run, start: Start) -> None:

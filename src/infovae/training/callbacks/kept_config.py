@@ -22,13 +22,13 @@ class KeptConfig(pl.Callback):
     Args:
         config: resolved, as plain values.
         changes: what differs from the config of the checkpoint that the run goes on from.
-        stays_stopped: whether the run stays stopped if that one was.
+        stopped: whether the run stays stopped, as that one was.
     """
 
-    def __init__(self, config: dict[str, Any], changes: Sequence[Change], stays_stopped: bool) -> None:
+    def __init__(self, config: dict[str, Any], changes: Sequence[Change], stopped: bool) -> None:
         self.config = config
         self.changes = changes
-        self.stays_stopped = stays_stopped
+        self.stopped = stopped
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -39,7 +39,7 @@ class KeptConfig(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        trainer.should_stop = self.stays_stopped and checkpoint.get("stopped_early", False)
+        trainer.should_stop = self.stopped
         for trained, keepers in ((AVERAGED, averages(trainer)), (KEPT, keeping(trainer))):
             if trained in checkpoint and not keepers:  # Lightning has loaded the weights that were kept
                 pl_module.load_state_dict(checkpoint[trained])
