@@ -14,7 +14,7 @@ from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.runs.checkpoints import read_checkpoint
 from infovae.training import precision
 from infovae.training.assemble import build_data, build_module
-from infovae.training.precision import Computation, choose, has_bfloat16
+from infovae.training.precision import Computation, choose, has_bfloat16, tell_emulated
 from infovae.training.run import train
 
 RUN = [*SMALL, "metrics=[]", "callbacks=checkpoint", "trainer.max_epochs=1"]
@@ -86,6 +86,21 @@ def test_bf16_is_not_taken_where_a_fused_optimiser_clips(composed: Compose, monk
     pretend(monkeypatch, half=True)
     cfg = composed(*RUN, AUTO, "trainer.gradient_clip_val=1")
     assert chosen_for(cfg).precision == "32-true"
+
+
+@pytest.mark.parametrize(
+    ("half", "asked", "told"),
+    [(False, "bf16-mixed", 1), (False, "bf16-true", 1), (True, "bf16-mixed", 0), (False, "32-true", 0)],
+)
+def test_bf16_that_a_cpu_emulates_gets_one_warning(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    half: bool, asked: str, told: int,
+) -> None:  # fmt: skip
+    pretend(monkeypatch, half)
+    tell_emulated(composed(*RUN, "trainer=cpu", f"trainer.precision={asked}"))
+    assert [f"trainer.precision={asked}: this CPU has no units" in message for message in caplog.messages] == [
+        True
+    ] * told
 
 
 def test_what_a_processor_has_is_asked_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,17 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
 
 
+def tell_emulated(cfg: DictConfig) -> None:
+    """Warn of bfloat16 on a CPU without units for it: measured there, a step of two small layers takes four times."""
+    precision = str(cfg.trainer.get("precision"))
+    device = chosen_device("cpu" if cfg.trainer.get("accelerator") == "cpu" else AUTO)
+    if precision.startswith("bf16") and device.type == "cpu" and not has_bfloat16(device):
+        log.warning(
+            "trainer.precision=%s: this CPU has no units for it and emulates it, which takes several times as long; "
+            "32-true is faster, and auto takes what the processor has", precision,
+        )  # fmt: skip
+
+
 def has_compiler(device: torch.device) -> bool:
     """Return whether there is what torch compiles a step with: a C++ compiler, or Triton."""
     if device.type == "cuda":
