@@ -70,8 +70,7 @@ def choose(cfg: DictConfig, data: DataModule, module: nn.Module) -> Computation:
     On a CPU, convolutions aren't compiled: ``network=conv`` then took a fifth to a third longer. One line of the log
     says why.
     """
-    accelerator = str(cfg.trainer.get("accelerator", AUTO))
-    device, steps = chosen_device("cpu" if accelerator == "cpu" else AUTO), _planned(cfg, data)
+    device, steps = _device(cfg), _planned(cfg, data)
     clips = bool(cfg.trainer.get("gradient_clip_val") and cfg.optimizer.get("fused"))
     half = has_bfloat16(device) and not clips  # a fused optimiser can't clip gradients under mixed precision
     enough = WORTH_COMPILING.get(device.type, math.inf)
@@ -100,8 +99,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 def tell_emulated(cfg: DictConfig) -> None:
     """Warn of bfloat16 on a CPU without units for it: measured there, a step of two small layers takes four times."""
-    precision = str(cfg.trainer.get("precision"))
-    device = chosen_device("cpu" if cfg.trainer.get("accelerator") == "cpu" else AUTO)
+    precision, device = str(cfg.trainer.get("precision")), _device(cfg)
     if precision.startswith("bf16") and device.type == "cpu" and not has_bfloat16(device):
         log.warning(
             "trainer.precision=%s: this CPU has no units for it and emulates it, which takes several times as long; "
@@ -114,6 +112,10 @@ def has_compiler(device: torch.device) -> bool:
     if device.type == "cuda":
         return find_spec("triton") is not None
     return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
+
+
+def _device(cfg: DictConfig) -> torch.device:
+    return chosen_device("cpu" if cfg.trainer.get("accelerator") == "cpu" else AUTO)
 
 
 def _planned(cfg: DictConfig, data: DataModule) -> float:
