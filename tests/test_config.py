@@ -244,8 +244,9 @@ def test_hydra_full_error_shows_the_rest(command: Command) -> None:
     assert "Traceback" in answer.stderr
 
 
-def test_help_says_nothing_when_its_reader_has_left() -> None:
-    program = [sys.executable, "-m", "infovae", "train", "--help"]
+@pytest.mark.parametrize("arguments", [["train", "--help"], ["doctor"], ["doctor", "--help"], []])
+def test_nothing_is_said_when_the_reader_has_left(arguments: list[str]) -> None:
+    program = [sys.executable, "-m", "infovae", *arguments]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         process.stdout.close()

@@ -10,11 +10,12 @@ from conftest import PROJECT, SMALL, Compose
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.data.loader import Batch
+from infovae.errors import UserError
 from infovae.likelihoods.bernoulli import Bernoulli, FastBernoulli
 from infovae.runs.checkpoints import read_checkpoint
 from infovae.training import precision
 from infovae.training.assemble import build_data, build_module
-from infovae.training.precision import Computation, choose, has_bfloat16, tell_emulated
+from infovae.training.precision import Computation, check_computation, choose, has_bfloat16, has_compiler
 from infovae.training.run import train
 
 RUN = [*SMALL, "metrics=[]", "callbacks=checkpoint", "trainer.max_epochs=1"]
@@ -97,10 +98,34 @@ def test_bf16_that_a_cpu_emulates_gets_one_warning(
     half: bool, asked: str, told: int,
 ) -> None:  # fmt: skip
     pretend(monkeypatch, half)
-    tell_emulated(composed(*RUN, "trainer=cpu", f"trainer.precision={asked}"))
-    assert [f"trainer.precision={asked}: this CPU has no units" in message for message in caplog.messages] == [
-        True
-    ] * told
+    check_computation(composed(*RUN, "trainer=cpu", f"trainer.precision={asked}"))
+    assert len([line for line in caplog.messages if f"precision={asked}: this CPU has no units" in line]) == told
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_written(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(UserError, match=r"compile=true: needs (g|clang)\+\+ and the headers of Python; accepted: auto"):
+        train(composed(*RUN, "trainer=cpu", "compile=true", run_dir=tmp_path / "run"))
+    assert not any(path.is_file() for path in (tmp_path / "run").rglob("*"))
+
+
+def test_the_compiler_is_the_one_that_torch_would_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for name in ("g++", "clang++", "own"):
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for command, there in (("", True), ("own -O3", True), ("absent", False)):
+        monkeypatch.setenv("CXX", command)
+        assert has_compiler(cpu) == there
+    monkeypatch.delenv("CXX")
+    (tmp_path / ("clang++" if sys.platform == "darwin" else "g++")).unlink()  # torch would not try the other
+    assert not has_compiler(cpu)
+    monkeypatch.setenv("CXX", "own")
+    monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))  # no Python.h
+    assert not has_compiler(cpu)
 
 
 def test_what_a_processor_has_is_asked_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +193,7 @@ import sys
 import torch
 from infovae.training.assemble import build_data, build_module
 from infovae.data.loader import Batch
+from infovae.errors import UserError
 from hydra import compose, initialize_config_dir
 with initialize_config_dir(sys.argv[1], version_base=None):
     cfg = compose("config", [*sys.argv[2:], "name=graphs", "run_dir=nowhere"])

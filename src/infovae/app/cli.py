@@ -92,9 +92,9 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
         try:
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
         except OSError as error:
-            if isinstance(error, BrokenPipeError) and not has_begun:  # who reads the help has left, as head does
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                sys.exit(1)
+            if isinstance(error, BrokenPipeError) and not has_begun:
+                with for_a_reader():
+                    raise
             if has_begun or error.filename is None:
                 raise
             key = "hydra.sweep.dir" if does_several_runs() else "hydra.run.dir"
@@ -187,6 +187,19 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(INTERRUPTED)
     except Exception as error:
         tell(error)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def for_a_reader() -> Iterator[None]:
+    """End quietly when who reads the output leaves before its end, as ``head`` does."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 

@@ -115,7 +115,8 @@ def _chosen() -> str:
     with cli.one_line_errors():
         if given and given not in ("-h", "--help"):
             raise UserError("unknown command", key=given, accepted=", ".join(COMMANDS))
-    print(usage)
+    with cli.for_a_reader():
+        print(usage)
     sys.exit(0)
 
 

@@ -45,7 +45,7 @@ def doctor() -> None:
         epilog="examples:\n  infovae doctor\n  infovae doctor > report.txt\n  infovae doctor | grep missing",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    with cli.one_line_errors():
+    with cli.one_line_errors(), cli.for_a_reader():
         cli.refusing(parser, "--help").parse_args()
         versions = [f"{name} {_version(name) or 'missing'}" for name in SHOWN]
         print(f"infovae   {infovae.__version__} in {os.path.dirname(infovae.__file__)}")
@@ -63,11 +63,16 @@ def devices() -> list[str]:
     """Return the devices that torch can use, the one that ``auto`` chooses first; what is wrong if torch is broken."""
     try:
         import torch
+
+        from infovae.training.precision import has_bfloat16, has_compiler
     except Exception as error:
         return [f"none: torch can't be imported ({reason_of(error)})"]
     gpus = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     apple = ["mps (Apple GPU)"] if torch.backends.mps.is_available() else []
-    return [*gpus, *apple, f"cpu ({os.cpu_count()} cores, {torch.get_num_threads()} threads)"]
+    cpu = torch.device("cpu")
+    half = "units for bf16" if has_bfloat16(cpu) else "no units for bf16"
+    compiler = "a compiler for compile=true" if has_compiler(cpu) else "no compiler for compile=true"
+    return [*gpus, *apple, f"cpu ({os.cpu_count()} cores, {torch.get_num_threads()} threads, {half}, {compiler})"]
 
 
 def destination() -> str:

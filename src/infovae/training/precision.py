@@ -7,8 +7,12 @@ same machine.
 import logging
 import math
 import os
+import shlex
 import shutil
+import sys
+import sysconfig
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +21,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from infovae.data.module import DataModule
+from infovae.errors import UserError
 from infovae.training.devices import chosen_device
 
 log = logging.getLogger(__name__)
@@ -97,9 +102,18 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
 
 
-def tell_emulated(cfg: DictConfig) -> None:
-    """Warn of bfloat16 on a CPU without units for it: measured there, a step of two small layers takes four times."""
+def check_computation(cfg: DictConfig) -> None:
+    """Refuse to compile without a compiler, and warn of bfloat16 on a CPU without units for it.
+
+    Measured on such a CPU, a step of two small layers takes four times as long.
+
+    Raises:
+        UserError: steps are to be compiled, and this machine lacks what torch compiles them with.
+    """
     precision, device = str(cfg.trainer.get("precision")), _device(cfg)
+    if cfg.compile and not has_compiler(device):
+        needed = "Triton" if device.type == "cuda" else f"{_compiler()[0]} and the headers of Python"
+        raise UserError(f"needs {needed}", key="compile", value="true", accepted="auto, or false")
     if precision.startswith("bf16") and device.type == "cpu" and not has_bfloat16(device):
         log.warning(
             "trainer.precision=%s: this CPU has no units for it and emulates it, which takes several times as long; "
@@ -108,10 +122,16 @@ def tell_emulated(cfg: DictConfig) -> None:
 
 
 def has_compiler(device: torch.device) -> bool:
-    """Return whether there is what torch compiles a step with: a C++ compiler, or Triton."""
-    if device.type == "cuda":
-        return find_spec("triton") is not None
-    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
+    """Return whether there is what torch compiles a step with: a C++ compiler and Python's headers, or Triton."""
+    if device.type != "cpu":
+        return device.type != "cuda" or find_spec("triton") is not None
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    return shutil.which(_compiler()[0]) is not None and headers.is_file()
+
+
+def _compiler() -> list[str]:
+    """Return the command that torch compiles C++ with, which tries no other."""
+    return shlex.split(os.environ.get("CXX", "")) or [{"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")]
 
 
 def _device(cfg: DictConfig) -> torch.device:

@@ -42,7 +42,7 @@ from infovae.training.callbacks.measured_weights import averages
 from infovae.training.checks import check_all, check_same_images, checkpoint_files, tell_short_epochs
 from infovae.training.devices import keep_freed_memory, remember_missing_gpu
 from infovae.training.job import divergence_name, hyperparameters, in_sweep, name_job, place_of
-from infovae.training.precision import choose, chosen_before, is_auto, settle, tell_emulated
+from infovae.training.precision import check_computation, choose, chosen_before, is_auto, settle
 from infovae.training.preemption import requeue, termination_notice
 from infovae.training.quiet import quieten
 from infovae.training.record import Record, final_row, recorded
@@ -162,7 +162,7 @@ def build_run(start: Start) -> Run:
         origin = start_from(module, cfg, data)
     if is_auto(cfg):
         cfg = settle(cfg, choose(cfg, data, module))
-    tell_emulated(cfg)
+    check_computation(cfg)
     if cfg.compile:
         log.info("compile=true: the first step waits for the compiler, seconds or, with many layers, a minute")
         module.compile_training()
