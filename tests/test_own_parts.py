@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_code_block_is_a_file() -> None:
-    assert len(FILES) == len(re.findall(r"```(?:python|yaml)", TEXT)) == 12
+    assert len(FILES) == len(re.findall(r"```(?:python|yaml)", TEXT)) == 14
     assert len(COMMANDS) == 3
 
 

@@ -1,6 +1,6 @@
 """Errors a user can cause. They carry the key, the value, the reason and the accepted values as fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,6 +68,11 @@ def below(key: str) -> Iterator[None]:
 def reason_of(error: BaseException) -> str:
     """Return the message of an error on one line, or the name of its class if it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as one text, the first twenty of many."""
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
 
 
 def require_at_least(least: int, **arguments: int) -> None:

@@ -155,7 +155,7 @@ def test_weights_of_a_proposal_that_is_too_narrow_are_called_unreliable(caplog: 
     assert narrow[f"{name}_unreliable"] > 0.5
     assert narrow[f"{name}_pareto_k"] > 0.7
     count = round(10 * narrow[f"{name}_unreliable"])
-    assert f": {count} of 10 images have weights whose tail has a shape above 0.70" in caplog.text
+    assert f": {count} of 10 examples have weights whose tail has a shape above 0.70" in caplog.text
 
 
 @pytest.mark.parametrize("kind", [ImportanceWeighted, AnnealedImportance])

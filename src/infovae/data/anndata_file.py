@@ -1,5 +1,6 @@
 """Counts of genes in cells, from an .h5ad file."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from infovae.data.stored import ChosenExamples
 from infovae.data.values import LARGEST_COUNT
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.terminal.install import install
+
+log = logging.getLogger(__name__)
+
+USUAL = "counts"
+"""The name that analyses of single cells give to the layer of counts, once ``X`` is something else."""
 
 
 class SparseRows(ChosenExamples):
@@ -31,12 +37,12 @@ class SparseRows(ChosenExamples):
         return torch.from_numpy(self.matrix[positions.numpy()].toarray().astype(np.float32))
 
 
-def read_anndata(path: str, layer: str | None, label: str | None, streaming: Streaming) -> Examples:
+def read_anndata(path: str, layer: str, label: str | None, streaming: Streaming) -> Examples:
     """Return the cells of an .h5ad file, with the names of their rows; sparse ones stay so unless memory holds them.
 
     Args:
         path: the file.
-        layer: the layer that holds the counts; None: ``X``.
+        layer: the layer that holds the counts; ``X`` does where there is none called ``counts``, as is usual.
         label: the column of ``obs`` that holds the classes; None: all cells are of one class.
         streaming: see :func:`infovae.data.memory.is_held`.
 
@@ -55,9 +61,11 @@ def read_anndata(path: str, layer: str | None, label: str | None, streaming: Str
     except Exception as error:  # damaged bytes can make a reader raise anything
         why = f"can't be read as .h5ad ({reason_of(error)})"
         raise ArgumentError("path", path, "a whole .h5ad file", why) from error
-    if layer is not None and layer not in cells.layers:
-        raise ArgumentError("key", layer, ", ".join(cells.layers) or "null: there are no layers", "no such layer")
-    matrix = cells.X if layer is None else cells.layers[layer]
+    if layer not in cells.layers and (layer != USUAL or cells.X is None):
+        accepted = ", ".join(cells.layers) or f"{USUAL}, for X: there are no layers"
+        raise ArgumentError("key", layer, accepted, "no such layer" if cells.X is not None else "no such layer, nor X")
+    matrix = cells.layers.get(layer, cells.X)
+    log.info("counts are %s of %s", f"the layer {layer}" if layer in cells.layers else "X", path)
     values = matrix.data if hasattr(matrix, "tocsr") else np.asarray(matrix)
     if not ((values >= 0) & (values == np.round(values)) & (values <= LARGEST_COUNT)).all():
         accepted = "counts as they were measured, in X or in the layer that data.source.key names"

@@ -1,5 +1,6 @@
 """What the columns of a table hold, and their rows as numbers."""
 
+import logging
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -15,7 +16,9 @@ from torch import Tensor
 
 from infovae.data.stored import ChosenExamples
 from infovae.data.values import TableValues
-from infovae.errors import ArgumentError
+from infovae.errors import ArgumentError, listed
+
+log = logging.getLogger(__name__)
 
 MOST_CATEGORIES = 1000
 """Each category is an entry of x; a column with more is a name or a number of the row, not a category."""
@@ -57,7 +60,7 @@ def scanned(read: pa.Table, names: Sequence[str], categorical: Sequence[str], ar
 
     columns = []
     for name in names:
-        column = read.column(name)
+        column = known(read.column(name))
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if column.null_count == len(column):
             raise refuse(name, "no row has a value")
@@ -65,6 +68,9 @@ def scanned(read: pa.Table, names: Sequence[str], categorical: Sequence[str], ar
             found = sorted({*_words(pc.unique(column).drop_null()).to_pylist()}, key=_in_order)
             if len(found) > MOST_CATEGORIES:
                 raise refuse(name, f"it has {len(found):,} categories, more than {MOST_CATEGORIES:,}")
+            if argument == "columns" and len(found) > max(20, (len(column) - column.null_count) // 2):
+                why = "most rows have a category of their own in %s, as a name has: data.source.drop=[%s] leaves it out"
+                log.warning(why, name, name)
             columns.append(Column(name, tuple(found)))
         elif any(is_kind(kind) for is_kind in NUMBERS):
             if (row := _first_too_large(column)) is not None:
@@ -81,6 +87,29 @@ def entries(read: pa.Table, columns: Sequence[Column]) -> Float[Tensor, "n c"]:
     The data module narrows them once it is known by which statistics they are standardised.
     """
     return torch.cat([_entries(read, column) for column in columns], dim=1)
+
+
+def entries_as(read: pa.Table, columns: Sequence[Column]) -> Float[Tensor, "n c"]:
+    """Return columns as :func:`entries` does, with the categories that another table had.
+
+    Raises:
+        ArgumentError: a column isn't there, or holds what that table's didn't.
+    """
+    for name, words in columns:
+        if name not in read.column_names:
+            raise ArgumentError("path", ..., "the columns of training", f"it has no column {name}")
+        column = known(read.column(name))
+        if words is None:
+            kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+            if column.null_count < len(column) and not any(is_kind(kind) for is_kind in NUMBERS):
+                raise ArgumentError("path", ..., "numbers there, as in training", f"its column {name} holds {kind}")
+            if (row := _first_too_large(column)) is not None:
+                why = f"row {row} of its column {name} is infinite, or too large for 32 bits"
+                raise ArgumentError("path", ..., "finite numbers, and an empty field where one is missing", why)
+        elif new := sorted({*_words(pc.unique(column).drop_null()).to_pylist()}.difference(words), key=_in_order):
+            why = f"its column {name} holds {new[0]}, which wasn't there in training"
+            raise ArgumentError("path", ..., f"the categories {listed(words)}", why)
+    return entries(read, columns)
 
 
 def values_of(columns: Sequence[Column]) -> TableValues:
@@ -155,12 +184,20 @@ def classes_of(column: pa.ChunkedArray, name: str) -> tuple[Int64[Tensor, " n"],
     Raises:
         ArgumentError: a row has none.
     """
+    column = known(column)
     if column.null_count:
         raise ArgumentError("label", name, "a column with a class in each row", f"{column.null_count} rows have none")
     text = _words(column)
     classes = sorted(pc.unique(text).to_pylist(), key=_in_order)
     numbers = pc.index_in(text, pa.array(classes, pa.string())).to_numpy(zero_copy_only=False)
     return torch.from_numpy(numbers.astype(np.int64)), tuple(classes)
+
+
+def known(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column in which NaN is missing too, as it is in files that have no other sign for it."""
+    if not pa.types.is_floating(column.type):
+        return column
+    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
 def is_text(kind: pa.DataType) -> bool:

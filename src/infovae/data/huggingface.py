@@ -73,10 +73,8 @@ def huggingface(
     splits = _loaded(path, config)
     if train not in splits:
         raise ArgumentError("train", train, ", ".join(splits), "no such split")
-    from datasets import concatenate_datasets
-
     parts = [splits[name] for name in (train, test) if name in splits]
-    whole = concatenate_datasets(parts)
+    whole = _together(parts, path)
     features = whole.features
     label = "label" if label is None and "label" in features else label
     of_images = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
@@ -98,6 +96,28 @@ def huggingface(
     cut = torch.arange(len(whole)).split([len(part) for part in parts])
     train_part, test_part = map(examples.named().take, cut)
     return DataSet(train_part, test_part, values=values)
+
+
+def _together(parts: Sequence[Any], path: str) -> Any:
+    """Return the rows of several splits; a column that is whole numbers in one and others in another is the latter.
+
+    Raises:
+        ArgumentError: their columns differ.
+    """
+    from datasets import Value, concatenate_datasets
+
+    def kinds(name: str) -> set[str]:
+        return {str(getattr(part.features.get(name), "dtype", None)) for part in parts}
+
+    for name in parts[0].features:
+        found = kinds(name)
+        if len(found) > 1 and all(kind.startswith(("int", "uint", "float")) for kind in found):
+            parts = [part.cast_column(name, Value("float64")) for part in parts]
+    differing = sorted(name for name in {name for part in parts for name in part.features} if len(kinds(name)) > 1)
+    if differing:
+        why = f"its splits differ in the column {differing[0]}: {' and '.join(sorted(kinds(differing[0])))}"
+        raise ArgumentError("path", path, "splits with the same columns, each of one kind", why)
+    return concatenate_datasets(parts)
 
 
 class DatasetImages(ChosenExamples):

@@ -93,6 +93,8 @@ class DataModule(pl.LightningDataModule):
         self.source = functools.partial(source, **places)
         sets, self.classes = _numbered(_read(self.source, places))
         _check_pixels(sets, binarization, augmentation)
+        # Without classes, all examples have the label 0.
+        self.has_classes = sets.train.classes is not None or self.classes.tolist() != [0]
         self.class_names = sets.train.classes or tuple(map(str, self.classes.tolist()))
         generator = torch.Generator().manual_seed(seed)
         held_out = _held_out(validation_size, len(sets.train.x), sets.validation is not None)

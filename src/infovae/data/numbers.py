@@ -88,8 +88,8 @@ def counts(
 ) -> DataSet:
     """Read counts, (n, columns), such as those of genes in cells; arguments as for :func:`signals`.
 
-    An .h5ad file (of anndata) holds them as ``X``, sparse or not, or as the layer that ``key`` names. Sparse ones that
-    memory can't hold otherwise stay sparse there.
+    An .h5ad file (of anndata) holds them as the layer that ``key`` names, sparse or not; without a layer ``counts``,
+    as ``X``. Sparse ones that memory can't hold otherwise stay sparse there.
 
     Args:
         path, key, test_fraction, test_seed, streaming: see there.
@@ -103,7 +103,7 @@ def counts(
     if path.endswith(".h5ad"):
         from infovae.data.anndata_file import read_anndata  # an extra
 
-        read = read_anndata(path, None if key == "counts" else key, label, streaming)
+        read = read_anndata(path, key, label, streaming)
     elif label is not None:
         raise ArgumentError("label", label, "null; labels lie beside the array, named labels", "not an .h5ad file")
     else:

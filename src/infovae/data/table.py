@@ -13,7 +13,7 @@ from infovae.data.examples import DataSet, Examples
 from infovae.data.memory import check_fits
 from infovae.data.splits import hold_out
 from infovae.data.table_file import read_table
-from infovae.errors import ArgumentError
+from infovae.errors import ArgumentError, listed
 
 
 class ChosenColumns(NamedTuple):
@@ -82,7 +82,7 @@ def modelled(read: pa.Table, path: str, chosen: ChosenColumns) -> list[Column]:
     columns, drop, categorical, label, conditions = chosen
     for argument, names in (("columns", columns or ()), ("drop", drop), ("categorical", categorical)):
         check_names(argument, names, read.column_names)
-    aside = {*drop, *conditions, *_listed(label)}
+    aside = {*drop, *conditions, *names_in(label)}
     used = [name for name in read.column_names if name not in aside] if columns is None else list(columns)
     if both := sorted(aside.intersection(used)):
         raise ArgumentError("columns", both[0], "columns that aren't dropped, the label or a condition", "is both")
@@ -103,7 +103,7 @@ def roles(
     Raises:
         ArgumentError: a column isn't there, can't be used, or has two roles.
     """
-    labels = _listed(label)
+    labels = names_in(label)
     check_names("label", labels, read.column_names)
     check_names("conditions", conditions, read.column_names)
     if both := sorted(set(labels).intersection(conditions)):
@@ -130,11 +130,11 @@ def check_names(argument: str, chosen: Sequence[str], there: Sequence[str]) -> N
     """
     for name, times in Counter(chosen).items():
         if name not in there:
-            listed = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
-            raise ArgumentError(argument, name, listed, "no such column")
+            raise ArgumentError(argument, name, listed(there), "no such column")
         if times > 1:
             raise ArgumentError(argument, name, "each column once", f"named {times} times")
 
 
-def _listed(label: str | Sequence[str] | None) -> list[str]:
+def names_in(label: str | Sequence[str] | None) -> list[str]:
+    """Return the columns of labels that a setting names."""
     return [label] if isinstance(label, str) else list(label or ())

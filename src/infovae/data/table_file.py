@@ -17,6 +17,7 @@ DELIMITERS = {"tab": "\t", "space": " "}
 """Those that a shell makes hard to type, by name."""
 
 WITH_COMMAS = r"^-?\d*,?\d+([eE][-+]?\d+)?$"
+OF_THOUSANDS = r"^-?\d{1,3}(,\d{3})*$"
 WITH_EITHER = r"^-?\d+([.,]\d+)?$|^-?\d{1,3}([.,]\d{3})*([.,]\d+)?$"
 
 
@@ -89,10 +90,10 @@ def _read_csv(path: Path, head: str, delimiter: str | None, encoding: str) -> pa
         parse_options=csv.ParseOptions(delimiter=chosen),
         convert_options=csv.ConvertOptions(strings_can_be_null=True),
     )
-    return _with_decimal_commas(read, path) if chosen == ";" else read
+    return read if chosen == "," else _with_decimal_commas(read, path, chosen)
 
 
-def _with_decimal_commas(read: pa.Table, path: Path) -> pa.Table:
+def _with_decimal_commas(read: pa.Table, path: Path, chosen: str) -> pa.Table:
     """Return a table in which columns of text that are numbers with decimal commas are numbers.
 
     Raises:
@@ -104,6 +105,8 @@ def _with_decimal_commas(read: pa.Table, path: Path) -> pa.Table:
         if not pa.types.is_string(column.type) or not _matches(column, ",").any():
             continue
         text = pc.utf8_trim_whitespace(column.drop_null())
+        if chosen != ";" and _matches(text, OF_THOUSANDS).all():
+            raise _mixed(path, f"the commas of column {name} may stand between thousands")
         if _matches(text, WITH_COMMAS).all():
             trimmed = pc.utf8_trim_whitespace(column)
             converted[number] = pc.cast(pc.replace_substring(trimmed, ",", "."), pa.float64())

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64, Shaped
 from torch import Tensor
 
+from infovae.errors import listed
 from infovae.exact import exact, rounded
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class Standardized(Values):
         has_missing: bool = False,
         names: Sequence[str] = (),
     ) -> None:
+        self.is_fitted = mean is not None
         self.mean = torch.as_tensor([0.0] if mean is None else mean, dtype=torch.float64)
         self.scale = torch.as_tensor([1.0] if scale is None else scale, dtype=torch.float64)
         if not needs_float64(self.mean, self.scale).any():
@@ -127,12 +129,15 @@ class Standardized(Values):
         self.names = [str(name) for name in names]  # not NumPy's, which a checkpoint can't hold
 
     def fitted(self, train: Indexed, *others: Indexed) -> "Standardized":
+        if self.is_fitted:
+            return self
         mean, scale, missing = channel_moments(train)
         varies = scale > ROUNDING * mean.abs()
-        if constant := (~varies).nonzero().flatten().tolist():
-            names = [(self.names or range(len(scale)))[channel] for channel in constant]
-            why = "channels that never vary in the training split, or too little beside their mean for float64: %s"
-            log.warning(why, ", ".join(map(str, names)))
+        constant = (~varies).nonzero().flatten().tolist()
+        if constant and len(train) > 1:
+            names = [str((self.names or range(len(scale)))[channel]) for channel in constant]
+            why = "%s that never vary in the training split, or too little beside their mean for float64: %s"
+            log.warning(why, "columns" if self.names else "channels", listed(names))
         missing = self.has_missing or missing or any(map(_has_missing, others))
         return Standardized(mean, torch.where(varies, scale, 1.0), missing, self.names)
 
@@ -180,6 +185,8 @@ class TableValues(Standardized):
         self.likelihoods = "likelihood=mixed" if self.groups else "likelihood=mixed, gaussian, laplace or student_t"
 
     def fitted(self, train: Indexed, *others: Indexed) -> "TableValues":
+        if self.is_fitted:
+            return self
         own = super().fitted(narrowed(train) if isinstance(train, Tensor) else train, *others)
         is_number = ~self.is_category()
         mean, scale = torch.where(is_number, own.mean, 0.0), torch.where(is_number, own.scale, 1.0)

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from infovae.conditions.columns import Columns
 from infovae.conditions.condition import beside
+from infovae.conditions.labels import Labels
 from infovae.config.check import check
+from infovae.data.columns import shown
 from infovae.data.values import Values
 from infovae.errors import UserError
 from infovae.evaluation.load import LOADED, SavedRun, load
@@ -172,11 +174,27 @@ def export(cfg: DictConfig) -> None:
             "weights": cfg.weights,
             "override": OmegaConf.to_container(cfg.override, resolve=True),
             "programs": described,
+            "entries": entries(saved),
         }
         write_record(output / "export.json", record)
     if "decoder" not in described:
         print("decoder: left out; an autoregressive decoder draws pixel by pixel, which is no fixed program")
     print(f"exported: {output} ({', '.join(described)})")
+
+
+def entries(saved: SavedRun) -> dict[str, list[str]]:
+    """Return what each entry of ``x`` and of ``conditions`` is, where they have names.
+
+    A column of categories has an entry of 0 or 1 for each, ``COLUMN=CATEGORY``. Of a class, its number is the input,
+    and the names are listed in order.
+    """
+    condition, description = saved.module.condition, saved.description
+    names = {"x": shown(getattr(description.values, "names", []))}
+    if isinstance(condition, Labels):
+        names["conditions"] = list(description.class_names)
+    elif condition is not None and description.conditions is not None:
+        names["conditions"] = shown(description.conditions.names)
+    return {name: listed for name, listed in names.items() if listed}
 
 
 @torch.no_grad()

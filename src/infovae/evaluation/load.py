@@ -39,6 +39,7 @@ class SavedRun:
     Attributes:
         checkpoint: the file that holds the weights.
         description: what the model was told of its data.
+        weights: which of two sets the model has, ``ema`` or ``raw``; None: there is one.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class SavedRun:
     cfg: DictConfig
     module: InfoVAE
     description: Description
+    weights: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -117,7 +119,8 @@ def load(
         described = data.description
     with torch.random.fork_rng():
         module = build_bare_module(cfg, described)
-        saved = SavedRun(folder, path, cfg, module, described)
+        averaged = "ema" if isinstance(content.get(AVERAGED), dict) else None
+        saved = SavedRun(folder, path, cfg, module, described, weights or averaged)
         if data:
             saved.__dict__["data"] = data  # of the cached property: don't read them twice
         # A prior of this package replaces what it takes from the examples by its weights.
@@ -158,8 +161,9 @@ def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) 
     """Return the weights that are asked for; refuse to choose where there is only one set."""
     raw = checkpoint.get(AVERAGED)
     if weights is not None and not isinstance(raw, dict):
-        why = f"{path} holds one set of weights, since the run didn't average them"
-        raise UserError(why, key="weights", value=weights, accepted="null, or a run with callbacks=[default,ema]")
+        why = f"{path} holds one set of weights"
+        accepted = "null, or the folder of a run that was trained with callbacks=[default,ema]"
+        raise UserError(why, key="weights", value=weights, accepted=accepted)
     chosen: dict[str, Any] = raw if weights == "raw" and raw else checkpoint["state_dict"]
     return chosen
 

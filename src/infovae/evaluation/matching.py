@@ -14,7 +14,7 @@ from infovae.data.description import Description
 from infovae.data.examples import Examples
 from infovae.data.module import DataModule
 from infovae.data.values import TableValues
-from infovae.errors import ArgumentError
+from infovae.errors import ArgumentError, listed
 
 
 def match_examples(data: DataModule, trained: Description, key: str, value: Any = ...) -> None:
@@ -68,9 +68,10 @@ def _match_classes(data: DataModule, known: tuple[str, ...], key: str) -> None:
         raise ArgumentError(key, ..., "data with classes", "its examples have no classes")
     if data.class_names == known:
         return
-    listed = f"{', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
     if new := [name for name in data.class_names if name not in known]:
-        raise ArgumentError(key, ..., f"the classes {listed}", f"the model was trained without the class {new[0]}")
+        raise ArgumentError(
+            key, ..., f"the classes {listed(known)}", f"the model was trained without the class {new[0]}"
+        )
     numbers = torch.tensor([known.index(name) for name in data.class_names])
     data.splits = {name: part._replace(labels=numbers[part.labels]) for name, part in data.splits.items()}
     data.class_names = known
@@ -115,7 +116,7 @@ def _columns(x: Float[Tensor, "n k"], now: Sequence[str], then: Sequence[str], k
             raise ArgumentError(key, ..., "columns of the same kind, by data.source.categorical", why)
         if new := [category for category in categories or () if category not in (trained or ())]:
             why = f"its column {name} holds {new[0]}, which wasn't there in training"
-            raise ArgumentError(key, ..., f"the categories {', '.join(trained or ())}", why)
+            raise ArgumentError(key, ..., f"the categories {listed(trained or ())}", why)
     parts = dict(zip(there, x.split([len(categories or "1") for categories in there.values()], dim=1), strict=True))
     entries = []
     for name, trained in known.items():

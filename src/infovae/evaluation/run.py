@@ -58,7 +58,7 @@ def evaluate(cfg: DictConfig) -> None:
             before = measured_before(subject.results.folder, about)
             measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device, keep, before)
         keep(measured)
-        print_measured(subject.name, measured.values)
+        print_measured(f"{subject.name}{f', weights={subject.weights}' if subject.weights else ''}", measured.values)
         for metric, reason in measured.reasons.items():
             print(f"nan: {metric}: {reason}")
         print(f"results: {subject.results.folder / 'evaluation.json'}")
@@ -86,7 +86,7 @@ def _about(subject: Subject, cfg: DictConfig, device: torch.device) -> dict[str,
         "name": subject.name,
         "checkpoint": str(path) if path else None,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path else None,
-        "weights": cfg.weights,
+        "weights": subject.weights,
         "override": OmegaConf.to_container(cfg.override, resolve=True),
         "split": cfg.split,
         "batch_size": cfg.batch_size,

@@ -44,6 +44,8 @@ class Subject(NamedTuple):
     results: Results
     checkpoint: Path | None
     cfg: DictConfig | None
+    weights: str | None = None
+    """Which of two sets, ``ema`` or ``raw``; None: there is one."""
 
 
 def check_subjects(cfg: DictConfig) -> None:
@@ -101,7 +103,9 @@ def subjects(cfg: DictConfig, folders: list[Path]) -> Iterator[Subject]:
     for folder in folders:
         saved = load(folder, cfg.ckpt or cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
         read = partial(getattr, saved, "data")
-        yield Subject(str(folder), saved.module, read, _results(cfg, folder), saved.checkpoint, saved.cfg)
+        yield Subject(
+            str(folder), saved.module, read, _results(cfg, folder), saved.checkpoint, saved.cfg, saved.weights
+        )
 
 
 def _results(cfg: DictConfig, run: Path) -> Results:

@@ -46,8 +46,15 @@ class LibraryDistribution(Entries):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log P(count | total of the example's counts) in nats, for each entry."""
+        return self._given_total_of(value).log_prob(value)
+
+    def mean_given(self, x: Tensor) -> Tensor:
+        """Return E[count | total of the example's counts], for each entry."""
+        return self._given_total_of(x).mean
+
+    def _given_total_of(self, x: Tensor) -> NegativeBinomialDistribution:
         entries = tuple(range(-len(self.batch_shape) + 1, 0))
-        return self.given(value.sum(dim=entries, keepdim=True).log()).log_prob(value)
+        return self.given(x.sum(dim=entries, keepdim=True).log())
 
     @torch.no_grad()
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:

@@ -54,3 +54,10 @@ class Entries(Distribution):
 def independent(entries: Distribution) -> Distribution:
     """Return a distribution of examples from that of their entries, whose batch shape is (n, c, *s)."""
     return Independent(entries, len(entries.batch_shape) - 1, validate_args=False)
+
+
+def mean_given(distribution: Distribution, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
+    """Return E[x|z], and where log p(x|z) is given something of x, as the total of its counts, E[x|z, that]."""
+    entries = getattr(distribution, "base_dist", distribution)
+    mean: Tensor = entries.mean_given(x) if hasattr(entries, "mean_given") else distribution.mean
+    return mean

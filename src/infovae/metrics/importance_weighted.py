@@ -126,8 +126,8 @@ class ImportanceWeighted(ExampleMetric):
             measured[f"{ESTIMATE}_unreliable"] = exact(k_hat > threshold).mean()
             if (k_hat > threshold).any():
                 log.warning(
-                    "importance_weighted: %d of %d images have weights whose tail has a shape above %.2f. log p(x) may "
-                    "be far too low, and its errors too small. annealed_importance needs no proposal",
+                    "importance_weighted: %d of %d examples have weights whose tail has a shape above %.2f. log p(x) "
+                    "may be far too low, and its errors too small. annealed_importance needs no proposal",
                     int((k_hat > threshold).sum()), len(k_hat), threshold,
                 )  # fmt: skip
         elif self.reason is None:

@@ -76,7 +76,7 @@ MEANINGS = {
 
 
 FAMILIES = {
-    "_bits_per_dimension": Meaning("lower", None, "the same per pixel and channel, in bits"),
+    "_bits_per_dimension": Meaning("lower", None, "the same per entry of x, in bits"),
     "_labels": Meaning("lower", 0, "error of a classifier on z that saw so many labels"),
 }
 """By how names end that hold a number or another metric's name."""

@@ -5,6 +5,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from infovae.exact import exact
+from infovae.likelihoods.likelihood import mean_given
 from infovae.metrics.averages import averaged
 from infovae.metrics.log_weights import bits_per_dimension
 from infovae.metrics.metric import Metric
@@ -16,9 +17,9 @@ class Reconstruction(Metric):
     """The ELBO and its terms in nats per example, and the squared error of E[x|z].
 
     ``elbo`` = -``reconstruction`` - ``rate``, with one z ~ q(z|x) for each example, all three with standard errors over
-    examples, and ``elbo_bits_per_dimension``. ``squared_error``, summed over pixels and channels, is that of the image
-    decoded from z; ``squared_error_of_mean_code`` is that of the image decoded from E[z|x]. A deterministic posterior
-    has an infinite rate.
+    examples, and ``elbo_bits_per_dimension``. ``squared_error``, summed over the entries of x, is that of the example
+    decoded from z; ``squared_error_of_mean_code`` is that of the one decoded from E[z|x]. Where the likelihood is given
+    the total of x, so is the mean. A deterministic posterior has an infinite rate.
     """
 
     reconstruction: list[Tensor]
@@ -37,11 +38,11 @@ class Reconstruction(Metric):
         """Take in a batch."""
         x, codes, model = observed.x, observed.codes, given(self.model, observed.conditions)
         likelihood = model.decode(codes.z)
-        from_mean = model.decode(codes.mean).mean
+        from_mean = mean_given(model.decode(codes.mean), x)
         self.dimensions = x[0].numel()
         self.reconstruction.append(-exact(likelihood.log_prob(x)))
         self.rate.append(exact(rate(model.encode(x), model.prior.distribution(), codes.z)))
-        self.squared_error.append(_squared_error(likelihood.mean, x))
+        self.squared_error.append(_squared_error(mean_given(likelihood, x), x))
         self.squared_error_of_mean_code.append(_squared_error(from_mean, x))
 
     def compute(self) -> dict[str, Tensor]:

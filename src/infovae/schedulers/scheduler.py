@@ -35,7 +35,7 @@ class Scheduler(ABC):
         monitor: the column of ``metrics.csv`` that the factor depends on, if it does.
     """
 
-    interval: Interval
+    interval: Interval = "epoch"
     needs_total = False
     monitor: str | None = None
 

@@ -13,7 +13,7 @@ def print_table(title: str, table: Table) -> None:
 
     Its title stands above it as one line. Inside it, the table's width would break a run's name.
     """
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
         needed = Measurement.get(console, console.options.update(max_width=1000), table).maximum
         console.width = max(console.width, needed)

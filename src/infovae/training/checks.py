@@ -95,7 +95,10 @@ def _check_loggers(cfg: DictConfig, trainer: pl.Trainer) -> None:
 
 
 def _check_settings(cfg: DictConfig) -> None:
-    """Refuse parts without a run that they come from, and a least length of training above the greatest."""
+    """Refuse parts without their run, data without a training split, and a least length above the greatest."""
+    if (cfg.data.get("source") or {}).get("test_fraction") == 1:
+        accepted = "fractions that leave at least one on each side"
+        raise UserError("it leaves none to train on", key="data.source.test_fraction", value=1, accepted=accepted)
     if cfg.init_parts is not None and cfg.init_from is None:
         shown = f"[{','.join(cfg.init_parts)}]"
         raise UserError("no run to take them from", key="init_parts", value=shown, accepted="init_from=RUN beside it")

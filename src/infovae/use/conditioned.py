@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from infovae.conditions.labels import Labels
-from infovae.errors import ArgumentError, UserError
+from infovae.errors import ArgumentError, UserError, listed
 from infovae.evaluation.load import SavedRun
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def typed_condition(saved: SavedRun, typed: Any, warn: bool = False) -> Float[Te
         accepted = "null, or a run that was trained with condition=labels or condition=columns"
         raise refused("the model isn't conditional")
     if isinstance(condition, Labels) or columns is None:
-        accepted, columns = ", ".join(names[:20]) + (", ..." if len(names) > 20 else ""), None
+        accepted, columns = listed(names), None
     else:
         accepted = columns.accepted
     values = typed if isinstance(typed, list) else [typed]

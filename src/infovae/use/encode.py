@@ -20,6 +20,7 @@ from infovae.terminal.progress import progress
 from infovae.training.assemble import build_data
 from infovae.use.conditioned import condition_for
 from infovae.use.opened import check_file, opened
+from infovae.use.own_file import is_own_file, own_file
 from infovae.use.own_images import own_data
 from infovae.use.tables import SUFFIXES, table_file
 
@@ -27,7 +28,7 @@ SPLITS = ("train", "validation", "test")
 Split = Literal["train", "validation", "test", "all"]
 
 EXAMPLES: dict[str, Any] = {
-    "split": Split,
+    "split": Split | None,
     "images": str | None,
     "condition": Any,
     "batch_size": Annotated[int, Field(ge=1)],
@@ -65,15 +66,16 @@ def encode(cfg: DictConfig) -> None:
     saved = opened(cfg, {**EXAMPLES, "output": str | None})
     path = check_file("output", cfg.output, SUFFIXES, "codes.csv")
     data, splits, condition = examples(saved, cfg)
-    written, classes = 0, np.asarray(data.class_names)
+    written = 0
     with disk_errors(f"output={path}"), table_file(path) as write:
         for split in splits:
             for batch in encoded(saved, data, split, condition):
+                nothing = np.full(len(batch.names), np.nan, np.float32)
                 columns = {
                     "split": np.full(len(batch.names), split),
                     "example": batch.names,
-                    "label": data.classes[batch.labels].numpy(),
-                    "class": classes[batch.labels.numpy()],
+                    "label": data.classes[batch.labels].numpy() if data.has_classes else nothing,
+                    "class": classes_in(data, batch.labels),
                     "mean": batch.mean.float().cpu().numpy(),
                     "std": batch.deviation.float().cpu().numpy(),
                 }
@@ -82,23 +84,38 @@ def encode(cfg: DictConfig) -> None:
     print(f"codes: {path} ({written} rows)")
 
 
-def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str], Float[Tensor, "1 k"] | None]:
-    """Return what a command is to encode: images of one's own, another data set, or the run's; and which splits.
+def examples(
+    saved: SavedRun, cfg: DictConfig, default: Split = "test"
+) -> tuple[DataModule, list[str], Float[Tensor, "1 k"] | None]:
+    """Return what a command is to encode: files of one's own, another data set, or the run's; and which splits.
 
     Beside them comes what a conditional model is given for all of them; None: the condition of each one.
+
+    Args:
+        saved: the run.
+        cfg: the config of the command, with the keys :data:`EXAMPLES`.
+        default: the split, where none is chosen. A file of one's own has no splits: all of it is taken.
 
     Raises:
         UserError: it can't be read, isn't like the run's data, has no condition that the model needs, or is empty.
     """
-    chosen, module, why = "source" in cfg.data, saved.module, ""
+    chosen, module, split, why = "source" in cfg.data, saved.module, cfg.split or default, ""
+    is_own = cfg.images is not None or (chosen and is_own_file(cfg))
+    if is_own:
+        if cfg.split not in (None, "test", "all"):
+            raise UserError("files of one's own have no splits", key="split", value=cfg.split, accepted="null or all")
+        split = "test"
     with below(""):
         if cfg.images is not None:
             if chosen:
                 raise UserError("together", key="data and images", accepted="one of them")
-            data, split = own_data(saved, cfg.images), "test"
+            data = own_data(saved, cfg.images)
+        elif is_own:
+            with below("data"):
+                data = own_file(saved, cfg)
         else:
-            data, split = build_data(cfg) if chosen else saved.data, cfg.split
-            match_examples(data, saved.description, "data")
+            data = build_data(cfg) if chosen else saved.data
+        match_examples(data, saved.description, "data" if cfg.images is None else "images")
     try:
         match_conditions(data, saved.description, module.condition, "data" if chosen else "images")
     except ArgumentError as error:
@@ -110,6 +127,12 @@ def examples(saved: SavedRun, cfg: DictConfig) -> tuple[DataModule, list[str], F
     if not splits:
         raise UserError("the data have none", key="split", value=split, accepted="train, test and all")
     return data, splits, condition
+
+
+def classes_in(data: DataModule, labels: Int64[Tensor, " n"]) -> np.ndarray:
+    """Return the names of examples' classes, as tables show them: empty where the data have none."""
+    names = np.asarray(data.class_names if data.has_classes else [""] * len(data.class_names))
+    return names[labels.numpy()]
 
 
 @torch.no_grad()

@@ -61,6 +61,8 @@ class Explored:
             assert data is not None
             part = data.splits[split]
             data.splits[split] = part.take(torch.randperm(len(part.x), generator=generator)[:points].sort().values)
+        for split in splits:  # now that all are cut: the first to be read has them all served
+            assert data is not None
             self.batches += encoded(saved, data, split, condition)
         with isolated_stream(saved.module.device, seed):
             draws = saved.module.prior.sample(PRIOR_DRAWS)

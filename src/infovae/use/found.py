@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from rich.table import Column, Table
 from torch import Tensor
 
 from infovae.data.module import DataModule
 from infovae.terminal.tables import print_table
-from infovae.use.encode import Encoded
+from infovae.use.encode import Encoded, classes_in
 
 
 class Found(NamedTuple):
@@ -41,6 +42,7 @@ def lowest(so_far: Sequence[Found], batch: Encoded, scores: Float[Tensor, " n"],
 def print_found(title: str, score: str, found: Sequence[Found], data: DataModule, sign: int = 1) -> None:
     """Print a row for each example that was found, with its score times ``sign``."""
     table = Table("split", Column("example", overflow="fold"), "class", Column(score, justify="right"))
-    for entry in found:
-        table.add_row(entry.split, entry.name, data.class_names[entry.label], f"{sign * entry.score:.4g}")
+    classes = classes_in(data, torch.tensor([entry.label for entry in found], dtype=torch.int64))
+    for entry, name in zip(found, classes, strict=True):
+        table.add_row(entry.split, entry.name, name, f"{sign * entry.score:.4g}")
     print_table(title, table)

@@ -87,7 +87,10 @@ def _write_rows(
         "row": np.array(["given", *["decoded"] * steps, "given"] * 2),
         "time": np.array([0, *np.linspace(0, 1, steps), 1] * 2, np.float32),
     }
+    told = None
+    if conditions is not None:  # each given row has its own; the path, that of the first
+        told = torch.cat([conditions[:1].expand(steps + 1, -1), conditions[-1:]]).repeat(2, 1)
     with table_file(file) as write:
-        write(with_columns(along, saved, units, None if conditions is None else conditions[:1].expand(len(rows), -1)))
+        write(with_columns(along, saved, units, told))
     labels = [label for name in paths for label in ("$x$", name, *[""] * (steps - 1), "$x'$")]
     return column_map(example_columns(saved.description.values, units), labels)

@@ -19,7 +19,7 @@ from infovae.pictures.drawing import save_picture
 from infovae.runs.disk import disk_errors
 from infovae.use.columns import example_columns, with_columns
 from infovae.use.conditioned import condition_for
-from infovae.use.encode import EXAMPLES, encoded, examples
+from infovae.use.encode import EXAMPLES, classes_in, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_file, opened, user_error
 from infovae.use.own_images import given_example
@@ -38,7 +38,7 @@ def neighbours(cfg: DictConfig) -> None:
     paths = [check_file("output", cfg.output, kinds, default) for default in defaults or [""]]
     with user_error("image", cfg.image):
         image, own = given_example(saved, cfg.image)
-    data, splits, condition = examples(saved, cfg)
+    data, splits, condition = examples(saved, cfg, default="train")
     own = condition_for(saved, cfg, own)
     model = given(saved.module, own)
     with torch.no_grad():
@@ -58,7 +58,7 @@ def neighbours(cfg: DictConfig) -> None:
                 rows = {
                     "split": np.array(["", "", *(entry.split for entry in found)]),
                     "example": np.array([cfg.image, "reconstruction", *(entry.name for entry in found)]),
-                    "class": np.array(["", "", *(data.class_names[entry.label] for entry in found)]),
+                    "class": np.array(["", "", *classes_in(data, torch.tensor([entry.label for entry in found]))]),
                     "distance": np.array([0, np.nan, *(entry.score for entry in found)], np.float32),
                 }
                 with table_file(path) as write:

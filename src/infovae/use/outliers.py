@@ -12,6 +12,7 @@ from torch import Tensor
 
 from infovae.data.module import DataModule
 from infovae.evaluation.load import SavedRun
+from infovae.likelihoods.likelihood import mean_given
 from infovae.metrics.importance_weighted import importance_weighted_log_likelihood
 from infovae.model import given
 from infovae.pictures.canvas import labelled_grid
@@ -21,7 +22,7 @@ from infovae.pictures.picture import Pixels
 from infovae.runs.disk import disk_errors
 from infovae.streams import isolated_stream
 from infovae.use.columns import example_columns, with_columns
-from infovae.use.encode import EXAMPLES, Encoded, encoded, examples
+from infovae.use.encode import EXAMPLES, Encoded, classes_in, encoded, examples
 from infovae.use.found import Found, lowest, print_found
 from infovae.use.opened import check_new_folder, opened
 from infovae.use.tables import Rows, table_file
@@ -94,7 +95,7 @@ def scored(
         for batch in encoded(saved, data, split, condition):
             model = given(module, batch.conditions)
             # Missing entries are NaN.
-            error = (model.decode(batch.mean).mean - batch.x).square().flatten(1).nansum(dim=1)
+            error = (mean_given(model.decode(batch.mean), batch.x) - batch.x).square().flatten(1).nansum(dim=1)
             bound = torch.full_like(error, torch.nan)
             if (batch.deviation > 0).all():
                 prior, posterior = module.prior.distribution(), model.encode(batch.x)
@@ -106,7 +107,7 @@ def _rows(saved: SavedRun, part: Scored, data: DataModule) -> Rows:
     rows = {
         "split": np.full(len(part.batch.names), part.split),
         "example": part.batch.names,
-        "class": np.asarray(data.class_names)[part.batch.labels.numpy()],
+        "class": classes_in(data, part.batch.labels),
         "log_likelihood": part.log_likelihood.float().cpu().numpy(),
         "squared_error": part.squared_error.float().cpu().numpy(),
     }
