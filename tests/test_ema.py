@@ -150,6 +150,8 @@ def test_an_evaluation_of_raw_weights_has_a_place_of_its_own(command: Command, r
     OmegaConf.save(config, run / "config.yaml")
     answer = command("evaluate", f"run={run}", "weights=raw", "metrics=[log_det_covariance]", "pictures=[]")
     assert answer.returncode == 0, answer.stderr
+    assert f"{run}, weights=raw\n" in answer.stdout
+    assert load(run).weights == "ema"
     (path,) = run.rglob("evaluation.json")
     assert path.parent.parent == run  # the run's own place is for its averages
     record = json.loads(path.read_text())
@@ -161,7 +163,7 @@ def test_an_evaluation_of_raw_weights_has_a_place_of_its_own(command: Command, r
 
 def test_raw_weights_of_a_run_without_averages_are_refused(composed: Compose, tmp_path: Path) -> None:
     train(composed(*TINY, "trainer.max_epochs=1", run_dir=tmp_path))
-    with pytest.raises(UserError, match=r"^weights=raw: .* holds one set of weights, .*callbacks=\[default,ema\]$"):
+    with pytest.raises(UserError, match=r"^weights=raw: .* holds one set of weights; .*callbacks=\[default,ema\]$"):
         load(tmp_path, weights="raw")
 
 

@@ -22,7 +22,7 @@ from infovae.likelihoods.discretized_logistic import DiscretizedLogistic, Discre
 from infovae.likelihoods.gaussian import Gaussian
 from infovae.likelihoods.laplace import Laplace
 from infovae.likelihoods.library_negative_binomial import LibraryNegativeBinomial
-from infovae.likelihoods.likelihood import Likelihood
+from infovae.likelihoods.likelihood import Likelihood, mean_given
 from infovae.likelihoods.mixed import Mixed
 from infovae.likelihoods.negative_binomial import NegativeBinomial
 from infovae.likelihoods.observed_entries import ObservedEntries
@@ -453,8 +453,11 @@ def test_means_are_the_observed_total_times_a_softmax(shape: tuple[int, ...]) ->
     mean = x.flatten(1).sum(dim=1).view(-1, *[1] * len(shape)) * shares
     r = parameters[:, c:].exp()
     expected = scipy.stats.nbinom.logpmf(x, r, r / (r + mean)).reshape(5, -1).sum(axis=1)
-    found = LibraryNegativeBinomial(Counts(3.0, 0.2))(parameters).log_prob(x)
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    found = LibraryNegativeBinomial(Counts(3.0, 0.2))(parameters)
+    np.testing.assert_allclose(found.log_prob(x), expected, rtol=1e-10)
+    np.testing.assert_allclose(mean_given(found, x), mean, rtol=1e-10)
+    poisson = Poisson()(parameters[:, :c])
+    assert torch.equal(mean_given(poisson, x), poisson.mean)
 
 
 def test_samples_have_totals_like_those_of_the_data() -> None:

@@ -111,6 +111,20 @@ def test_short_runs_learn(scheduler: Scheduler, total: int) -> None:
     assert 0 <= scheduler.factor(Progress(total, total)) <= 1
 
 
+class Halves(Scheduler):
+    """All that a schedule of one's own needs."""
+
+    def factor(self, progress: Progress) -> float:
+        return 0.5**progress.done
+
+
+def test_a_schedule_needs_its_factor_alone(composed: Compose, tmp_path: Path) -> None:
+    """It moves from epoch to epoch."""
+    settings = [f"+scheduler._target_={__name__}.Halves", "optimizer.lr=0.01", "trainer.max_epochs=3"]
+    train(composed(*TINY, *settings, run_dir=tmp_path))
+    assert column(tmp_path) == pytest.approx([0.01, 0.005, 0.0025])
+
+
 class Rates(pl.Callback):
     """Notes the rate that each step is taken with."""
 

@@ -26,10 +26,14 @@ def test_a_run_s_name_is_whole(
     """Names are paths, and overrides with brackets that rich could take for its own markup or for an emoji's name."""
     monkeypatch.setenv("COLUMNS", columns)
     name = "outputs/2026-11-24/12-33-44.123456-infovae-mmd,metrics=[mmd],network.decoder.hidden=[8],tags=[red],:smile:"
-    table = Table("metric", "test")
-    table.add_row("mmd", "0.1")
+    table = Table("metric", "[red]test")
+    table.add_row("E[z|x] of :smile:", "0.1")
     print_table(name, table)
-    assert capsys.readouterr().out.splitlines()[0] == name
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == name
+    if columns == "200":
+        assert "E[z|x] of :smile:" in out
+        assert "[red]test" in out
 
 
 def test_a_measured_number_has_its_error_its_ideal_and_a_direction(capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,6 +66,18 @@ def test_a_table_without_images(tmp_path: Path) -> None:
         assert torch.equal(part.x[torch.arange(len(part.x))].float().nan_to_num(-1), held.x.float().nan_to_num(-1))  # type: ignore[union-attr]
 
 
+def test_a_column_that_two_splits_type_differently(tmp_path: Path) -> None:
+    """pandas makes whole numbers floats where one is missing."""
+    train, test = Dataset.from_dict({"a": [1, 2, 3]}), Dataset.from_dict({"a": [1.5, None]})
+    DatasetDict(train=train, test=test).save_to_disk(tmp_path / "set")
+    sets = huggingface(str(tmp_path / "set"))
+    assert sets.train.x[torch.arange(3)].flatten().tolist() == [1, 2, 3]
+    assert sets.test.x[torch.arange(2)].flatten().nan_to_num(-1).tolist() == [1.5, -1]
+    DatasetDict(train=train, test=Dataset.from_dict({"a": ["x"]})).save_to_disk(tmp_path / "other")
+    with pytest.raises(ArgumentError, match=r"its splits differ in the column a: int64 and string; accepted: splits"):
+        huggingface(str(tmp_path / "other"))
+
+
 def test_labels_are_named_and_minus_one_is_none(tmp_path: Path) -> None:
     features = Features({"a": Value("int64"), **{name: ClassLabel(names=["neg", "pos"]) for name in ("label", "tag")}})
     columns = {"a": list(range(6)), "label": [0, 1] * 3, "tag": [1, 0] * 3}

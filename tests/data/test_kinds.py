@@ -255,6 +255,12 @@ def test_cells_stay_sparse_unless_memory_holds_them(tmp_path: Path) -> None:
     ):
         with pytest.raises(ArgumentError, match=re.escape(told)):
             counts(path, **arguments)  # type: ignore[arg-type]
+    cells.layers["counts"], cells.X = cells.X.copy(), np.log1p(matrix)  # as single cells are usually kept
+    cells.write_h5ad(tmp_path / "usual.h5ad")
+    np.testing.assert_array_equal(all_of(counts(str(tmp_path / "usual.h5ad"))).numpy(), matrix)
+    anndata.AnnData(obs=obs, layers={"halves": matrix / 2}).write_h5ad(tmp_path / "layers.h5ad")
+    with pytest.raises(ArgumentError, match=r"^key=counts: no such layer, nor X; accepted: halves"):
+        counts(str(tmp_path / "layers.h5ad"))
     (tmp_path / "a.h5ad").write_bytes(b"torn")
     with pytest.raises(ArgumentError, match=r"can't be read as \.h5ad"):
         counts(path)
@@ -285,6 +291,38 @@ def test_decimal_commas_beside_dates_and_words(tmp_path: Path) -> None:
     read = read_table(str(tmp_path / "a.csv"))
     assert read.column("price").to_pylist() == [1.234, -2]
     assert list(map(str, read.schema.types)) == ["string", "double", "int64", "string"]
+    (tmp_path / "a.tsv").write_text("price\tn\n1,5\t1\n-2,25\t2\n")
+    assert read_table(str(tmp_path / "a.tsv")).column("price").to_pylist() == [1.5, -2.25]
+    (tmp_path / "a.tsv").write_text("price\tn\n1,500\t1\n12\t2\n")
+    with pytest.raises(ArgumentError, match=r"the commas of column price may stand between thousands; accepted"):
+        read_table(str(tmp_path / "a.tsv"))
+
+
+def test_nan_is_missing_where_files_have_no_other_sign(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As in an .npy table, in Parquet that pandas wrote, and in sets of the Hub: of numbers, categories and labels."""
+    rows = np.stack([np.arange(20.0), np.arange(20) % 3], axis=1)
+    rows[::5] = np.nan
+    np.save(tmp_path / "a.npy", rows)
+    sets = table(str(tmp_path / "a.npy"), categorical=["1"])
+    assert isinstance(sets.values, TableValues)
+    assert sets.values.names == ["0", "1=0", "1=1", "1=2"]
+    missing = all_of(sets).isnan()
+    assert missing.sum() == 4 * 4
+    assert torch.equal(missing.any(dim=1), missing.all(dim=1))
+    with pytest.raises(ArgumentError, match=r"^label=1: 4 rows have none"):
+        table(str(tmp_path / "a.npy"), label="1")
+    assert not caplog.messages
+
+
+def test_a_column_of_names_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.csv").write_text("id,a,kind\n" + "".join(f"P{n},{n},{'xy'[n % 2]}\n" for n in range(30)))
+    sets = table(str(tmp_path / "a.csv"))
+    (told,) = caplog.messages
+    assert told.startswith("most rows have a category of their own in id")
+    assert told.endswith("data.source.drop=[id] leaves it out")
+    DataModule(lambda: sets, validation_size=10)
+    assert "id=P" in caplog.messages[-1]
+    assert caplog.messages[-1].count("id=P") <= 20
 
 
 def test_several_labels(tmp_path: Path) -> None:
@@ -306,7 +344,7 @@ def test_times_keep_their_differences(tmp_path: Path, caplog: pytest.LogCaptureF
     np.save(tmp_path / "a.npy", np.stack([time[:, None], time[:, None] % 7], 1))
     tabled = DataModule(lambda: table(str(tmp_path / "a.csv"), conditions=["given"]), validation_size=4)
     (told,) = caplog.messages
-    assert re.fullmatch(r"channels that never vary in .*, or too little beside their mean for float64: still", told)
+    assert re.fullmatch(r"columns that never vary in .*, or too little beside their mean for float64: still", told)
     for data in (tabled, DataModule(lambda: signals(str(tmp_path / "a.npy")), validation_size=4)):
         (served,) = data.evaluation_loader("test")
         seen, x = (data.inputs(name)[torch.arange(n)].flatten(1)[:, 0] for name, n in (("test", 4), ("train", 32)))

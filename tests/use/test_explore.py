@@ -177,3 +177,16 @@ def test_one_drags_through_the_codes(page: Page, server: ExploreServer, squares:
 def test_three_runs_are_too_many(use: Use, squares_run: Path) -> None:
     with pytest.raises(UserError, match=r"^run=.*: 3 runs; accepted: a run's folder, or two of them"):
         use("explore", f"run=[{squares_run},{squares_run},{squares_run}]")
+
+
+def test_each_split_gives_its_own_points(squares_run: Path) -> None:
+    """Fewer than each split has: names and codes belong to the same examples, and an image finds itself."""
+    saved = load(squares_run)
+    names = {name: part.names for name, part in saved.data.splits.items()}
+    most = min(len(found) for found in names.values() if found is not None) - 1
+    explored = Explored(saved, saved.data, ["train", "validation", "test"], points=most, seed=0)
+    described = explored.described()
+    assert len(described["codes"]) == len(described["examples"]) == 3 * most
+    for name, code in zip(described["examples"], described["codes"], strict=True):
+        x = prepared(saved, [Path(saved.cfg.data.root) / name])
+        np.testing.assert_allclose(saved.module.encode(x).mean[0].numpy(), code, atol=1e-4)

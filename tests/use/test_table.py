@@ -15,6 +15,7 @@ from sklearn.datasets import load_diabetes
 
 from infovae.data.condition_columns import ConditionColumns
 from infovae.errors import UserError
+from infovae.evaluation.export import entries
 from infovae.evaluation.load import load
 from infovae.pictures.column_map import column_map
 from infovae.training.run import train
@@ -102,8 +103,78 @@ def test_found_rows_are_those_of_the_table(use: Use, run: Path, tmp_path: Path, 
     path = pd.read_csv(tmp_path / "path/interpolation.csv")
     assert path["time"].tolist() == [0, 0, 0.5, 1, 1] * 2
     np.testing.assert_allclose(path["bmi"][[0, 4]], patients["bmi"][[one, other]])
+    for row, number in ((0, one), (4, other)):  # what is given has its own condition
+        pd.testing.assert_series_equal(
+            path.loc[row, own], patients.loc[number, own], check_names=False, check_dtype=False
+        )
+    assert (path.loc[1:3, ["age", "sex"]] == path.loc[0, ["age", "sex"]]).all(axis=None)  # of the first end
     reconstruction = found.loc[1, ["bmi", "bp"]].astype(float)
     np.testing.assert_allclose(path.loc[1, ["bmi", "bp"]].astype(float), reconstruction, rtol=1e-5)
+
+
+def test_new_rows_are_read_as_in_training_all_of_them(
+    use: Use, run: Path, tmp_path: Path, patients: pd.DataFrame
+) -> None:
+    """In the file's order, whatever other columns it has, down to a single row with gaps."""
+    use("encode", f"run={run}", "split=all", "output=own.csv")
+    own = pd.read_csv(tmp_path / "own.csv").set_index("example").sort_index()
+    means = ["mean_1", "mean_2"]
+    chosen = patients.iloc[[7, 3, 5]]
+    shuffled = chosen[list(reversed(chosen.columns))].assign(other=["x", "y", "z"])
+    shuffled.to_csv(tmp_path / "new.csv", index=False)
+    for options in ([], ["split=all"], ["data.source.drop=[other]"]):
+        use("encode", f"run={run}", "data=table", "data.path=new.csv", *options, "output=new_codes.csv")
+        codes = pd.read_csv(tmp_path / "new_codes.csv")
+        assert codes["example"].tolist() == [0, 1, 2]
+        assert codes[["label", "class"]].isna().all(axis=None)
+        np.testing.assert_allclose(codes[means], own.loc[[7, 3, 5], means], rtol=1e-5, atol=1e-6)
+    chosen.iloc[[0]].to_csv(tmp_path / "one.csv", index=False)  # no bp, and perhaps no class
+    use("outliers", f"run={run}", "data=table", "data.path=one.csv", "samples=2", "output=odd")
+    assert len(pd.read_csv(tmp_path / "odd/scores.csv")) == 1
+    for change, why in (
+        (lambda table: table.drop(columns="bmi"), "it has no column bmi; accepted: the columns of training"),
+        (lambda table: table.assign(bmi="thin"), "its column bmi holds string"),
+        (lambda table: table.assign(bmi=1e300), "row 0 of its column bmi is infinite, or too large for 32 bits"),
+        (lambda table: table.assign(sex="robot"), "its column sex holds robot, which wasn't there in training"),
+        (lambda table: table.iloc[:0], "it has none"),
+    ):
+        change(patients).to_csv(tmp_path / "bad.csv", index=False)
+        with pytest.raises(UserError, match=rf"^data\.path[^;]*: {re.escape(why)}"):
+            use("encode", f"run={run}", "data=table", "data.path=bad.csv", "output=none.csv")
+    with pytest.raises(UserError, match=r"^split=train: files of one's own have no splits"):
+        use("encode", f"run={run}", "data=table", "data.path=new.csv", "split=train")
+
+
+def test_an_export_says_what_each_entry_is(run: Path) -> None:
+    assert entries(load(run)) == {
+        "x": ["bmi", "bp", "class=high", "class=low", "class_"],
+        "conditions": ["age", "sex=female", "sex=male"],
+    }
+
+
+def test_a_class_is_listed_where_each_new_row_has_one(
+    patients: pd.DataFrame, tmp_path: Path, use: Use, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = patients.drop(columns="class").assign(kind=["a", "b"] * 221, name=[f"P{row}" for row in range(442)])
+    known.to_csv(tmp_path / "known.csv", index=False)
+    small = ["network.encoder.hidden=[8]", "network.decoder.hidden=[8]", "trainer.max_epochs=1", "latent_dim=2"]
+    quiet = ["trainer.enable_progress_bar=false", "trainer.accelerator=cpu", "logger=none", "callbacks=checkpoint"]
+    with composing() as composed:
+        roles = ["data.source.label=kind", "data.source.drop=[name]"]
+        cfg = composed("data=table", f"data.path={tmp_path / 'known.csv'}", *roles, *small, *quiet, "pictures=[]",
+                       run_dir=tmp_path / "run")  # fmt: skip
+        train(cfg)
+    for change, classes in (
+        (lambda table: table, ["a", "b", "a"]),
+        (lambda table: table.drop(columns=["kind", "name"]), [None] * 3),
+        (lambda table: table.assign(kind=["a", None, "b"]), [None] * 3),
+    ):
+        change(known[:3]).to_csv(tmp_path / "new.csv", index=False)
+        use("encode", f"run={tmp_path / 'run'}", "data=table", "data.path=new.csv", "output=codes.csv")
+        codes = pd.read_csv(tmp_path / "codes.csv")
+        assert codes["class"].fillna("").tolist() == [word or "" for word in classes]
+        assert codes["label"].isna().tolist() == [word is None for word in classes]
+    assert "kind: some rows have no class, so none is listed" in caplog.messages
 
 
 def test_the_page_of_codes_shows_rows_with_the_names_of_columns(run: Path, patients: pd.DataFrame) -> None:

@@ -117,7 +117,11 @@ def _together(parts: Sequence[Any], path: str) -> Any:
     if differing:
         why = f"its splits differ in the column {differing[0]}: {' and '.join(sorted(kinds(differing[0])))}"
         raise ArgumentError("path", path, "splits with the same columns, each of one kind", why)
-    return concatenate_datasets(parts)
+    try:
+        return concatenate_datasets(parts)
+    except ValueError as error:  # kinds of the library's own, such as classes with other names
+        accepted = "splits with the same columns, each of one kind"
+        raise ArgumentError("path", path, accepted, f"its splits differ ({reason_of(error)})") from error
 
 
 class DatasetImages(ChosenExamples):
