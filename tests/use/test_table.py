@@ -15,7 +15,7 @@ from sklearn.datasets import load_diabetes
 
 from infovae.data.condition_columns import ConditionColumns
 from infovae.errors import UserError
-from infovae.evaluation.export import entries
+from infovae.evaluation.export import entry_names
 from infovae.evaluation.load import load
 from infovae.pictures.column_map import column_map
 from infovae.training.run import train
@@ -146,7 +146,7 @@ def test_new_rows_are_read_as_in_training_all_of_them(
 
 
 def test_an_export_says_what_each_entry_is(run: Path) -> None:
-    assert entries(load(run)) == {
+    assert entry_names(load(run)) == {
         "x": ["bmi", "bp", "class=high", "class=low", "class_"],
         "conditions": ["age", "sex=female", "sex=male"],
     }

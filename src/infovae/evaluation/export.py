@@ -174,7 +174,7 @@ def export(cfg: DictConfig) -> None:
             "weights": cfg.weights,
             "override": OmegaConf.to_container(cfg.override, resolve=True),
             "programs": described,
-            "entries": entries(saved),
+            "entries": entry_names(saved),
         }
         write_record(output / "export.json", record)
     if "decoder" not in described:
@@ -182,7 +182,7 @@ def export(cfg: DictConfig) -> None:
     print(f"exported: {output} ({', '.join(described)})")
 
 
-def entries(saved: SavedRun) -> dict[str, list[str]]:
+def entry_names(saved: SavedRun) -> dict[str, list[str]]:
     """Return what each entry of ``x`` and of ``conditions`` is, where they have names.
 
     A column of categories has an entry of 0 or 1 for each, ``COLUMN=CATEGORY``. Of a class, its number is the input,

@@ -20,7 +20,7 @@ LONGEST_NAME = 22
 class Marginals(Picture):
     """A histogram for each column of a table, or for each entry of other examples, in the units of the data.
 
-    Filled: the data. Line: x ~ p(x|z) for z ~ p(z), as many. Not of images.
+    Filled: the data. Line: x ~ p(x|z) for z ~ p(z), as many.
 
     Args:
         columns: how many to show, at most; the first ones.
@@ -35,7 +35,7 @@ class Marginals(Picture):
         self.bins = bins
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        if not len(observed.x) or observed.x.ndim == 4:
+        if not len(observed.x):
             return None
         data, samples, names = data_and_samples(model, observed)
         return marginals(data, samples, names[: self.columns], self.bins)

@@ -14,7 +14,7 @@ from infovae.pictures.picture import Picture, Pixels
 
 
 class PairPlots(Picture):
-    """A grid of scatter plots: data below the diagonal, draws of the model above it, on the same axes. Not of images.
+    """A grid of scatter plots: data below the diagonal, draws of the model above it, on the same axes.
 
     Args:
         columns: how many columns to show, at most; the first ones.
@@ -28,7 +28,7 @@ class PairPlots(Picture):
         self.columns = columns
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        if not len(observed.x) or observed.x[0].numel() < 2 or observed.x.ndim == 4:
+        if not len(observed.x) or observed.x[0].numel() < 2:
             return None
         data, samples, names = data_and_samples(model, observed)
         return pairs(data.cpu().numpy(), samples.cpu().numpy(), names[: self.columns])
