@@ -36,7 +36,7 @@ TOP_LEVEL: dict[str, Any] = {
 """Types of the keys of ``infovae train`` that belong to no group."""
 
 NEEDED = {
-    "data.path": "FILE, your own .npy, .npz or .pt file",
+    "data.path": "FILE, your own, of a kind that docs/data.md lists",
     "data.root": "FOLDER, your own folder of images",
     "from": "IMAGE",
     "to": "IMAGE",

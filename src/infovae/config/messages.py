@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -29,6 +30,9 @@ from infovae.terminal.command import does_several_runs, subcommand
 from infovae.terminal.printable import printable
 
 OVERRIDES = "KEY=VALUE, GROUP=OPTION, KEY=[VALUE,VALUE], +KEY=VALUE to add a key, ~KEY to take one away"
+
+SHARED = ("data_module", "examples", "trained")
+"""Configs that several commands include."""
 
 SUBJECTS = {"evaluate": "run", "export": "run", "dashboard": "runs", "classifier": "data", "reproduce": "figure"}
 """The key that says what a command is about, which is easily left out."""
@@ -58,6 +62,8 @@ def explained(error: Exception) -> UserError:
         return there
     if isinstance(error, ConfigCompositionException | ValueError) and (wrong := _wrong_override()):
         return wrong
+    if isinstance(error, ConfigCompositionException) and (found := re.match(r"Could not override '(\w+)'", str(error))):
+        return _of_another_command(found[1])
     if isinstance(error, SearchPathException):
         return UserError(str(error), key="--config-dir", accepted="a folder of configs")
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and cause is None:
@@ -162,6 +168,20 @@ def _primary() -> Any:
     """Return the content of the command's own config file."""
     path = CONF / f"{subcommand()}.yaml"
     return OmegaConf.load(path if path.is_file() else CONF / "config.yaml")
+
+
+def _of_another_command(group: str) -> UserError:
+    """Return the error of a group that the command's config doesn't choose from."""
+    line = f"{group}={_given(group)}"
+    commands = {path.stem: path for path in sorted(CONF.glob("*.yaml")) if path.stem not in SHARED}
+    takes = [{"config": "train"}.get(name, name) for name, path in commands.items() if _chooses(path, group)]
+    accepted = ", ".join(f"infovae {name} {line}" for name in takes)
+    return UserError(f"infovae {subcommand()} takes no {group}", key=line, accepted=accepted)
+
+
+def _chooses(path: Path, group: str) -> bool:
+    config: Any = OmegaConf.load(path)
+    return any(group in entry for entry in config.get("defaults", ()) if isinstance(entry, DictConfig))
 
 
 def _already_there(error: ConfigCompositionException) -> UserError | None:
