@@ -112,7 +112,7 @@ def test_short_runs_learn(scheduler: Scheduler, total: int) -> None:
 
 
 class Halves(Scheduler):
-    """All that a schedule of one's own needs."""
+    """Half the rate after each epoch, without any setting."""
 
     def factor(self, progress: Progress) -> float:
         return 0.5**progress.done

@@ -141,7 +141,7 @@ def test_new_rows_are_read_as_in_training_all_of_them(
         change(patients).to_csv(tmp_path / "bad.csv", index=False)
         with pytest.raises(UserError, match=rf"^data\.path[^;]*: {re.escape(why)}"):
             use("encode", f"run={run}", "data=table", "data.path=bad.csv", "output=none.csv")
-    with pytest.raises(UserError, match=r"^split=train: files of one's own have no splits"):
+    with pytest.raises(UserError, match=r"^split=train: your own files have no splits"):
         use("encode", f"run={run}", "data=table", "data.path=new.csv", "split=train")
 
 

@@ -42,7 +42,7 @@ def read_anndata(path: str, layer: str, label: str | None, streaming: Streaming)
 
     Args:
         path: the file.
-        layer: the layer that holds the counts; ``X`` does where there is none called ``counts``, as is usual.
+        layer: the layer that holds the counts. If it is ``counts`` and the file has no such layer, ``X`` is read.
         label: the column of ``obs`` that holds the classes; None: all cells are of one class.
         streaming: see :func:`infovae.data.memory.is_held`.
 

@@ -61,7 +61,7 @@ def scanned(read: pa.Table, names: Sequence[str], categorical: Sequence[str], ar
     columns = []
     for name in names:
         column = known(read.column(name))
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        kind = _kind(column)
         if column.null_count == len(column):
             raise refuse(name, "no row has a value")
         if name in categorical or is_text(kind):
@@ -100,7 +100,7 @@ def entries_as(read: pa.Table, columns: Sequence[Column]) -> Float[Tensor, "n c"
             raise ArgumentError("path", ..., "the columns of training", f"it has no column {name}")
         column = known(read.column(name))
         if words is None:
-            kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+            kind = _kind(column)
             if column.null_count < len(column) and not any(is_kind(kind) for is_kind in NUMBERS):
                 raise ArgumentError("path", ..., "numbers there, as in training", f"its column {name} holds {kind}")
             if (row := _first_too_large(column)) is not None:
@@ -242,9 +242,13 @@ def _first_too_large(column: pa.ChunkedArray) -> int | None:
     return None
 
 
+def _kind(column: pa.ChunkedArray | pa.Array) -> pa.DataType:
+    """Return the type of a column's values, also where the file holds them by their number."""
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
 def _words(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    kind = column.type
-    return pc.cast(pc.cast(column, kind.value_type) if pa.types.is_dictionary(kind) else column, pa.string())
+    return pc.cast(pc.cast(column, _kind(column)), pa.string())
 
 
 def _in_order(text: str) -> tuple[float, str]:

@@ -113,14 +113,14 @@ def _together(parts: Sequence[Any], path: str) -> Any:
         found = kinds(name)
         if len(found) > 1 and all(kind.startswith(("int", "uint", "float")) for kind in found):
             parts = [part.cast_column(name, Value("float64")) for part in parts]
+    accepted = "splits with the same columns, each of one kind"
     differing = sorted(name for name in {name for part in parts for name in part.features} if len(kinds(name)) > 1)
     if differing:
         why = f"its splits differ in the column {differing[0]}: {' and '.join(sorted(kinds(differing[0])))}"
-        raise ArgumentError("path", path, "splits with the same columns, each of one kind", why)
+        raise ArgumentError("path", path, accepted, why)
     try:
         return concatenate_datasets(parts)
     except ValueError as error:  # kinds of the library's own, such as classes with other names
-        accepted = "splits with the same columns, each of one kind"
         raise ArgumentError("path", path, accepted, f"its splits differ ({reason_of(error)})") from error
 
 

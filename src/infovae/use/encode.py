@@ -87,14 +87,14 @@ def encode(cfg: DictConfig) -> None:
 def examples(
     saved: SavedRun, cfg: DictConfig, default: Split = "test"
 ) -> tuple[DataModule, list[str], Float[Tensor, "1 k"] | None]:
-    """Return what a command is to encode: files of one's own, another data set, or the run's; and which splits.
+    """Return the data and splits that a command encodes: the user's own files, another data set, or the run's.
 
     Beside them comes what a conditional model is given for all of them; None: the condition of each one.
 
     Args:
         saved: the run.
         cfg: the config of the command, with the keys :data:`EXAMPLES`.
-        default: the split, where none is chosen. A file of one's own has no splits: all of it is taken.
+        default: the split to encode if the user chose none. The user's own files have no splits and are encoded whole.
 
     Raises:
         UserError: it can't be read, isn't like the run's data, has no condition that the model needs, or is empty.
@@ -103,7 +103,7 @@ def examples(
     is_own = cfg.images is not None or (chosen and is_own_file(cfg))
     if is_own:
         if cfg.split not in (None, "test", "all"):
-            raise UserError("files of one's own have no splits", key="split", value=cfg.split, accepted="null or all")
+            raise UserError("your own files have no splits", key="split", value=cfg.split, accepted="null or all")
         split = "test"
     with below(""):
         if cfg.images is not None:

@@ -1,11 +1,11 @@
-"""A file of one's own, read as the file of training was: by its settings and columns, and all of it."""
+"""Read a user's own file as a whole, with the settings and columns of the run."""
 
 import inspect
 import logging
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from infovae.config.build import build
 from infovae.config.signatures import located
@@ -43,8 +43,8 @@ def own_file(saved: SavedRun, cfg: DictConfig) -> DataModule:
     source, then = node.source, saved.cfg.data.get("source") or {}
     if source._target_ == then.get("_target_"):
         for name, argument in inspect.signature(located(source._target_, "data.source")).parameters.items():
-            given = OmegaConf.to_container(source).get(name)  # type: ignore[union-attr]
-            if name in then and name != "streaming" and given in (argument.default, [*_none(argument.default)]):
+            default = [*argument.default] if isinstance(argument.default, tuple) else argument.default
+            if name in then and name != "streaming" and source.get(name) == default:
                 source[name] = then[name]
     source.test_fraction = 1
     if source._target_ == TABLE and isinstance(saved.description.values, TableValues):
@@ -53,10 +53,6 @@ def own_file(saved: SavedRun, cfg: DictConfig) -> DataModule:
     node.validation_size = 0
     data: DataModule = build(node, "data")
     return data
-
-
-def _none(default: object) -> tuple[object, ...]:
-    return default if isinstance(default, tuple) else (default,)
 
 
 def _rows(saved: SavedRun, path: str, source: DictConfig) -> DataSet:
