@@ -23,7 +23,7 @@ from torch import Tensor
 
 from infovae.data.anndata_file import SparseRows
 from infovae.data.augmentation import Augmentation
-from infovae.data.columns import Column, columns_of, entries, scanned, values_of
+from infovae.data.columns import Column, by_column, columns_of, entries, scanned, values_of
 from infovae.data.description import description_in
 from infovae.data.ellipsoids import ellipsoids
 from infovae.data.examples import DataSet, Examples
@@ -363,6 +363,19 @@ def test_times_keep_their_differences(tmp_path: Path, caplog: pytest.LogCaptureF
     assert torch.equal(given[:, 0], tabled.inputs("train")[torch.arange(32)][:, 0])
 
 
+def test_what_never_varies_in_training_comes_back_as_it_was() -> None:
+    still = torch.tensor([[3.0, 1e-9, 7.0]]).expand(6, 3)
+    train = torch.cat([torch.arange(6.0)[:, None], still], dim=1)
+    values = TableValues(["a", "b", "c", "d=x"], [(3, 4)]).fitted(train)
+    assert values.scale[1:].tolist() == [0, 0, 1]
+    drawn = values.from_model(torch.randn(50, 4))
+    assert torch.equal(drawn[:, 1:3], still[:1, :2].expand(50, 2))
+    columns = by_column(drawn, columns_of(values.names), values.scale)
+    assert (set(columns["b"]), set(columns["c"])) == ({3}, {np.float32(1e-9)})
+    # Another value is a deviation in its own units.
+    assert values.to_model(torch.tensor([[0.0, 5, 0, 7]]))[0, 1] == 2
+
+
 def test_entries_that_are_missing_only_outside_the_training_split() -> None:
     whole = Examples(torch.tensor([[0.0], [1.0], [2.0], [NAN]]), torch.zeros(4, dtype=torch.int64))
     sets = DataSet(whole.take(torch.arange(3)), whole.take(torch.tensor([3])), values=Standardized())
@@ -385,7 +398,7 @@ def test_standardising_is_exact_and_undone() -> None:
     assert torch.equal(values.encoder_input(seen).isnan(), torch.zeros(2500, 3, 4, dtype=torch.bool))
     assert torch.equal(values.encoder_input(seen)[7, 1], torch.zeros(4))
     never = Standardized().fitted(torch.full((5, 1), 3.0))
-    assert (never.scale.item(), never.to_model(torch.tensor([[3.0]])).item()) == (1.0, 0.0)
+    assert (never.scale.item(), never.to_model(torch.tensor([[3.0]])).item()) == (0.0, 0.0)
 
 
 def test_only_the_training_split_is_learned_from_and_categories_stay() -> None:

@@ -163,14 +163,14 @@ def by_column(x: Float[Tensor, "n c"], columns: Sequence[Column], scale: Float[T
     Args:
         x: entries in their own units, with the precision of standardised numbers in float32.
         columns: what they are.
-        scale: by which they were standardised, for the digits that they have.
+        scale: by which they were standardised, for the digits that they have; 0: it never varied.
     """
     entries, found, start = x.cpu().numpy(), {}, 0
     for name, categories in columns:
         own = entries[:, start : start + len(categories or "1")]
         if categories is None:
             digits = np.char.mod(f"%.{np.finfo(own.dtype).precision + 1}g", own[:, 0]).astype(own.dtype)
-            found[name] = digits.round(6 - math.floor(math.log10(scale[start])))
+            found[name] = digits.round(6 - math.floor(math.log10(scale[start]))) if scale[start] > 0 else digits
         else:
             chosen = np.where(np.isnan(own).any(axis=1), len(categories), own.argmax(axis=1))
             found[name] = np.array([*categories, ""])[chosen]

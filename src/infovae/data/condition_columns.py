@@ -28,7 +28,7 @@ class ConditionColumns(Standardized):
         own = super().fitted(train, *others)
         known = [column[~column.isnan()] for column in train[torch.arange(len(train))].T]
         limits = [[float(column.min()), float(column.max())] if len(column) else [] for column in known]
-        return ConditionColumns(limits, mean=own.mean, scale=own.scale, has_missing=own.has_missing, names=own.names)
+        return ConditionColumns(limits, mean=own.mean, scale=own.divisor, has_missing=own.has_missing, names=own.names)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"limits": self.limits}

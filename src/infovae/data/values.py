@@ -104,7 +104,7 @@ class Standardized(Values):
 
     Args:
         mean: of each channel; set by :meth:`fitted`.
-        scale: the standard deviation of each channel.
+        scale: the standard deviation of each channel; 0: it never varies, and neither does what a model makes of it.
         has_missing: whether any entry is missing.
         names: of the channels, where they have some.
     """
@@ -123,10 +123,15 @@ class Standardized(Values):
         self.is_fitted = mean is not None
         self.mean = torch.as_tensor([0.0] if mean is None else mean, dtype=torch.float64)
         self.scale = torch.as_tensor([1.0] if scale is None else scale, dtype=torch.float64)
-        if not needs_float64(self.mean, self.scale).any():
+        if not needs_float64(self.mean, self.divisor).any():
             self.mean, self.scale = self.mean.float(), self.scale.float()
         self.has_missing = has_missing
         self.names = [str(name) for name in names]  # not NumPy's, which a checkpoint can't hold
+
+    @property
+    def divisor(self) -> Float[Tensor, " c"]:
+        """By which numbers are divided: the scale, or 1 where that is 0."""
+        return torch.where(self.scale > 0, self.scale, 1.0)
 
     def fitted(self, train: Indexed, *others: Indexed) -> "Standardized":
         if self.is_fitted:
@@ -139,11 +144,11 @@ class Standardized(Values):
             why = "%s that never vary in the training split, or too little beside their mean for float64: %s"
             log.warning(why, "columns" if self.names else "channels", listed(names))
         missing = self.has_missing or missing or any(map(_has_missing, others))
-        return Standardized(mean, torch.where(varies, scale, 1.0), missing, self.names)
+        return Standardized(mean, torch.where(varies, scale, 0.0), missing, self.names)
 
     def to_model(self, stored: Shaped[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         x = exact(stored) if self.mean.dtype == torch.float64 else stored.float()
-        return ((x - _of_channels(self.mean, x)) / _of_channels(self.scale, x)).float().to(stored.device)
+        return ((x - _of_channels(self.mean, x)) / _of_channels(self.divisor, x)).float().to(stored.device)
 
     def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         numbers = exact(x)  # else numbers of the data come back with other last digits
@@ -165,7 +170,7 @@ class TableValues(Standardized):
         names: of all columns, in order; that of a category is ``COLUMN=CATEGORY``.
         groups: of each column of categories, its first entry and the one after its last.
         mean: of each column; 0 for categories.
-        scale: the standard deviation of each column; 1 for categories.
+        scale: the standard deviation of each column; 1 for categories, and 0 where it never varies.
         has_missing: whether any entry is missing; all of a category's are, or none.
     """
 

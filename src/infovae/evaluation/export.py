@@ -58,6 +58,7 @@ class Units(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    divisor: Tensor
     precision: Tensor
     """In the precision of the networks."""
 
@@ -66,11 +67,12 @@ class Units(nn.Module):
         shape = (-1, *[1] * (dimensions - 1))
         self.register_buffer("mean", getattr(values, "mean", torch.zeros(1)).view(shape))
         self.register_buffer("scale", getattr(values, "scale", torch.ones(1)).view(shape))
+        self.register_buffer("divisor", getattr(values, "divisor", torch.ones(1)).view(shape))
         self.register_buffer("precision", torch.zeros(()))
 
     def to_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         """Return examples as the model sees them."""
-        return ((x - self.mean) / self.scale).to(self.precision.dtype)
+        return ((x - self.mean) / self.divisor).to(self.precision.dtype)
 
     def from_model(self, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
         """Return examples in the units in which they came."""
