@@ -17,7 +17,7 @@ class Toy(nn.Module):
     """Codes are what it is told; a decoded image is grey as sigmoid(z_1). Nothing of InfoVAE but the protocol."""
 
     def __init__(
-        self, prior: Prior, shape: tuple[int, int, int] = (1, 4, 4), scale: Callable[[Tensor], Tensor] | None = None
+        self, prior: Prior, shape: tuple[int, ...] = (1, 4, 4), scale: Callable[[Tensor], Tensor] | None = None
     ) -> None:
         super().__init__()
         self.prior = prior
@@ -33,15 +33,15 @@ class Toy(nn.Module):
 
     def decode(self, z: Tensor) -> Distribution:
         self.decoded.append(z)
-        grey = torch.sigmoid(z[:, 0]).view(-1, 1, 1, 1).expand(-1, *self.shape)
-        return Independent(Bernoulli(probs=grey, validate_args=False), 3, validate_args=False)
+        grey = torch.sigmoid(z[:, 0]).view(-1, *[1] * len(self.shape)).expand(-1, *self.shape)
+        return Independent(Bernoulli(probs=grey, validate_args=False), len(self.shape), validate_args=False)
 
 
-def toy(latent_dim: int = 2, shape: tuple[int, int, int] = (1, 4, 4)) -> Toy:
+def toy(latent_dim: int = 2, shape: tuple[int, ...] = (1, 4, 4)) -> Toy:
     return Toy(StandardNormal(latent_dim), shape)
 
 
-def observed(mean: Tensor, variance: Tensor, shape: tuple[int, int, int] = (1, 4, 4), classes: int = 10) -> Observed:
+def observed(mean: Tensor, variance: Tensor, shape: tuple[int, ...] = (1, 4, 4), classes: int = 10) -> Observed:
     """Examples with these posteriors, and random images of no relation to them."""
     n = len(mean)
     z = mean + variance.sqrt() * torch.randn_like(mean)

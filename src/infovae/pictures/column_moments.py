@@ -9,7 +9,7 @@ from infovae.errors import require_at_least
 from infovae.exact import exact
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, MUTED_COLOUR, rendered, style
-from infovae.pictures.marginals import data_and_samples
+from infovae.pictures.marginals import are_rows, data_and_samples
 from infovae.pictures.picture import Picture, Pixels
 
 
@@ -27,7 +27,7 @@ class ColumnMoments(Picture):
         super().__init__(examples)
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        if len(observed.x) < 2:
+        if not are_rows(observed) or len(observed.x) < 2:
             return None
         data, samples, _ = data_and_samples(model, observed)
         return column_moments(moments(data), moments(samples))

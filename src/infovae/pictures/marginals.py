@@ -18,7 +18,7 @@ LONGEST_NAME = 22
 
 
 class Marginals(Picture):
-    """A histogram for each column of a table, or for each entry of other examples, in the units of the data.
+    """A histogram for each column of a table or of counts, in the units of the data; of other data, nothing.
 
     Filled: the data. Line: x ~ p(x|z) for z ~ p(z), as many.
 
@@ -35,10 +35,15 @@ class Marginals(Picture):
         self.bins = bins
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        if not len(observed.x):
+        if not are_rows(observed):
             return None
         data, samples, names = data_and_samples(model, observed)
         return marginals(data, samples, names[: self.columns], self.bins)
+
+
+def are_rows(observed: Observed) -> bool:
+    """Return whether there are examples and they are rows, without a place as pixels have."""
+    return len(observed.x) > 0 and observed.x.ndim == 2
 
 
 def data_and_samples(
@@ -48,8 +53,7 @@ def data_and_samples(
     drawn = model.decode(model.prior.sample(len(observed.x))).sample()
     values = getattr(model, "values", None)
     data, samples = (x if values is None else values.from_model(x) for x in (observed.x, drawn))
-    names = getattr(values, "names", None) or [f"entry {number}" for number in range(data[0].numel())]
-    return data.flatten(1), samples.flatten(1), names
+    return data, samples, getattr(values, "names", None) or [f"entry {number}" for number in range(data.shape[1])]
 
 
 def marginals(data: Float[Tensor, "n c"], samples: Float[Tensor, "m c"], names: Sequence[str], bins: int) -> Pixels:
@@ -78,8 +82,10 @@ def limits(*parts: Float[np.ndarray, " _n"]) -> tuple[float, float]:
     """Return the numbers between which nearly all finite values lie; 0 and 1 if there are none."""
     values = np.concatenate(parts)
     finite = values[np.isfinite(values)]
-    low, high = np.quantile(finite, [0.002, 0.998]).tolist() if len(finite) else (0.0, 1.0)
-    return low, high
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = np.quantile(finite, 0.002, method="lower"), np.quantile(finite, 0.998, method="higher")
+    return low.item(), high.item()
 
 
 def _histogram(axis: Axes, data: np.ndarray, samples: np.ndarray, bins: int) -> None:

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from infovae.errors import require_at_least
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, PRIOR_COLOUR, rendered, style
-from infovae.pictures.marginals import data_and_samples, limits, shortened
+from infovae.pictures.marginals import are_rows, data_and_samples, limits, shortened
 from infovae.pictures.picture import Picture, Pixels
 
 
 class PairPlots(Picture):
-    """A grid of scatter plots: data below the diagonal, draws of the model above it, on the same axes.
+    """A grid of scatter plots: data below the diagonal, draws of the model above it, on the same axes. Rows only.
 
     Args:
         columns: how many columns to show, at most; the first ones.
@@ -28,7 +28,7 @@ class PairPlots(Picture):
         self.columns = columns
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        if not len(observed.x) or observed.x[0].numel() < 2:
+        if not are_rows(observed) or observed.x.shape[1] < 2:
             return None
         data, samples, names = data_and_samples(model, observed)
         return pairs(data.cpu().numpy(), samples.cpu().numpy(), names[: self.columns])
