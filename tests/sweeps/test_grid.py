@@ -208,6 +208,12 @@ def test_a_resumed_command_is_the_recorded_one_with_what_is_given_laid_over(tmp_
         (["bound=elbo,iwae", "~bound.samples"], "~bound.samples"),
         (["bound=elbo,iwae", "bounds=5"], "bounds=5"),
         (["bound=iwae", "bound.samples=5"], "bound.samples=5"),
+        (
+            ["seed=1,2", "data.train_size=null"],
+            "data.train_size=null",
+        ),  # Hydra's choice() doesn't take null, or nothing
+        (["data=a,b", "data.train_size=null"], "data.train_size=null"),
+        (["data=a,b", "data.sizes="], "data.sizes="),
     ],
 )
 def test_keys_of_swept_options_wait_for_their_option(given: list[str], held: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 
 
 def not_overridden(overrides: Iterable[str], by: Iterable[str]) -> list[str]:
@@ -57,7 +57,7 @@ def package_of(override: Override) -> str:
 def _parsed(argument: str) -> Override | None:
     try:
         return OverridesParser.create().parse_override(argument)
-    except OverrideParseException:  # Hydra refuses it in its turn; or a flag
+    except HydraException:  # Hydra refuses it in its turn; or a flag; or choice() of what that does not take, as null
         return None
 
 
