@@ -24,6 +24,7 @@ from infovae.training.run import train
 DIGITS = [*TINY, "pictures=[samples]", "callbacks=[checkpoint,drawing,near_prior]"]
 """Runs of a second."""
 
+SPLITS = ("train", "validation")
 TOLERANCE = 0.25
 Sizes = Sequence[tuple[float, float]]
 
@@ -57,14 +58,19 @@ class Weights(pl.LightningModule):
         self.register_buffer("weight", torch.zeros(()))
 
 
-def played(sizes: Sizes, patience: int) -> End:
-    """The end of a run in which log det Cov is measured as (training, validation), until it stops or that is all."""
+def played(sizes: Sizes, patience: int, ideal: float | None = None) -> End:
+    """The end of a run in which log det Cov is measured as (training, validation), until it stops or that is all.
+
+    ``ideal`` is that of a prior other than N(0, I).
+    """
     callback, module, trainer = NearPrior(TOLERANCE, patience), Weights(), Told()
     for epoch, measured in enumerate(sizes):
         trainer.current_epoch = epoch
         module.weight.fill_(epoch + 1)
-        names = ("train/log_det_covariance", "validation/log_det_covariance")
+        names = [f"{split}/log_det_covariance" for split in SPLITS]
         trainer.measured = dict(zip(names, map(torch.tensor, measured), strict=True))
+        if ideal is not None:
+            trainer.measured |= {f"{split}/prior_log_det_covariance": torch.tensor(ideal) for split in SPLITS}
         callback.on_validation_end(trainer, module)
         callback.on_train_epoch_end(trainer, module)
         if trainer.should_stop:
@@ -91,6 +97,8 @@ def played(sizes: Sizes, patience: int) -> End:
 )
 def test_the_latest_weights_within_tolerance_are_left(sizes: Sizes, end: End) -> None:
     assert played(sizes, patience=2) == end
+    shifted = [(train + 3, validation + 3) for train, validation in sizes]
+    assert played(shifted, patience=2, ideal=3.0) == end
 
 
 size = st.floats(-2, 2, width=32)

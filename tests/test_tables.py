@@ -48,6 +48,15 @@ def test_a_measured_number_has_its_error_its_ideal_and_a_direction(capsys: pytes
     assert not {"vector", "mmd_standard_error"} & set(rows)
 
 
+def test_the_ideal_of_a_covariance_is_that_of_the_prior(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("log_det_covariance", "sampled_log_det_covariance", "covariance_largest_eigenvalue", "mmd")
+    values = {f"test/{name}": 2.5 for name in names}
+    for own, ideals in ({}, ["0", "0", "1", "0"]), ({"test/prior_log_det_covariance": 3.08}, ["3.08", "3.08", "", "0"]):
+        print_measured("run", values | own)
+        rows = [[cell.strip() for cell in line.split("│")] for line in capsys.readouterr().out.splitlines()]
+        assert [row[3] for row in rows if len(row) > 3 and row[1] in names] == ideals
+
+
 def test_what_a_run_reports_by_default_can_be_read() -> None:
     assert set(TERM_NAMES) | {"log_det_covariance", "mmd", "mmd_standardized"} <= set(MEANINGS)
     assert meaning("evaluation/test/log_det_covariance") == MEANINGS["log_det_covariance"]

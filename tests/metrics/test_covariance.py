@@ -13,7 +13,11 @@ from infovae.codes import Codes
 from infovae.metrics.active_units import ActiveUnits, active_units
 from infovae.metrics.covariance import TOO_FEW, CovarianceMetric, Moments
 from infovae.metrics.covariance_spectrum import CovarianceSpectrum, spectrum
+from infovae.metrics.log_det_covariance import LogDetCovariance
+from infovae.priors.gaussian_mixture import GaussianMixture
+from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
+from infovae.priors.uniform import Uniform
 
 
 def measure(metric: CovarianceMetric, mean: Tensor, variance: Tensor, batch: int = 64) -> dict[str, float]:
@@ -22,6 +26,23 @@ def measure(metric: CovarianceMetric, mean: Tensor, variance: Tensor, batch: int
     found: dict[str, Tensor] = metric.compute()
     found.pop("covariance_eigenvalues", None)
     return {name: value.item() for name, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    "prior", [GaussianMixture(3, radius=4), GaussianMixture(2), Uniform(5, half_width=0.5), Uniform(3)]
+)
+def test_the_ideal_is_the_size_of_the_prior_whatever_that_is(prior: Prior) -> None:
+    """The dimensions of these are uncorrelated. Draws are off by sqrt(2 d/n) in standard deviation."""
+    d = prior.latent_dim
+    mean = torch.randn(40, d)
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    measured = measure(LogDetCovariance(prior), mean, torch.ones_like(mean))
+    assert torch.equal(torch.get_rng_state(), state)
+    variance = prior.distribution().variance.double()
+    expected = variance.log().sum().item()
+    assert measured["prior_log_det_covariance"] == pytest.approx(expected, abs=5 * math.sqrt(2 * d / 1e5))
+    assert measure(LogDetCovariance(StandardNormal(d)), mean, mean**2).keys() == {"log_det_covariance"}
 
 
 @pytest.mark.parametrize("deviation", [0.09, 0.11])

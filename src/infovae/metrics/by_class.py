@@ -60,7 +60,7 @@ class ByClass(Metric):
         for (number, label), metrics in self.parts.items():
             for metric in metrics:
                 for name, value in metric.compute().items():
-                    if value.ndim == 0:
+                    if value.ndim == 0 and not name.startswith("prior_"):  # which no example changes
                         missing = value.new_full((self._values(number),), torch.nan, dtype=torch.float64)
                         vectors.setdefault(f"{name}_by_{self.names[number]}", missing)[label] = value
         return vectors

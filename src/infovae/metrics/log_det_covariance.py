@@ -3,12 +3,20 @@
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
+from torch.distributions import Independent
 
 from infovae.exact import exact
 from infovae.metrics.covariance import CovarianceMetric
+from infovae.priors.prior import Prior
+from infovae.priors.standard_normal import StandardNormal
+from infovae.streams import isolated_stream
 
 ROUNDING = 1e-14
 """The share of the largest eigenvalue, for each dimension, that rounding in float64 may leave of a 0."""
+
+DRAWS = 100_000
+NUMBERS = 2**26
+"""The most draws of a prior, and the most numbers in them, that measure its covariance."""
 
 
 def log_det(covariance: Float[Tensor, "d d"], noise: Float64[Tensor, " d"] | None = None) -> Float64[Tensor, ""]:
@@ -35,16 +43,32 @@ def log_det(covariance: Float[Tensor, "d d"], noise: Float64[Tensor, " d"] | Non
     return eigenvalues.log().sum() + variances.log().sum()
 
 
+def prior_log_det(prior: Prior) -> Float64[Tensor, ""]:
+    """Return log det Cov[p(z)] in float64: of its variances where dimensions are independent, else of draws.
+
+    By the number of draws, the estimate is low by d(d + 1)/200,000 in up to 600 dimensions, with a standard error of
+    sqrt(2 d/100,000).
+    """
+    distribution = prior.distribution()
+    if isinstance(distribution, Independent):
+        return exact(distribution.variance).log().sum()
+    with isolated_stream(distribution.mean.device):
+        drawn = prior.sample(max(min(DRAWS, NUMBERS // prior.latent_dim), 2 * prior.latent_dim))
+    return log_det(torch.atleast_2d(exact(drawn).T.cov()))
+
+
 class LogDetCovariance(CovarianceMetric):
     """log det Cov[q(z)], exact for diagonal Gaussian posteriors.
 
-    The ideal is log det Cov[p(z)]: 0 for N(0, I) and for the default box of the uniform prior. For any uniform or
-    Gaussian mixture prior it is the sum of ``prior.distribution().variance.log()``, since dimensions are uncorrelated.
-    For a vamp prior it is that of the covariance of the prior's own samples.
+    The ideal is log det Cov[p(z)], which is 0 for N(0, I). For other priors it stands beside it, as
+    ``prior_log_det_covariance``.
 
     A deterministic posterior needs more than d examples, else -inf. A single example gives nan.
     """
 
     def compute(self) -> dict[str, Tensor]:
         moments = self.moments()
-        return {"log_det_covariance": log_det(moments.covariance(), moments.noise())}
+        measured = {"log_det_covariance": log_det(moments.covariance(), moments.noise())}
+        if not isinstance(self.prior, StandardNormal):
+            measured["prior_log_det_covariance"] = prior_log_det(self.prior)
+        return measured

@@ -27,6 +27,7 @@ MEANINGS = {
     "divergence": Meaning("lower", 0, "D of the loss: compare runs of the same divergence by it"),
     "elbo": Meaning("higher", None, "-(reconstruction + rate)"),
     "log_det_covariance": Meaning("nearer", 0, "q(z) is wider than N(0, I) above 0, narrower below"),
+    "prior_log_det_covariance": Meaning(None, None, "log det Cov[p(z)], the ideal of log_det_covariance"),
     "sampled_log_det_covariance": Meaning("nearer", 0, "the same from samples of q(z)"),
     "mmd": Meaning("lower", 0, "q(z) against p(z), alike in every run: compare any two by it"),
     "mmd_standardized": Meaning("nearer", 0, "MMD in units of its noise"),

@@ -1,6 +1,6 @@
 """Print measured numbers as a table that says how to read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from infovae.metrics.meanings import meaning
 from infovae.terminal.tables import print_table
 
+SIZE = "log_det_covariance"
 ROOMY = 120
 """Columns of a terminal in which two splits leave room for what each number is."""
 
@@ -30,13 +31,22 @@ def print_measured(title: str, values: Mapping[str, Any]) -> None:
     for name in names:
         cells = [_cell(values, f"{split}/{name}") for split in splits]
         if any(cells) and not name.endswith("_standard_error"):
-            better, ideal, about = meaning(name)
+            better, _, about = meaning(name)
+            ideal = _ideal(values, splits, name)
             told = [about] if explains else []
-            table.add_row(name, *cells, "" if ideal is None else f"{ideal:g}", better or "", *told)
+            table.add_row(name, *cells, "" if ideal is None else f"{ideal:.4g}", better or "", *told)
     listed = {key.partition("/")[2] for key, value in values.items() if isinstance(value, list)}
     if vectors := [name for name in names if name in listed and "_standard_error" not in name]:
         table.caption = f"vectors, which are left out: {', '.join(vectors)}"
     print_table(title, table)
+
+
+def _ideal(values: Mapping[str, Any], splits: Sequence[str], name: str) -> float | None:
+    """Return the value to wish for, which depends on the prior for the covariance of codes."""
+    of_prior = next((values[key] for split in splits if (key := f"{split}/prior_{SIZE}") in values), None)
+    if isinstance(of_prior, int | float) and name in (SIZE, f"sampled_{SIZE}"):
+        return of_prior
+    return None if of_prior is not None and name.startswith("covariance_") else meaning(name).ideal
 
 
 def _cell(values: Mapping[str, Any], key: str) -> str:

@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 class NearPrior(pl.Callback):
     """End a run with the last weights under which q(z) had the prior's size on training and validation examples.
 
-    An epoch's distance is the larger |log det Cov[q(z)]| of the two splits. The callback keeps the weights of the
-    latest epoch whose distance is below ``tolerance``, since reconstruction improves with every step. Until there is
-    one, it keeps those of the nearest. Test examples aren't looked at.
+    An epoch's distance is the larger |log det Cov[q(z)] - log det Cov[p(z)]| of the two splits. The callback keeps the
+    weights of the latest epoch whose distance is below ``tolerance``, since reconstruction improves with every step.
+    Until there is one, it keeps those of the nearest. Test examples aren't looked at.
 
     q(z) widens while an encoder learns to tell examples apart, so only a q(z) that is too wide, on either split, counts
     towards the end. Training goes on while q(z) is too narrow, or falls towards the prior from above.
@@ -71,8 +71,8 @@ class NearPrior(pl.Callback):
             self._trained = copy.deepcopy(pl_module.state_dict())
             pl_module.load_state_dict(self._kept)
             log.info(
-                "training ended with epoch %d%s; the weights are those of epoch %d, where |log det Cov[q(z)]| is at "
-                "most %.2g on training and validation examples",
+                "training ended with epoch %d%s; the weights are those of epoch %d, where log det Cov[q(z)] is at "
+                "most %.2g from log det Cov[p(z)] on training and validation examples",
                 trainer.current_epoch,
                 f", the last {self._too_wide} too wide" if self._too_wide else "",
                 self.kept_epoch,
@@ -111,6 +111,7 @@ class NearPrior(pl.Callback):
 
 
 def _measured(trainer: pl.Trainer, split: str) -> float:
-    """Return log det Cov[q(z)]; nan counts as a q(z) without width."""
+    """Return log det Cov[q(z)] - log det Cov[p(z)]; nan counts as a q(z) without width."""
     size = float(trainer.callback_metrics[f"{split}/log_det_covariance"])
-    return -math.inf if math.isnan(size) else size
+    ideal = float(trainer.callback_metrics.get(f"{split}/prior_log_det_covariance", 0.0))  # absent for N(0, I)
+    return -math.inf if math.isnan(size) else size - ideal
