@@ -151,12 +151,12 @@ def test_an_array_is_the_same_from_every_kind_of_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", signals=array, labels=labels)
     torch.save({"signals": torch.tensor(array), "labels": torch.tensor(labels)}, tmp_path / "a.pt")
-    scipy.io.savemat(tmp_path / "a.mat", {"signals": array, "labels": labels})
+    scipy.io.savemat(tmp_path / "a.mat", {"signals": array, "labels": labels.astype(float)})  # MATLAB's own type
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["signals"], file["labels"] = array, labels
     # MATLAB writes version 7.3 as HDF5 behind a header of 512 bytes, and its axes in reverse order.
     with h5py.File(tmp_path / "b.mat", "w", userblock_size=512) as file:
-        file["signals"], file["labels"] = array.T, labels[:, None]
+        file["signals"], file["labels"] = array.T, labels[:, None].astype(float)
     with (tmp_path / "b.mat").open("r+b") as raw:
         raw.write(b"MATLAB 7.3 MAT-file")
     for name in ("a.npy", "a.npz", "a.pt", "a.mat", "a.h5", "b.mat"):
@@ -213,8 +213,9 @@ def test_entries_that_are_refused(read: Callable[..., DataSet], entry: float, to
         read(str(tmp_path / "a.npy"))
 
 
-def test_the_vocabulary_of_tokens(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.arange(20).reshape(10, 2))
+@pytest.mark.parametrize("dtype", [int, float])
+def test_the_vocabulary_of_tokens(dtype: type, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(20).reshape(10, 2).astype(dtype))
     path = str(tmp_path / "a.npy")
     assert (tokens(path).values.state()["vocabulary"], tokens(path, vocabulary=30).values.state()["vocabulary"]) == (
         20,

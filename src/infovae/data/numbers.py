@@ -11,7 +11,7 @@ from infovae.data.examples import DataSet, Examples
 from infovae.data.mapped_array import MappedArray
 from infovae.data.memory import Streaming
 from infovae.data.splits import hold_out
-from infovae.data.tensor import labels_in
+from infovae.data.tensor import as_whole, labels_in
 from infovae.data.values import LARGEST_COUNT, Counts, Standardized, TokenIds
 from infovae.errors import ArgumentError
 
@@ -145,6 +145,7 @@ def _shaped(array: Tensor, dimensions: int, what: str) -> Tensor:
 
 
 def _tokens(array: Tensor) -> Tensor:
+    array = as_whole(array)
     if array.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch has next to nothing for these
         array = array.to(torch.int64)
     if array.ndim != 2 or 0 in array.shape or array.is_floating_point() or array.is_complex() or array.min() < 0:

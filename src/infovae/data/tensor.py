@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from infovae.data.array_file import is_kept, mapped_in, read_arrays
@@ -101,13 +101,21 @@ def channels_first(images: Tensor, layout: Layout) -> Tensor:
     return images if chosen == ["nchw"] else images.permute(0, 3, 1, 2)
 
 
+def as_whole(array: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
+    """Return whole numbers that are stored as floats, as MATLAB does unless told otherwise, in int64; others as is."""
+    if not array.is_floating_point():
+        return array
+    whole = all(bool(((part == part.round()) & (part.abs() <= 2**53)).all()) for part in array.split(1000))
+    return array.to(torch.int64) if whole else array
+
+
 def labels_in(arrays: dict[str, Tensor], n: int) -> Int64[Tensor, " n"]:
     """Return the labels among a file's arrays; 0 for all n examples if there are none.
 
     Raises:
         ArgumentError: they aren't n whole numbers from 0 to 2^63 - 1.
     """
-    labels = arrays.get("labels", torch.zeros(n, dtype=torch.int64))
+    labels = as_whole(arrays.get("labels", torch.zeros(n, dtype=torch.int64)))
     whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
     # An unsigned number that is too large for int64 turns negative there.
     if labels.shape != (n,) or not whole or bool((labels.to(torch.int64) < 0).any()):
