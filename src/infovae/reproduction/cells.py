@@ -107,6 +107,11 @@ def check_overrides(overrides: Sequence[str]) -> None:
             raise UserError(f"cells=[{override}]: can't be read; accepted: {OVERRIDES}") from error
 
 
+def is_sweep(override: str) -> bool:
+    """Return whether an override has several values."""
+    return OverridesParser.create().parse_override(override).is_sweep_override()
+
+
 def cells_of(folder: Path, overrides: Sequence[str]) -> list[Job]:
     """Return every combination of the overrides' values, each with its folder inside the sweep's."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))

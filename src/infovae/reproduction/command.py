@@ -23,6 +23,7 @@ from infovae.reproduction.cells import (
     check_overrides,
     distinct,
     finished,
+    is_sweep,
     laid_over,
     run_cells,
     with_decoders_of,
@@ -34,6 +35,7 @@ from infovae.runs.disk import disk_errors
 from infovae.runs.files import write_whole
 from infovae.runs.folder import check_writable
 from infovae.sweeps.jobs import Job, told_apart
+from infovae.sweeps.overrides import key_of
 from infovae.training.assemble import build_chosen
 
 TOP_LEVEL: dict[str, Any] = {"scale": Scale, "train": bool, "cells": list[str], "runs": str, "output": str}
@@ -60,6 +62,10 @@ def reproduce(cfg: DictConfig) -> None:
         if cfg.scale not in figure.scales:
             why = f"figure={name} has no such scale"
             raise UserError(why, key="scale", value=cfg.scale, accepted=", ".join(figure.scales))
+        for override in cfg.cells:
+            if is_sweep(override) and not figure.separates(key_of(override)):
+                why, accepted = f"figure={name} would average over these", "one value of this key"
+                raise UserError(f"cells=[{override}]: {why}; accepted: {accepted}")
     incomplete = [name for name, figure in figures.items() if not _make(name, figure, cfg)]
     if incomplete:
         command = "the same command" if cfg.train else "the same command with train=true"

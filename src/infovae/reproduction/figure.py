@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from infovae.errors import ArgumentError
 from infovae.pictures.picture import Pixels
 from infovae.reproduction.cells import Cell, laid_over
+from infovae.sweeps.overrides import key_of
 
 Row = Mapping[str, float | str]
 
@@ -86,6 +88,14 @@ class Figure(ABC):
         """
         names = self.arms_at.get(scale, self.arms)
         return {name: reduce(laid_over, (self.arms[name], self.scales[scale], last), self.cells) for name in names}
+
+    def separates(self, key: str) -> bool:
+        """Return whether cells may have several values of a key: their figure then doesn't average over them.
+
+        These are the seed, over which it means to average, the objective's, and those that the figure sets itself.
+        """
+        own = {key_of(override) for override in chain(self.cells, *self.arms.values())}
+        return key in {"seed", "model", *own} or key.startswith("model.")
 
     @abstractmethod
     def draw(self, cells: Sequence[Cell]) -> Findings:
