@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import CONF, PROJECT, SMALL, Command, Compose
+from conftest import CONF, PROJECT, SMALL, TINY, Command, Compose
 from faults.signal_at import PATHS, override
 from PIL import Image
 from torch import Tensor
@@ -71,6 +71,16 @@ class Losses(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.current_epoch:
             self.losses.append(trainer.callback_metrics["train/loss"].item())
+
+
+@pytest.mark.parametrize(("callbacks", "told"), [("none", "weights:    not kept"), ("checkpoint", "next:")])
+def test_a_run_s_end_names_what_can_be_done_with_its_weights(
+    callbacks: str, told: str, composed: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(composed(*TINY, "pictures=[]", f"callbacks={callbacks}", run_dir=tmp_path))
+    said = {line for line in capsys.readouterr().out.splitlines() if line.startswith(("weights:", "next:"))}
+    assert len(said) == 1
+    assert said.pop().startswith(told)
 
 
 @pytest.mark.parametrize(("model", "divergence"), PAIRS)

@@ -95,7 +95,10 @@ class Record:
         lines += [f"picture:    {picture}" for picture in sorted((self.run_dir / "figures").glob("*[!0-9].png"))]
         if self.trainer is not None and self.status == "finished" and not in_sweep():
             has_pictures = len(data_module_of(self.trainer).shape) == 3
-            lines += ["next:", *(f"  {line}" for line in next_steps(self.run_dir, has_pictures))]
+            if (self.run_dir / "checkpoints").is_dir():
+                lines += ["next:", *(f"  {line}" for line in next_steps(self.run_dir, has_pictures))]
+            else:
+                lines.append("weights:    not kept, since no callback writes checkpoints; callbacks=checkpoint does")
         print("\n".join(lines))  # at once: jobs of a sweep share the terminal
 
 
