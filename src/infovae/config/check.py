@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from pydantic import ConfigDict, Field, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
-from infovae.config.options import CONF, is_group, names_nothing, unknown_key
+from infovae.config.options import CONF, is_group, names_nothing, of_no_data_set, unknown_key
 from infovae.config.ranges import Seed, Unsupported
 from infovae.config.secrets import refuse_secrets
 from infovae.config.signatures import HYDRA_KEYS, Signature, signature_of
@@ -71,6 +71,7 @@ def check(cfg: DictConfig, top_level: Mapping[str, Any] = TOP_LEVEL) -> None:
         _refuse_unread(content, _declared(), _interpolated(written), content)
         _refuse_replaced(cfg)
         _refuse_unread_by_hydra(HydraConfig.instance().cfg)
+        _refuse_data_settings(content.get("data"))
     for key, annotation in top_level.items():
         if key not in content:
             raise UserError("it was taken away", key=key, accepted=f"{key}=VALUE")
@@ -196,6 +197,13 @@ def _declared() -> dict[Any, Any]:
     chosen += [key for key in (entry.partition("=")[0] for entry in hydra.overrides.task) if is_group(key)]  # lists
     declared = {key.replace("/", ".").partition(".")[0]: {} for key in chosen} | declared
     return {key: entry for key, entry in declared.items() if key not in ("defaults", "hydra")}
+
+
+def _refuse_data_settings(data: Any) -> None:
+    """Refuse settings of a data set where none is chosen: nothing would read them."""
+    for key, _, value in (entry.lstrip("+~").partition("=") for entry in HydraConfig.get().overrides.task):
+        if key.startswith("data.") and isinstance(data, dict) and "source" not in data:
+            raise of_no_data_set(key, value)
 
 
 def _refuse_unread_by_hydra(cfg: Any) -> None:

@@ -24,7 +24,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from infovae.config.options import CONF, choice, did_you_mean, is_group, options, unknown_key
+from infovae.config.options import CONF, choice, did_you_mean, is_group, of_no_data_set, options, unknown_key
 from infovae.errors import UserError
 from infovae.terminal.command import does_several_runs, subcommand
 from infovae.terminal.printable import printable
@@ -102,6 +102,8 @@ def _unknown_key(key: str, node: DictConfig) -> UserError:
     if parent and not node:  # a mapping that is empty until something is added
         added = next((word for word in sys.argv[1:] if word.startswith(key)), f"{key}=VALUE")
         return UserError("the config doesn't have it yet", key=key, value=_given(key), accepted=f"+{added}")
+    if parent == "data" and "source" not in node:
+        return of_no_data_set(key, _given(key))
     advice = f", or +{key}=VALUE to add it" if _can_be_added(key, node) else ""
     config = OmegaConf.to_container(node._get_root())
     assert isinstance(config, dict)

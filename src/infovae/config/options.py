@@ -70,6 +70,12 @@ def names_nothing(key: str, value: Any) -> UserError:
     return UserError("doesn't say what to build", key=key, value=value, accepted=accepted)
 
 
+def of_no_data_set(key: str, value: Any) -> UserError:
+    """Return the error for a setting of a data set where the command line chooses none."""
+    accepted = f"data=NAME beside it, as data=table data.path=FILE; for the run's own data, +override.{key}=VALUE"
+    return UserError("no data set is chosen", key=key, value=value, accepted=accepted)
+
+
 def _last(key: str) -> str:
     return key.rpartition(".")[2]
 
