@@ -94,7 +94,9 @@ def test_tokens_and_missing_entries_that_the_model_does_not_know() -> None:
     with pytest.raises(ArgumentError, match=r"^data: it has tokens above 4, the largest"):
         match_examples(module([[0.0]] * 2, TokenIds(9)), module([[0.0]] * 2, TokenIds(5)).description, "data")
     whole, missing = module([[0.0], [1.0]], Standardized()), module([[0.0], [NAN]], Standardized())
-    with pytest.raises(ArgumentError, match=r"^data: entries are missing; accepted: whole examples"):
+    with pytest.raises(
+        ArgumentError, match=r"^data: entries are missing in 1 of 2 examples, the first of them 1; accepted"
+    ):
         match_examples(missing, whole.description, "data")
 
 

@@ -92,7 +92,10 @@ def test_each_image_has_draws_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("deterministic", "reason"),
-    [(True, "a deterministic q(z|x) has no density"), (False, "the tail of fewer than 21 weights has no shape")],
+    [
+        (True, "q(z|x) has no density where its variance is 0"),
+        (False, "the tail of fewer than 21 weights has no shape"),
+    ],
 )
 def test_why_weights_say_nothing_is_known(deterministic: bool, reason: str) -> None:
     model, images = model_and_images(3)

@@ -126,6 +126,7 @@ def test_new_rows_are_read_as_in_training_all_of_them(
         use("encode", f"run={run}", "data=table", "data.path=new.csv", *options, "output=new_codes.csv")
         codes = pd.read_csv(tmp_path / "new_codes.csv")
         assert codes["example"].tolist() == [0, 1, 2]
+        assert set(codes["split"]) == {"new.csv"}
         assert codes[["label", "class"]].isna().all(axis=None)
         np.testing.assert_allclose(codes[means], own.loc[[7, 3, 5], means], rtol=1e-5, atol=1e-6)
     chosen.iloc[[0]].to_csv(tmp_path / "one.csv", index=False)  # no bp, and perhaps no class
@@ -143,6 +144,29 @@ def test_new_rows_are_read_as_in_training_all_of_them(
             use("encode", f"run={run}", "data=table", "data.path=bad.csv", "output=none.csv")
     with pytest.raises(UserError, match=r"^split=train: your own files have no splits"):
         use("encode", f"run={run}", "data=table", "data.path=new.csv", "split=train")
+
+
+def test_a_row_far_off_is_an_outlier_and_leaves_the_others_their_scores(
+    use: Use, run: Path, tmp_path: Path, patients: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its q(z|x) is a point, or its code overflows."""
+    chosen = patients.iloc[:6].copy()
+    for value in (1e12, 1e38):
+        chosen.loc[chosen.index[4], "bmi"] = value
+        chosen.to_csv(tmp_path / "new.csv", index=False)
+        output = f"at_{value:g}"
+        use("outliers", f"run={run}", "data=table", "data.path=new.csv", "samples=3", "k=2", f"output={output}")
+        scores = pd.read_csv(tmp_path / output / "scores.csv")
+        assert scores["log_likelihood"].idxmin() == 4
+        assert scores["squared_error"].idxmax() == 4
+        assert np.isfinite(scores.drop(index=4)[["log_likelihood", "squared_error"]]).all(axis=None)
+        assert capsys.readouterr().out.count("│ 4 ") == 2
+
+
+def test_files_of_another_kind_are_read_by_their_data_set(use: Use, run: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "new.npy", np.zeros((2, 3)))
+    with pytest.raises(UserError, match=r"^images=new.npy: the model is of columns of a table, not of images; .*data="):
+        use("encode", f"run={run}", "images=new.npy")
 
 
 def test_an_export_says_what_each_entry_is(run: Path) -> None:

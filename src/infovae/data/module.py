@@ -65,6 +65,9 @@ class DataModule(pl.LightningDataModule):
         ArgumentError: an argument is out of range, or the source refuses one of its own.
     """
 
+    origin: str | None = None
+    """The name of a user's own file, which has no splits; it stands in place of one in tables."""
+
     def __init__(
         self,
         source: Callable[..., DataSet],

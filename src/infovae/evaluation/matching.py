@@ -13,7 +13,7 @@ from infovae.data.columns import columns_of
 from infovae.data.description import Description
 from infovae.data.examples import Examples
 from infovae.data.module import DataModule
-from infovae.data.values import TableValues
+from infovae.data.values import ROWS_AT_A_TIME, TableValues
 from infovae.errors import ArgumentError, listed
 
 
@@ -41,8 +41,20 @@ def match_examples(data: DataModule, trained: Description, key: str, value: Any 
         why = f"it has tokens above {known - 1}, the largest that the model was trained on"
         raise ArgumentError(key, value, f"tokens from 0 to {known - 1}", why)
     if now.has_missing and not then.has_missing:
-        raise ArgumentError(key, value, "whole examples, as the model was trained on", "entries are missing")
+        for part in data.splits.values():
+            require_whole(part, key, value)
     data.values = then
+
+
+def require_whole(part: Examples, key: str, value: Any) -> None:
+    """Raise an ArgumentError that counts the examples with a missing entry, if there are any."""
+    n = len(part.x)
+    blocks = torch.arange(n).split(ROWS_AT_A_TIME)
+    lacking = torch.cat([rows[part.x[rows].flatten(1).isnan().any(dim=1)] for rows in blocks])
+    if len(lacking):
+        first = lacking[0].item() if part.names is None else part.names[lacking[0]]
+        why = f"entries are missing in {len(lacking)} of {n} examples, the first of them {first}"
+        raise ArgumentError(key, value, "whole examples, as the model was trained on", why)
 
 
 def match_conditions(data: DataModule, trained: Description, condition: Condition | None, key: str) -> None:

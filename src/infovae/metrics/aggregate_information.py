@@ -227,7 +227,7 @@ class AggregateInformation(CodeMetric):
     @staticmethod
     def _reason(variance: Tensor, terms: AggregateTerms) -> str | None:
         if not variance.all():
-            return "a deterministic q(z|x) has no density"
+            return "q(z|x) has no density where its variance is 0"
         if len(variance) == 1:
             return "one example has no leave-one-out mixture, and no standard error"
         if terms.aggregate_kl.isfinite().all() and terms.total_correlation.isnan().any():

@@ -113,7 +113,7 @@ class ImportanceWeighted(ExampleMetric):
                 parts.append(log_mean_weight(weights))
                 tails.append(pareto_k(weights))
                 continue
-            self.reason = "a deterministic q(z|x) has no density"
+            self.reason = "q(z|x) has no density where its variance is 0"
             unknown = torch.full((1,), torch.nan, dtype=torch.float64, device=exact_device(image.device))
             parts.append(LogLikelihood(unknown, unknown, unknown))
             tails.append(unknown)

@@ -46,6 +46,7 @@ class Encoded(NamedTuple):
         labels: their classes.
         mean: of q(z|x).
         deviation: the standard deviation of q(z|x) in each dimension.
+        split: that they are of, or the name of a user's own file.
         conditions: what a conditional model was given beside x; None: nothing.
     """
 
@@ -54,6 +55,7 @@ class Encoded(NamedTuple):
     labels: Int64[Tensor, " n"]
     mean: Float[Tensor, "n d"]
     deviation: Float[Tensor, "n d"]
+    split: str
     conditions: Float[Tensor, "n k"] | None = None
 
 
@@ -72,7 +74,7 @@ def encode(cfg: DictConfig) -> None:
             for batch in encoded(saved, data, split, condition):
                 nothing = np.full(len(batch.names), np.nan, np.float32)
                 columns = {
-                    "split": np.full(len(batch.names), split),
+                    "split": np.full(len(batch.names), batch.split),
                     "example": batch.names,
                     "label": data.classes[batch.labels].numpy() if data.has_classes else nothing,
                     "class": classes_in(data, batch.labels),
@@ -162,5 +164,5 @@ def encoded(
         x = batch.x.to(module.device)
         posterior = given(module, conditions).encode(x)
         deviation = posterior.variance.sqrt()
-        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, deviation, conditions)
+        yield Encoded(x, names[start:stop], batch.labels, posterior.mean, deviation, data.origin or split, conditions)
         start = stop

@@ -160,7 +160,7 @@ class Explored:
         found: list[Found] = []
         for batch in self.batches:
             distances = (batch.mean - posterior.mean).norm(dim=1)
-            found = lowest(found, batch, distances, "", NEIGHBOURS)
+            found = lowest(found, batch, distances, NEIGHBOURS)
         classes = self.data.class_names if self.data else ()
         return {
             "mean": posterior.mean[0].tolist(),

@@ -25,12 +25,12 @@ class Found(NamedTuple):
     conditions: Float[Tensor, " k"] | None
 
 
-def lowest(so_far: Sequence[Found], batch: Encoded, scores: Float[Tensor, " n"], split: str, k: int) -> list[Found]:
+def lowest(so_far: Sequence[Found], batch: Encoded, scores: Float[Tensor, " n"], k: int) -> list[Found]:
     """Return the k of lowest score among those found so far and a batch, in order."""
     values, chosen = scores.topk(min(k, len(scores)), largest=False)
     new = [
         Found(
-            value, split, str(batch.names[position]), int(batch.labels[position]), batch.x[position].clone(),
+            value, batch.split, str(batch.names[position]), int(batch.labels[position]), batch.x[position].clone(),
             batch.mean[position].clone(), None if batch.conditions is None else batch.conditions[position].clone(),
         )
         for value, position in zip(values.tolist(), chosen.tolist(), strict=True)

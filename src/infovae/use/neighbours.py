@@ -85,5 +85,5 @@ def nearest(
     found: list[Found] = []
     for split in splits:
         for batch in encoded(saved, data, split, condition):
-            found = lowest(found, batch, (batch.mean - mean).norm(dim=1), split, k)
+            found = lowest(found, batch, (batch.mean - mean).norm(dim=1), k)
     return found

@@ -33,13 +33,12 @@ class Scored(NamedTuple):
 
     Attributes:
         batch: the examples and their codes.
-        split: that they are of.
-        log_likelihood: the importance-weighted bound on log p(x), in nats; nan without a posterior density.
-        squared_error: of E[x|z] at z = E[z|x], summed over the entries of x that there are.
+        log_likelihood: the importance-weighted bound on log p(x), in nats; nan without a posterior density, and -inf
+            where an example lies so far off that q(z|x) is a point, or overflows.
+        squared_error: of E[x|z] at z = E[z|x], summed over the entries of x that there are; inf where it overflows.
     """
 
     batch: Encoded
-    split: str
     log_likelihood: Float[Tensor, " n"]
     squared_error: Float[Tensor, " n"]
 
@@ -59,8 +58,8 @@ def outliers(cfg: DictConfig) -> None:
     with disk_errors(f"output={folder}"):
         with isolated_stream(saved.module.device, cfg.seed), table_file(folder / "scores.csv") as write:
             for part in scored(saved, data, splits, cfg.samples, condition):
-                unlikely = lowest(unlikely, part.batch, part.log_likelihood, part.split, cfg.k)
-                unlike = lowest(unlike, part.batch, -part.squared_error, part.split, cfg.k)
+                unlikely = lowest(unlikely, part.batch, part.log_likelihood, cfg.k)
+                unlike = lowest(unlike, part.batch, -part.squared_error, cfg.k)
                 write(_rows(saved, part, data))
         if unlikely:
             print_found("lowest log p(x)", "log p(x) in nats", unlikely, data)
@@ -96,16 +95,18 @@ def scored(
             model = given(module, batch.conditions)
             # Missing entries are NaN.
             error = (mean_given(model.decode(batch.mean), batch.x) - batch.x).square().flatten(1).nansum(dim=1)
+            error[batch.mean.isnan().any(dim=1)] = torch.inf
             bound = torch.full_like(error, torch.nan)
-            if (batch.deviation > 0).all():
+            if module.posterior.has_density:
                 prior, posterior = module.prior.distribution(), model.encode(batch.x)
                 bound = importance_weighted_log_likelihood(batch.x, model.decode, prior, posterior, samples).value
-            yield Scored(batch, split, bound, error)
+                bound = bound.nan_to_num(-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+            yield Scored(batch, bound, error)
 
 
 def _rows(saved: SavedRun, part: Scored, data: DataModule) -> Rows:
     rows = {
-        "split": np.full(len(part.batch.names), part.split),
+        "split": np.full(len(part.batch.names), part.batch.split),
         "example": part.batch.names,
         "class": classes_in(data, part.batch.labels),
         "log_likelihood": part.log_likelihood.float().cpu().numpy(),

@@ -18,6 +18,7 @@ from infovae.data.table_file import read_table
 from infovae.data.values import TableValues
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
+from infovae.evaluation.matching import require_whole
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +50,11 @@ def own_file(saved: SavedRun, cfg: DictConfig) -> DataModule:
     source.test_fraction = 1
     if source._target_ == TABLE and isinstance(saved.description.values, TableValues):
         sets = _rows(saved, node.path, source)
-        return DataModule(lambda: sets, validation_size=0)
-    node.validation_size = 0
-    data: DataModule = build(node, "data")
+        data: DataModule = DataModule(lambda: sets, validation_size=0)
+    else:
+        node.validation_size = 0
+        data = build(node, "data")
+    data.origin = Path(str(node.path)).name
     return data
 
 
@@ -62,8 +65,6 @@ def _rows(saved: SavedRun, path: str, source: DictConfig) -> DataSet:
     x = entries_as(read, columns_of(values.names))
     if not len(x):
         raise ArgumentError("path", path, "a table with rows", "it has none")
-    if x.isnan().any() and not values.has_missing:
-        raise ArgumentError("path", path, "whole rows, as the model was trained on", "entries are missing")
     labels = [name for name in names_in(source.label) if name in read.column_names]
     if gaps := [name for name in labels if known(read.column(name)).null_count]:
         log.warning("%s: some rows have no class, so none is listed", gaps[0])
@@ -71,4 +72,6 @@ def _rows(saved: SavedRun, path: str, source: DictConfig) -> DataSet:
     examples = roles(read, labels)._replace(x=x)
     if isinstance(told, ConditionColumns) and {column.name for column in told.columns} <= {*read.column_names}:
         examples = examples._replace(conditions=entries_as(read, told.columns), condition_names=tuple(told.names))
+    if not values.has_missing:
+        require_whole(examples, "path", path)
     return DataSet(examples.take(torch.arange(1)), examples.named(), values=values)

@@ -18,6 +18,7 @@ from infovae.data.image_files import ImageFiles
 from infovae.data.image_folder import all_images
 from infovae.data.module import DataModule
 from infovae.data.tensor import all_arrays
+from infovae.data.values import Bytes
 from infovae.errors import ArgumentError
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.matching import match_examples
@@ -80,10 +81,13 @@ def own_data(saved: SavedRun, path: str | Path) -> DataModule:
         path: of an image, of a folder of them (whose subfolders are classes), or of an array as ``data=tensor`` reads.
 
     Raises:
-        ArgumentError: nothing can be read there, or it has another shape than the run's images.
+        ArgumentError: nothing can be read there, it has another shape than the run's images, or the run has none.
     """
     path = Path(path)
-    source = saved.cfg.data.get("source") or {}
+    source, values = saved.cfg.data.get("source") or {}, saved.description.values
+    if not isinstance(values, Bytes):
+        accepted = f"data=NAME data.path={path}, a data set of the model's kind, as data=table or data=signals"
+        raise ArgumentError("images", path, accepted, f"the model is of {values.name}, not of images")
     options = {name: source[name] for name in ("fit", "white", "unreadable") if name in source}
     try:
         if path.is_dir():
@@ -102,6 +106,7 @@ def own_data(saved: SavedRun, path: str | Path) -> DataModule:
     sets = DataSet(images.take(torch.arange(1)), images)
     data = DataModule(lambda: sets, validation_size=0, binarization=_binarization(saved))
     match_examples(data, saved.description, "images", path)
+    data.origin = path.name
     return data
 
 
