@@ -66,6 +66,7 @@ def typed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("NETRC", "nowhere")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("infovae.sweeps.launch.which", lambda name: None)  # no cluster, wherever the tests run
     # Hydra composes twice, first to learn whether hydra.mode is set. It isn't: half of the time is saved.
     monkeypatch.setattr(hydra._internal.hydra.Hydra, "get_mode", lambda *_, **__: None)
     before = content_of(folder)

@@ -146,7 +146,7 @@ def test_the_report_lists_what_did_not_finish_by_what_sets_it_apart(
     leave(jobs[1].folder, [], status="failed", error="ValueError: no")
     with pytest.raises(UserError, match=rf"2 of 3 jobs didn't finish; .* -m sweep.resume={tmp_path} runs them again"):
         report(jobs, tmp_path)
-    assert capsys.readouterr().err == "job 1 (seed=1): ValueError: no\njob 2 (seed=2): cut off\n"
+    assert capsys.readouterr().err == "job 1 (seed=1): ValueError: no\njob 2 (seed=2): not started\n"
     report(jobs[:1], tmp_path)
 
 

@@ -46,13 +46,13 @@ class Outcome:
 
 
 def outcome(folder: Path) -> Outcome:
-    """Return how a job ended; without a summary that can be read, it counts as cut off."""
+    """Return how a job ended; one with a folder, but without a summary that can be read, counts as cut off."""
     try:
         match json.loads((folder / "summary.json").read_text()):
             case {"status": str(status), "error": str() | None as error, "metrics": dict(metrics)}:
                 return Outcome(status, error, {name: float(value) for name, value in metrics.items()})
     except FileNotFoundError:
-        return Outcome("cut off", None, {})
+        return Outcome("cut off" if folder.exists() else "not started", None, {})
     except (OSError, ValueError, TypeError, RecursionError):
         pass
     return Outcome("cut off", f"cut off: {folder / 'summary.json'} is damaged", {})

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from shutil import which
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
@@ -28,12 +29,15 @@ EXTRAS = {"hydra_joblib_launcher": "joblib", "hydra_submitit_launcher": "slurm",
 
 
 def check_launcher(hydra: DictConfig) -> None:
-    """Refuse a launcher whose plugin is missing."""
+    """Refuse a launcher whose plugin is missing, or whose cluster is."""
     plugins, _, rest = str(hydra.launcher._target_).partition(".")
     plugin = rest.partition(".")[0]
+    choice = hydra.runtime.choices["hydra/launcher"]
     if plugins == "hydra_plugins" and find_spec(f"{plugins}.{plugin}") is None:
-        choice = hydra.runtime.choices["hydra/launcher"]
         raise UserError(f"not installed; {install(EXTRAS.get(plugin, plugin))}", key="hydra/launcher", value=choice)
+    if rest.endswith(".SlurmLauncher") and which("srun") is None:  # by which the plugin knows a cluster
+        accepted = "hydra/launcher=submitit_local, joblib or basic, or a machine of the cluster"
+        raise UserError("no srun here", key="hydra/launcher", value=choice, accepted=accepted)
 
 
 def launch(launcher: Launcher, jobs: Sequence[Job], shared: Collection[str] = ()) -> None:
