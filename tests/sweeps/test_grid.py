@@ -164,6 +164,11 @@ def test_a_sweep_ends_in_means_over_seeds(
         ["│", "model=vae", "│", "2", "│", "2", "±", "1", "│"],
         ["│", "model=infovae", "│", "2", "│", "nan", "│"],
     ]
+    with (tmp_path / "groups.csv").open() as file:
+        assert [*csv.DictReader(file)] == [
+            {"group": "model=vae", "jobs": "2", "mmd": "2 ± 1", "other": "1 ± 0"},
+            {"group": "model=infovae", "jobs": "2", "mmd": "nan", "other": "1 ± 0"},
+        ]
     monkeypatch.setenv(STARTED_BY, "infovae reproduce figure=samples")
     with pytest.raises(UserError, match="1 of 1 jobs didn't finish; infovae reproduce figure=samples runs them again"):
         report([Job(tmp_path / "none", ("seed=1",))], tmp_path)

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infovae.errors import UserError
-from infovae.sweeps.groups import print_groups
+from infovae.sweeps.groups import tell_groups
 from infovae.sweeps.jobs import Job, outcome, told_apart
 from infovae.terminal.command import STARTED_BY, override, shell_line, subcommand
 from infovae.terminal.printable import printable
 
 
 def report(jobs: Sequence[Job], sweep_dir: Path) -> None:
-    """Print what the finished jobs measured; list the others, if any, with their errors, and raise a UserError."""
+    """Tell what the finished jobs measured; list the others, if any, with their errors, and raise a UserError."""
     outcomes = {job: outcome(job.folder) for job in jobs}
     unfinished = {job: ended for job, ended in outcomes.items() if not ended.finished}
     own = told_apart(jobs)
-    print_groups({job: ended.metrics for job, ended in outcomes.items() if ended.finished}, own)
+    tell_groups({job: ended.metrics for job, ended in outcomes.items() if ended.finished}, own, sweep_dir)
     if STARTED_BY not in os.environ and len(unfinished) < len(jobs):
         print(f"compare: {shell_line('dashboard', override('runs', sweep_dir))}")
     for job, ended in unfinished.items():
