@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from hydra_plugins.infovae_sweepers import grid, optuna_study  # whose classes Hydra, looking for plugins, makes anew
 from infovae.sweeps.jobs import Job
 from infovae.sweeps.launch import launch
+from infovae.sweeps.objectives import SearchObjective
 
 
 class Ended(Launcher):
@@ -45,7 +46,7 @@ def run_study(by: BaseException, sweep_dir: Path) -> None:
     optuna = pytest.importorskip("optuna")
     sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler", "seed": 1})
     study = optuna_study.OptunaStudy(
-        f"sqlite:///{sweep_dir}/study.db", "infovae", 2, 1, {}, [{"metric": "validation/loss"}], sampler
+        f"sqlite:///{sweep_dir}/study.db", "infovae", 2, 1, {}, [SearchObjective("validation/loss")], sampler
     )
     prepared(study, by, sweep_dir)
     study._search(sweep_dir, ["seed=1"], {"latent_dim": optuna.distributions.IntDistribution(1, 3)})

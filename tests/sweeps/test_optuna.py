@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -11,13 +13,16 @@ import pytorch_lightning as pl
 import torch
 from conftest import SMALL, Command
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.plugins.launcher import Launcher
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 from PIL import Image
 
+from hydra_plugins.infovae_sweepers import optuna_study  # whose class Hydra, looking for plugins, makes anew
 from infovae.errors import UserError
 from infovae.sweeps.jobs import outcome
-from infovae.sweeps.objectives import STOPPED, SearchObjective, dominates
+from infovae.sweeps.objectives import STOPPED, SearchObjective, dominates, read_objectives
 from infovae.training.callbacks.trial_pruning import TrialPruning
 
 optuna = pytest.importorskip("optuna")
@@ -116,6 +121,121 @@ def test_an_epoch_without_a_validation_decides_nothing() -> None:
     assert not trainer.should_stop
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "hydra.sweeper.objectives=[]: invalid; accepted: a list, as [{metric: validation/elbo, direction: max"),
+        ("loss", "hydra.sweeper.objectives=loss: invalid; accepted: a list, as [{metric: validation/elbo, direct"),
+        (["loss"], "hydra.sweeper.objectives=['loss']: invalid; accepted: a list, as [{metric: validation/elbo, d"),
+        ([{"metrics": "x"}], "hydra.sweeper.objectives=[{'metrics': 'x'}]: invalid; accepted: a list, as [{metric:"),
+        (
+            [{"metric": "x", "direction": "maximise"}],
+            "hydra.sweeper.objectives[0].direction=maximise: invalid; accepted: 'minimize' or 'maximize'",
+        ),
+        ([{"metric": "x", "absolut": True}], "hydra.sweeper.objectives[0].absolut=True: unknown key; accepted: a"),
+    ],
+)
+def test_wrong_objectives_are_told_by_their_own_key(given: Any, message: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        read_objectives(OmegaConf.create({"given": given}).given)
+    assert str(refusal.value).startswith(message)
+
+
+class AtOnce(Launcher):
+    """An engine whose jobs end at once: as ``ends`` says of their numbers, else with success."""
+
+    def __init__(self, sweep_dir: Path, ends: Mapping[int, str]) -> None:
+        self.sweep_dir = sweep_dir
+        self.ends = ends
+
+    def setup(self, **given: object) -> None: ...
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[object]:  # type: ignore[override]
+        for overrides in job_overrides:
+            number = next(entry for entry in overrides if entry.startswith("sweep.trial=")).partition("=")[2]
+            folder = self.sweep_dir / number
+            folder.mkdir(exist_ok=True)
+            (folder / "config.yaml").write_text(f"run_dir: {folder}\n")
+            status = self.ends.get(int(number), "finished")
+            if status != "cut off":
+                summary = {"status": status, "error": None, "metrics": {"validation/loss": float(number)}}
+                (folder / "summary.json").write_text(json.dumps(summary))
+        return []
+
+
+def search(folder: Path, n_trials: int, storage: Path | None = None, **settings: Any) -> list[Any]:
+    """Run a search, or go on with it, and return all trials of its study."""
+    folder.mkdir(exist_ok=True)
+    storage = storage or folder / "study.db"
+    sampler = OmegaConf.create(
+        {"_target_": f"optuna.samplers.{settings.get('sampler', 'TPESampler')}", "seed": settings.get("seed", 1)}
+        | settings.get("arguments", {})
+    )
+    aims = settings.get("objectives", [SearchObjective("validation/loss")])
+    study = optuna_study.OptunaStudy(f"sqlite:///{storage}", "infovae", n_trials, 1, {}, aims, sampler)
+    study.config = OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}})
+    study.hydra_context = Mock()
+    study.launcher = AtOnce(folder, settings.get("ends", {}))
+    try:
+        study._search(folder, ["seed=1"], {"a": optuna.distributions.IntDistribution(1, 1000)})
+    except UserError as error:
+        if "didn't finish" not in str(error):
+            raise
+    return list(optuna.load_study(study_name="infovae", storage=f"sqlite:///{storage}").trials)
+
+
+def drawn(trials: Sequence[Any]) -> list[int]:
+    return [trial.params["a"] for trial in trials]
+
+
+def test_a_seeded_search_that_goes_on_draws_new_trials_and_the_same_each_time(tmp_path: Path) -> None:
+    before = search(tmp_path / "one", 2, ends={1: "failed"})
+    assert [trial.state.name for trial in before] == ["COMPLETE", "FAIL"]
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    after, again = search(tmp_path / "one", 3), search(tmp_path / "two", 3)
+    assert len(set(drawn(after))) == 4
+    assert drawn(after) == drawn(again)
+    assert drawn(after[:2]) == drawn(search(tmp_path / "whole", 2))
+    unseeded = search(tmp_path / "unseeded", 1, seed=None) and search(tmp_path / "unseeded", 2, seed=None)
+    assert len(unseeded) == 2
+
+
+@pytest.mark.parametrize("seed", [{}, {"seed": 5}])
+def test_a_grid_that_goes_on_draws_the_points_that_are_left(tmp_path: Path, seed: dict[str, int]) -> None:
+    grid = {"sampler": "GridSampler", "seed": None, "arguments": {"search_space": {"a": [1, 2, 3, 4, 5]}} | seed}
+    search(tmp_path / "sweep", 2, **grid)
+    assert len(set(drawn(search(tmp_path / "sweep", 4, **grid)))) == 4
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_a_moved_search_keeps_its_trials(tmp_path: Path, is_older: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sweeps share a study; one of them moves. An older version named sweeps by their paths."""
+    server, place = tmp_path / "server.db", tmp_path / "place"
+    if is_older:
+        monkeypatch.setattr(optuna_study, "identify", lambda study, sweep_dir: str(sweep_dir.resolve()))
+    search(place, 2, server, ends={1: "cut off"})
+    search(tmp_path / "other", 1, server)
+    monkeypatch.undo()
+    moved = place.rename(tmp_path / "moved")
+    search(place, 1, server)  # a new search where that one was
+    trials = search(moved, 3, server, ends={1: "finished"})
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 5
+    assert {path.name for path in moved.glob("[0-9]*")} == {"0", "1", "4"}
+    (best,) = json.loads((moved / "best_trials.json").read_text())
+    assert best["folder"] == str(moved / "0")
+    again = moved.rename(tmp_path / "again")
+    assert len(search(again, 3, server)) == 5
+
+
+def test_a_study_of_other_directions_is_refused(tmp_path: Path) -> None:
+    search(tmp_path / "sweep", 1)
+    message = r"^hydra.sweeper.objectives=\[maximize\]: infovae in the storage has others; accepted: objectives to min"
+    with pytest.raises(UserError, match=message):
+        search(tmp_path / "sweep", 2, objectives=[GAIN])
+    with pytest.raises(UserError, match=r"^hydra.sweeper.sampler._target_=optuna.samplers.Non: can't be imported"):
+        search(tmp_path / "sweep", 2, sampler="Non")
+
+
 STUDY = [
     *SMALL, "trainer.max_epochs=1", "hydra/sweeper=optuna", "hparams_search=lambda", "hydra.sweep.dir=sweep",
     "callbacks=[checkpoint,trial_pruning]", "hydra.sweeper.sampler.seed=1", "hydra.sweeper.n_trials=2",
@@ -158,7 +278,7 @@ def test_a_search_outlives_failures_and_a_resumed_one_finishes_what_is_open(comm
     folder = tmp_path / "sweep"
     study = optuna.load_study(study_name="infovae", storage=f"sqlite:///{folder}/study.db")
     cut_off = study.ask({"model.lambda_": optuna.distributions.FloatDistribution(1, 10000, log=True)})
-    cut_off.set_user_attr("sweep", str(folder.resolve()))
+    cut_off.set_user_attr("sweep", (folder / "sweep_id").read_text().strip())
     cut_off.set_user_attr("overrides", [*STUDY[:10], "model.lambda_=2.0", "callbacks=checkpoint", "sweep.trial=2"])
 
     again = command("train", "sweep.resume=sweep", "model.alpha=0")

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,29 +13,36 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.config.imports import imported
+from infovae.config.options import names_nothing
 from infovae.errors import UserError
 from infovae.runs.files import write_whole
 from infovae.runs.folder import leave_no_trace
 from infovae.runs.lock import claimed
-from infovae.sweeps.best import OVERRIDES, SWEEP, write_best
+from infovae.sweeps.best import write_best
 from infovae.sweeps.check import check_jobs
 from infovae.sweeps.jobs import Job, outcome
 from infovae.sweeps.launch import check_launcher, launch
-from infovae.sweeps.objectives import STOPPED, SearchObjective, check_terms
+from infovae.sweeps.objectives import SEARCH, STOPPED, read_objectives
+from infovae.sweeps.own_trials import OVERRIDES, SWEEP, identify, own_trials
 from infovae.sweeps.report import report
 from infovae.terminal.install import install
 from infovae.terminal.printable import printable
 
 if TYPE_CHECKING:  # an extra, and Hydra reads this module whatever the sweeper
     from optuna import Study
-    from optuna.trial import FrozenTrial
+    from optuna.samplers import BaseSampler
 
     from infovae.sweeps.search_space import Space
 
 log = logging.getLogger(__name__)
+
+SAMPLER = "hydra.sweeper.sampler"
+
+IN_ORDER = ("GridSampler", "QMCSampler")
+"""Samplers whose seed is the order of all that a study draws; the study knows how far they came."""
 
 
 @dataclass(eq=False)
@@ -53,14 +61,18 @@ class OptunaStudy(Sweeper):
     objectives: Sequence[Any]  # see SearchObjective
     sampler: DictConfig  # config of one of Optuna's
 
-    def __post_init__(self) -> None:
-        self.objectives = [SearchObjective(**entry) for entry in self.objectives]
-
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
         for name in ("n_trials", "n_jobs"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise UserError(f"hydra.sweeper.{name}={getattr(self, name)}: invalid; accepted: whole numbers from 1")
+        if not isinstance(self.sampler, DictConfig):
+            raise names_nothing(SAMPLER, self.sampler)
+        seed = self.sampler.get("seed")
+        if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
+            accepted = "null, and whole numbers from 0 to 4294967295"
+            raise UserError("invalid", key=f"{SAMPLER}.seed", value=seed, accepted=accepted)
+        self.objectives = read_objectives(self.objectives)
         self.config = config
         self.hydra_context = hydra_context
         self.launcher = Plugins.instance().instantiate_launcher(
@@ -81,9 +93,8 @@ class OptunaStudy(Sweeper):
         if not space:
             accepted = "hparams_search=NAME, or sweeps as 'model.lambda_=tag(log,interval(1,1000))'"
             raise UserError("nothing to search over", key="hydra/sweeper=optuna", accepted=accepted)
-        (cfg,) = check_jobs(self.hydra_context.config_loader, self.config, [first_trial(shared, space)])
-        if not cfg.get("metrics"):
-            check_terms(self.objectives)
+        monitors, first = imported("infovae.training.monitors"), first_trial(shared, space)
+        check_jobs(self.hydra_context.config_loader, self.config, [first], further=monitors.check_objectives)
         sweep_dir, start = Path(self.config.hydra.sweep.dir), time.time()
         try:
             with claimed(sweep_dir, "hydra.sweep.dir"):
@@ -101,25 +112,36 @@ class OptunaStudy(Sweeper):
         assert self.config is not None
         assert self.launcher is not None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = self._sampler(drawn=0)
+        directions = [objective.direction for objective in self.objectives]
         try:
             study = optuna.create_study(
                 storage=self.storage,
                 study_name=self.study_name,
-                sampler=instantiate(self.sampler),
-                directions=[objective.direction for objective in self.objectives],
+                sampler=sampler,
+                directions=directions,
                 load_if_exists=True,
             )
         except Exception as error:  # of a storage's own kind
             why, accepted = f"{type(error).__name__}: {printable(str(error))}", "URLs of databases, as sqlite:///FILE"
             raise UserError(why, key="hydra.sweeper.storage", value=self.storage, accepted=accepted) from error
+        if (known := [direction.name.lower() for direction in study.directions]) != directions:
+            why, accepted = f"{self.study_name} in the storage has others", f"objectives to {', '.join(known)}, in turn"
+            raise UserError(why, key=SEARCH, value=f"[{','.join(directions)}]", accepted=accepted)
+        study.sampler = self._sampler(drawn=len(study.get_trials(deepcopy=False)))
 
+        name = identify(study, sweep_dir)
         write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)
         resume = [entry for entry in shared if entry.startswith("sweep.resume=")]
         jobs = [
             Job(sweep_dir / str(trial.number), (*trial.user_attrs[OVERRIDES], *resume))
-            for trial in _own(study, sweep_dir, "RUNNING")  # cut off
+            for trial in own_trials(study, name, "RUNNING")  # cut off
         ]
-        left = self.n_trials - len(jobs) - len(_own(study, sweep_dir, "COMPLETE", "PRUNED"))
+        ended = [
+            Job(sweep_dir / str(trial.number), tuple(trial.user_attrs[OVERRIDES]))
+            for trial in own_trials(study, name, "COMPLETE", "PRUNED")
+        ]
+        left = self.n_trials - len(jobs) - len(ended)
         log.info("sweep folder: %s (%d trials to run)", sweep_dir, left + len(jobs))
         launched: list[Job] = []
         while jobs or left > 0:
@@ -127,7 +149,7 @@ class OptunaStudy(Sweeper):
                 trial = study.ask(space)
                 drawn = [f"{key}={value}" for key, value in trial.params.items()]
                 job = Job(sweep_dir / str(trial.number), (*shared, *drawn, f"sweep.trial={trial.number}"))
-                trial.set_user_attr(SWEEP, str(sweep_dir.resolve()))
+                trial.set_user_attr(SWEEP, name)
                 trial.set_user_attr(OVERRIDES, job.overrides)
                 jobs.append(job)
                 left -= 1
@@ -138,7 +160,18 @@ class OptunaStudy(Sweeper):
             for job in batch:
                 self._tell(study, job)
         write_best(study, self.objectives, sweep_dir)
-        report(launched, sweep_dir)
+        report([*(job for job in ended if outcome(job.folder).finished), *launched], sweep_dir)
+
+    def _sampler(self, drawn: int) -> "BaseSampler":
+        """Return the sampler for a study that has drawn some trials; the same seed would draw those again."""
+        from infovae.config.build import build  # here: --help answers without waiting for pydantic
+
+        seed = self.sampler.get("seed")
+        later = {}
+        if seed is not None and drawn and not str(self.sampler.get("_target_")).endswith(IN_ORDER):
+            later["seed"] = random.Random(f"{seed} {drawn}").getrandbits(32)
+        sampler: BaseSampler = build(self.sampler, SAMPLER, **later)
+        return sampler
 
     def _tell(self, study: "Study", job: Job) -> None:
         from optuna.trial import TrialState
@@ -154,10 +187,3 @@ class OptunaStudy(Sweeper):
                 study.tell(number, values)
         elif ended.status == "failed":
             study.tell(number, state=TrialState.FAIL)
-
-
-def _own(study: "Study", sweep_dir: Path, *states: str) -> list["FrozenTrial"]:
-    """Return this sweep's trials in certain states; other machines may have added others."""
-    trials = study.get_trials(deepcopy=False)
-    mine = str(sweep_dir.resolve())
-    return [trial for trial in trials if trial.user_attrs.get(SWEEP) == mine and trial.state.name in states]

@@ -13,15 +13,13 @@ from infovae.runs.files import write_whole
 from infovae.runs.safe_yaml import safe_yaml
 from infovae.sweeps.jobs import NOT_OF_THE_JOB
 from infovae.sweeps.objectives import SearchObjective
+from infovae.sweeps.own_trials import OVERRIDES, sweep_of
 from infovae.terminal.command import shell_line
 from infovae.terminal.tables import print_table
 
 if TYPE_CHECKING:  # an extra
     from optuna import Study
     from optuna.trial import FrozenTrial
-
-SWEEP, OVERRIDES = "sweep", "overrides"
-"""Attributes of a trial: the folder of its sweep, and the overrides of its job."""
 
 
 def write_best(study: "Study", objectives: Sequence[SearchObjective], sweep_dir: Path) -> None:
@@ -30,11 +28,11 @@ def write_best(study: "Study", objectives: Sequence[SearchObjective], sweep_dir:
     best: list[dict[str, Any]] = [
         {
             "trial": trial.number,
-            "sweep": trial.user_attrs[SWEEP],
-            "folder": str(Path(trial.user_attrs[SWEEP]) / str(trial.number)),
+            "sweep": str(sweep_of(study, trial)),
+            "folder": str(sweep_of(study, trial) / str(trial.number)),
             "params": trial.params,
             "objectives": dict(zip(names, trial.values, strict=True)),
-            "command": _command(trial),
+            "command": _command(trial, sweep_of(study, trial) / str(trial.number)),
         }
         for trial in study.best_trials
     ]
@@ -55,10 +53,10 @@ def write_best(study: "Study", objectives: Sequence[SearchObjective], sweep_dir:
         print(f"picture: {path}")
 
 
-def _command(trial: "FrozenTrial") -> str:
-    """Return the command that trains a trial's run anew, outside the study."""
+def _command(trial: "FrozenTrial", folder: Path) -> str:
+    """Return the command that trains a trial's run in ``folder`` anew, outside the study."""
     overrides = [entry for entry in trial.user_attrs[OVERRIDES] if not entry.startswith(NOT_OF_THE_JOB)]
-    config = Path(trial.user_attrs[SWEEP]) / str(trial.number) / "config.yaml"
+    config = folder / "config.yaml"
     if config.is_file() and "trial_pruning" in (safe_yaml(config.read_text()).get("callbacks") or {}):
         overrides.append("~callbacks.trial_pruning")  # it needs a study
     return shell_line("train", *overrides)

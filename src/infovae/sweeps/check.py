@@ -1,7 +1,7 @@
 """Check the configs of a sweep's jobs before anything is written."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -16,12 +16,24 @@ from infovae.errors import UserError
 from infovae.sweeps.overrides import package_of
 
 
-def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequence[str]]) -> list[DictConfig]:
-    """Return each job's config, composed from its overrides as it is when the job runs, after checking it.
+def check_jobs(
+    loader: ConfigLoader,
+    config: DictConfig,
+    batch: Sequence[Sequence[str]],
+    further: Callable[[DictConfig], None] | None = None,
+) -> None:
+    """Check each job's config, composed from its overrides as it is when the job runs.
+
+    Args:
+        loader: Hydra's own.
+        config: of the sweep.
+        batch: the overrides of each job.
+        further: another check of each config.
 
     Raises:
         HydraException: one can't be composed.
-        UserError: one is refused by :func:`infovae.config.check.check`, or its option of a group lacks a given key.
+        UserError: one is refused by :func:`infovae.config.check.check` or ``further``, or its option of a group lacks a
+            given key.
     """
     from infovae.config.check import check  # here: Hydra imports every sweeper, and so this module, for --help too
 
@@ -29,7 +41,7 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
 
     parser = OverridesParser.create()
     singleton = HydraConfig.instance()
-    before, checked = singleton.cfg, []
+    before = singleton.cfg
     try:
         for overrides in batch:
             try:
@@ -44,10 +56,10 @@ def check_jobs(loader: ConfigLoader, config: DictConfig, batch: Sequence[Sequenc
                 singleton.set_config(copy.deepcopy(cfg))  # as Hydra does for a job
                 del cfg["hydra"]
             check(cfg)
-            checked.append(cfg)
+            if further is not None:
+                further(cfg)
     finally:
         singleton.cfg = before
-    return checked
 
 
 def _refuse_lacking(key: str, overrides: Sequence[Override]) -> None:

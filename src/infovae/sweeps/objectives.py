@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from omegaconf import OmegaConf
 
 from infovae.errors import UserError
+
+SEARCH = "hydra.sweeper.objectives"
+"""The key of the metrics that a search goes by. It takes those of the run's end, which test always has."""
 
 STOPPED = "stopped"
 """The attribute of a trial that says why it was stopped early."""
@@ -28,20 +33,27 @@ class SearchObjective:
         """Return the number to minimise or maximise; raise a UserError if the metric wasn't measured."""
         if self.metric not in metrics:
             why, accepted = f"{self.metric} is not measured", ", ".join(sorted(metrics))
-            raise UserError(why, key="hydra.sweeper.objectives", accepted=accepted)
+            raise UserError(why, key=SEARCH, accepted=accepted)
         value = float(metrics[self.metric])
         return abs(value) if self.absolute else value
 
 
-def check_terms(objectives: Sequence[SearchObjective]) -> None:
-    """Refuse a metric that a run without ``metrics`` doesn't measure: it has the objective's terms alone."""
-    from infovae.metrics.objective_terms import TERM_NAMES  # here: --help answers without waiting for torch
+def read_objectives(given: Any) -> list[SearchObjective]:
+    """Return what a search goes by, from the value of its key.
 
-    names = [f"validation/{name}" for name in TERM_NAMES]
-    for objective in objectives:
-        if objective.metric not in names:
-            why, accepted = "not measured with metrics=[]", f"{', '.join(names)}, or metrics=[METRIC,...]"
-            raise UserError(why, key="hydra.sweeper.objectives", value=objective.metric, accepted=accepted)
+    Raises:
+        UserError: it isn't a list of objectives.
+    """
+    from infovae.config.check import check_nodes  # here: Hydra imports every sweeper, and so this module, for --help
+
+    entries = OmegaConf.to_container(given, resolve=True) if OmegaConf.is_config(given) else given
+    listed = entries if isinstance(entries, list) else []
+    if not listed or not all(isinstance(entry, dict) and "metric" in entry for entry in listed):
+        accepted = "a list, as [{metric: validation/elbo, direction: maximize}]"
+        raise UserError("invalid", key=SEARCH, value=entries, accepted=accepted)
+    target = f"{SearchObjective.__module__}.{SearchObjective.__qualname__}"
+    check_nodes({SEARCH: [{"_target_": target, **entry} for entry in listed]})
+    return [SearchObjective(**entry) for entry in listed]
 
 
 def dominates(others: Sequence[float], own: Sequence[float], objectives: Sequence[SearchObjective]) -> bool:

@@ -4,22 +4,23 @@ from collections.abc import Iterator, Sequence
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from infovae.config.signatures import OURS
 from infovae.data.module import DataModule
 from infovae.errors import UserError
+from infovae.metrics.meanings import MEANINGS
 from infovae.metrics.objective_terms import TERM_NAMES
 from infovae.module import InfoVAE
+from infovae.sweeps.objectives import SEARCH
+from infovae.training.assemble import build_callbacks, build_chosen, build_data, build_module
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.best_checkpoint import BestCheckpoint
 from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.job import in_sweep
 
 SPLITS = ("train", "validation", "test")
-
-SEARCH = "hydra.sweeper.objectives"
-"""The key of the metrics that a search goes by. It takes those of the run's end, which test always has."""
 
 
 def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: DataModule) -> None:
@@ -37,8 +38,36 @@ def check_monitors(trainer: pl.Trainer, module: InfoVAE, data: DataModule) -> No
             given = f"[{','.join(measured)}]"
             raise UserError(why, key="metrics", value=given, accepted=f"lists with it, as metrics=[{accepted}]")
     for column, watcher, key in _watched(callbacks):
-        _check_split(column, watcher, key, trainer, data)
+        _check_split(column, watcher, key, trainer.limit_val_batches, data)
         _check_name(column, key, callbacks, module, data)
+
+
+def check_objectives(cfg: DictConfig) -> None:
+    """Refuse metrics of a search that a run of it won't measure, as far as this process can know without its trainer.
+
+    Its data and model are built only for names that the config alone doesn't tell.
+    """
+    objectives = _objectives()
+    if all(_is_told(column, cfg) for column, *_ in objectives):
+        return
+    try:
+        data = build_data(cfg)
+        module = build_module(cfg, data)
+        metrics = AggregatePosterior(build_chosen(cfg, "metrics"))
+        callbacks = [metrics, *build_callbacks(cfg)]
+        metrics.prepare(module, data, module.device)
+    except UserError:  # of this trial, or of this machine: each run says so itself
+        return
+    for column, watcher, key in objectives:
+        _check_split(column, watcher, key, cfg.trainer.get("limit_val_batches"), data)
+        _check_name(column, key, callbacks, module, data)
+
+
+def _is_told(column: str, cfg: DictConfig) -> bool:
+    """Return whether a metric is surely measured: a term of the objective, or named as the option that measures it."""
+    split, _, name = column.partition("/")
+    chosen = (cfg.get("metrics") or {}).get(name) is not None and name in MEANINGS
+    return split in ("validation", "test") and (name in TERM_NAMES or chosen)
 
 
 def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[tuple[str, str, str]]:
@@ -46,15 +75,20 @@ def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[tuple[str, str, str]]
     for callback in callbacks:
         if monitor := getattr(callback, "monitor", None):
             yield monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor")
-    objectives = (HydraConfig.get().sweeper.get("objectives") or []) if in_sweep() else []
-    for objective in objectives:
-        yield objective["metric"], "the search", SEARCH
+    if in_sweep():
+        yield from _objectives()
 
 
-def _check_split(column: str, watcher: str, key: str, trainer: pl.Trainer, data: DataModule) -> None:
+def _objectives() -> list[tuple[str, str, str]]:
+    """Return what the search at hand waits for; nothing outside a search."""
+    objectives = HydraConfig.get().sweeper.get("objectives") or []
+    return [(objective["metric"], "the search", SEARCH) for objective in objectives]
+
+
+def _check_split(column: str, watcher: str, key: str, limit: float | None, data: DataModule) -> None:
     why = f"{watcher} watches {column}"
     split, instead = column.partition("/")[0], "train/loss" if key == LearningRate.monitor_key else "null"
-    if split not in SPLITS:
+    if split not in SPLITS or (split, key) == ("train", SEARCH):
         why, accepted = f"{watcher} would find no such metric", "columns of metrics.csv, as validation/loss"
         raise UserError(why, key=key, value=column, accepted=accepted)
     if split == "validation" and not len(data.splits[split].x):
@@ -63,7 +97,7 @@ def _check_split(column: str, watcher: str, key: str, trainer: pl.Trainer, data:
     if split != "train" and split not in data.evaluation_splits and (split, key) != ("test", SEARCH):
         measured = f"[{','.join(data.evaluation_splits)}]"
         raise UserError(why, key="data.evaluation_splits", value=measured, accepted="[validation,test]")
-    if split != "train" and trainer.limit_val_batches == 0:
+    if split != "train" and limit == 0:
         accepted = f"null, numbers above 0, or a {key} of {instead}"
         raise UserError(why, key="trainer.limit_val_batches", value=0, accepted=accepted)
 
