@@ -517,17 +517,37 @@ def test_no_chart_offers_to_upload_itself(opened: Open, five: Path) -> None:
     assert not any("hare" in title or "loud" in title for title in titles)
 
 
-def test_the_run_stays_in_sight_and_metrics_come_first(opened: Open, five: Path) -> None:
+def test_the_run_stays_in_sight_then_comes_what_differs(opened: Open, five: Path) -> None:
     page = opened(five.as_uri())
     fields = page.evaluate("table.getColumns().map((column) => column.getField())")
-    metrics = [field for field in fields if field and field.startswith("metric:")]
-    assert metrics[:2] == ["metric:test/log_det_covariance", "metric:test/mmd"]
-    assert fields.index(metrics[-1]) < min(
-        fields.index(field) for field in fields if field and field.startswith("config:")
-    )
+    config, first = fields[fields.index("status") + 1 : fields.index("epoch")], fields.index("epoch") + 1
+    assert {"config:model", "config:seed"} == set(config)  # the run of another size has a damaged config
+    assert fields[first : first + 2] == ["metric:test/log_det_covariance", "metric:test/mmd"]
     assert "tabulator-frozen" in (
         page.locator('.tabulator-row [tabulator-field="run"]').first.get_attribute("class") or ""
     )
+
+
+@pytest.mark.parametrize("width", [1280, 1600])
+@pytest.mark.parametrize("view", ["curves", "against", "spread", "pareto"])
+def test_the_toolbar_covers_neither_the_legend_nor_points(opened: Open, five: Path, view: str, width: int) -> None:
+    page = opened(five.as_uri(), width)
+    show(page, view)
+    page.wait_for_selector(f"#{view}-plot .legend .traces")
+    edges = "(part) => byId(part.id).querySelector(part.find).getBoundingClientRect()[part.edge]"
+    toolbar = page.evaluate(edges, {"id": f"{view}-plot", "find": ".modebar-group", "edge": "bottom"})
+    for covered in (".legend", ".nsewdrag"):
+        assert page.evaluate(edges, {"id": f"{view}-plot", "find": covered, "edge": "top"}) >= toolbar
+
+
+def test_boxes_have_their_height_however_long_the_names_of_groups(opened: Open, tmp_path: Path) -> None:
+    for position in range(4):
+        write_run(tmp_path / "runs" / str(position), ("vae", "infovae")[position % 2], 500 * (1 + position // 2))
+    write(settings_for(tmp_path / "runs"))
+    page = opened((tmp_path / "page.html").as_uri())
+    show(page, "spread")
+    page.wait_for_selector("#spread-plot .legend .traces")
+    assert page.evaluate("document.querySelector('#spread-plot .nsewdrag').getBoundingClientRect().height") > 300
 
 
 def test_a_reload_and_a_link_keep_the_view(opened: Open, five: Path) -> None:

@@ -78,8 +78,8 @@ function fillColumnMenu() {
   const { telling, keys, metrics } = state.description;
   const differing = [...telling, ...furtherKeys()];
   const sections = [
-    { title: "Metrics", items: metrics.map(item("metric:")) },
     { title: "Config that differs", items: differing.map(item("config:")) },
+    { title: "Metrics", items: metrics.map(item("metric:")) },
     { title: "Config that doesn't", items: keys.filter((key) => !differing.includes(key)).map(item("config:")) },
   ];
   fillMenu("columns", sections, columnFields, (fields) => {

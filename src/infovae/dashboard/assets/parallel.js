@@ -34,6 +34,7 @@ function drawParallel() {
     },
     labelangle: -12,
     labelside: "top",
+    rangefont: { color: "rgba(0, 0, 0, 0)" }, // the ends of an axis would stand in its name
     unselected: { line: { opacity: 0.06 } },
   };
   return draw("parallel-plot", [trace], { margin: { l: 70, r: 30, t: 80, b: 30 } });

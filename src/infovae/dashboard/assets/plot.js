@@ -96,7 +96,7 @@ function layout(traces, more) {
     plot_bgcolor: card,
     font: { family: "system-ui, sans-serif", size: 13, color: text },
     hoverlabel: { bgcolor: card, bordercolor: line, font: { color: text }, align: "left", namelength: -1 },
-    margin: { l: 56, r: 16, t: 12, b: 48 },
+    margin: { l: 56, r: 16, t: 36, b: 48 }, // the toolbar stands on top, and covers neither points nor the legend
     hovermode: "closest",
     legend: narrow ? { orientation: "h", y: -0.3, yanchor: "top", font: { size: 10 } } : { font: { size: 12 } },
     height: narrow ? 420 + 18 * traces.filter(({ showlegend }) => showlegend !== false).length : 460,

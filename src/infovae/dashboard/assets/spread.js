@@ -17,8 +17,9 @@ function drawSpread() {
     !runs.length && "No run here has this metric.",
     isBox ? "A box holds the middle half of a group's runs, with the median in it; each point is a run." : "The height is the number of runs.",
   ]);
+  // Several groups have a legend: their names under the boxes as well would take half the chart.
   const look = isBox
-    ? { xaxis: axis("", { showticklabels: groups.length <= 8 && innerWidth >= 700 }), yaxis: axis(metric) }
+    ? { xaxis: axis("", { showticklabels: groups.length === 1 }), yaxis: axis(metric) }
     : { xaxis: axis(metric), yaxis: axis("runs"), barmode: "overlay" };
   return draw("spread-plot", traces, look);
 }
