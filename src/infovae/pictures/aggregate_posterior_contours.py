@@ -22,9 +22,8 @@ class AggregatePosteriorContours(Picture):
     """
 
     def __init__(self, examples: int = 5000, rows: int = 100) -> None:
-        require_at_least(1, examples=examples)
+        super().__init__(examples, least=1)
         require_at_least(2, rows=rows)
-        super().__init__(examples)
         self.rows = rows
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:

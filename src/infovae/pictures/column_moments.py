@@ -5,7 +5,6 @@ from jaxtyping import Float, Float64
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from infovae.errors import require_at_least
 from infovae.exact import exact
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, MUTED_COLOUR, rendered, style
@@ -23,8 +22,7 @@ class ColumnMoments(Picture):
     """
 
     def __init__(self, examples: int = 2000) -> None:
-        require_at_least(2, examples=examples)
-        super().__init__(examples)
+        super().__init__(examples, least=2)
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
         if not are_rows(observed) or len(observed.x) < 2:

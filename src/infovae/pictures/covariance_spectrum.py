@@ -7,7 +7,6 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 
-from infovae.errors import require_at_least
 from infovae.metrics.covariance import Moments
 from infovae.metrics.covariance_spectrum import spectrum
 from infovae.metrics.log_det_covariance import log_det
@@ -25,8 +24,7 @@ class CovarianceEigenvalues(Picture):
     """
 
     def __init__(self, examples: int = 5000) -> None:
-        require_at_least(2, examples=examples)
-        super().__init__(examples)
+        super().__init__(examples, least=2)
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
         codes = finite(observed).codes

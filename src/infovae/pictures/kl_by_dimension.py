@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from infovae.errors import ArgumentError, require_at_least
+from infovae.errors import ArgumentError
 from infovae.exact import exact
 from infovae.model import Model, Observed
 from infovae.pictures.canvas import AGGREGATE_COLOUR, MUTED_COLOUR, rendered, style
@@ -27,10 +27,9 @@ class KLByDimension(Picture):
     """
 
     def __init__(self, examples: int = 5000, threshold: float = 0.01) -> None:
-        require_at_least(1, examples=examples)
+        super().__init__(examples, least=1)
         if threshold < 0:
             raise ArgumentError("threshold", threshold, "values of at least 0", "not a variance")
-        super().__init__(examples)
         self.threshold = threshold
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:

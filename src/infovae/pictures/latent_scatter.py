@@ -24,9 +24,8 @@ class LatentScatter(Picture):
     """
 
     def __init__(self, examples: int = 2000, rows: int = 200) -> None:
-        require_at_least(1, examples=examples)
+        super().__init__(examples, least=1)
         require_at_least(2, rows=rows)
-        super().__init__(examples)
         self.rows = rows
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:

@@ -22,9 +22,8 @@ class PairPlots(Picture):
     """
 
     def __init__(self, columns: int = 5, examples: int = 500) -> None:
+        super().__init__(examples, least=1)
         require_at_least(2, columns=columns)
-        require_at_least(1, examples=examples)
-        super().__init__(examples)
         self.columns = columns
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:

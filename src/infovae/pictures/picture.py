@@ -17,10 +17,11 @@ class Picture(ABC):
 
     Args:
         examples: how many examples it wants; a smaller split gives all it has.
+        least: the smallest number that it can want.
     """
 
-    def __init__(self, examples: int) -> None:
-        require_at_least(0, examples=examples)
+    def __init__(self, examples: int, least: int = 0) -> None:
+        require_at_least(least, examples=examples)
         self.examples = examples
 
     @abstractmethod
