@@ -35,6 +35,11 @@ def mmd_squared(
 ) -> Float[Tensor, ""]:
     """Return MMD^2 between two samples, in memory that doesn't grow with the number of pairs.
 
+        w_n sum_ij k(z_i, z_j) - 2 / (n m) sum_ij k(z_i, y_j) + w_m sum_ij k(y_i, y_j)
+
+    The V-statistic has w_n = 1 / n^2; the U-statistic 1 / (n (n - 1)), and no pairs i = j within a sample. The three
+    sums are taken in :func:`infovae.divergences.pair_sum.pair_sums`.
+
     Args:
         z_q: codes, which receive the gradient.
         z_p: draws from the prior, constants.
@@ -59,7 +64,10 @@ def mmd_squared_to_standard_normal(
 ) -> Float[Tensor, ""]:
     """Return MMD^2 between a sample and N(0, I), without the noise of prior draws.
 
-    Both expectations over the prior have a closed form. Only the expectation over pairs of codes is estimated.
+        w_n sum_ij k(z_i, z_j) - 2 / n sum_i m(z_i) + c,    m(z) = E_y k(z, y),    c = E k(y, y')
+
+    The kernel knows m and c; w_n and the place of the sum over pairs are those of :func:`mmd_squared`. The metric
+    ``mmd`` is this U-statistic with a standard error: :func:`infovae.metrics.mmd.one_sample_mmd_squared`.
 
     Raises:
         ValueError: the estimator is ``u`` and there are fewer than two points.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from infovae.codes import Codes
 from infovae.errors import ArgumentError, UserError, below, reason_of, require_at_least
-from infovae.exact import Change, keeping_exact
+from infovae.exact import Change, exact, keeping_exact
 from infovae.model import Model, Observed, given
 from infovae.priors.prior import Prior
 from infovae.terminal.progress import progress
@@ -92,6 +92,22 @@ class CodeMetric(Metric):
     @abstractmethod
     def update(self, codes: Codes) -> None:
         """Take in the codes of one batch."""
+
+
+class FirstCodesMetric(CodeMetric):
+    """Measure q(z) from a sample: one code of each of the first ``samples`` examples that a split gives."""
+
+    z: list[Tensor]
+
+    def __init__(self, prior: Prior, samples: int) -> None:
+        super().__init__(prior)
+        self.add_state("z", [], dist_reduce_fx="cat")
+        self.samples = samples
+
+    def update(self, codes: Codes) -> None:
+        missing = self.samples - sum(map(len, self.z))
+        if missing > 0:
+            self.z.append(exact(codes.z[:missing]))
 
 
 class ExampleMetric(Metric):

@@ -4,13 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, Kernel, squared_distances
 from infovae.divergences.mmd_standardized import null_deviation
 from infovae.divergences.pair_sum import row_blocks
 from infovae.errors import require_at_least
 from infovae.exact import exact
-from infovae.metrics.metric import CodeMetric
+from infovae.metrics.metric import FirstCodesMetric
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
 from infovae.streams import isolated_stream
@@ -25,7 +24,10 @@ def one_sample_mmd_squared(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return the unbiased MMD^2 of a sample from a known distribution, and its standard error, a block of rows a time.
 
-    MMD^2 is the U-statistic of h(z, z') = k(z, z') - m(z) - m(z') + c with m(z) = E_y k(z, y) and c = E k(y, y'). Its
+        MMD^2 = 1 / (n (n - 1)) sum_{i != j} h(z_i, z_j),    h(z, z') = k(z, z') - m(z) - m(z') + c
+
+    with m(z) = E_y k(z, y) and c = E k(y, y'). It is the U-statistic that trains,
+    :func:`infovae.divergences.mmd.mmd_squared_to_standard_normal`, but the error needs each row's sum, taken here. Its
     variance is 4 (n - 2) / (n (n - 1)) var h_1 + 2 / (n (n - 1)) var h (Hoeffding 1948), with h_1 the mean over one
     argument. The sampled variance of h_1 includes what a mean of n - 1 terms varies by itself; that share is taken off,
     and the rest cut at 0. Near q = p, where h_1 vanishes, the error is therefore about a fifth too large, and never
@@ -56,7 +58,7 @@ def one_sample_mmd_squared(
     return mean, squared_error.sqrt()
 
 
-class MMDToPrior(CodeMetric):
+class MMDToPrior(FirstCodesMetric):
     """MMD^2(q(z), p(z)), unbiased, with its standard error, by the same kernel and sample size in every run.
 
     The kernel is exp(-||x - y||^2 / (2 d)). Expectations over the prior are exact for N(0, I). For other priors they
@@ -71,20 +73,11 @@ class MMDToPrior(CodeMetric):
         prior_samples: how many draws stand for a prior without a closed form.
     """
 
-    z: list[Tensor]
-
     def __init__(self, prior: Prior, samples: int = 2000, prior_samples: int = 10000) -> None:
-        super().__init__(prior)
+        super().__init__(prior, samples)
         require_at_least(2, samples=samples, prior_samples=prior_samples)
-        self.add_state("z", [], dist_reduce_fx="cat")
-        self.samples = samples
         self.prior_samples = prior_samples
         self.bandwidth = float(prior.latent_dim)
-
-    def update(self, codes: Codes) -> None:
-        missing = self.samples - sum(map(len, self.z))
-        if missing > 0:
-            self.z.append(exact(codes.z[:missing]))
 
     def compute(self) -> dict[str, Tensor]:
         z, kernel = torch.cat(list(self.z)), Gaussian()

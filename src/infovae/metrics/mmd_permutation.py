@@ -4,11 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from infovae.codes import Codes
 from infovae.divergences.kernels import Gaussian, squared_distances
 from infovae.errors import ArgumentError, require_at_least
 from infovae.exact import exact
-from infovae.metrics.metric import CodeMetric
+from infovae.metrics.metric import FirstCodesMetric
 from infovae.priors.prior import Prior
 
 
@@ -48,7 +47,7 @@ def permutation_p_value(
     return (1 + at_least) / (1 + permutations)
 
 
-class MMDPermutation(CodeMetric):
+class MMDPermutation(FirstCodesMetric):
     """The p-value of MMD(q(z), p(z)) = 0 by a permutation test, kernel exp(-||x - y||^2 / (2 d)).
 
     One code of each example is tested against as many prior draws. The p-value is uniform on (0, 1] where q(z) = p(z).
@@ -59,19 +58,10 @@ class MMDPermutation(CodeMetric):
         permutations: how many to draw; the smallest p-value is 1 / (1 + permutations).
     """
 
-    z: list[Tensor]
-
     def __init__(self, prior: Prior, samples: int = 1000, permutations: int = 1000) -> None:
-        super().__init__(prior)
+        super().__init__(prior, samples)
         require_at_least(1, samples=samples, permutations=permutations)
-        self.add_state("z", [], dist_reduce_fx="cat")
-        self.samples = samples
         self.permutations = permutations
-
-    def update(self, codes: Codes) -> None:
-        missing = self.samples - sum(map(len, self.z))
-        if missing > 0:
-            self.z.append(exact(codes.z[:missing]))
 
     def compute(self) -> dict[str, Tensor]:
         z = torch.cat(list(self.z))
