@@ -15,7 +15,7 @@ from infovae.divergences.mmd_standardized import null_deviation
 from infovae.metrics import objective_terms
 from infovae.metrics.log_det_covariance import LogDetCovariance, log_det
 from infovae.metrics.mmd import MMDToPrior, one_sample_mmd_squared
-from infovae.metrics.objective_terms import ObjectiveTerms
+from infovae.metrics.objective_terms import SplitTerms
 from infovae.metrics.sampled_log_det_covariance import SampledLogDetCovariance
 from infovae.priors.standard_normal import StandardNormal
 
@@ -205,7 +205,7 @@ def test_mmd_of_one_code_is_not_a_number() -> None:
 
 
 def test_objective_terms_are_averages_over_examples_not_batches() -> None:
-    metric = ObjectiveTerms()
+    metric = SplitTerms()
     for value, n in ((1.0, 30), (4.0, 10)):
         metric.update(*[torch.tensor(value)] * 4, n)
     terms = metric.compute()
@@ -217,7 +217,7 @@ def test_objective_terms_are_averages_over_examples_not_batches() -> None:
 @pytest.mark.parametrize("sizes", [(30, 10), (0, 1)])
 def test_a_batch_too_small_for_a_divergence_has_that_of_the_others(weight: float, sizes: tuple[int, int]) -> None:
     """Loss = reconstruction + rate + weight * divergence; the last batch, of one example, has no divergence."""
-    metric, (reconstruction, rate) = ObjectiveTerms(), torch.tensor([[1.0, 3.0, 8.0], [0.5, 0.7, 0.1]])
+    metric, (reconstruction, rate) = SplitTerms(), torch.tensor([[1.0, 3.0, 8.0], [0.5, 0.7, 0.1]])
     first, second = sizes
     for i, (n, divergence) in enumerate([(first, 0.2), (second, 0.4), (1, None)]):
         given = None if divergence is None else torch.tensor(divergence)
@@ -235,7 +235,7 @@ def test_a_split_without_any_divergence_has_a_loss_and_a_warning(
     weight: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     objective_terms._warn_once.cache_clear()
-    one, metric = torch.tensor(1.0), ObjectiveTerms()
+    one, metric = torch.tensor(1.0), SplitTerms()
     metric.update(one, one, one, None, 1, divergence_weight=weight)
     for _ in range(2):
         terms = metric.compute()
@@ -246,10 +246,10 @@ def test_a_split_without_any_divergence_has_a_loss_and_a_warning(
 
 def test_a_broken_divergence_is_not_hidden_and_one_without_weight_breaks_nothing() -> None:
     one, nan = torch.tensor(1.0), torch.tensor(math.nan)
-    unweighted = ObjectiveTerms()
+    unweighted = SplitTerms()
     unweighted.update(one, one, one, nan, 10)
     assert unweighted.compute()["loss"] == 1
-    broken = ObjectiveTerms()
+    broken = SplitTerms()
     broken.update(nan, one, one, nan, 10, divergence_weight=5.0)
     broken.update(one, one, one, None, 1, divergence_weight=5.0)
     assert math.isnan(broken.compute()["loss"])

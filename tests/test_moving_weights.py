@@ -4,7 +4,6 @@ import csv
 import math
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,14 @@ from torch.distributions import Independent, Normal
 from infovae.codes import Codes
 from infovae.dashboard.run import read_run
 from infovae.data.loader import Batch
+from infovae.divergences.divergence import NOISE_DRAWS, noise_level
 from infovae.divergences.mmd import MMD
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
-from infovae.likelihoods.bernoulli import Bernoulli
-from infovae.module import NOISE_DRAWS, InfoVAE
-from infovae.networks.mlp import MLPDecoder
-from infovae.objective import Objective, Weights, weighted_loss
-from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
+from infovae.objective import Objective, Weights, infovae_loss
 from infovae.priors.standard_normal import StandardNormal
 from infovae.reproduction.cells import Cell
 from infovae.runs.checkpoints import read_checkpoint
-from infovae.schedules.hold_divergence import HoldDivergence
 from infovae.schedules.hold_rate import HoldRate
 from infovae.schedules.linear import Linear
 from infovae.training.assemble import build_data, build_module
@@ -63,7 +58,7 @@ def test_training_weighs_by_the_moving_weights_and_validation_by_the_last(compos
                 low, high = (reconstruction + rate + w * divergence for w in (last - 2, last - 1))
                 assert low < loss < high
     assert not any(name.startswith("objective.") for name in weights_of(tmp_path))
-    assert load(tmp_path).module.objective.final() == Weights(1, 8)
+    assert load(tmp_path).module.objective.evaluation_weights() == Weights(1, 8)
     assert Cell(tmp_path).objective == "InfoVAE (α = 0, λ = linear 1→9)"
     shown = read_run(tmp_path, 10, 1.0).config
     assert (shown["model.lambda_"], shown["model.lambda_.steps"]) == ("linear 1→9", 8)
@@ -189,16 +184,16 @@ def test_weights_are_tensors_where_they_move_and_left_out_where_they_are_never_m
     assert divergence == 0
     assert isinstance(divergence, float)
     nan = torch.tensor(torch.nan)
-    assert float(weighted_loss(torch.tensor(3.0), torch.tensor(2.0), nan, objective.weights())) == 4.5
-    assert objective.final() == Weights(1, 0)
+    assert float(infovae_loss(torch.tensor(3.0), torch.tensor(2.0), nan, objective.weights())) == 4.5
+    assert objective.evaluation_weights() == Weights(1, 0)
     assert not Objective(Linear(1, 1, 4), 3.0).weighs_rate
 
 
 def test_a_controller_in_the_place_of_alpha_sets_the_weight_of_the_rate() -> None:
     objective = Objective(HoldRate(10, start=0.25, evaluated_at=0.5), 200.0)
-    assert [float(value) for value in objective.values().values()] == [0.75, 200]
+    assert [float(value) for value in objective.point().values()] == [0.75, 200]
     assert float(objective.weights().rate) == 0.25
-    assert objective.final() == Weights(0.5, 199.5)
+    assert objective.evaluation_weights() == Weights(0.5, 199.5)
     with pytest.raises(ArgumentError, match=r"^alpha.high=100: with alpha=-99 .* at most 50, which is lambda_$"):
         Objective(HoldRate(10), 50.0)
     with pytest.raises(
@@ -245,10 +240,8 @@ def test_validation_charges_the_whole_rate_whatever_is_free(composed: Compose, t
 def test_the_noise_level_is_that_of_batches_of_the_prior() -> None:
     """A deviation from 200 draws has an error of 1 / sqrt(2 * 200) = 5 %, one from 2,000 draws of 1.6 %."""
     divergence, prior = MMD(), StandardNormal(3)
-    parts = torch.nn.Flatten(), MLPDecoder(3, (1, 1, 2), 1, []), DiagonalGaussian(), Bernoulli(), prior, divergence
-    module = InfoVAE(*parts, Objective(0.0, HoldDivergence()), partial(torch.optim.SGD, lr=0.1))
     before = torch.get_rng_state()
-    found = float(module.noise_level(50))
+    found = float(noise_level(divergence, prior, 50, torch.device("cpu")))
     assert torch.equal(torch.get_rng_state(), before)
     draws = [divergence(Codes(z, z, torch.zeros_like(z), 50), prior) for z in torch.randn(2000, 50, 3)]
     deviation, mean = map(float, torch.std_mean(torch.stack(draws)))

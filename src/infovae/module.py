@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
@@ -14,27 +14,24 @@ from torch.distributions import Distribution
 
 from infovae.autoencoder.autoencoder import Autoencoder
 from infovae.autoencoder.compatibility import check_parts
-from infovae.bounds.bound import Bound, detached
+from infovae.bounds.bound import Bound
 from infovae.codes import Codes, joined
 from infovae.conditions.condition import Condition
 from infovae.data.loader import Batch
 from infovae.data.module import DataModule
 from infovae.data.values import Values
-from infovae.divergences.divergence import Divergence
-from infovae.exact import exact
+from infovae.divergences.divergence import Divergence, noise_level
 from infovae.likelihoods.likelihood import Likelihood
-from infovae.metrics.objective_terms import ObjectiveTerms
+from infovae.metrics.objective_terms import SplitTerms, StepTerms
 from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
-from infovae.objective import Number, Objective, Weights, weighted_loss
-from infovae.objective import rate as rate_of
+from infovae.objective import Number, Objective, add_weighted, infovae_loss, rate_of
 from infovae.optimizers.groups import parameter_groups_of
 from infovae.own_steps import OwnSteps
 from infovae.parallel import gather_rows, rank_and_world_size, share_of_mean, sum_over_processes
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior, TrainingInputs
 from infovae.schedules.controller import Terms
-from infovae.streams import isolated_stream
 
 log = logging.getLogger(__name__)
 
@@ -47,31 +44,8 @@ warnings.filterwarnings(
 )
 
 
-class StepTerms(NamedTuple):
-    """The terms of a training step, without gradient, on the device.
-
-    The divergence is nan if it has no weight. If only the loss ``is_known``, the rest is nan.
-    """
-
-    loss: Float[Tensor, ""]
-    reconstruction: Float[Tensor, ""]
-    rate: Float[Tensor, ""]
-    divergence: Float[Tensor, ""]
-    weight: float
-    is_known: bool = True
-
-
-SUMMED_AT_ONCE = 100
-"""Steps whose terms are added up together."""
-
-NOISE_DRAWS = 200
-"""Batches behind a noise level: the error of a standard deviation is then 5 %, 1 / sqrt(2 * 200)."""
-
-Inference = Callable[[Batch, int], tuple[Codes, Tensor, Tensor, Tensor]]
-"""Takes a batch and the size of its data set; returns codes, reconstruction, rate and the loss without divergence."""
-
-Loss = Callable[[Batch, int], tuple[Tensor, Tensor, Tensor, Tensor]]
-"""Takes a batch and the size of its data set; returns loss, reconstruction, rate and divergence."""
+Inference = Callable[[Batch, int], tuple[Codes, tuple[Tensor, ...]]]
+"""Takes a batch and the size of its data set; returns codes, and reconstruction, rate and what may stand for both."""
 
 
 class InfoVAE(OwnSteps, Autoencoder):
@@ -139,14 +113,13 @@ class InfoVAE(OwnSteps, Autoencoder):
         self.values = values
         self.shape = shape
         self._frozen: tuple[str, ...] = ()
-        self.training_terms = ObjectiveTerms()
+        self.training_terms = SplitTerms()
         self.step_terms: StepTerms | None = None
-        self._unsummed: list[StepTerms] = []
         self._since_step: list[Tensor] = []  # what controllers hear of the batches that one step accumulates
         self._used: dict[str, Tensor] = {}  # the controlled weights of the latest step
         self._steps_before: int | None = None
-        self._compiled_loss: Loss | None = None
-        self.evaluation_terms = nn.ModuleDict({name: ObjectiveTerms() for name in {*splits, "test"}})
+        self._compiled_loss: Callable[[Batch, int], tuple[Tensor, ...]] | None = None
+        self.evaluation_terms = nn.ModuleDict({name: SplitTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
 
     def check_run(self, data: DataModule, processes: int) -> None:
@@ -238,17 +211,6 @@ class InfoVAE(OwnSteps, Autoencoder):
             divergence: Tensor = self.divergence(codes, self.prior)
         return divergence
 
-    @torch.no_grad()
-    def noise_level(self, n: int) -> Float[Tensor, ""]:
-        """Return the mean plus the standard deviation of D between batches of n codes of the prior and the prior."""
-        values = []
-        with isolated_stream(self.device), torch.autocast(self.device.type, enabled=False):
-            for _ in range(NOISE_DRAWS):
-                z = self.prior.sample(n)
-                values.append(self.divergence(Codes(z, z, torch.zeros_like(z), n), self.prior))
-        deviation, mean = torch.std_mean(torch.stack(values))
-        return mean + deviation
-
     def compile_training(self) -> None:
         """Compile the training step: encoder, decoder and densities, and the divergence if it can be compiled.
 
@@ -258,7 +220,9 @@ class InfoVAE(OwnSteps, Autoencoder):
             log.info("steps aren't compiled: %s can't be, as it is set here", type(self.bound).__name__)
             return
         torch.compiler.reset()  # one process may train many models; torch would keep the code of the first few
-        self._remember_rate()
+        with torch.no_grad():  # torch.distributions remembers the KL that it finds; the search can't be compiled
+            posterior = self.posterior.example(self.prior.latent_dim, self.device)
+            rate_of(posterior, self.prior.distribution(), posterior.mean)
         options: dict[str, Any] = {"fallback_random": True}
         if self.divergence.compiles:
             self._compiled_loss = torch.compile(self._loss, dynamic=False, options=options)
@@ -267,10 +231,11 @@ class InfoVAE(OwnSteps, Autoencoder):
             self._compiled_loss = partial(self._loss, infer=infer)
 
     def step_loss(self, batch: Batch) -> Float[Tensor, ""]:
-        loss = self.step(batch, self._dataset_size(self.trainer.train_dataloader))
+        loader: Any = self.trainer.train_dataloader
+        loss = self.step(batch, len(loader.dataset))
         if self.step_terms is None:  # a subclass's own step
             unknown = torch.full_like(loss.detach(), torch.nan)
-            self.step_terms = StepTerms(loss, unknown, unknown, unknown, _weight(batch), is_known=False)
+            self.step_terms = StepTerms(loss, unknown, unknown, unknown, _examples(batch), is_known=False)
         self.step_terms = self.step_terms._replace(loss=loss.detach())
         return loss
 
@@ -281,13 +246,13 @@ class InfoVAE(OwnSteps, Autoencoder):
         """
         terms = (self._compiled_loss or self._loss)(batch, dataset_size)
         loss, reconstruction, rate, divergence = (term.detach() for term in terms)
-        self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _weight(batch))
+        self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _examples(batch))
         return terms[0]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self._steps_before is None:
             for controller in self.objective.controllers.values():
-                controller.prepare(lambda: self.noise_level(batch.global_size))
+                controller.prepare(lambda: noise_level(self.divergence, self.prior, batch.global_size, self.device))
         self._steps_before = self.trainer.global_step
         self.step_terms = None
         self.objective.move(self._steps_before)
@@ -295,9 +260,7 @@ class InfoVAE(OwnSteps, Autoencoder):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self.step_terms is None:  # on_nan=skip left the step out, or a subclass's training_step doesn't say them
             return
-        self._unsummed.append(self.step_terms)
-        if len(self._unsummed) == SUMMED_AT_ONCE:
-            self._sum_terms()
+        self.training_terms.add(self.step_terms)
         if self.objective.controllers:
             self._inform_controllers(self.step_terms)
 
@@ -307,24 +270,9 @@ class InfoVAE(OwnSteps, Autoencoder):
         if self.trainer.global_step != self._steps_before:
             own = torch.stack(self._since_step).mean(dim=0)
             self._since_step.clear()
-            values = self.objective.values()
-            self._used = {name: torch.as_tensor(values[name]).clone() for name in self.objective.controllers}
+            point = self.objective.point()
+            self._used = {name: torch.as_tensor(point[name]).clone() for name in self.objective.controllers}
             self.objective.after_step(Terms(*sum_over_processes(own) / rank_and_world_size()[1]))
-
-    def _sum_terms(self) -> None:
-        """Add the latest steps to the epoch's terms, together: one by one, that would take 2 % of a step."""
-        if self._unsummed:
-            *terms, weights, _ = zip(*self._unsummed, strict=True)
-            n = sum(weights)
-            steps = exact(torch.stack([torch.stack(term) for term in terms]))
-            loss, reconstruction, rate, divergence = steps @ (steps.new_tensor(weights) / n)
-            self.training_terms.update(loss, reconstruction, rate, divergence, n)
-        self._unsummed.clear()
-
-    def forget_steps(self) -> None:
-        """Leave the steps so far out of the epoch's terms."""
-        self._unsummed.clear()
-        self.training_terms.reset()
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Codes]:
         loaders = self.trainer.val_dataloaders
@@ -340,14 +288,14 @@ class InfoVAE(OwnSteps, Autoencoder):
         return self._evaluate(batch, loader, "train_split")["codes"]
 
     def on_train_epoch_end(self) -> None:
-        self._sum_terms()
+        self.training_terms.sum_steps()
         terms = self.training_terms.compute()
         self.training_terms.reset()
         if not self.objective.weighs_divergence:
             del terms["divergence"]  # no part of the step; callbacks/aggregate_posterior.py measures it after the epoch
         self._log_terms("train", terms)
-        values = self.objective.values() | self._used
-        self._log_terms("train", {name: torch.as_tensor(values[name]).clone() for name in self.objective.moving})
+        point = self.objective.point() | self._used
+        self._log_terms("train", {name: torch.as_tensor(point[name]).clone() for name in self.objective.moving})
 
     def on_validation_epoch_end(self) -> None:
         for split in self.splits:
@@ -385,95 +333,77 @@ class InfoVAE(OwnSteps, Autoencoder):
             )
         return super().load_from_checkpoint(checkpoint_path, *arguments, **parts)
 
-    def _loss(
-        self, batch: Batch, dataset_size: int, infer: Inference | None = None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _loss(self, batch: Batch, dataset_size: int, infer: Inference | None = None) -> tuple[Tensor, ...]:
         """Return the loss of a training batch, and its terms; the divergence is nan if it has no weight."""
-        own, reconstruction, rate, fit = (infer or self._infer)(batch, dataset_size)
-        divergence = None
+        own, (reconstruction, rate, *fit) = (infer or self._infer)(batch, dataset_size)
+        divergence = reconstruction.new_tensor(torch.nan)
         if self.objective.weighs_divergence:
             codes = self.gather(own, batch.global_size)
             self.divergence.adapt(codes.detach(), self.prior)
             divergence = self.estimate_divergence(codes)
-        loss = weighted_loss(fit, rate, divergence, self.objective.weights()._replace(rate=0.0))
-        return loss, reconstruction, rate, loss.new_tensor(torch.nan) if divergence is None else divergence
+        loss = infovae_loss(reconstruction, rate, divergence, self.objective.weights(), *fit)
+        return loss, reconstruction, rate, divergence
 
-    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
-        """Return this process's codes, and its share of reconstruction, rate and the loss without divergence."""
+    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, tuple[Tensor, ...]]:
+        """Return this process's codes, and its share of reconstruction, rate and what may stand for both."""
         known = conditions = self.conditions_of(batch)
         if self.condition is not None and conditions is not None:
             conditions = self.condition.dropped(conditions, batch.global_size)
-        batch = batch._replace(conditions=conditions)
-        given = () if conditions is None else (conditions,)
+        batch, n = batch._replace(conditions=conditions), batch.global_size
         posterior = self.encode_training(batch)
-        codes = self.codes(posterior, dataset_size, batch.global_size, known)
-        prior, n = self.prior.distribution(), batch.global_size
-        weights = self.objective.weights()
-        if self.bound is not None:
-            reconstruction, rate, fit = self._bounded(self.bound, batch, posterior, codes.z, weights.rate)
-            return codes, share_of_mean(reconstruction, n), share_of_mean(rate, n), share_of_mean(fit, n)
-        reconstruction = -share_of_mean(self.decode(codes.z, *given).log_prob(batch.x), n)
-        rates = rate_of(posterior, prior, codes.z)
-        rate = share_of_mean(rates, n)
-        has_free_bits = self.objective.free_bits is not None
-        charged = self.objective.charged_rate(posterior, prior, rates, n) if has_free_bits else rate
-        return codes, reconstruction, rate, weighted_loss(reconstruction, charged, None, Weights(weights.rate, 0.0))
+        codes = self.codes(posterior, dataset_size, n, known)
+        prior, rate_weight = self.prior.distribution(), self.objective.weights().rate
+        rows = self._fit(batch, posterior, prior, codes.z, rate_weight)
+        reconstruction, rate, *fit = [share_of_mean(row, n) for row in rows]
+        if self.objective.free_bits is not None:
+            charged = self.objective.charged_rate(posterior, prior, rows[1], n)
+            fit = [add_weighted(reconstruction, rate_weight, charged)]
+        return codes, (reconstruction, rate, *fit)
 
-    def _bounded(
-        self, bound: Bound, batch: Batch, posterior: Distribution, first: Float[Tensor, "n d"], rate_weight: Number
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"]]:
-        """Return reconstruction and rate of each example, averaged over its codes, and the negative bound."""
-        draws: list[Tensor] = []
-        log_densities: list[Tensor] = []
-        for number in range(bound.samples):
-            draws.append(self.draw(posterior, batch.global_size) if number else first)
-            if not bound.detaches_posterior:  # at once: a flow knows the density of its latest sample
-                log_densities.append(posterior.log_prob(draws[-1]))
-        z, prior = bound.prepare(torch.stack(draws)), self.prior.distribution()
-        log_density = torch.stack(log_densities) if log_densities else detached(posterior).log_prob(z)
-        x = batch.x.expand(len(z), *batch.x.shape).flatten(0, 1)
-        given = () if batch.conditions is None else (batch.conditions.repeat(len(z), 1),)
-        log_likelihood = self.decode(z.flatten(0, 1), *given).log_prob(x).unflatten(0, z.shape[:2])
-        log_ratio = log_density - prior.log_prob(z)
-        fit = bound(log_likelihood, log_ratio, rate_weight)
-        return -log_likelihood.mean(dim=0), rate_of(posterior, prior, first, log_ratio), fit
+    def _fit(
+        self, batch: Batch, posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"], rate_weight: Number
+    ) -> tuple[Float[Tensor, " n"], ...]:
+        """Return each example's reconstruction and rate, and the negative bound that stands for both if one is set."""
+        if self.bound is None:
+            return -self._log_likelihood(batch, z), rate_of(posterior, prior, z)
+        draw = partial(self.draw, posterior, batch.global_size)
+        return self.bound.terms(posterior, prior, z, draw, partial(self._log_likelihood, batch), rate_weight)
 
-    def _remember_rate(self) -> None:
-        """Let torch.distributions find the KL of this posterior and prior; the search can't be compiled."""
-        with torch.no_grad():
-            posterior = self.posterior.example(self.prior.latent_dim, self.device)
-            rate_of(posterior, self.prior.distribution(), posterior.mean)
+    def _log_likelihood(self, batch: Batch, z: Float[Tensor, "*k n d"]) -> Float[Tensor, "*k n"]:
+        """Return log p(x|z) of a code of each example, or of k."""
+        x, given = batch.x, [] if batch.conditions is None else [batch.conditions]
+        if z.ndim == 3:
+            x = x.expand(len(z), *x.shape).flatten(0, 1)
+            given = [conditions.repeat(len(z), 1) for conditions in given]
+        log_likelihood: Tensor = self.decode(z.flatten(0, -2), *given).log_prob(x)
+        return log_likelihood.unflatten(0, z.shape[:-1])
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:
-        """Add each part of a batch to a split's terms; return the codes of all, whose examples are decoded at once."""
-        weights, prior, terms = self.objective.final(), self.prior.distribution(), self.evaluation_terms[split]
-        assert isinstance(terms, ObjectiveTerms)
-        parts, fits, divergences, gathered, z = [], [], [], [], []
-        for part, posterior, own in self.parts(batch, self._dataset_size(loader)):
+        """Add each part of a batch to a split's terms; return the codes of all."""
+        weights, prior = self.objective.evaluation_weights(), self.prior.distribution()
+        terms = cast(SplitTerms, self.evaluation_terms[split])
+        parts, fits, gathered, divergences = [], [], [], []
+        for part, posterior, own in self.parts(batch, len(loader.dataset)):
             parts.append(part)
-            z.append(own.z)
             fits.append(
-                (rate_of(posterior, prior, own.z),) if self.bound is None
-                else self._bounded(self.bound, part, posterior, own.z, weights.rate)
+                (own.z, rate_of(posterior, prior, own.z)) if self.bound is None
+                else self._fit(part, posterior, prior, own.z, weights.rate)
             )  # fmt: skip
             gathered.append(codes := self.gather(own, part.global_size))
             divergences.append(self.estimate_divergence(codes) if self.can_estimate_divergence(codes) else None)
-        if self.bound is None:
-            conditions = self.conditions_of(batch)
-            given = () if conditions is None else (conditions,)
-            rows = -self.decode(torch.cat(z), *given).log_prob(batch.x)
-            fits = [(row, *fit) for row, fit in zip(rows.split([len(own) for own in z]), fits, strict=True)]
+        if self.bound is None:  # the examples of all parts are decoded at once
+            z, rates = zip(*fits, strict=True)
+            rows = -self._log_likelihood(batch._replace(conditions=self.conditions_of(batch)), torch.cat(z))
+            fits = list(zip(rows.split([len(own) for own in z]), rates, strict=True))
         for part, fit, divergence in zip(parts, fits, divergences, strict=True):
-            reconstruction, rate, *bounded = (share_of_mean(row, part.global_size) for row in fit)
-            loss = weighted_loss(reconstruction, rate, None, Weights(weights.rate, 0.0)) if not bounded else bounded[0]
-            missing = torch.zeros_like(rate)
-            loss = weighted_loss(loss, rate, missing if divergence is None else divergence, weights._replace(rate=0.0))
-            terms.update(loss, reconstruction, rate, divergence, _weight(part), float(weights.divergence))
+            reconstruction, rate, *bound = [share_of_mean(row, part.global_size) for row in fit]
+            found = torch.zeros_like(rate) if divergence is None else divergence
+            loss = infovae_loss(reconstruction, rate, found, weights, *bound)
+            terms.update(loss, reconstruction, rate, divergence, _examples(part), float(weights.divergence))
         return {"codes": joined(gathered)}
 
     def _log_evaluation(self, split: str) -> None:
-        terms = self.evaluation_terms[split]
-        assert isinstance(terms, ObjectiveTerms)
+        terms = cast(SplitTerms, self.evaluation_terms[split])
         self._log_terms(split, terms.compute())
         terms.reset()
 
@@ -481,11 +411,7 @@ class InfoVAE(OwnSteps, Autoencoder):
         for name, value in terms.items():
             self.log(f"{split}/{name}", value, prog_bar=name == "loss" and split != "test")
 
-    @staticmethod
-    def _dataset_size(loader: Any) -> int:
-        return len(loader.dataset)
 
-
-def _weight(batch: Batch) -> float:
-    """Return the weight of this process's terms among those of all, in examples."""
+def _examples(batch: Batch) -> float:
+    """Return how many examples this process's share of the terms stands for."""
     return batch.global_size / rank_and_world_size()[1]

@@ -19,7 +19,7 @@ from infovae.errors import ArgumentError
 from infovae.parallel import rank_and_world_size, sum_over_processes
 from infovae.schedules.controller import Controller, Terms
 from infovae.schedules.schedule import Schedule
-from infovae.schedules.weight import Weight
+from infovae.schedules.weight import MovingWeight
 
 CHECKED = 1000
 """At how many steps the weights of two schedules are checked together, beside those where one of them turns."""
@@ -28,7 +28,7 @@ Number = float | Float[Tensor, ""]
 """A number of the objective: a tensor where it moves."""
 
 
-def rate(
+def rate_of(
     posterior: Distribution,
     prior: Distribution,
     z: Float[Tensor, "n d"],
@@ -75,45 +75,30 @@ class Weights(NamedTuple):
 def infovae_loss(
     reconstruction: Float[Tensor, ""],
     rate: Float[Tensor, ""],
-    divergence: Float[Tensor, ""] | None,
-    alpha: Number,
-    lambda_: Number,
+    divergence: Float[Tensor, ""],
+    weights: Weights,
+    fit: Float[Tensor, ""] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the loss of equation (6), which training minimises, in nats per example.
-
-    A term of weight 0 is left out, not multiplied by 0. An infinite rate (deterministic posterior) then can't reach
-    the gradient.
 
     Args:
         reconstruction: -E log p(x|z), summed over pixels, averaged over the batch.
         rate: E KL(q(z|x) || p(z)), summed over latent dimensions, averaged over the batch.
-        divergence: D(q(z) || p(z)), or None if its weight is 0.
-        alpha: the reward on the mutual information I_q(x;z).
-        lambda_: the weight on the divergence of q(z) from the prior in equation (5).
-
-    Raises:
-        ArgumentError: the divergence has a weight, but is None.
+        divergence: D(q(z) || p(z)); any number if its weight is 0.
+        weights: 1 - alpha of the rate, and alpha + lambda_ - 1 of the divergence.
+        fit: what takes the place of reconstruction + (1 - alpha) * rate: a bound, or the sum after free bits.
     """
-    return weighted_loss(reconstruction, rate, divergence, Weights(1 - alpha, _divergence_weight(alpha, lambda_)))
+    if fit is None:
+        fit = add_weighted(reconstruction, weights.rate, rate)
+    return add_weighted(fit, weights.divergence, divergence)
 
 
-def weighted_loss(
-    reconstruction: Float[Tensor, ""], rate: Float[Tensor, ""], divergence: Float[Tensor, ""] | None, weights: Weights
-) -> Float[Tensor, ""]:
-    """Return the sum of the terms by their weights; one whose weight is the number 0 is left out.
+def add_weighted(loss: Float[Tensor, ""], weight: Number, term: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """Return loss + weight * term; a term whose weight is the number 0 is left out, not multiplied by 0.
 
-    Raises:
-        ArgumentError: the divergence has a weight, but is None.
+    An infinite rate (deterministic posterior) then can't reach the gradient.
     """
-    loss = reconstruction
-    if is_weighed(weights.rate):
-        loss = loss + weights.rate * rate
-    if is_weighed(weights.divergence):
-        if divergence is None:
-            why = f"its weight is {weights.divergence:g}"
-            raise ArgumentError("divergence", None, "a scalar tensor", why)
-        loss = loss + weights.divergence * divergence
-    return loss
+    return loss + weight * term if is_weighed(weight) else loss
 
 
 def is_weighed(weight: Number) -> bool:
@@ -133,7 +118,7 @@ class Objective(nn.Module):
     """A point (alpha, lambda_) of the InfoVAE family, or a path through it.
 
     Each of the two is a number, a schedule or a controller. Training weighs by :meth:`weights`; validation, test and
-    ``best.ckpt`` weigh by :meth:`final` in every epoch, so that epochs compare.
+    ``best.ckpt`` weigh by :meth:`evaluation_weights` in every epoch, so that epochs compare.
 
     Args:
         alpha: the reward on the mutual information I_q(x;z). A controller in its place sets 1 - alpha.
@@ -149,7 +134,7 @@ class Objective(nn.Module):
     names: ClassVar[tuple[str, ...]] = ("alpha", "lambda_")
     """The attributes that make a point."""
 
-    moving: dict[str, Weight]
+    moving: dict[str, MovingWeight]
     """The schedules and controllers, by the name of what they stand for."""
 
     controllers: dict[str, Controller]
@@ -157,19 +142,19 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        alpha: float | Weight = 0.0,
-        lambda_: float | Weight = 1.0,
+        alpha: float | MovingWeight = 0.0,
+        lambda_: float | MovingWeight = 1.0,
         free_bits: float | None = None,
         free_bits_per: Literal["dimension", "whole"] = "dimension",
     ) -> None:
         super().__init__()
         self.alpha, self.lambda_ = alpha, lambda_
-        self._check(free_bits)
         self.free_bits, self.free_bits_per = free_bits, free_bits_per
+        self._check()
 
     @staticmethod
     def beta_vae(
-        beta: float | Weight,
+        beta: float | MovingWeight,
         free_bits: float | None = None,
         free_bits_per: Literal["dimension", "whole"] = "dimension",
     ) -> "Objective":
@@ -192,21 +177,21 @@ class Objective(nn.Module):
 
     def shown(self, name: str) -> str:
         """Return a number for an error's text, or the class of what moves it."""
-        number = self._numbers()[name]
-        return type(number).__name__ if isinstance(number, Weight) else f"{number:g}"
+        number = self._given()[name]
+        return type(number).__name__ if isinstance(number, MovingWeight) else f"{number:g}"
 
-    def values(self) -> dict[str, Number]:
+    def point(self) -> dict[str, Number]:
         """Return alpha and lambda_, or beta, as they are now."""
-        return self._point({name: weight.value for name, weight in self.moving.items()})
+        return self._point_at({name: weight.value for name, weight in self.moving.items()})
 
     def weights(self) -> Weights:
         """Return the weights of a training step; the number 0 for a term that has no weight in any step."""
-        weights = self._weigh(**self.values())
+        weights = self._weigh(**self.point())
         return Weights(weights.rate if self.weighs_rate else 0.0, weights.divergence if self.weighs_divergence else 0.0)
 
-    def final(self) -> Weights:
+    def evaluation_weights(self) -> Weights:
         """Return the weights of validation, test and ``best.ckpt``."""
-        return self._weigh(**self._point({name: weight.evaluated_at for name, weight in self.moving.items()}))
+        return self._weigh(**self._point_at({name: weight.evaluated_at for name, weight in self.moving.items()}))
 
     def move(self, step: int) -> None:
         """Let the schedules take their values of a training step, counted from 0."""
@@ -238,24 +223,24 @@ class Objective(nn.Module):
         mean = sum_over_processes(share.detach()) / processes
         return torch.where(mean > self.free_bits, share, self.free_bits).sum()
 
-    def _numbers(self) -> dict[str, float | Weight]:
+    def _given(self) -> dict[str, float | MovingWeight]:
         return {name: getattr(self, name) for name in self.names}
 
-    def _point(self, values: Mapping[str, Number]) -> dict[str, Any]:
+    def _point_at(self, values: Mapping[str, Number]) -> dict[str, Any]:
         """Return a point, all numbers, from the value of each weight that moves."""
-        point = {**self._numbers(), **values}
+        point = {**self._given(), **values}
         if "alpha" in self.controllers:
             point["alpha"] = 1 - values["alpha"]
         return point
 
-    def _check(self, free_bits: float | None) -> None:
+    def _check(self) -> None:
         """Check every point of the path, and find out what moves, and which terms have a weight on it."""
-        self.moving = {name: number for name, number in self._numbers().items() if isinstance(number, Weight)}
+        self.moving = {name: number for name, number in self._given().items() if isinstance(number, MovingWeight)}
         self.controllers = {name: weight for name, weight in self.moving.items() if isinstance(weight, Controller)}
         passed = [self._weigh(**point) for point in self._path()]
         self.weighs_rate = any(weights.rate != 0 for weights in passed)
         self.heaviest_divergence = max(float(weights.divergence) for weights in passed)
-        if free_bits is not None and not 0 <= free_bits < math.inf:
+        if (free_bits := self.free_bits) is not None and not 0 <= free_bits < math.inf:
             raise ArgumentError("free_bits", f"{free_bits:g}", "null, and finite values of at least 0")
         if free_bits is not None and not self.weighs_rate:
             raise ArgumentError("free_bits", f"{free_bits:g}", "null", "the rate has weight 0, so all of it is free")
@@ -270,7 +255,7 @@ class Objective(nn.Module):
         for step in sorted({0, *turns, *range(0, self.length, max(1, self.length // CHECKED))}):
             ranges = {name: weight.range_at(step) for name, weight in self.moving.items()}
             for values in itertools.product(*ranges.values()):
-                point = self._point(dict(zip(ranges, values, strict=True)))
+                point = self._point_at(dict(zip(ranges, values, strict=True)))
                 where = f" at step {step}" if self.length else " at a bound" if ranges else ""
                 self._refuse(where, **point)
                 yield point
@@ -310,14 +295,14 @@ class BetaVAE(Objective):
 
     def __init__(
         self,
-        beta: float | Weight,
+        beta: float | MovingWeight,
         free_bits: float | None = None,
         free_bits_per: Literal["dimension", "whole"] = "dimension",
     ) -> None:
         nn.Module.__init__(self)
         self.beta = beta
-        self._check(free_bits)
         self.free_bits, self.free_bits_per = free_bits, free_bits_per
+        self._check()
 
     def _refuse(self, where: str, beta: float) -> None:  # type: ignore[override]
         if not math.isfinite(beta) or beta < 0:

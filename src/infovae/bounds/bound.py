@@ -2,12 +2,14 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from infovae.objective import Number
+from infovae.objective import Number, rate_of
 from infovae.posteriors.posterior import Posterior
 
 
@@ -37,6 +39,37 @@ class Bound(nn.Module, ABC):
     def prepare(self, z: Float[Tensor, "k n d"]) -> Float[Tensor, "k n d"]:
         """Return the codes that the bound is computed from; a place to change their gradient."""
         return z
+
+    def terms(
+        self,
+        posterior: Distribution,
+        prior: Distribution,
+        first: Float[Tensor, "n d"],
+        draw: Callable[[], Float[Tensor, "n d"]],
+        log_likelihood: Callable[[Float[Tensor, "k n d"]], Float[Tensor, "k n"]],
+        rate_weight: Number,
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Return reconstruction and rate of each example, averaged over its codes, and the negative bound.
+
+        Args:
+            posterior: q(z|x).
+            prior: p(z).
+            first: one code of each example.
+            draw: returns another of each.
+            log_likelihood: returns log p(x|z) of k codes of each.
+            rate_weight: 1 - alpha.
+        """
+        draws: list[Tensor] = []
+        log_densities: list[Tensor] = []
+        for number in range(self.samples):
+            draws.append(draw() if number else first)
+            if not self.detaches_posterior:  # at once: a flow knows the density of its latest sample
+                log_densities.append(posterior.log_prob(draws[-1]))
+        z = self.prepare(torch.stack(draws))
+        log_density = torch.stack(log_densities) if log_densities else detached(posterior).log_prob(z)
+        fit = log_likelihood(z)
+        log_ratio = log_density - prior.log_prob(z)
+        return -fit.mean(dim=0), rate_of(posterior, prior, first, log_ratio), self(fit, log_ratio, rate_weight)
 
     @abstractmethod
     def forward(

@@ -3,12 +3,17 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from infovae.codes import Codes
 from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
+from infovae.streams import isolated_stream
+
+NOISE_DRAWS = 200
+"""Batches behind a noise level: the error of a standard deviation is then 5 %, 1 / sqrt(2 * 200)."""
 
 
 class Divergence(nn.Module, ABC):
@@ -85,3 +90,15 @@ class Divergence(nn.Module, ABC):
     @abstractmethod
     def forward(self, codes: Codes, prior: Prior) -> Float[Tensor, ""]:
         """Return a scalar: its value is the divergence, and the encoder follows its gradient in ``codes``."""
+
+
+@torch.no_grad()
+def noise_level(divergence: Divergence, prior: Prior, n: int, device: torch.device) -> Float[Tensor, ""]:
+    """Return the mean plus the standard deviation of D between batches of n codes of the prior and the prior."""
+    values = []
+    with isolated_stream(device), torch.autocast(device.type, enabled=False):
+        for _ in range(NOISE_DRAWS):
+            z = prior.sample(n)
+            values.append(divergence(Codes(z, z, torch.zeros_like(z), n), prior))
+    deviation, mean = torch.std_mean(torch.stack(values))
+    return mean + deviation

@@ -2,10 +2,11 @@
 
 import functools
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torchmetrics
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infovae.exact import Change, exact, keeping_exact
@@ -14,8 +15,25 @@ log = logging.getLogger(__name__)
 
 TERM_NAMES = ("loss", "reconstruction", "rate", "divergence", "elbo")
 
+SUMMED_AT_ONCE = 100
+"""Training steps whose terms are added up together: one by one, that would take 2 % of a step."""
 
-class ObjectiveTerms(torchmetrics.Metric):
+
+class StepTerms(NamedTuple):
+    """The terms of a training step, without gradient, on the device; they stand for ``n`` examples.
+
+    The divergence is nan if it has no weight. If only the loss ``is_known``, the rest is nan.
+    """
+
+    loss: Float[Tensor, ""]
+    reconstruction: Float[Tensor, ""]
+    rate: Float[Tensor, ""]
+    divergence: Float[Tensor, ""]
+    n: float
+    is_known: bool = True
+
+
+class SplitTerms(torchmetrics.Metric):
     """Average loss, reconstruction, rate, ELBO and divergence over examples, all but the divergence in nats.
 
     Each batch adds to sums on the device, so no number leaves the device before the end of the epoch. Sums are reduced
@@ -37,6 +55,7 @@ class ObjectiveTerms(torchmetrics.Metric):
         self.add_state("total", torch.zeros(len(TERM_NAMES), dtype=torch.float64), dist_reduce_fx="sum")
         for name in ("count", "divergence_count", "missing_weight"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self._steps: list[StepTerms] = []
 
     def _apply(self, fn: Change, *arguments: Any) -> nn.Module:
         return super()._apply(keeping_exact(fn), *arguments)
@@ -67,6 +86,25 @@ class ObjectiveTerms(torchmetrics.Metric):
             self.missing_weight += n * divergence_weight
         else:
             self.divergence_count += n
+
+    def add(self, step: StepTerms) -> None:
+        """Take in a training step, now or together with later ones."""
+        self._steps.append(step)
+        if len(self._steps) == SUMMED_AT_ONCE:
+            self.sum_steps()
+
+    def sum_steps(self) -> None:
+        """Take in the steps that still wait; to be called before ``compute``."""
+        if self._steps:
+            *terms, sizes, _ = zip(*self._steps, strict=True)
+            steps = exact(torch.stack([torch.stack(term) for term in terms]))
+            loss, reconstruction, rate, divergence = steps @ (steps.new_tensor(sizes) / sum(sizes))
+            self.update(loss, reconstruction, rate, divergence, sum(sizes))
+        self._steps.clear()
+
+    def reset(self) -> None:
+        super().reset()
+        self._steps.clear()
 
     def compute(self) -> dict[str, Tensor]:
         terms = dict(zip(TERM_NAMES, self.total / self.count, strict=True))

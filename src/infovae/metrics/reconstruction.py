@@ -10,7 +10,7 @@ from infovae.metrics.averages import averaged
 from infovae.metrics.log_weights import bits_per_dimension
 from infovae.metrics.metric import Metric
 from infovae.model import Model, Observed, given
-from infovae.objective import rate
+from infovae.objective import rate_of
 
 
 class Reconstruction(Metric):
@@ -41,7 +41,7 @@ class Reconstruction(Metric):
         from_mean = mean_given(model.decode(codes.mean), x)
         self.dimensions = x[0].numel()
         self.reconstruction.append(-exact(likelihood.log_prob(x)))
-        self.rate.append(exact(rate(model.encode(x), model.prior.distribution(), codes.z)))
+        self.rate.append(exact(rate_of(model.encode(x), model.prior.distribution(), codes.z)))
         self.squared_error.append(_squared_error(mean_given(likelihood, x), x))
         self.squared_error_of_mean_code.append(_squared_error(from_mean, x))
 

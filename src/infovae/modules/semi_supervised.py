@@ -17,8 +17,7 @@ from infovae.data.module import DataModule, data_module_of
 from infovae.data.splits import balanced_subset
 from infovae.errors import ArgumentError, require_at_least
 from infovae.module import InfoVAE
-from infovae.objective import Weights, weighted_loss
-from infovae.objective import rate as rate_of
+from infovae.objective import add_weighted, rate_of
 from infovae.parallel import own_rows, rank_and_world_size, share_of_mean
 
 log = logging.getLogger(__name__)
@@ -107,27 +106,27 @@ class SemiSupervised(InfoVAE):
         """Return log q(y|x) of each class."""
         return self._encoded(x, None, self.classifier).log_softmax(dim=1)
 
-    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Tensor, Tensor, Tensor]:
+    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, tuple[Tensor, ...]]:
         if not self.training:
             return super()._infer(batch, dataset_size)
         assert self._known is not None
-        n, weights = batch.global_size, Weights(self.objective.weights().rate, 0.0)
+        n, rate_weight = batch.global_size, self.objective.weights().rate
         log_q = self.classify(batch.x)
         q, k = log_q.exp(), log_q.shape[1]
         each = [self._of_class(batch._replace(labels=torch.full_like(batch.labels, y)), dataset_size) for y in range(k)]
         every, *found = zip(*each, strict=True)
         reconstruction, rate = (share_of_mean((q * torch.stack(part, dim=1)).sum(dim=1), n) for part in found)
-        fit = weighted_loss(reconstruction, rate, None, weights)
+        fit = add_weighted(reconstruction, rate_weight, rate)
         fit = fit + share_of_mean((q * (log_q + math.log(k))).sum(dim=1), n)
         codes = _drawn(every, q.detach(), own_rows(torch.rand(n, 1, device=q.device)))
         known = self._labelled_rows(batch.x.device)
         _, *terms = self._of_class(known, dataset_size)
-        told = [share_of_mean(part, known.global_size) for part in terms]
-        bound = weighted_loss(told[0], told[1], None, weights) + math.log(k)
+        told, told_rate = (share_of_mean(part, known.global_size) for part in terms)
+        bound = add_weighted(told, rate_weight, told_rate) + math.log(k)
         wrong = -self.classify(known.x).gather(1, known.labels[:, None])[:, 0]
         fit = fit + len(self._known[1]) / dataset_size * bound
         fit = fit + self.classification * share_of_mean(wrong, known.global_size)
-        return codes, reconstruction, rate, fit
+        return codes, (reconstruction, rate, fit)
 
     def _of_class(self, batch: Batch, dataset_size: int) -> tuple[Codes, Float[Tensor, " m"], Float[Tensor, " m"]]:
         """Return codes, reconstruction and rate of each example under the class that it is given."""

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.errors import ArgumentError
-from infovae.schedules.weight import Weight
+from infovae.schedules.weight import MovingWeight
 
 
 class Terms(NamedTuple):
@@ -20,7 +20,7 @@ class Terms(NamedTuple):
     divergence: Float[Tensor, ""]
 
 
-class Controller(Weight):
+class Controller(MovingWeight):
     """A weight that is set after each step from the terms of that step.
 
     In the place of alpha, a controller sets 1 - alpha, the weight on the rate.

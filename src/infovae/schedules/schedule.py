@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 
-from infovae.schedules.weight import Weight
+from infovae.schedules.weight import MovingWeight
 
 
-class Schedule(Weight):
+class Schedule(MovingWeight):
     """A weight that is a function of the optimiser's step, and stays at its last value afterwards.
 
     A resumed run needs no more than the number of its step, so checkpoints don't hold the value.

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Weight(nn.Module, ABC):
+class MovingWeight(nn.Module, ABC):
     """A number of the objective that moves during training.
 
     ``value`` is a tensor on the training device that changes in place, so a compiled step is not compiled again and a

@@ -182,7 +182,7 @@ def fit(run: Run, record: Record) -> None:
     """Begin the record, then train."""
     cfg, trainer, objective = run.cfg, run.trainer, run.module.objective
     record.trainer = trainer
-    bound, weights = run.module.bound, objective.final()
+    bound, weights = run.module.bound, objective.evaluation_weights()
     fit = f"reconstruction + {weights.rate:g} * rate"
     if bound is not None:
         fit = f"{type(bound).__name__} of {bound.samples} codes, with weight {weights.rate:g} on the rate,"

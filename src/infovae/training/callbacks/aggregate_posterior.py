@@ -105,7 +105,7 @@ class AggregatePosterior(pl.Callback):
         loader = data_module_of(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
         if averages(trainer):
-            module.forget_steps()
+            module.training_terms.reset()
         with (
             measured_weights(trainer, module), evaluation_mode(module), torch.no_grad(), isolated_stream(module.device)
         ):  # fmt: skip

@@ -228,8 +228,8 @@ def _terms(module: InfoVAE) -> dict[str, Tensor]:
         seen["rate"] = terms.rate
     if objective.weighs_divergence:
         seen["divergence"] = terms.divergence
-    weights = objective.values()
-    seen |= {name: torch.as_tensor(weights[name]) for name in objective.moving}
+    point = objective.point()
+    seen |= {name: torch.as_tensor(point[name]) for name in objective.moving}
     return seen | {"loss": terms.loss}
 
 
