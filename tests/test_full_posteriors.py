@@ -31,7 +31,7 @@ from infovae.metrics.importance_weighted import importance_weighted_log_likeliho
 from infovae.metrics.log_det_covariance import LogDetCovariance
 from infovae.metrics.mmd import MMDToPrior
 from infovae.model import codes_of
-from infovae.objective import rate_of
+from infovae.objective import rate
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.posteriors.full_gaussian import FullGaussian
 from infovae.posteriors.iaf import IAF, Flow, standard_points
@@ -113,7 +113,7 @@ def test_gradients_reach_every_parameter_of_the_encoder(family: Posterior) -> No
     def value(parameters: Tensor) -> Tensor:
         q = family(parameters)
         z = family.reparameterize(q, noise)
-        return z.square().sum() + rate_of(q, StandardNormal(3).double().distribution(), z).sum() + q.variance.sum()
+        return z.square().sum() + rate(q, StandardNormal(3).double().distribution(), z).sum() + q.variance.sum()
 
     assert torch.autograd.gradcheck(value, parameters_of(family, 3, n=4).requires_grad_())
 
@@ -207,10 +207,10 @@ def test_one_matrix_serves_every_example_or_each_has_its_own() -> None:
 def elbo(known: FactorAnalysis, x: Tensor, q: Distribution, z: Tensor) -> Tensor:
     """The ELBO of each x: in closed form for a Gaussian, by z ~ q(z|x) for a flow."""
     if isinstance(q, Flow):
-        return known.decode(z).log_prob(x) - rate_of(q, known.prior, z)
+        return known.decode(z).log_prob(x) - rate(q, known.prior, z)
     covariance = oracle_of(q).covariance_matrix if isinstance(q, LinearGaussian) else torch.diag_embed(q.variance)
     squares = (known.weight.T @ known.weight * covariance).sum(dim=(1, 2))
-    return known.decode(q.mean).log_prob(x) - squares / (2 * known.scale**2) - rate_of(q, known.prior, z)
+    return known.decode(q.mean).log_prob(x) - squares / (2 * known.scale**2) - rate(q, known.prior, z)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

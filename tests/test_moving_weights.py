@@ -19,7 +19,7 @@ from infovae.divergences.divergence import NOISE_DRAWS, noise_level
 from infovae.divergences.mmd import MMD
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
-from infovae.objective import Objective, Weights, infovae_loss
+from infovae.objective import Objective, Weights, weighted_loss
 from infovae.priors.standard_normal import StandardNormal
 from infovae.reproduction.cells import Cell
 from infovae.runs.checkpoints import read_checkpoint
@@ -184,7 +184,7 @@ def test_weights_are_tensors_where_they_move_and_left_out_where_they_are_never_m
     assert divergence == 0
     assert isinstance(divergence, float)
     nan = torch.tensor(torch.nan)
-    assert float(infovae_loss(torch.tensor(3.0), torch.tensor(2.0), nan, objective.weights())) == 4.5
+    assert float(weighted_loss(torch.tensor(3.0), torch.tensor(2.0), nan, objective.weights())) == 4.5
     assert objective.evaluation_weights() == Weights(1, 0)
     assert not Objective(Linear(1, 1, 4), 3.0).weighs_rate
 

@@ -16,7 +16,7 @@ from infovae.evaluation.measure import draw, measure, observe
 from infovae.metrics.reconstruction import Reconstruction
 from infovae.model import Model, Observed, sample_codes
 from infovae.module import InfoVAE
-from infovae.objective import rate_of
+from infovae.objective import rate
 from infovae.pictures.picture import Picture
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
@@ -216,7 +216,7 @@ def test_impossible_floors_are_refused(min_scale: float) -> None:
 def test_deterministic_posterior_has_an_infinite_rate_and_no_noise() -> None:
     location = torch.randn(4, 3, requires_grad=True)
     posterior = Deterministic()(location)
-    assert rate_of(posterior, StandardNormal(3).distribution(), location).tolist() == [math.inf] * 4
+    assert rate(posterior, StandardNormal(3).distribution(), location).tolist() == [math.inf] * 4
     assert torch.equal(posterior.rsample(), location)
     assert not posterior.variance.any()
     assert posterior.rsample(torch.Size((2,))).shape == (2, 4, 3)

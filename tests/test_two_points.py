@@ -18,7 +18,7 @@ from two_points_objective import (
 )
 
 from infovae.codes import Codes
-from infovae.objective import rate_of
+from infovae.objective import rate as objective_rate
 from infovae.training.assemble import build_data, build_module
 
 Z = torch.linspace(-20, 20, 400001, dtype=torch.float64)
@@ -157,7 +157,7 @@ def test_networks_in_batches_are_those_of_a_run(composed: Compose, overrides: li
     images = torch.tensor([0.0, 1.0], dtype=torch.float64).view(2, 1, 1, 1)
     posterior = module.posterior.forward_training(module.encoder(images), 2)
     mean, scale = models.encode()
-    rates = rate_of(posterior, module.prior.distribution(), posterior.mean)
+    rates = objective_rate(posterior, module.prior.distribution(), posterior.mean)
     jitter = {"rtol": 2e-6, "atol": 1e-9}  # whitening adds a millionth to the variance
     torch.testing.assert_close(mean[1], posterior.mean.flatten(), **jitter)
     torch.testing.assert_close(scale[1], posterior.variance.sqrt().flatten(), **jitter)

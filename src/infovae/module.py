@@ -25,7 +25,8 @@ from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import SplitTerms, StepTerms
 from infovae.model import codes_of
 from infovae.networks.decoder import Decoder
-from infovae.objective import Number, Objective, add_weighted, infovae_loss, rate_of
+from infovae.objective import Number, Objective, add_weighted, weighted_loss
+from infovae.objective import rate as rate_of
 from infovae.optimizers.groups import parameter_groups_of
 from infovae.own_steps import OwnSteps
 from infovae.parallel import gather_rows, rank_and_world_size, share_of_mean, sum_over_processes
@@ -341,7 +342,7 @@ class InfoVAE(OwnSteps, Autoencoder):
             codes = self.gather(own, batch.global_size)
             self.divergence.adapt(codes.detach(), self.prior)
             divergence = self.estimate_divergence(codes)
-        loss = infovae_loss(reconstruction, rate, divergence, self.objective.weights(), *fit)
+        loss = weighted_loss(reconstruction, rate, divergence, self.objective.weights(), *fit)
         return loss, reconstruction, rate, divergence
 
     def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, tuple[Tensor, ...]]:
@@ -398,7 +399,7 @@ class InfoVAE(OwnSteps, Autoencoder):
         for part, fit, divergence in zip(parts, fits, divergences, strict=True):
             reconstruction, rate, *bound = [share_of_mean(row, part.global_size) for row in fit]
             found = torch.zeros_like(rate) if divergence is None else divergence
-            loss = infovae_loss(reconstruction, rate, found, weights, *bound)
+            loss = weighted_loss(reconstruction, rate, found, weights, *bound)
             terms.update(loss, reconstruction, rate, divergence, _examples(part), float(weights.divergence))
         return {"codes": joined(gathered)}
 

@@ -28,7 +28,7 @@ Number = float | Float[Tensor, ""]
 """A number of the objective: a tensor where it moves."""
 
 
-def rate_of(
+def rate(
     posterior: Distribution,
     prior: Distribution,
     z: Float[Tensor, "n d"],
@@ -75,11 +75,38 @@ class Weights(NamedTuple):
 def infovae_loss(
     reconstruction: Float[Tensor, ""],
     rate: Float[Tensor, ""],
+    divergence: Float[Tensor, ""] | None,
+    alpha: Number,
+    lambda_: Number,
+) -> Float[Tensor, ""]:
+    """Return the loss of equation (6) at a point of the family, in nats per example.
+
+    Training, whose weights may move, calls :func:`weighted_loss`.
+
+    Args:
+        reconstruction: -E log p(x|z), summed over pixels, averaged over the batch.
+        rate: E KL(q(z|x) || p(z)), summed over latent dimensions, averaged over the batch.
+        divergence: D(q(z) || p(z)), or None if its weight is 0.
+        alpha: the reward on the mutual information I_q(x;z).
+        lambda_: the weight on the divergence of q(z) from the prior in equation (5).
+
+    Raises:
+        ArgumentError: the divergence has a weight, but is None.
+    """
+    weights = Weights(1 - alpha, _divergence_weight(alpha, lambda_))
+    if divergence is None and is_weighed(weights.divergence):
+        raise ArgumentError("divergence", None, "a scalar tensor", f"its weight is {weights.divergence:g}")
+    return weighted_loss(reconstruction, rate, torch.zeros_like(rate) if divergence is None else divergence, weights)
+
+
+def weighted_loss(
+    reconstruction: Float[Tensor, ""],
+    rate: Float[Tensor, ""],
     divergence: Float[Tensor, ""],
     weights: Weights,
     fit: Float[Tensor, ""] | None = None,
 ) -> Float[Tensor, ""]:
-    """Return the loss of equation (6), which training minimises, in nats per example.
+    """Return the loss that training minimises and evaluation measures, equation (6) by its weights.
 
     Args:
         reconstruction: -E log p(x|z), summed over pixels, averaged over the batch.

@@ -14,7 +14,7 @@ from infovae.data.loader import Batch, Held
 from infovae.divergences.mmd import MMD
 from infovae.errors import UserError
 from infovae.likelihoods.bernoulli import Bernoulli
-from infovae.objective import rate_of
+from infovae.objective import rate
 from infovae.training import run as training
 from infovae.training.callbacks import finite_steps
 from infovae.training.run import train
@@ -61,7 +61,7 @@ def break_term(monkeypatch: pytest.MonkeyPatch, now: AtStep, term: str, value: f
         return lambda *arguments: function(*arguments) * value if now else function(*arguments)
 
     if term == "rate":
-        monkeypatch.setattr("infovae.module.rate_of", broken(rate_of))
+        monkeypatch.setattr("infovae.module.rate_of", broken(rate))
     elif term == "reconstruction":
         original = Bernoulli.forward
 

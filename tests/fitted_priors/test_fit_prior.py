@@ -21,7 +21,7 @@ from infovae.evaluation.fit_prior import codes_of_split, fit_prior, gain_of
 from infovae.evaluation.load import load
 from infovae.fitted_priors.fitted_prior import FittedPrior
 from infovae.fitted_priors.mixture import FittedMixture
-from infovae.objective import rate_of
+from infovae.objective import rate
 from infovae.runs.find import runs_below
 from infovae.training.run import train
 
@@ -96,7 +96,7 @@ def test_the_gain_is_what_the_rate_loses(trained: Path, fitted: dict[str, Path])
     with torch.no_grad():
         posterior = before.encode(images)
         sampled = posterior.log_prob(codes) - before.prior.distribution().log_prob(codes)
-        fallen = (sampled - rate_of(posterior, after.prior.distribution(), codes)).mean()
+        fallen = (sampled - rate(posterior, after.prior.distribution(), codes)).mean()
     assert float(fallen) == pytest.approx(gain_of(after.prior, before.prior, codes).gain, abs=1e-5)
 
 

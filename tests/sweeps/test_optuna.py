@@ -205,6 +205,8 @@ def test_a_grid_that_goes_on_draws_the_points_that_are_left(tmp_path: Path, seed
     grid = {"sampler": "GridSampler", "seed": None, "arguments": {"search_space": {"a": [1, 2, 3, 4, 5]}} | seed}
     search(tmp_path / "sweep", 2, **grid)
     assert len(set(drawn(search(tmp_path / "sweep", 4, **grid)))) == 4
+    assert sorted(drawn(search(tmp_path / "sweep", 9, **grid))) == [1, 2, 3, 4, 5]  # all it has; then it ends
+    assert json.loads((tmp_path / "sweep" / "best_trials.json").read_text())
 
 
 @pytest.mark.parametrize("is_older", [False, True])

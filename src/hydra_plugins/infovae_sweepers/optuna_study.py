@@ -158,7 +158,9 @@ class OptunaStudy(Sweeper):
             launch(self.launcher, batch, shared)
             launched += batch
             for job in batch:
-                self._tell(study, job)
+                if self._tell(study, job):
+                    log.info("the sampler has nothing left to draw")
+                    left = 0
         write_best(study, self.objectives, sweep_dir)
         report([*(job for job in ended if outcome(job.folder).finished), *launched], sweep_dir)
 
@@ -173,7 +175,17 @@ class OptunaStudy(Sweeper):
         sampler: BaseSampler = build(self.sampler, SAMPLER, **later)
         return sampler
 
-    def _tell(self, study: "Study", job: Job) -> None:
+    def _tell(self, study: "Study", job: Job) -> bool:
+        """Tell the study how a trial ended; return whether its sampler has nothing left to draw, as that of a grid."""
+        try:
+            self._tell_end(study, job)
+        except RuntimeError as error:  # from stop(), which ends optimize() alone; the trial is stored by then
+            if "Study.stop" not in str(error):
+                raise
+            return True
+        return False
+
+    def _tell_end(self, study: "Study", job: Job) -> None:
         from optuna.trial import TrialState
 
         number, ended = int(job.folder.name), outcome(job.folder)

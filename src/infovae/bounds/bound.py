@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from infovae.objective import Number, rate_of
+from infovae.objective import Number
+from infovae.objective import rate as rate_of
 from infovae.posteriors.posterior import Posterior
 
 

@@ -10,7 +10,7 @@ from infovae.metrics.averages import averaged
 from infovae.metrics.log_weights import bits_per_dimension
 from infovae.metrics.metric import Metric
 from infovae.model import Model, Observed, given
-from infovae.objective import rate_of
+from infovae.objective import rate as rate_of
 
 
 class Reconstruction(Metric):

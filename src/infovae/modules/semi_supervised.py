@@ -17,7 +17,8 @@ from infovae.data.module import DataModule, data_module_of
 from infovae.data.splits import balanced_subset
 from infovae.errors import ArgumentError, require_at_least
 from infovae.module import InfoVAE
-from infovae.objective import add_weighted, rate_of
+from infovae.objective import add_weighted
+from infovae.objective import rate as rate_of
 from infovae.parallel import own_rows, rank_and_world_size, share_of_mean
 
 log = logging.getLogger(__name__)
