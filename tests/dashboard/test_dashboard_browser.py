@@ -351,7 +351,7 @@ def test_chosen_runs_side_by_side(opened: Open, five: Path) -> None:
     assert "latent_dim" not in names
     page.uncheck("#compare-differing")
     expect(page.get_by_role("rowheader", name="latent_dim")).to_be_visible()
-    bests = "bestOf(values, { better, ideal })"
+    bests = "bestOf(values.map((value) => badness(value, { better, ideal })))"
     for values, better, ideal, best in (
         ([2, 1, 1], "lower", None, [1, 2]),
         ([2, 1, 3], "higher", None, [2]),
@@ -361,6 +361,8 @@ def test_chosen_runs_side_by_side(opened: Open, five: Path) -> None:
     ):
         given = {"values": values, "better": better, "ideal": ideal}
         assert page.evaluate(f"({{ values, better, ideal }}) => [...{bests}]", given) == best
+    for metrics, ideal in (({}, 0), ({"test/prior_log_det_covariance": 3.5}, 3.5)):
+        assert page.evaluate("(metrics) => idealIn({ metrics }, 'test/sampled_log_det_covariance')", metrics) == ideal
 
 
 def test_curves_are_smoothed_and_drawn_several_at_once(opened: Open, five: Path) -> None:

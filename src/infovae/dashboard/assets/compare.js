@@ -8,7 +8,10 @@ function comparedRows(runs, isShort) {
     const values = runs.map((run) => asNumber(run.metrics[name]));
     const errors = runs.map((run) => asNumber(run.metrics[`${name}_standard_error`]));
     const texts = values.map((value, at) => (value !== undefined && errors[at] ? formatMean({ mean: value, error: errors[at] }) : formatValue(value)));
-    return { kind: "Metrics", name, values, texts, best: bestOf(values, meaningOf(name)), ...meaningOf(name) };
+    const meaning = meaningOf(name);
+    const ideals = runs.map((run) => idealIn(run, name));
+    const best = bestOf(values.map((value, at) => badness(value, { ...meaning, ideal: ideals[at] })));
+    return { kind: "Metrics", name, values, texts, best, ...meaning, ideal: new Set(ideals).size === 1 ? ideals[0] : null };
   });
   const configured = keys.map((name) => {
     const values = runs.map((run) => run.config[name]);
@@ -18,12 +21,11 @@ function comparedRows(runs, isShort) {
   return [...measured, ...configured].filter(tells);
 }
 
-/** Positions of the best values, if one way is better and they aren't all the same. */
-function bestOf(values, meaning) {
-  const bad = values.map((value) => badness(value, meaning));
+/** Positions of the least bad values, if one way is better and they aren't all the same. */
+function bestOf(bad) {
   const least = Math.min(...bad.filter(Number.isFinite));
   const best = bad.flatMap((value, at) => (value === least ? [at] : []));
-  return new Set(best.length < values.length ? best : []);
+  return new Set(best.length < bad.length ? best : []);
 }
 
 function drawCompare() {

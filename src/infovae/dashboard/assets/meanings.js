@@ -11,6 +11,12 @@ function meaningOf(metric) {
   return { better, ideal, about };
 }
 
+/** The ideal of a metric in a run: of the covariance of codes, that of the run's own prior where it was measured. */
+function idealIn(run, metric) {
+  const ofPrior = run.metrics[metric.replace(/(sampled_)?log_det_covariance$/, "prior_log_det_covariance")];
+  return metric.endsWith("log_det_covariance") && ofPrior !== undefined ? asNumber(ofPrior) : meaningOf(metric).ideal;
+}
+
 /** How bad a value is: less is better; NaN where neither way is. */
 function badness(value, { better, ideal }) {
   return { lower: value, higher: -value, nearer: Math.abs(value - ideal) }[better] ?? NaN;
