@@ -64,6 +64,8 @@ def test_an_objective_is_a_metric_or_its_distance_from_0() -> None:
     metrics = {"validation/log_det_covariance": -3.0, "validation/loss": 2.0}
     assert SearchObjective("validation/log_det_covariance").value(metrics) == -3
     assert SearchObjective("validation/log_det_covariance", absolute=True).value(metrics) == 3
+    of_prior = {"validation/prior_log_det_covariance": -1.0}
+    assert SearchObjective("validation/log_det_covariance", absolute=True).value(metrics | of_prior) == 2
     with pytest.raises(UserError, match=r"validation/lost is not measured; accepted: .*validation/loss"):
         SearchObjective("validation/lost").value(metrics)
 

@@ -22,7 +22,8 @@ class SearchObjective:
     Args:
         metric: its name, of the validation split: a choice by the test split would bias the test metrics.
         direction: which way is better.
-        absolute: whether to use the absolute value, as for log det Cov, whose ideal is 0.
+        absolute: whether to use the distance from 0, or from the prior's number where the run measured that, as for
+            log det Cov.
     """
 
     metric: str
@@ -35,7 +36,8 @@ class SearchObjective:
             why, accepted = f"{self.metric} is not measured", ", ".join(sorted(metrics))
             raise UserError(why, key=SEARCH, accepted=accepted)
         value = float(metrics[self.metric])
-        return abs(value) if self.absolute else value
+        split, _, name = self.metric.rpartition("/")
+        return abs(value - metrics.get(f"{split}/prior_{name}", 0.0)) if self.absolute else value
 
 
 def read_objectives(given: Any) -> list[SearchObjective]:
