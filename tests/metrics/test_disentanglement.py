@@ -14,6 +14,7 @@ from known_factors import HADAMARD, data_with, drawn, grid, measure, standardise
 from scipy.stats import entropy, norm
 from sklearn.metrics import mutual_info_score
 
+from infovae.codes import Codes
 from infovae.errors import UserError
 from infovae.metrics import fixed_factor, sap
 from infovae.metrics.beta_vae_score import BetaVAEScore
@@ -282,7 +283,10 @@ def test_a_single_dimension_has_no_rival() -> None:
     for kind in (MIG, SAP):
         assert measure(kind, code, factors) == measure(kind, beside, factors)
     assert measure(MIG, code, factors)["mig_by_factor"] == pytest.approx([0, 1])
-    assert math.isnan(measure(DCI, code, factors)["dci_completeness"])
+    metric = DCI(data_with(factors), trees=3)
+    metric.update(Codes(code, code, torch.zeros_like(code), len(code)), factors)
+    assert metric.compute()["dci_completeness"].isnan()
+    assert (metric.reason or "").startswith("z has a single dimension")
     assert 0 <= measure(FactorVAEScore, code, factors)["factor_vae_score"] < 1
 
 

@@ -50,7 +50,7 @@ def concentration(importance: Float64[Tensor, "a b"]) -> Float64[Tensor, ""]:
         return importance.new_tensor(torch.nan)
     weights = importance.sum(dim=1)
     shares = importance / torch.where(weights > 0, weights, 1.0).unsqueeze(1)
-    concentrations = 1 - torch.special.entr(shares).sum(dim=1) / math.log(columns)
+    concentrations = (1 - torch.special.entr(shares).sum(dim=1) / math.log(columns)).clamp_min(0)  # rounding
     total = weights.sum()
     return (weights * concentrations).sum() / torch.where(total > 0, total, 1.0)
 

@@ -66,7 +66,8 @@ class FactorMetric(Metric):
             return {name: torch.tensor(torch.nan, dtype=torch.float64) for name in self.names}
         scores = self.measured(codes, factors)
         if any(bool(scores[name].isnan()) for name in self.names):
-            self.reason = "too few of the factors vary, or too few examples share their values"
+            single = "z has a single dimension, or " if codes.shape[1] == 1 else ""
+            self.reason = f"{single}too few of the factors vary, or too few examples share their values"
         return scores
 
     @abstractmethod
