@@ -134,7 +134,7 @@ def test_an_epoch_without_a_validation_decides_nothing() -> None:
             [{"metric": "x", "direction": "maximise"}],
             "hydra.sweeper.objectives[0].direction=maximise: invalid; accepted: 'minimize' or 'maximize'",
         ),
-        ([{"metric": "x", "absolut": True}], "hydra.sweeper.objectives[0].absolut=True: unknown key; accepted: a"),
+        ([{"metric": "x", "abs": True}], "hydra.sweeper.objectives[0].abs=True: unknown key; accepted: a"),
     ],
 )
 def test_wrong_objectives_are_told_by_their_own_key(given: Any, message: str) -> None:
