@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import shlex
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -307,6 +308,8 @@ def test_estimates_show_as_many_digits_as_their_error_allows() -> None:
     assert str(Estimate(-123.456, 12.3)) == "−123 ± 12"
     assert str(estimate([-0.5])) == "−0.50"
     assert math.isnan(estimate([1.0, math.nan]).mean)
+    with warnings.catch_warnings(action="error"):
+        assert str(estimate([math.inf, math.inf])) == "inf"
 
 
 def test_a_page_keeps_what_people_wrote(tmp_path: Path) -> None:

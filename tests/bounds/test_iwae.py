@@ -59,7 +59,7 @@ def test_a_rate_without_a_closed_form_is_the_mean_over_all_codes(composed: Compo
     module = build_module(cfg, data)
     batch = data.first_batch("train", torch.device("cpu"))
     torch.manual_seed(0)
-    _, _, rate, _ = module._infer(batch, 400)
+    _, (_, rate, _) = module._infer(batch, 400)
     torch.manual_seed(0)
     posterior = module.encode_training(batch)
     z = torch.stack([module.draw(posterior, batch.global_size) for _ in range(4)])

@@ -27,7 +27,8 @@ class Estimate(NamedTuple):
 def estimate(values: Sequence[float]) -> Estimate:
     """Return the mean and standard error of independent values, at least one; nan if one of them is nan."""
     n = len(values)
-    error = np.std(values, ddof=1) / math.sqrt(n) if n > 1 else math.nan
+    with np.errstate(invalid="ignore"):  # the rate of a deterministic posterior is infinite, its error nan
+        error = np.std(values, ddof=1) / math.sqrt(n) if n > 1 else math.nan
     return Estimate(float(np.mean(values)), float(error))
 
 
