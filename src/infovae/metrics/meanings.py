@@ -83,6 +83,15 @@ FAMILIES = {
 """By how names end that hold a number or another metric's name."""
 
 
+def of_prior(name: str) -> str:
+    """Return the name of the prior's own number, which is the ideal of q(z)'s.
+
+    log det Cov alone has one, and not under N(0, I), whose ideals are those above.
+    """
+    split, slash, number = name.rpartition("/")
+    return f"{split}{slash}prior_{number.removeprefix('sampled_')}"
+
+
 def meaning(name: str) -> Meaning:
     """Return how to read a metric, by its name with or without splits before it."""
     name = re.sub("^((?:sampled_)?linear_probe_[a-z]+)_of_.*", r"\1", name.rpartition("/")[2])  # of a further label

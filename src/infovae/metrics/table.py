@@ -6,10 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from infovae.metrics.meanings import meaning
+from infovae.metrics.meanings import meaning, of_prior
 from infovae.terminal.tables import print_table
 
-SIZE = "log_det_covariance"
 ROOMY = 120
 """Columns of a terminal in which two splits leave room for what each number is."""
 
@@ -43,10 +42,9 @@ def print_measured(title: str, values: Mapping[str, Any]) -> None:
 
 def _ideal(values: Mapping[str, Any], splits: Sequence[str], name: str) -> float | None:
     """Return the value to wish for, which depends on the prior for the covariance of codes."""
-    of_prior = next((values[key] for split in splits if (key := f"{split}/prior_{SIZE}") in values), None)
-    if isinstance(of_prior, int | float) and name in (SIZE, f"sampled_{SIZE}"):
-        return of_prior
-    return None if of_prior is not None and name.startswith("covariance_") else meaning(name).ideal
+    is_other = any(of_prior(f"{split}/log_det_covariance") in values for split in splits)  # than N(0, I)
+    usual = None if is_other and name.startswith("covariance_") else meaning(name).ideal
+    return next((values[key] for split in splits if (key := of_prior(f"{split}/{name}")) in values), usual)
 
 
 def _cell(values: Mapping[str, Any], key: str) -> str:

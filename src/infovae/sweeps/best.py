@@ -28,13 +28,14 @@ def write_best(study: "Study", objectives: Sequence[SearchObjective], sweep_dir:
     best: list[dict[str, Any]] = [
         {
             "trial": trial.number,
-            "sweep": str(sweep_of(study, trial)),
-            "folder": str(sweep_of(study, trial) / str(trial.number)),
+            "sweep": str(folder.parent),
+            "folder": str(folder),
             "params": trial.params,
             "objectives": dict(zip(names, trial.values, strict=True)),
-            "command": _command(trial, sweep_of(study, trial) / str(trial.number)),
+            "command": _command(trial, folder),
         }
         for trial in study.best_trials
+        for folder in [sweep_of(study, trial) / str(trial.number)]
     ]
     write_whole(sweep_dir / "best_trials.json", json.dumps(best, indent=2) + "\n", inside=sweep_dir)
     if not best:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from omegaconf import OmegaConf
 
 from infovae.errors import UserError
+from infovae.metrics.meanings import of_prior
 
 SEARCH = "hydra.sweeper.objectives"
 """The key of the metrics that a search goes by. It takes those of the run's end, which test always has."""
@@ -36,8 +37,7 @@ class SearchObjective:
             why, accepted = f"{self.metric} is not measured", ", ".join(sorted(metrics))
             raise UserError(why, key=SEARCH, accepted=accepted)
         value = float(metrics[self.metric])
-        split, _, name = self.metric.rpartition("/")
-        return abs(value - metrics.get(f"{split}/prior_{name}", 0.0)) if self.absolute else value
+        return abs(value - metrics.get(of_prior(self.metric), 0.0)) if self.absolute else value
 
 
 def read_objectives(given: Any) -> list[SearchObjective]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from infovae.errors import ArgumentError
+from infovae.metrics.meanings import of_prior
 from infovae.training.callbacks.kept_weights import KEPT
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,6 @@ class NearPrior(pl.Callback):
 
 def _measured(trainer: pl.Trainer, split: str) -> float:
     """Return log det Cov[q(z)] - log det Cov[p(z)]; nan counts as a q(z) without width."""
-    size = float(trainer.callback_metrics[f"{split}/log_det_covariance"])
-    ideal = float(trainer.callback_metrics.get(f"{split}/prior_log_det_covariance", 0.0))  # absent for N(0, I)
+    name = f"{split}/log_det_covariance"
+    size, ideal = float(trainer.callback_metrics[name]), float(trainer.callback_metrics.get(of_prior(name), 0.0))
     return -math.inf if math.isnan(size) else size - ideal
