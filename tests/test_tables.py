@@ -38,12 +38,14 @@ def test_a_run_s_name_is_whole(
 
 def test_a_measured_number_has_its_error_its_ideal_and_a_direction(capsys: pytest.CaptureFixture[str]) -> None:
     values = {"test/mmd": 0.5, "test/mmd_standard_error": 0.01, "test/own": float("nan"), "test/vector": [1.0]}
+    values |= {"test/single": 3.0, "test/single_standard_error": float("nan")}
     print_measured("run", values | {"test/divergence": 0.25, "train/mmd": 2.0})
     lines = capsys.readouterr().out.splitlines()
     rows = {cells[0]: cells[1:] for line in lines if (cells := [cell.strip() for cell in line.strip("│").split("│")])}
     assert rows["mmd"][:4] == ["0.5 ± 0.01", "2", "0", "lower"]
     assert "alike in every run" in rows["mmd"][4]
     assert "of the loss" in rows["divergence"][4]
+    assert rows["single"][0] == "3"
     assert rows["own"] == ["nan", "", "", "", ""]
     assert not {"vector", "mmd_standard_error"} & set(rows)
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from infovae.metrics.meanings import meaning, of_prior
-from infovae.terminal.tables import print_table
+from infovae.terminal.tables import print_table, with_error
 
 ROOMY = 120
 """Columns of a terminal in which two splits leave room for what each number is."""
@@ -51,4 +51,4 @@ def _cell(values: Mapping[str, Any], key: str) -> str:
     value, error = values.get(key), values.get(f"{key}_standard_error")
     if not isinstance(value, int | float):
         return ""
-    return f"{value:.4g}" if not isinstance(error, int | float) else f"{value:.4g} ± {error:.2g}"
+    return with_error(value, error)

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from infovae.runs.files import write_whole
 from infovae.sweeps.jobs import Job
 from infovae.sweeps.overrides import key_of
-from infovae.terminal.tables import print_table
+from infovae.terminal.tables import print_table, with_error
 
 SPLIT = "test/"
 
@@ -56,6 +56,5 @@ def mean_and_error(values: Sequence[float]) -> str:
     if not values:
         return ""
     mean = statistics.fmean(values)
-    if len(values) < 2 or not math.isfinite(mean):
-        return f"{mean:.4g}"
-    return f"{mean:.4g} ± {statistics.stdev(values) / math.sqrt(len(values)):.2g}"
+    measurable = len(values) > 1 and math.isfinite(mean)
+    return with_error(mean, statistics.stdev(values) / math.sqrt(len(values)) if measurable else None)

@@ -1,5 +1,8 @@
 """Print tables that stay whole in any terminal and in a file."""
 
+import math
+from typing import Any
+
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -19,3 +22,9 @@ def print_table(title: str, table: Table) -> None:
         console.width = max(console.width, needed)
     console.print(Text(printable(title), "table.title"), soft_wrap=True)
     console.print(table)
+
+
+def with_error(value: float, error: Any) -> str:
+    """Return a number with its standard error, or alone where there is none, or nan: a single value has no spread."""
+    known = isinstance(error, int | float) and not math.isnan(error)
+    return f"{value:.4g} ± {error:.2g}" if known else f"{value:.4g}"

@@ -2,13 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.evaluation.load import SavedRun
+from infovae.terminal.tables import with_error
 
 HEADER = """---
 library_name: infovae
@@ -93,15 +93,10 @@ def _measurements(folder: Path) -> str:
             continue
         rows = [name for name in metrics if not name.endswith("_standard_error")]
         rows.sort(key=lambda name: (name.partition("/")[0] != "test", name.partition("/")[2] not in TERMS))
-        lines = [f"| {name} | {_with_error(metrics, name)} |" for name in rows]
+        lines = [f"| {name} | {with_error(metrics[name], metrics.get(f'{name}_standard_error'))} |" for name in rows]
         header = "| metric | value ± standard error |\n|---|---|"
         return "\n".join([f"Measured {told}; log-likelihoods are in nats per example.\n", header, *lines])
     return "None are recorded."
-
-
-def _with_error(metrics: Mapping[str, float], name: str) -> str:
-    error = metrics.get(f"{name}_standard_error")
-    return f"{metrics[name]:.4g}" if error is None else f"{metrics[name]:.4g} ± {error:.2g}"
 
 
 def _is_number(value: Any) -> bool:
