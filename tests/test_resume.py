@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import TINY, Compose, composing
 from omegaconf import OmegaConf
+from torch.testing import assert_close
 
 from infovae.errors import UserError
 from infovae.evaluation.load import load
@@ -68,6 +69,11 @@ def test_other_settings_are_refused_by_name_and_nothing_is_written(
     [
         (["trainer.max_epochs=2", "optimizer.lr=0.5"], r"optimizer.lr=0.5 \(there 0.001\): all 2 epochs are trained"),
         (["trainer.max_epochs=1"], "trainer.max_epochs=1: the run has trained 2 epochs; accepted: at least 2"),
+        (["trainer.max_steps=3"], "trainer.max_steps=3: the run has trained 4 steps; accepted: at least 4"),
+        (
+            ["trainer.max_steps=4", "trainer.max_epochs=9", "optimizer.lr=1"],
+            "all 4 steps are trained; accepted: a larger",
+        ),
     ],
 )
 def test_settings_that_no_epoch_is_left_for_are_refused(
@@ -77,6 +83,28 @@ def test_settings_that_no_epoch_is_left_for_are_refused(
     with pytest.raises(ChangedError, match=message):
         train(composed(*TINY, *overrides, "resume=auto", run_dir=run))
     assert files_of(run) == before
+
+
+def test_a_run_of_so_many_steps_goes_on_exactly_and_stays_ended(composed: Compose, tmp_path: Path) -> None:
+    def go(place: str, *limits: str) -> Path:
+        train(composed(*TINY, *limits, "resume=auto", run_dir=tmp_path / place))
+        return tmp_path / place
+
+    def measured(run: Path) -> list[dict[str, str]]:
+        timed = ("seconds", "train/images_per_second")
+        rows = csv.DictReader((run / "metrics.csv").open())
+        return [{name: value for name, value in row.items() if name not in timed} for row in rows]
+
+    whole = go("whole", "trainer.max_epochs=-1", "trainer.max_steps=7")  # two steps an epoch
+    for limits in (["trainer.max_epochs=1"], ["trainer.max_steps=3"], ["trainer.max_epochs=-1", "trainer.max_steps=7"]):
+        cut = go("cut", *limits)
+    assert_close(checkpoint_of(cut)["state_dict"], checkpoint_of(whole)["state_dict"], rtol=0, atol=0)
+    assert measured(cut) == measured(whole)
+    assert [row["step"] for row in measured(cut)] == ["2", "4", "6", "7"]
+    before = files_of(whole / "checkpoints")
+    go("whole", "trainer.max_epochs=-1", "trainer.max_steps=7")
+    assert files_of(whole / "checkpoints") == before
+    assert measured(whole) == measured(cut)
 
 
 def test_other_images_under_the_same_settings_are_refused(composed: Compose, tmp_path: Path) -> None:

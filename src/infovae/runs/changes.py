@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infovae.errors import UserError
-from infovae.runs.checkpoints import SAFETENSORS
+from infovae.runs.checkpoints import SAFETENSORS, epochs_of
 from infovae.runs.flat import flat
 from infovae.runs.safe_yaml import LONGEST, safe_yaml
 
@@ -89,41 +89,56 @@ def refuse_changes(found: Sequence[Change], checkpoint: Path, has_schedule: bool
         raise ChangedError(why, accepted="the settings there, or a new run in a folder of its own")
 
 
-def refuse_without_training(found: Iterable[Change], epochs: int, most: int | None, stopped: bool = False) -> None:
-    """Refuse settings that would be recorded though no epoch is left to apply them to.
+class Limit(NamedTuple):
+    """A key of the config that ends a run, how much it allows, and how much of it a checkpoint has behind it."""
+
+    key: str
+    most: int
+    trained: int
+
+    @property
+    def unit(self) -> str:
+        return self.key.rpartition("_")[2]
+
+
+def limits_reached(checkpoint: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[Limit]:
+    """Return what leaves nothing to train after a resumable checkpoint, under a trainer's config."""
+    done = {"max_steps": checkpoint["global_step"], "max_epochs": epochs_of(checkpoint)}
+    limits = [Limit(f"trainer.{name}", trainer.get(name) or -1, trained) for name, trained in done.items()]
+    return [limit for limit in limits if 0 < limit.most <= limit.trained]
+
+
+def refuse_without_training(found: Iterable[Change], reached: Sequence[Limit], stopped: bool = False) -> None:
+    """Refuse settings that would be recorded though nothing is left to train that they apply to.
 
     Args:
         found: what has changed.
-        epochs: those that were trained.
-        most: those that the config asks for.
+        reached: the limits that leave nothing to train.
         stopped: whether the run stays stopped as it was, early.
 
     Raises:
-        ChangedError: fewer epochs are asked for than were trained, or the optimiser's settings can't take effect.
+        ChangedError: less is asked for than was trained, or the optimiser's settings can't take effect.
     """
-    if not stopped and not all_trained(epochs, most):
-        return
-    if most is not None and 0 <= most < epochs:
-        why = f"the run has trained {epochs} epochs"
-        raise ChangedError(why, key="trainer.max_epochs", value=most, accepted=f"at least {epochs}")
+    for limit in reached:
+        if limit.most < limit.trained:
+            why = f"the run has trained {limit.trained} {limit.unit}"
+            raise ChangedError(why, key=limit.key, value=limit.most, accepted=f"at least {limit.trained}")
     wrong = [str(change) for change in found if change.key.startswith(("optimizer.", "scheduler."))]
-    if wrong:
-        why = f"{', '.join(wrong)}: {'the run stopped early' if stopped else f'all {epochs} epochs are trained'}"
-        raise ChangedError(why, accepted="the settings there" if stopped else "a larger trainer.max_epochs")
-
-
-def all_trained(epochs: int, most: int | None) -> bool:
-    """Return whether no epoch is left after ``epochs`` of ``most``; None and -1 are no limit."""
-    return most is not None and 0 <= most <= epochs
+    if wrong and (stopped or reached):
+        why, accepted = "the run stopped early", "the settings there"
+        if not stopped:
+            why, accepted = f"all {reached[0].most} {reached[0].unit} are trained", f"a larger {reached[0].key}"
+        raise ChangedError(f"{', '.join(wrong)}: {why}", accepted=accepted)
 
 
 class ChangedError(UserError):
     """A run was to go on under settings that can't change."""
 
 
-def may_train_longer(found: Iterable[Change]) -> bool:
-    """Return whether a change could let a run go on that had stopped early."""
-    return any(fnmatchcase(change.key, pattern) for change in found for pattern in MORE_TRAINING)
+def stays_stopped(checkpoint: Mapping[str, Any], found: Iterable[Change]) -> bool:
+    """Return whether a run had stopped early, and no change could let it go on."""
+    could = any(fnmatchcase(change.key, pattern) for change in found for pattern in MORE_TRAINING)
+    return bool(checkpoint.get("stopped_early")) and not could
 
 
 def config_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any] | None:

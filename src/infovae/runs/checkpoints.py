@@ -8,7 +8,7 @@ import os
 import pickle
 import struct
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -197,10 +197,16 @@ def _described(state: dict[str, Any], name: str) -> str:
     return f"of shape {tuple(value.shape)}{'' if value.dtype in REAL else f' and type {value.dtype}'}"
 
 
-def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str] = ()) -> Path | None:
+def newest_sound(
+    folders: Iterable[Path],
+    run_dir: Path,
+    regular: Collection[str] = (),
+    is_over: Callable[[Path, dict[str, Any]], bool] = lambda path, checkpoint: False,
+) -> Path | None:
     """Return the checkpoint that got furthest of those that training can go on from; None if there is none.
 
-    Ends of epochs go first, since the middle of an epoch can't be resumed exactly. Then checkpoints of every epoch, as
+    Ends of epochs go first, since the middle of an epoch can't be resumed exactly; so do those with which the run
+    ``is_over``. Then checkpoints of every epoch, as
     ``last.ckpt``, go before those of some, as ``best.ckpt``: the files at the end are then those of a run that never
     stopped. A damaged checkpoint in the run's own folder is set aside under another name. In folders that several runs
     may share, only this run's count.
@@ -220,7 +226,9 @@ def newest_sound(folders: Iterable[Path], run_dir: Path, regular: Collection[str
             continue
         if all(name in checkpoint for name in RESUMABLE) and (own or _written_by(checkpoint, run_dir)):
             is_regular = any(path.match(pattern) for pattern in patterns)
-            found.append((_ends_epoch(checkpoint), is_regular, checkpoint["global_step"], str(path)))
+            found.append(
+                (_ends_epoch(checkpoint) or is_over(path, checkpoint), is_regular, checkpoint["global_step"], str(path))
+            )
     return Path(max(found)[-1]) if found else None
 
 

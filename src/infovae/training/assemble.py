@@ -3,7 +3,7 @@
 import inspect
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -222,14 +222,17 @@ def goes_on(cfg: DictConfig) -> bool:
     return bool(cfg.resume == "auto" or cfg.sweep.resume)
 
 
-def newest_checkpoint(cfg: DictConfig) -> Path | None:
-    """Return the checkpoint that a run can go on from, wherever its callbacks write them; None if there is none."""
+def newest_checkpoint(cfg: DictConfig, is_over: Callable[[Path, dict[str, Any]], bool]) -> Path | None:
+    """Return the checkpoint that a run can go on from, wherever its callbacks write them; None if there is none.
+
+    ``is_over`` is that of :func:`infovae.runs.checkpoints.newest_sound`.
+    """
     nodes = [node for node in (cfg.get("callbacks") or {}).values() if node is not None and "dirpath" in node]
     folders = [Path(node.dirpath) for node in nodes if node.dirpath is not None]
     names = [node.filename for node in nodes if not node.get("monitor") and "filename" in node]
     regular = [re.sub(r"\{.*?\}", "*", f"{name}.ckpt") for name in names]
     run_dir = Path(cfg.run_dir)
-    return newest_sound(dict.fromkeys([run_dir / "checkpoints", *folders]), run_dir, regular)
+    return newest_sound(dict.fromkeys([run_dir / "checkpoints", *folders]), run_dir, regular, is_over)
 
 
 def build_trainer(cfg: DictConfig, changes: Sequence[Change] = (), stopped: bool = False) -> pl.Trainer:
@@ -253,6 +256,8 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = (), stopped: bool
     trainer: pl.Trainer = build(
         cfg.trainer, "trainer", callbacks=always + build_callbacks(cfg), plugins=plugins, logger=False
     )
+    # With max_steps, Lightning takes a checkpoint of an epoch's end for one within the epoch, and ends that twice.
+    trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
     return trainer
 
 

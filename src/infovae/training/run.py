@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,14 +17,14 @@ from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.changes import (
     Change,
-    all_trained,
     changes,
     config_of,
-    may_train_longer,
+    limits_reached,
     refuse_changes,
     refuse_without_training,
+    stays_stopped,
 )
-from infovae.runs.checkpoints import LAST, epochs_of, load_weights, read_resumable
+from infovae.runs.checkpoints import LAST, load_weights, read_resumable
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_unfit
 from infovae.runs.folder import write_record
@@ -119,7 +120,7 @@ def prepare(cfg: DictConfig) -> Start:
     """Check the config, and find and read the checkpoint that the run goes on from."""
     check(cfg)
     name_job(cfg)
-    newest = newest_checkpoint(cfg) if goes_on(cfg) else None
+    newest = newest_checkpoint(cfg, partial(_has_ended, cfg)) if goes_on(cfg) else None
     if newest is not None:  # whichever checkpoint the run was to start from at first
         log.info("resuming from %s", newest)
         cfg.ckpt_path = str(newest)
@@ -133,12 +134,20 @@ def prepare(cfg: DictConfig) -> Start:
         cfg = settle(cfg, chosen_before(before))
         found = changes(before, OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         refuse_changes(found, path, has_schedule=bool(checkpoint.get("lr_schedulers")))
-    epochs, most = epochs_of(checkpoint), cfg.trainer.get("max_epochs")
-    # Not a new run that starts from a stopped one, nor one with more patience.
-    stopped = bool(checkpoint.get("stopped_early")) and goes_on(cfg) and not may_train_longer(found)
+    stopped = goes_on(cfg) and stays_stopped(checkpoint, found)  # a new run may start from a stopped one
+    reached = limits_reached(checkpoint, cfg.trainer)
     if before is not None:
-        refuse_without_training(found, epochs, most, stopped)
-    return Start(cfg, checkpoint, found, stopped, stopped or all_trained(epochs, most))
+        refuse_without_training(found, reached, stopped)
+    return Start(cfg, checkpoint, found, stopped, stopped or bool(reached))
+
+
+def _has_ended(cfg: DictConfig, path: Path, checkpoint: dict[str, Any]) -> bool:
+    """Return whether a run's last checkpoint, perhaps of the middle of an epoch, is where this config ends it too."""
+    if 0 < cfg.trainer.get("max_steps", -1) <= checkpoint["global_step"]:
+        return True
+    before: Any = config_of(checkpoint, path)
+    now: Any = OmegaConf.to_container(cfg, resolve=True)
+    return before is not None and stays_stopped(checkpoint, changes(before, now))
 
 
 def _refuse_to_replace(run_dir: Path, resumes: bool) -> None:
