@@ -10,7 +10,7 @@ from infovae.classifier.network import Classifier
 from infovae.classifier.store import data_hash, load_classifier, save_classifier, weights_path
 from infovae.data.examples import Examples
 from infovae.errors import UserError
-from infovae.runs.checkpoints import SEAL_LENGTH
+from infovae.runs.sealed import SEAL_LENGTH
 
 
 def some_images() -> Examples:

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from infovae.errors import UserError
-from infovae.runs.checkpoints import SEAL_LENGTH, WholeCheckpoints, load_weights, newest_sound, read_checkpoint
+from infovae.runs.checkpoints import WholeCheckpoints, load_weights, newest_sound, read_checkpoint
+from infovae.runs.sealed import SEAL_LENGTH
 
 WEIGHTS = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)}
 
@@ -76,6 +77,9 @@ def test_the_furthest_is_used_and_the_damaged_are_set_aside(tmp_path: Path) -> N
     (folder / "epoch-07.ckpt").unlink()
     save(folder / "middle.ckpt", checkpoint(9, ends_epoch=False))
     save(folder / "weights.ckpt", {"state_dict": WEIGHTS, "global_step": 99})
+    assert newest_sound([folder], tmp_path, is_over=lambda path, content: content["global_step"] == 9) == (
+        folder / "middle.ckpt"
+    )
     for name in ("last", "previous", "best", "middle"):
         path = folder / f"{name}.ckpt"
         assert newest_sound([folder], tmp_path) == path

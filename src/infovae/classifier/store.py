@@ -1,20 +1,17 @@
 """Store trained classifiers under the hash of the data set that they were tested on."""
 
 import hashlib
-import io
-import pickle
-import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from infovae.classifier.network import Classifier
 from infovae.data.examples import Examples
 from infovae.errors import UserError, reason_of
-from infovae.runs.checkpoints import check_seal, seal
 from infovae.runs.files import write_whole
 from infovae.runs.lock import one_at_a_time
+from infovae.runs.sealed import DAMAGED, read_sealed, sealed
 
 HASHED_AT_ONCE = 1000
 """How many images are hashed at a time."""
@@ -62,12 +59,9 @@ def save_classifier(classifier: Classifier, accuracy: float, key: str, path: Pat
         "features": classifier.feature_count,
         "state_dict": {name: value.cpu().contiguous() for name, value in classifier.state_dict().items()},
     }
-    packed = io.BytesIO()
-    torch.save(content, packed)
-    seal(packed)
     path.parent.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(path.with_name(f"{path.name}.lock")):  # several processes may have found no classifier
-        write_whole(path, packed.getvalue())
+        write_whole(path, sealed(content))
 
 
 def load_classifier(folder: str | Path, key: str) -> Judge | None:
@@ -80,9 +74,7 @@ def load_classifier(folder: str | Path, key: str) -> Judge | None:
     if not path.is_file():
         return None
     try:
-        packed = path.read_bytes()
-        check_seal(packed)
-        content: dict[str, Any] = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
+        content = read_sealed(path)
         if content["data_sha256"] != key:
             raise ValueError("made for another data set")
         with torch.random.fork_rng([]):
@@ -90,10 +82,7 @@ def load_classifier(folder: str | Path, key: str) -> Judge | None:
             classifier = Classifier(*shape)
         classifier.load_state_dict(content["state_dict"])
         accuracy = float(content["test_accuracy"])
-    except (
-        pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, OSError,
-        RuntimeError, ValueError, NotImplementedError, IndexError
-    ) as error:  # fmt: skip
+    except DAMAGED as error:
         raise UserError(
             f"{path}: damaged, or no classifier's weights ({reason_of(error)}); accepted: a file that "
             "`infovae classifier` wrote. Delete this one and train again"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from infovae.data.examples import Examples
 from infovae.data.memory import Streaming, is_held
-from infovae.data.stored import ChosenExamples
+from infovae.data.stored import StoredExamples
 from infovae.data.values import LARGEST_COUNT
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.terminal.install import install
@@ -22,7 +22,7 @@ USUAL = "counts"
 """The name that analyses of single cells give to the layer of counts, once ``X`` is something else."""
 
 
-class SparseRows(ChosenExamples):
+class SparseRows(StoredExamples):
     """Rows of a sparse matrix, which become dense when they are indexed.
 
     Args:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from infovae.data.stored import ChosenExamples
+from infovae.data.stored import StoredExamples
 from infovae.data.values import TableValues
 from infovae.errors import ArgumentError, listed
 
@@ -125,7 +125,7 @@ def values_of(columns: Sequence[Column]) -> TableValues:
     return TableValues(names, groups)
 
 
-class TableRows(ChosenExamples):
+class TableRows(StoredExamples):
     """Rows of a table that stays in its files, which become numbers when they are indexed.
 
     Args:

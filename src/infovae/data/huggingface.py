@@ -18,7 +18,7 @@ from infovae.data.examples import DataSet, Examples
 from infovae.data.fitting import Fit, read_image
 from infovae.data.memory import Streaming, is_held
 from infovae.data.splits import hold_out
-from infovae.data.stored import ChosenExamples
+from infovae.data.stored import StoredExamples
 from infovae.data.table import ChosenColumns, modelled, roles
 from infovae.data.values import Bytes, TableValues, Values
 from infovae.errors import ArgumentError, UserError, reason_of
@@ -124,7 +124,7 @@ def _together(parts: Sequence[Any], path: str) -> Any:
         raise ArgumentError("path", path, accepted, f"its splits differ ({reason_of(error)})") from error
 
 
-class DatasetImages(ChosenExamples):
+class DatasetImages(StoredExamples):
     """Images that stay in the files of the `datasets` library until they are indexed.
 
     Args:

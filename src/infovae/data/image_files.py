@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from infovae.data.stored import ChosenExamples
+from infovae.data.stored import StoredExamples
 from infovae.errors import reason_of
 
 FILES_AT_A_TIME = 10_000
@@ -19,7 +19,7 @@ FILES_AT_A_TIME = 10_000
 Reader = Callable[[Path], UInt8[Tensor, "c h w"]]
 
 
-class ImageFiles(ChosenExamples):
+class ImageFiles(StoredExamples):
     """Images in one file each.
 
     Args:

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-from infovae.data.stored import ChosenExamples
+from infovae.data.stored import StoredExamples
 
 
-class MappedArray(ChosenExamples):
+class MappedArray(StoredExamples):
     """Some examples of an array that is mapped into memory, so that the system loads only those that are indexed.
 
     Args:

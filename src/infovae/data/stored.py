@@ -10,21 +10,23 @@ from torch import Tensor
 
 
 class StoredExamples(ABC):
-    """Stands in for a tensor of examples: it has a shape, and indexing it reads from files.
+    """Stands in for a tensor of n examples, or of some of them: it has a shape, and indexing it reads from files.
 
     Worker processes read too, so it must be picklable.
 
     Args:
+        n: how many there are; all of them at first.
         example_shape: (c, *s); of an image, (channels, height, width).
         dtype: of the values.
     """
 
-    def __init__(self, example_shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> None:
+    def __init__(self, n: int, example_shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> None:
+        self.positions = torch.arange(n)
         self.example_shape = example_shape
         self.dtype = dtype
 
-    @abstractmethod
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        return len(self.positions)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -41,41 +43,18 @@ class StoredExamples(ABC):
         """Bytes that the examples would take in memory."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    @abstractmethod
     def take(self, positions: Int64[Tensor, " m"]) -> "StoredExamples":
         """Return some of the examples, still in their files."""
+        taken = copy(self)
+        taken.positions = self.positions[positions.cpu()]
+        return taken
 
-    @abstractmethod
     def __getitem__(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
         """Read some of the examples.
 
         Raises:
             OSError: an example can't be read; names the first.
         """
-
-
-class ChosenExamples(StoredExamples):
-    """Some of n stored examples.
-
-    Args:
-        n: how many there are; all of them at first.
-        example_shape: see :class:`StoredExamples`.
-        dtype: likewise.
-    """
-
-    def __init__(self, n: int, example_shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> None:
-        super().__init__(example_shape, dtype)
-        self.positions = torch.arange(n)
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def take(self, positions: Int64[Tensor, " m"]) -> "ChosenExamples":
-        taken = copy(self)
-        taken.positions = self.positions[positions.cpu()]
-        return taken
-
-    def __getitem__(self, positions: Int64[Tensor, " m"]) -> Shaped[Tensor, "m c *s"]:
         return self.read_at(self.positions[positions.cpu()])
 
     @abstractmethod

@@ -25,6 +25,10 @@ from infovae.divergences.bandwidths import Bandwidth, squared_number
 from infovae.errors import ArgumentError
 from infovae.exact import exact, rounded
 
+Pairs = Float[Tensor, "*pairs"]
+Variance = float | Float[Tensor, ""]
+"""sigma^2 of a kernel; a tensor where a rule takes it from the codes."""
+
 FAR = 32.0
 """float32 is precise enough for points whose coordinates, about their centre, are at most this."""
 
@@ -79,14 +83,10 @@ class Kernel(ABC):
             squared_number(self.bandwidth)
 
     @abstractmethod
-    def evaluate(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "*pairs"]:
+    def evaluate(self, squared_distance: Pairs, squared_bandwidth: Variance) -> Pairs:
         """Return k(s), elementwise."""
 
-    def derivatives(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
-    ) -> list[Float[Tensor, "*pairs"]]:
+    def derivatives(self, squared_distance: Pairs, squared_bandwidth: Variance, order: int) -> list[Pairs]:
         """Return k and its derivatives in s up to an order, elementwise and without gradient."""
         # Lightning evaluates in inference mode, which would turn autograd off here too.
         with torch.inference_mode(False), torch.enable_grad():
@@ -101,8 +101,8 @@ class Kernel(ABC):
         return 1.0
 
     def on_scaled(
-        self, scaled_distance: Float[Tensor, "*pairs"], squared_bandwidth: float, wants_slope: bool
-    ) -> tuple[Float[Tensor, "*pairs"], Float[Tensor, "*pairs"], float]:
+        self, scaled_distance: Pairs, squared_bandwidth: float, wants_slope: bool
+    ) -> tuple[Pairs, Pairs, float]:
         """Return k, a multiple of k', and the factor that turns the multiple into k'.
 
         Args:
@@ -117,20 +117,18 @@ class Kernel(ABC):
 class NormalMeanKernel(Kernel):
     """A kernel with closed forms of its expectations under y, y' ~ N(0, I)."""
 
-    def normal_mean(self, z: Float[Tensor, "n d"], squared_bandwidth: float | Float[Tensor, ""]) -> Float[Tensor, " n"]:
+    def normal_mean(self, z: Float[Tensor, "n d"], squared_bandwidth: Variance) -> Float[Tensor, " n"]:
         """Return E_y k(z, y)."""
         return self.normal_mean_derivatives(z.square().sum(dim=1), z.shape[1], squared_bandwidth)[0]
 
     @abstractmethod
     def normal_mean_derivatives(
-        self, squared_norm: Float[Tensor, " n"], dimension: int, squared_bandwidth: float | Float[Tensor, ""]
+        self, squared_norm: Float[Tensor, " n"], dimension: int, squared_bandwidth: Variance
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         """Return E_y k(z, y), which depends on z only through ||z||^2, and its derivative in ||z||^2."""
 
     @abstractmethod
-    def normal_mean_mean(
-        self, dimension: int, squared_bandwidth: float | Float[Tensor, ""]
-    ) -> float | Float[Tensor, ""]:
+    def normal_mean_mean(self, dimension: int, squared_bandwidth: Variance) -> Variance:
         """Return E k(y, y')."""
 
 
@@ -145,15 +143,11 @@ class Gaussian(NormalMeanKernel):
     With a = sigma^2:  E_y k(z, y) = (a / (a + 1))^(d/2) exp(-||z||^2 / (2 (a + 1))),  E k(y, y') = (a / (a + 2))^(d/2).
     """
 
-    def evaluate(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "*pairs"]:
+    def evaluate(self, squared_distance: Pairs, squared_bandwidth: Variance) -> Pairs:
         # exp2, because torch's exp takes four times as long on a CPU.
         return (squared_distance * (EXPONENT / squared_bandwidth)).exp2_()
 
-    def derivatives(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
-    ) -> list[Float[Tensor, "*pairs"]]:
+    def derivatives(self, squared_distance: Pairs, squared_bandwidth: Variance, order: int) -> list[Pairs]:
         terms = [self.evaluate(squared_distance, squared_bandwidth)]
         for _ in range(order):
             terms.append(terms[-1] * (-0.5 / squared_bandwidth))
@@ -163,21 +157,19 @@ class Gaussian(NormalMeanKernel):
         return EXPONENT / squared_bandwidth
 
     def on_scaled(
-        self, scaled_distance: Float[Tensor, "*pairs"], squared_bandwidth: float, wants_slope: bool
-    ) -> tuple[Float[Tensor, "*pairs"], Float[Tensor, "*pairs"], float]:
+        self, scaled_distance: Pairs, squared_bandwidth: float, wants_slope: bool
+    ) -> tuple[Pairs, Pairs, float]:
         value = scaled_distance.clamp_max_(0).exp2_()
         return value, value, -0.5 / squared_bandwidth
 
     def normal_mean_derivatives(
-        self, squared_norm: Float[Tensor, " n"], dimension: int, squared_bandwidth: float | Float[Tensor, ""]
+        self, squared_norm: Float[Tensor, " n"], dimension: int, squared_bandwidth: Variance
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         wider = squared_bandwidth + 1
         value = self.evaluate(squared_norm, wider) * (squared_bandwidth / wider) ** (dimension / 2)
         return value, value * (-0.5 / wider)
 
-    def normal_mean_mean(
-        self, dimension: int, squared_bandwidth: float | Float[Tensor, ""]
-    ) -> float | Float[Tensor, ""]:
+    def normal_mean_mean(self, dimension: int, squared_bandwidth: Variance) -> Variance:
         return (squared_bandwidth / (squared_bandwidth + 2)) ** (dimension / 2)
 
 
@@ -192,14 +184,10 @@ class GaussianSum(NormalMeanKernel):
         if not self.multipliers or min(self.multipliers) <= 0:
             raise ArgumentError("multipliers", list(self.multipliers), "lists of numbers above 0")
 
-    def evaluate(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "*pairs"]:
+    def evaluate(self, squared_distance: Pairs, squared_bandwidth: Variance) -> Pairs:
         return self._average(lambda multiplier: GAUSSIAN.evaluate(squared_distance, squared_bandwidth * multiplier**2))
 
-    def derivatives(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
-    ) -> list[Float[Tensor, "*pairs"]]:
+    def derivatives(self, squared_distance: Pairs, squared_bandwidth: Variance, order: int) -> list[Pairs]:
         terms = [
             GAUSSIAN.derivatives(squared_distance, squared_bandwidth * multiplier**2, order)
             for multiplier in self.multipliers
@@ -207,7 +195,7 @@ class GaussianSum(NormalMeanKernel):
         return [sum(parts[1:], start=parts[0]) / len(parts) for parts in zip(*terms, strict=True)]
 
     def normal_mean_derivatives(
-        self, squared_norm: Float[Tensor, " n"], dimension: int, squared_bandwidth: float | Float[Tensor, ""]
+        self, squared_norm: Float[Tensor, " n"], dimension: int, squared_bandwidth: Variance
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         terms = [
             GAUSSIAN.normal_mean_derivatives(squared_norm, dimension, squared_bandwidth * multiplier**2)
@@ -216,9 +204,7 @@ class GaussianSum(NormalMeanKernel):
         value, slope = (sum(parts[1:], start=parts[0]) / len(parts) for parts in zip(*terms, strict=True))
         return value, slope
 
-    def normal_mean_mean(
-        self, dimension: int, squared_bandwidth: float | Float[Tensor, ""]
-    ) -> float | Float[Tensor, ""]:
+    def normal_mean_mean(self, dimension: int, squared_bandwidth: Variance) -> Variance:
         return self._average(lambda multiplier: GAUSSIAN.normal_mean_mean(dimension, squared_bandwidth * multiplier**2))
 
     def _average(self, term: Callable[[float], Any]) -> Any:
@@ -232,14 +218,10 @@ GAUSSIAN = Gaussian()
 class InverseMultiquadratic(Kernel):
     """C / (C + s) with C = 2 sigma^2; the rule ``2d`` makes it C = 2 d (Tolstikhin et al. 2018)."""
 
-    def evaluate(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "*pairs"]:
+    def evaluate(self, squared_distance: Pairs, squared_bandwidth: Variance) -> Pairs:
         return 1 / (1 + squared_distance / (2 * squared_bandwidth))
 
-    def derivatives(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
-    ) -> list[Float[Tensor, "*pairs"]]:
+    def derivatives(self, squared_distance: Pairs, squared_bandwidth: Variance, order: int) -> list[Pairs]:
         return RATIONAL_OF_1.derivatives(squared_distance, squared_bandwidth, order)
 
 
@@ -257,14 +239,10 @@ class RationalQuadratic(Kernel):
         if not self.alpha > 0:
             raise ArgumentError("alpha", self.alpha, "numbers above 0")
 
-    def evaluate(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "*pairs"]:
+    def evaluate(self, squared_distance: Pairs, squared_bandwidth: Variance) -> Pairs:
         return (1 + squared_distance / (2 * self.alpha * squared_bandwidth)) ** -self.alpha
 
-    def derivatives(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
-    ) -> list[Float[Tensor, "*pairs"]]:
+    def derivatives(self, squared_distance: Pairs, squared_bandwidth: Variance, order: int) -> list[Pairs]:
         length = 2 * self.alpha * squared_bandwidth
         inverse = (squared_distance / length).add_(1).reciprocal_()
         terms = [inverse**self.alpha]
@@ -282,14 +260,10 @@ class Laplacian(Kernel):
 
     smooth = False
 
-    def evaluate(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "*pairs"]:
+    def evaluate(self, squared_distance: Pairs, squared_bandwidth: Variance) -> Pairs:
         return torch.exp(-_distance(squared_distance) / squared_bandwidth**0.5)
 
-    def derivatives(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
-    ) -> list[Float[Tensor, "*pairs"]]:
+    def derivatives(self, squared_distance: Pairs, squared_bandwidth: Variance, order: int) -> list[Pairs]:
         # 4 s k'' + 2 k' = k / sigma^2; each further order differentiates this once more.
         terms = [self.evaluate(squared_distance, squared_bandwidth)]
         if order:
@@ -311,26 +285,22 @@ class Energy(Kernel):
     height = 0.0
     smooth = False
 
-    def evaluate(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""]
-    ) -> Float[Tensor, "*pairs"]:
+    def evaluate(self, squared_distance: Pairs, squared_bandwidth: Variance) -> Pairs:
         return -_distance(squared_distance) / squared_bandwidth**0.5
 
-    def derivatives(
-        self, squared_distance: Float[Tensor, "*pairs"], squared_bandwidth: float | Float[Tensor, ""], order: int
-    ) -> list[Float[Tensor, "*pairs"]]:
+    def derivatives(self, squared_distance: Pairs, squared_bandwidth: Variance, order: int) -> list[Pairs]:
         terms = [self.evaluate(squared_distance, squared_bandwidth)]
         for previous in range(order):
             terms.append(terms[-1] * _inverse(squared_distance) * (0.5 - previous))
         return terms
 
 
-def _distance(squared_distance: Float[Tensor, "*pairs"]) -> Float[Tensor, "*pairs"]:
+def _distance(squared_distance: Pairs) -> Pairs:
     """Return sqrt(s), with gradient 0 at its kink s = 0: coinciding points don't pull each other."""
     return squared_distance.clamp_min(torch.finfo(squared_distance.dtype).tiny).sqrt()
 
 
-def _inverse(squared_distance: Float[Tensor, "*pairs"]) -> Float[Tensor, "*pairs"]:
+def _inverse(squared_distance: Pairs) -> Pairs:
     """Return 1 / s, and 0 at s = 0: coinciding points don't pull each other."""
     tiny = torch.finfo(squared_distance.dtype).tiny
     return torch.where(squared_distance < tiny, 0.0, squared_distance.reciprocal())

@@ -1,4 +1,4 @@
-"""AggregateAndPrior of q(z) and p(z) on a line or a plane, and the contours that compare them."""
+"""Densities of q(z) and p(z) on a line or a plane, and the contours that compare them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,13 +1,7 @@
-"""Checkpoints as files: written whole, with a digest of their own bytes, and read with suspicion."""
+"""Checkpoints as files: written whole, and read with suspicion."""
 
-import hashlib
-import io
 import json
 import logging
-import os
-import pickle
-import struct
-import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +13,7 @@ from torch import nn
 
 from infovae.errors import UserError
 from infovae.runs.files import write_whole
+from infovae.runs.sealed import DAMAGED, read_sealed, sealed
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 SAFETENSORS = "model.safetensors"
@@ -30,8 +25,6 @@ RESUMABLE = ("epoch", "global_step", "loops", "optimizer_states")
 REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Types of weights that can stand for each other; float8 holds too few digits of one."""
 
-MARK = b"infovae sha256 "
-SEAL_LENGTH = len(MARK) + 2 * hashlib.sha256().digest_size
 ACCEPTED = "a checkpoint, as RUN/checkpoints/last.ckpt"
 
 log = logging.getLogger(__name__)
@@ -58,46 +51,13 @@ class WholeCheckpoints(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         place = Path(path)
-        content = io.BytesIO()  # torch writing to a full disk itself ends the process in C++
-        torch.save(checkpoint, content)
-        seal(content)
         earlier = place.with_name(PREVIOUS) if place.name == LAST else None
-        write_whole(place, content.getbuffer(), inside=self.run_dir, durable=True, earlier=earlier)
+        write_whole(place, sealed(checkpoint), inside=self.run_dir, durable=True, earlier=earlier)
         self.newest = place
 
     def load_checkpoint(self, path: str | Path, *arguments: Any, **options: Any) -> dict[str, Any]:
         self.newest = Path(path)
         return super().load_checkpoint(path, *arguments, **options)
-
-
-def seal(content: io.BytesIO) -> None:
-    """Add to a checkpoint the SHA-256 of its bytes, as the comment that ends its zip archive.
-
-    The digest is part of the file, so it survives renaming, moving and copying. Other readers ignore it.
-    """
-    content.seek(-2, os.SEEK_END)  # an archive's last two bytes say how long its comment is
-    content.write(struct.pack("<H", SEAL_LENGTH))
-    content.write(MARK + hashlib.sha256(content.getbuffer()).hexdigest().encode())
-
-
-def check_seal(content: bytes) -> None:
-    """Check that a checkpoint's bytes are those that were written.
-
-    A checkpoint without a seal, from version 0.1 or from torch alone, is checked by the archive's own checksums. They
-    don't cover the archive's directory.
-
-    Raises:
-        ValueError: some bytes have changed.
-        zipfile.BadZipFile: the file isn't a whole archive.
-    """
-    body, end = content[:-SEAL_LENGTH], content[-SEAL_LENGTH:]
-    if end.startswith(MARK):
-        if MARK + hashlib.sha256(body).hexdigest().encode() != end:
-            raise ValueError("its bytes have changed since it was written")
-        return
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if archive.testzip() is not None:
-            raise ValueError("its bytes have changed since it was written")
 
 
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
@@ -111,14 +71,9 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path, key)
     try:
-        content = path.read_bytes()
-        check_seal(content)
-        checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        checkpoint = read_sealed(path)
         checkpoint["state_dict"].items()
-    except (
-        pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError, AttributeError, OSError,
-        RuntimeError, ValueError, NotImplementedError, IndexError
-    ) as error:  # fmt: skip
+    except DAMAGED as error:
         raise UserError(f"{path} is damaged, or not a checkpoint of a run", key=key, accepted=ACCEPTED) from error
     return checkpoint
 
