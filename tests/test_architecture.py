@@ -16,7 +16,7 @@ from conftest import CONF, PROJECT, SMALL
 
 SOURCE = PROJECT / "src" / "infovae"
 LAYERS = [
-    ["errors", "exact", "codes", "objective", "parallel", "schedules", "streams", "terminal"],
+    ["errors", "exact", "codes", "objective", "parallel", "schedules", "streams", "terminal", "terms"],
     [
         "priors",
         "fitted_priors",
@@ -31,7 +31,7 @@ LAYERS = [
     ["model", "bounds"],
     ["divergences", "data", "metrics", "classifier"],
     ["pictures"],
-    ["autoencoder", "own_steps", "module", "adapters", "modules"],
+    ["autoencoder", "module", "adapters", "modules"],
     ["config"],
     ["sweeps"],
     ["training"],

@@ -184,7 +184,7 @@ def test_weights_are_tensors_where_they_move_and_left_out_where_they_are_never_m
     assert divergence == 0
     assert isinstance(divergence, float)
     nan = torch.tensor(torch.nan)
-    assert float(weighted_loss(torch.tensor(3.0), torch.tensor(2.0), nan, objective.weights())) == 4.5
+    assert float(weighted_loss(Terms(torch.tensor(3.0), torch.tensor(2.0), nan), objective.weights())) == 4.5
     assert objective.evaluation_weights() == Weights(1, 0)
     assert not Objective(Linear(1, 1, 4), 3.0).weighs_rate
 
@@ -255,7 +255,7 @@ import sys
 import torch
 from hydra import compose, initialize_config_dir
 from infovae.data.loader import Batch
-from infovae.schedules.controller import Terms
+from infovae.terms import Terms
 from infovae.training.assemble import build_data, build_module
 with initialize_config_dir(sys.argv[1], version_base=None):
     cfg = compose("config", [*sys.argv[2:], "name=graphs", "run_dir=nowhere"])

@@ -23,6 +23,7 @@ from infovae.priors.gaussian_mixture import GaussianMixture
 from infovae.priors.standard_normal import StandardNormal
 from infovae.priors.uniform import Uniform
 from infovae.schedules.schedule import Schedule
+from infovae.terms import Terms
 from infovae.training.assemble import build_data, build_module
 
 DIVERGENCES = sorted(path.stem for path in (CONF / "divergence").glob("*.yaml"))
@@ -73,7 +74,7 @@ def test_beta_vae_is_its_textbook_form(reconstruction: float, rate: float, diver
     objective = Objective(1 - beta, beta)
     assert not objective.weighs_divergence
     assert objective.weights() == Objective.beta_vae(beta).weights()  # to the last bit
-    loss = weighted_loss(*terms, objective.weights())
+    loss = weighted_loss(Terms(*terms), objective.weights())
     assert loss.item() == pytest.approx(reconstruction + beta * rate, rel=1e-9, abs=1e-9)
 
 
@@ -99,8 +100,8 @@ def test_missing_divergence_is_refused() -> None:
 
 
 def test_a_bound_takes_the_place_of_reconstruction_and_rate_alone() -> None:
-    terms = map(torch.tensor, (3.0, 2.0, 0.5))
-    assert weighted_loss(*terms, Objective(0, 10).weights(), fit=torch.tensor(4.0)) == 4 + 9 * 0.5
+    terms = Terms(*map(torch.tensor, (3.0, 2.0, 0.5, 4.0)))
+    assert weighted_loss(terms, Objective(0, 10).weights()) == 4 + 9 * 0.5
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 
 from infovae.autoencoder.autoencoder import Autoencoder
 from infovae.autoencoder.compatibility import check_parts
+from infovae.autoencoder.own_steps import OwnSteps
 from infovae.bounds.bound import Bound
 from infovae.codes import Codes, joined
 from infovae.conditions.condition import Condition
@@ -28,11 +29,10 @@ from infovae.networks.decoder import Decoder
 from infovae.objective import Number, Objective, add_weighted, weighted_loss
 from infovae.objective import rate as rate_of
 from infovae.optimizers.groups import parameter_groups_of
-from infovae.own_steps import OwnSteps
 from infovae.parallel import gather_rows, rank_and_world_size, share_of_mean, sum_over_processes
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior, TrainingInputs
-from infovae.schedules.controller import Terms
+from infovae.terms import Terms
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ warnings.filterwarnings(
 )
 
 
-Inference = Callable[[Batch, int], tuple[Codes, tuple[Tensor, ...]]]
-"""Takes a batch and the size of its data set; returns codes, and reconstruction, rate and what may stand for both."""
+Inference = Callable[[Batch, int], tuple[Codes, Terms]]
+"""Takes a batch and the size of its data set; returns codes, and the terms of the loss but the divergence."""
 
 
 class InfoVAE(OwnSteps, Autoencoder):
@@ -119,7 +119,7 @@ class InfoVAE(OwnSteps, Autoencoder):
         self._since_step: list[Tensor] = []  # what controllers hear of the batches that one step accumulates
         self._used: dict[str, Tensor] = {}  # the controlled weights of the latest step
         self._steps_before: int | None = None
-        self._compiled_loss: Callable[[Batch, int], tuple[Tensor, ...]] | None = None
+        self._compiled_loss: Callable[[Batch, int], tuple[Tensor, Terms]] | None = None
         self.evaluation_terms = nn.ModuleDict({name: SplitTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
 
@@ -245,10 +245,10 @@ class InfoVAE(OwnSteps, Autoencoder):
 
         A subclass may return another loss, which is logged as it is. Terms that it doesn't keep are nan in the log.
         """
-        terms = (self._compiled_loss or self._loss)(batch, dataset_size)
-        loss, reconstruction, rate, divergence = (term.detach() for term in terms)
-        self.step_terms = StepTerms(loss, reconstruction, rate, divergence, _examples(batch))
-        return terms[0]
+        loss, terms = (self._compiled_loss or self._loss)(batch, dataset_size)
+        reconstruction, rate, divergence = terms.reconstruction.detach(), terms.rate.detach(), terms.divergence.detach()
+        self.step_terms = StepTerms(loss.detach(), reconstruction, rate, divergence, _examples(batch))
+        return loss
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self._steps_before is None:
@@ -334,19 +334,17 @@ class InfoVAE(OwnSteps, Autoencoder):
             )
         return super().load_from_checkpoint(checkpoint_path, *arguments, **parts)
 
-    def _loss(self, batch: Batch, dataset_size: int, infer: Inference | None = None) -> tuple[Tensor, ...]:
+    def _loss(self, batch: Batch, dataset_size: int, infer: Inference | None = None) -> tuple[Tensor, Terms]:
         """Return the loss of a training batch, and its terms; the divergence is nan if it has no weight."""
-        own, (reconstruction, rate, *fit) = (infer or self._infer)(batch, dataset_size)
-        divergence = reconstruction.new_tensor(torch.nan)
+        own, terms = (infer or self._infer)(batch, dataset_size)
         if self.objective.weighs_divergence:
             codes = self.gather(own, batch.global_size)
             self.divergence.adapt(codes.detach(), self.prior)
-            divergence = self.estimate_divergence(codes)
-        loss = weighted_loss(reconstruction, rate, divergence, self.objective.weights(), *fit)
-        return loss, reconstruction, rate, divergence
+            terms = terms._replace(divergence=self.estimate_divergence(codes))
+        return weighted_loss(terms, self.objective.weights()), terms
 
-    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, tuple[Tensor, ...]]:
-        """Return this process's codes, and its share of reconstruction, rate and what may stand for both."""
+    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Terms]:
+        """Return this process's codes, and its share of the terms but the divergence, which is nan."""
         known = conditions = self.conditions_of(batch)
         if self.condition is not None and conditions is not None:
             conditions = self.condition.dropped(conditions, batch.global_size)
@@ -355,11 +353,11 @@ class InfoVAE(OwnSteps, Autoencoder):
         codes = self.codes(posterior, dataset_size, n, known)
         prior, rate_weight = self.prior.distribution(), self.objective.weights().rate
         rows = self._fit(batch, posterior, prior, codes.z, rate_weight)
-        reconstruction, rate, *fit = [share_of_mean(row, n) for row in rows]
+        reconstruction, rate, *bound = [share_of_mean(row, n) for row in rows]
         if self.objective.free_bits is not None:
             charged = self.objective.charged_rate(posterior, prior, rows[1], n)
-            fit = [add_weighted(reconstruction, rate_weight, charged)]
-        return codes, (reconstruction, rate, *fit)
+            bound = [add_weighted(reconstruction, rate_weight, charged)]
+        return codes, Terms(reconstruction, rate, torch.full_like(rate, torch.nan), *bound)
 
     def _fit(
         self, batch: Batch, posterior: Distribution, prior: Distribution, z: Float[Tensor, "n d"], rate_weight: Number
@@ -399,7 +397,7 @@ class InfoVAE(OwnSteps, Autoencoder):
         for part, fit, divergence in zip(parts, fits, divergences, strict=True):
             reconstruction, rate, *bound = [share_of_mean(row, part.global_size) for row in fit]
             found = torch.zeros_like(rate) if divergence is None else divergence
-            loss = weighted_loss(reconstruction, rate, found, weights, *bound)
+            loss = weighted_loss(Terms(reconstruction, rate, found, *bound), weights)
             terms.update(loss, reconstruction, rate, divergence, _examples(part), float(weights.divergence))
         return {"codes": joined(gathered)}
 

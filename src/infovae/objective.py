@@ -17,9 +17,10 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from infovae.errors import ArgumentError
 from infovae.parallel import rank_and_world_size, sum_over_processes
-from infovae.schedules.controller import Controller, Terms
+from infovae.schedules.controller import Controller
 from infovae.schedules.schedule import Schedule
 from infovae.schedules.weight import MovingWeight
+from infovae.terms import Terms
 
 CHECKED = 1000
 """At how many steps the weights of two schedules are checked together, beside those where one of them turns."""
@@ -96,28 +97,16 @@ def infovae_loss(
     weights = Weights(1 - alpha, _divergence_weight(alpha, lambda_))
     if divergence is None and is_weighed(weights.divergence):
         raise ArgumentError("divergence", None, "a scalar tensor", f"its weight is {weights.divergence:g}")
-    return weighted_loss(reconstruction, rate, torch.zeros_like(rate) if divergence is None else divergence, weights)
+    found = torch.zeros_like(rate) if divergence is None else divergence
+    return weighted_loss(Terms(reconstruction, rate, found), weights)
 
 
-def weighted_loss(
-    reconstruction: Float[Tensor, ""],
-    rate: Float[Tensor, ""],
-    divergence: Float[Tensor, ""],
-    weights: Weights,
-    fit: Float[Tensor, ""] | None = None,
-) -> Float[Tensor, ""]:
-    """Return the loss that training minimises and evaluation measures, equation (6) by its weights.
-
-    Args:
-        reconstruction: -E log p(x|z), summed over pixels, averaged over the batch.
-        rate: E KL(q(z|x) || p(z)), summed over latent dimensions, averaged over the batch.
-        divergence: D(q(z) || p(z)); any number if its weight is 0.
-        weights: 1 - alpha of the rate, and alpha + lambda_ - 1 of the divergence.
-        fit: what takes the place of reconstruction + (1 - alpha) * rate: a bound, or the sum after free bits.
-    """
-    if fit is None:
-        fit = add_weighted(reconstruction, weights.rate, rate)
-    return add_weighted(fit, weights.divergence, divergence)
+def weighted_loss(terms: Terms, weights: Weights) -> Float[Tensor, ""]:
+    """Return the loss that training minimises and evaluation measures: equation (6) by its weights, in nats."""
+    bound = terms.bound
+    if bound is None:
+        bound = add_weighted(terms.reconstruction, weights.rate, terms.rate)
+    return add_weighted(bound, weights.divergence, terms.divergence)
 
 
 def add_weighted(loss: Float[Tensor, ""], weight: Number, term: Float[Tensor, ""]) -> Float[Tensor, ""]:

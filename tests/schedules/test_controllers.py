@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from infovae.errors import ArgumentError
-from infovae.schedules.controller import Controller, Terms
+from infovae.schedules.controller import Controller
 from infovae.schedules.hold_divergence import HoldDivergence
 from infovae.schedules.hold_rate import HoldRate
 from infovae.schedules.hold_reconstruction import HoldReconstruction
+from infovae.terms import Terms
 
 NAN = torch.tensor(torch.nan)
 

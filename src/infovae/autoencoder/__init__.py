@@ -1,1 +1,1 @@
-"""What is trained, without its training: networks and densities, and which of them go together."""
+"""What `module.py` is built on: networks and densities, which of them go together, and how a step is taken."""

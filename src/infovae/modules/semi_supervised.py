@@ -20,6 +20,7 @@ from infovae.module import InfoVAE
 from infovae.objective import add_weighted
 from infovae.objective import rate as rate_of
 from infovae.parallel import own_rows, rank_and_world_size, share_of_mean
+from infovae.terms import Terms
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class SemiSupervised(InfoVAE):
         """Return log q(y|x) of each class."""
         return self._encoded(x, None, self.classifier).log_softmax(dim=1)
 
-    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, tuple[Tensor, ...]]:
+    def _infer(self, batch: Batch, dataset_size: int) -> tuple[Codes, Terms]:
         if not self.training:
             return super()._infer(batch, dataset_size)
         assert self._known is not None
@@ -127,7 +128,7 @@ class SemiSupervised(InfoVAE):
         wrong = -self.classify(known.x).gather(1, known.labels[:, None])[:, 0]
         fit = fit + len(self._known[1]) / dataset_size * bound
         fit = fit + self.classification * share_of_mean(wrong, known.global_size)
-        return codes, (reconstruction, rate, fit)
+        return codes, Terms(reconstruction, rate, torch.full_like(rate, torch.nan), fit)
 
     def _of_class(self, batch: Batch, dataset_size: int) -> tuple[Codes, Float[Tensor, " m"], Float[Tensor, " m"]]:
         """Return codes, reconstruction and rate of each example under the class that it is given."""

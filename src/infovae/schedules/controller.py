@@ -3,21 +3,14 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
 from infovae.errors import ArgumentError
 from infovae.schedules.weight import MovingWeight
-
-
-class Terms(NamedTuple):
-    """What a step measured on its global batch, without gradient, on the device."""
-
-    reconstruction: Float[Tensor, ""]
-    rate: Float[Tensor, ""]
-    divergence: Float[Tensor, ""]
+from infovae.terms import Terms
 
 
 class Controller(MovingWeight):
@@ -61,7 +54,7 @@ class Controller(MovingWeight):
 
     @abstractmethod
     def after_step(self, terms: Terms) -> None:
-        """Set ``value`` for the next step."""
+        """Set ``value`` for the next step, from the terms of this step's global batch, without gradient."""
 
 
 def positive(**arguments: float) -> None:

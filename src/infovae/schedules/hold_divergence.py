@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infovae.schedules.controller import Terms, positive
+from infovae.schedules.controller import positive
 from infovae.schedules.dual_ascent import DualAscent
+from infovae.terms import Terms
 
 
 class HoldDivergence(DualAscent):

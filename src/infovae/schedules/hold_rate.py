@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.errors import ArgumentError
-from infovae.schedules.controller import Controller, Terms, positive
+from infovae.schedules.controller import Controller, positive
+from infovae.terms import Terms
 
 
 class HoldRate(Controller):

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infovae.errors import ArgumentError
-from infovae.schedules.controller import Terms
 from infovae.schedules.dual_ascent import DualAscent
+from infovae.terms import Terms
 
 
 class HoldReconstruction(DualAscent):
