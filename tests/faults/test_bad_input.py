@@ -12,6 +12,7 @@ from pathlib import Path
 
 import hydra._internal.hydra
 import numpy as np
+import optuna
 import pytest
 import torch
 from conftest import PROJECT, Command, composing
@@ -48,6 +49,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "floats.npy", np.full((20, 8, 8), 3.0))
     np.save(folder / "flat.npy", np.zeros((20, 64), np.uint8))
     (folder / "torn.npz").write_bytes(b"PK\x03\x04torn")
+    study = optuna.create_study(
+        storage=f"sqlite:///{folder}/study.db", study_name="infovae", directions=["minimize", "minimize"]
+    )
+    study.ask({"divergence": optuna.distributions.CategoricalDistribution(["mmd", "energy"])})
     (folder / "notes.txt").write_text("no run\n")
     (folder / "empty").mkdir()
     return folder

@@ -53,6 +53,16 @@ def test_hydra_s_sweeps_become_distributions() -> None:
     assert split("seed=1,2", "seed=3") == (["seed=3"], {})
 
 
+@pytest.mark.parametrize(
+    "sweep", ["choice(1,'x y')", "range(0,10,3)", "tag(log,interval(1,9))", "tag(log,int(interval(2,9)))"]
+)
+def test_a_distribution_is_written_as_a_sweep_that_gives_it(sweep: str) -> None:
+    from infovae.sweeps.search_space import written
+
+    _, space = split(f"a={sweep}")
+    assert split(f"a={written(space['a'])}")[1] == space
+
+
 @pytest.mark.parametrize("override", ["a=range(0.0,1.0,0.1)", "a=interval(3,2)", "a=tag(log,interval(0.0,1.0))"])
 def test_what_optuna_can_not_draw_from_is_refused_with_its_key(override: str) -> None:
     with pytest.raises(UserError, match=r"^a=") as refusal:
@@ -179,7 +189,7 @@ def search(folder: Path, n_trials: int, storage: Path | None = None, **settings:
     study.hydra_context = Mock()
     study.launcher = AtOnce(folder, settings.get("ends", {}))
     try:
-        study._search(folder, ["seed=1"], {"a": optuna.distributions.IntDistribution(1, 1000)})
+        study._search(folder, ["seed=1"], settings.get("space", {"a": optuna.distributions.IntDistribution(1, 1000)}))
     except UserError as error:
         if "didn't finish" not in str(error):
             raise
@@ -238,6 +248,45 @@ def test_a_study_of_other_directions_is_refused(tmp_path: Path) -> None:
         search(tmp_path / "sweep", 2, objectives=[GAIN])
     with pytest.raises(UserError, match=r"^hydra.sweeper.sampler._target_=optuna.samplers.Non: can't be imported"):
         search(tmp_path / "sweep", 2, sampler="Non")
+
+
+def test_a_space_that_the_study_can_not_draw_from_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    folder, kinds = tmp_path / "sweep", optuna.distributions
+    search(folder, 1)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for kind, text in (
+        (kinds.FloatDistribution(1, 9), r"interval\(1.0,9.0\)"),
+        (kinds.CategoricalDistribution(["1", "2"]), r"choice\(1,2\)"),
+        (kinds.IntDistribution(1, 1000, log=True), r"int\(tag\(log,interval\(1,1000\)\)\)"),
+    ):
+        accepted = r"range\(1,1001,1\), other bounds of that kind, and one value"
+        message = f"^a={text}: infovae in the storage draws otherwise; accepted: {accepted}$"
+        with pytest.raises(UserError, match=message):
+            search(folder, 2, space={"b": kinds.IntDistribution(1, 2), "a": kind})
+    with pytest.raises(UserError, match=r"^hydra.sweeper.sampler._target_=optuna.samplers.GridSampler: The .*, a, is"):
+        search(folder, 2, sampler="GridSampler", arguments={"search_space": {"b": [1]}})
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+    search(folder, 2, space={"a": kinds.IntDistribution(500, 2000, step=5), "b": kinds.CategoricalDistribution(["x"])})
+    trials = search(folder, 3, space={"b": kinds.CategoricalDistribution(["x"])})  # a is fixed
+    assert [sorted(trial.params) for trial in trials] == [["a"], ["a", "b"], ["b"]]
+
+
+def test_a_trial_that_was_cut_off_before_it_was_a_job_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = optuna.Trial.set_user_attr
+
+    def interrupted(trial: Any, key: str, value: Any) -> None:
+        write(trial, key, value)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(optuna.Trial, "set_user_attr", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "sweep", 1)
+    monkeypatch.undo()
+    assert [trial.state.name for trial in search(tmp_path / "sweep", 1)] == ["RUNNING", "COMPLETE"]
+    assert {path.name for path in (tmp_path / "sweep").glob("[0-9]*")} == {"1"}
 
 
 STUDY = [

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from infovae.config.imports import imported
 from infovae.config.options import names_nothing
-from infovae.errors import UserError
+from infovae.errors import UserError, reason_of
 from infovae.runs.files import write_whole
 from infovae.runs.folder import leave_no_trace
 from infovae.runs.lock import claimed
@@ -103,24 +103,24 @@ class OptunaStudy(Sweeper):
             leave_no_trace(sweep_dir.absolute(), since=start)
             raise
 
-    def _search(self, sweep_dir: Path, shared: Sequence[str], space: "Space") -> None:
+    def _study(self, space: "Space") -> "Study":
+        """Return the study, made if there is none; refuse what its sampler or its earlier trials can't go with."""
         import optuna
 
-        for link in filter(Path.is_symlink, sweep_dir.iterdir()):  # the database would write through it
-            why, accepted = f"{link} is a link", "a folder without links"
-            raise UserError(why, key="hydra.sweep.dir", value=sweep_dir, accepted=accepted)
-        assert self.config is not None
-        assert self.launcher is not None
+        from infovae.sweeps.search_space import check_space
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = self._sampler(drawn=0)
         directions = [objective.direction for objective in self.objectives]
+        sampler = self._sampler(drawn=0)
+        try:
+            optuna.create_study(sampler=sampler, directions=directions).ask(space)  # a trial asked in vain stays open
+        except Exception as error:  # of a sampler's own kind
+            key, accepted = f"{SAMPLER}._target_", "samplers for such a space and as many objectives"
+            why, target = printable(reason_of(error)).rstrip("."), self.sampler.get("_target_")
+            raise UserError(why, key=key, value=target, accepted=accepted) from error
         try:
             study = optuna.create_study(
-                storage=self.storage,
-                study_name=self.study_name,
-                sampler=sampler,
-                directions=directions,
-                load_if_exists=True,
+                storage=self.storage, study_name=self.study_name, directions=directions, load_if_exists=True
             )
         except Exception as error:  # of a storage's own kind
             why, accepted = f"{type(error).__name__}: {printable(str(error))}", "URLs of databases, as sqlite:///FILE"
@@ -128,8 +128,17 @@ class OptunaStudy(Sweeper):
         if (known := [direction.name.lower() for direction in study.directions]) != directions:
             why, accepted = f"{self.study_name} in the storage has others", f"objectives to {', '.join(known)}, in turn"
             raise UserError(why, key=SEARCH, value=f"[{','.join(directions)}]", accepted=accepted)
+        check_space(space, study)
         study.sampler = self._sampler(drawn=len(study.get_trials(deepcopy=False)))
+        return study
 
+    def _search(self, sweep_dir: Path, shared: Sequence[str], space: "Space") -> None:
+        for link in filter(Path.is_symlink, sweep_dir.iterdir()):  # the database would write through it
+            why, accepted = f"{link} is a link", "a folder without links"
+            raise UserError(why, key="hydra.sweep.dir", value=sweep_dir, accepted=accepted)
+        assert self.config is not None
+        assert self.launcher is not None
+        study = self._study(space)
         name = identify(study, sweep_dir)
         write_whole(sweep_dir / "multirun.yaml", OmegaConf.to_yaml(self.config), inside=sweep_dir)
         resume = [entry for entry in shared if entry.startswith("sweep.resume=")]
@@ -149,8 +158,8 @@ class OptunaStudy(Sweeper):
                 trial = study.ask(space)
                 drawn = [f"{key}={value}" for key, value in trial.params.items()]
                 job = Job(sweep_dir / str(trial.number), (*shared, *drawn, f"sweep.trial={trial.number}"))
-                trial.set_user_attr(SWEEP, name)
                 trial.set_user_attr(OVERRIDES, job.overrides)
+                trial.set_user_attr(SWEEP, name)  # last, since a resumed search runs its trials by their overrides
                 jobs.append(job)
                 left -= 1
             batch, jobs = jobs[: self.n_jobs], jobs[self.n_jobs :]
