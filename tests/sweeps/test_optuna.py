@@ -127,6 +127,15 @@ def test_outside_a_study_nothing_is_stopped() -> None:
     assert not trainer.should_stop
 
 
+def test_a_trial_that_goes_by_the_test_split_alone_is_stopped_too(tmp_path: Path) -> None:
+    storage, metrics = f"sqlite:///{tmp_path}/study.db", {"test/elbo": torch.tensor(float("nan"))}
+    number = optuna.create_study(storage=storage, study_name="s").ask().number
+    trainer = Mock(pl.Trainer, current_epoch=0, global_step=1, callback_metrics=metrics, should_stop=False)
+    module = Mock(pl.LightningModule, objective=Mock(length=0))
+    TrialPruning(storage, "s", number, [{"metric": "test/elbo"}]).on_train_epoch_end(trainer, module)
+    assert trainer.should_stop
+
+
 def test_an_epoch_without_a_validation_decides_nothing() -> None:
     trainer = Mock(pl.Trainer, should_stop=False, callback_metrics={"train/loss": torch.tensor(float("nan"))})
     TrialPruning("sqlite:///nowhere.db", "s", 0, AIMS).on_train_epoch_end(trainer, Mock(pl.LightningModule))

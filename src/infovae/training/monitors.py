@@ -18,6 +18,7 @@ from infovae.training.assemble import build_callbacks, build_chosen, build_data,
 from infovae.training.callbacks.aggregate_posterior import AggregatePosterior
 from infovae.training.callbacks.best_checkpoint import BestCheckpoint
 from infovae.training.callbacks.learning_rate import LearningRate
+from infovae.training.callbacks.trial_pruning import TrialPruning
 from infovae.training.job import in_sweep
 
 SPLITS = ("train", "validation", "test")
@@ -47,7 +48,7 @@ def check_objectives(cfg: DictConfig) -> None:
 
     Its data and model are built only for names that the config alone doesn't tell.
     """
-    objectives = _objectives()
+    objectives = list(_objectives())
     if all(_is_told(column, cfg) for column, *_ in objectives):
         return
     try:
@@ -58,16 +59,20 @@ def check_objectives(cfg: DictConfig) -> None:
         metrics.prepare(module, data, module.device)
     except UserError:  # of this trial, or of this machine: each run says so itself
         return
-    for column, watcher, key in objectives:
+    for column, watcher, key in _objectives(callbacks):
         _check_split(column, watcher, key, cfg.trainer.get("limit_val_batches"), data)
         _check_name(column, key, callbacks, module, data)
 
 
 def _is_told(column: str, cfg: DictConfig) -> bool:
-    """Return whether a metric is surely measured: a term of the objective, or named as the option that measures it."""
+    """Return whether a metric is surely measured: a term of the objective, or named as the option that measures it.
+
+    And that at the end of each epoch, as :class:`TrialPruning` needs it.
+    """
     split, _, name = column.partition("/")
     chosen = (cfg.get("metrics") or {}).get(name) is not None and name in MEANINGS
-    return split in ("validation", "test") and (name in TERM_NAMES or chosen)
+    is_validated = cfg.trainer.get("limit_val_batches") != 0 and cfg.data.get("validation_size") != 0
+    return is_validated and split in cfg.data.get("evaluation_splits", ()) and (name in TERM_NAMES or chosen)
 
 
 def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[tuple[str, str, str]]:
@@ -76,13 +81,16 @@ def _watched(callbacks: Sequence[pl.Callback]) -> Iterator[tuple[str, str, str]]
         if monitor := getattr(callback, "monitor", None):
             yield monitor, type(callback).__name__, getattr(callback, "monitor_key", "callbacks.*.monitor")
     if in_sweep():
-        yield from _objectives()
+        yield from _objectives(callbacks)
 
 
-def _objectives() -> list[tuple[str, str, str]]:
-    """Return what the search at hand waits for; nothing outside a search."""
-    objectives = HydraConfig.get().sweeper.get("objectives") or []
-    return [(objective["metric"], "the search", SEARCH) for objective in objectives]
+def _objectives(callbacks: Sequence[pl.Callback] = ()) -> Iterator[tuple[str, str, str]]:
+    """Yield what the search at hand and the callbacks that stop its trials wait for; nothing outside a search."""
+    for objective in HydraConfig.get().sweeper.get("objectives") or []:
+        yield objective["metric"], "the search", SEARCH
+    for callback in callbacks:
+        if isinstance(callback, TrialPruning):
+            yield from ((entry["metric"], "TrialPruning", "callbacks.*.objectives") for entry in callback.objectives)
 
 
 def _check_split(column: str, watcher: str, key: str, limit: float | None, data: DataModule) -> None:
