@@ -28,8 +28,7 @@ class TrialPruning(pl.Callback):
     startup_trials: int = 5  # number of other trials that must have reached the epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        splits = {name.partition("/")[0] for name in trainer.callback_metrics}
-        if self.trial is None or splits.isdisjoint(("validation", "test")):
+        if self.trial is None or not any(name.startswith(("validation/", "test/")) for name in trainer.callback_metrics):
             return  # outside a study, or after an epoch without a validation
         import optuna  # an extra
 
