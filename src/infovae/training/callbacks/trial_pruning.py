@@ -28,8 +28,10 @@ class TrialPruning(pl.Callback):
     startup_trials: int = 5  # number of other trials that must have reached the epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.trial is None or not any(name.startswith(("validation/", "test/")) for name in trainer.callback_metrics):
-            return  # outside a study, or after an epoch without a validation
+        if self.trial is None:  # outside a study
+            return
+        if not any(name.startswith(("validation/", "test/")) for name in trainer.callback_metrics):
+            return  # after an epoch without a validation
         import optuna  # an extra
 
         study = optuna.load_study(study_name=self.study_name, storage=self.storage)
