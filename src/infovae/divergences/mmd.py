@@ -18,6 +18,7 @@ from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Gaussian, Kernel, NormalMeanKernel
 from infovae.divergences.pair_sum import pair_sums, weighted_pair_sums
 from infovae.divergences.pair_weight import Estimator, pair_weight
+from infovae.divergences.samples import check_bandwidth, check_shapes
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
@@ -48,8 +49,11 @@ def mmd_squared(
         estimator: ``u`` (unbiased) or ``v`` (never negative).
 
     Raises:
-        ValueError: the estimator is ``u`` and a sample has fewer than two points.
+        ValueError: the estimator is ``u`` and a sample has fewer than two points, the two differ in dimension, or the
+            bandwidth isn't above 0.
     """
+    check_shapes(z_q=(z_q, None, z_q.shape[-1]), z_p=(z_p, None, z_q.shape[-1]))
+    check_bandwidth(squared_bandwidth)
     n, m = len(z_q), len(z_p)
     within_q, within_p = pair_weight(n, estimator), pair_weight(m, estimator)
     weights = (within_q, -2 / (n * m), within_p)
@@ -70,8 +74,10 @@ def mmd_squared_to_standard_normal(
     ``mmd`` is this U-statistic with a standard error: :func:`infovae.metrics.mmd.one_sample_mmd_squared`.
 
     Raises:
-        ValueError: the estimator is ``u`` and there are fewer than two points.
+        ValueError: the estimator is ``u`` and there are fewer than two points, or the bandwidth isn't above 0.
     """
+    check_shapes(z=(z, None, None))
+    check_bandwidth(squared_bandwidth)
     n, dimension = z.shape
     weights = (pair_weight(n, estimator), 0.0, 0.0)
     within_prior = kernel.normal_mean_mean(dimension, squared_bandwidth)

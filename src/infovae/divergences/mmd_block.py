@@ -18,7 +18,8 @@ from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Kernel, squared_distances
 from infovae.divergences.mmd import DEFAULT_KERNEL
 from infovae.divergences.pair_weight import pair_weight
-from infovae.errors import ArgumentError
+from infovae.divergences.samples import check_bandwidth, check_shapes
+from infovae.errors import require_at_least
 from infovae.priors.prior import Prior
 
 
@@ -40,8 +41,11 @@ def block_mmd_squared(
             remainder, fewer than n // block_size examples, is unused.
 
     Raises:
-        ValueError: there are fewer than two points.
+        ValueError: there are fewer than two points, the two differ in shape, or a number isn't above 0.
     """
+    check_shapes(z_q=(z_q, None, None), z_p=(z_p, *z_q.shape))
+    check_bandwidth(squared_bandwidth)
+    require_at_least(2, block_size=block_size)
     n, d = z_q.shape
     pair_weight(n, "u")  # refuses a single point
     blocks = max(1, n // block_size)
@@ -69,8 +73,7 @@ class BlockMMD(Divergence):
 
     def __init__(self, kernel: Kernel = DEFAULT_KERNEL, block_size: int = 32) -> None:
         super().__init__()
-        if block_size < 2:
-            raise ArgumentError("block_size", block_size, "whole numbers of at least 2")
+        require_at_least(2, block_size=block_size)
         self.kernel = kernel
         self.block_size = block_size
 

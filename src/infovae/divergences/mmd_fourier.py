@@ -21,6 +21,7 @@ from infovae.codes import Codes
 from infovae.divergences.bandwidths import Bandwidth, squared_bandwidth, squared_number
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.pair_weight import Estimator, pair_weight
+from infovae.divergences.samples import check_shapes
 from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
@@ -40,12 +41,15 @@ def fourier_mmd_squared(
         estimator: ``u`` leaves out the pairs of a point with itself (unbiased), ``v`` includes them.
 
     Raises:
-        ValueError: the estimator is ``u`` and a sample has fewer than two points.
+        ValueError: the estimator is ``u`` and a sample has fewer than two points, or they differ in dimension.
     """
+    d = z_q.shape[-1]
+    check_shapes(z_q=(z_q, None, d), z_p=(z_p, None, d), frequencies=(frequencies, None, d))
     shift = z_p.detach().mean(dim=0)  # only changes how large angles round
     q, p = _characteristic_function(z_q - shift, frequencies), _characteristic_function(z_p - shift, frequencies)
     if estimator == "v":
         return (q - p).square().sum(dim=0).mean()
+    pair_weight(min(len(z_q), len(z_p)), estimator)  # refuses a single point
     return _within(q, len(z_q)) - 2 * (q * p).sum(dim=0).mean() + _within(p, len(z_p))
 
 
@@ -59,7 +63,6 @@ def _characteristic_function(
 
 def _within(mean_features: Float[Tensor, "2 features"], n: int) -> Float[Tensor, ""]:
     """Return E k(x, x') without the pairs of a point with itself, which are 1 at every frequency."""
-    pair_weight(n, "u")  # refuses a single point
     return (n * mean_features.square().sum(dim=0).mean() - 1) / (n - 1)
 
 

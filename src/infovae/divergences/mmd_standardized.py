@@ -22,6 +22,7 @@ from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Gaussian
 from infovae.divergences.mmd import MMD
 from infovae.divergences.pair_weight import pair_weight
+from infovae.divergences.samples import check_bandwidth
 from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
@@ -33,8 +34,9 @@ def null_deviation(n: int, dimension: int, squared_bandwidth: float) -> float:
     E h^2 is computed as c^2 (E k^2 / c^2 - 1 - 2 (E m^2 / c^2 - 1)): for wide kernels its terms nearly cancel.
 
     Raises:
-        ValueError: there are fewer than two points.
+        ValueError: there are fewer than two points, or the bandwidth isn't above 0.
     """
+    check_bandwidth(squared_bandwidth)
     a = squared_bandwidth
     of_kernel = math.expm1(dimension / 2 * math.log1p(4 / (a * (a + 4))))
     of_mean = math.expm1(dimension / 2 * math.log1p(1 / ((a + 1) * (a + 3))))

@@ -15,6 +15,7 @@ from torch import Tensor
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import squared_distances
+from infovae.divergences.samples import check_shapes
 from infovae.errors import ArgumentError
 from infovae.exact import exact, rounded
 from infovae.priors.prior import Prior
@@ -46,7 +47,12 @@ def sinkhorn_divergence(
         blur: sqrt(eps), in units of z.
         scaling: in each iteration eps falls by this factor squared, from the squared diameter of the points to blur^2.
             A value nearer to 1 is more exact and slower.
+
+    Raises:
+        ArgumentError: the two differ in dimension, or a number is out of range.
     """
+    check_shapes(z_q=(z_q, None, z_q.shape[-1]), z_p=(z_p, None, z_q.shape[-1]))
+    _check_schedule(blur, scaling)
     # S_eps of two samples is exactly that of the centred samples plus ||mean_q - mean_p||^2 / 2. The solver gets the
     # centred ones, whose potentials stay small however far the samples are apart.
     shift = z_p.detach().mean(dim=0)
@@ -72,6 +78,13 @@ def sinkhorn_divergence(
     return rounded(divergence, z_q) + (mean_q - mean_p).square().sum() / 2
 
 
+def _check_schedule(blur: float, scaling: float) -> None:
+    if not 0 < blur < float("inf"):
+        raise ArgumentError("blur", f"{blur:g}", "finite values above 0")
+    if not 0 < scaling < 1:
+        raise ArgumentError("scaling", f"{scaling:g}", "values between 0 and 1")
+
+
 class Sinkhorn(Divergence):
     """S_eps between a batch of codes and as many prior draws.
 
@@ -82,10 +95,7 @@ class Sinkhorn(Divergence):
 
     def __init__(self, blur: float = 1.0, scaling: float = 0.5) -> None:
         super().__init__()
-        if not 0 < blur < float("inf"):
-            raise ArgumentError("blur", f"{blur:g}", "finite values above 0")
-        if not 0 < scaling < 1:
-            raise ArgumentError("scaling", f"{scaling:g}", "values between 0 and 1")
+        _check_schedule(blur, scaling)
         self.blur = blur
         self.scaling = scaling
 

@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from infovae.codes import Codes
 from infovae.divergences.divergence import Divergence
+from infovae.divergences.samples import check_shapes
 from infovae.errors import ArgumentError
 from infovae.priors.prior import Prior
 
@@ -32,11 +33,22 @@ def sliced_wasserstein(
         z_p: as many draws from the prior.
         directions: unit vectors, one per column.
         power: p, at least 1.
+
+    Raises:
+        ArgumentError: the two differ in shape, the directions in dimension, or the power is out of range.
     """
+    n, d = len(z_q), z_q.shape[-1]
+    check_shapes(z_q=(z_q, n, d), z_p=(z_p, n, d), directions=(directions, d, None))
+    _check_power("power", power)
     sorted_q = (z_q @ directions).sort(dim=0).values  # (n, l)
     sorted_p = (z_p @ directions).sort(dim=0).values
     difference = sorted_q - sorted_p
     return (difference.square() if power == 2 else difference.abs().pow(power)).mean()
+
+
+def _check_power(name: str, power: float) -> None:
+    if not 1 <= power < float("inf"):
+        raise ArgumentError(name, f"{power:g}", "finite values of at least 1")
 
 
 class SlicedWasserstein(Divergence):
@@ -55,8 +67,7 @@ class SlicedWasserstein(Divergence):
         super().__init__()
         if projections < 1:
             raise ArgumentError("projections", projections, "whole numbers of at least 1")
-        if not 1 <= p < float("inf"):
-            raise ArgumentError("p", f"{p:g}", "finite values of at least 1")
+        _check_power("p", p)
         self.projections = projections
         self.p = p
 

@@ -28,6 +28,7 @@ from infovae.divergences.divergence import Divergence
 from infovae.divergences.kernels import Gaussian, Kernel, is_far
 from infovae.divergences.pair_sum import Sides, distance_sides, tiles, triangle
 from infovae.divergences.pair_weight import Estimator, pair_weight
+from infovae.divergences.samples import check_bandwidth, check_shapes
 from infovae.divergences.value_with_gradient import ValueAndGradient, value_with_gradient
 from infovae.errors import ArgumentError
 from infovae.exact import exact, exact_device, rounded
@@ -50,7 +51,12 @@ def stein_direction(
         score: grad log p(z_i).
         kernel: a smooth radial kernel.
         squared_bandwidth: its sigma^2.
+
+    Raises:
+        ArgumentError: the two differ in shape, or the bandwidth isn't above 0.
     """
+    check_shapes(z=(z, None, None), score=(score, *z.shape))
+    check_bandwidth(squared_bandwidth)
     if isinstance(squared_bandwidth, Tensor):  # in units of sigma, so that it never becomes a Python number
         unit = squared_bandwidth.rsqrt()
         return stein_direction(z * unit, score / unit, kernel, 1.0) * unit
@@ -87,8 +93,11 @@ def ksd_squared(
         estimator: ``u`` (unbiased) or ``v`` (never negative).
 
     Raises:
-        ValueError: the estimator is ``u`` and there are fewer than two points.
+        ValueError: the estimator is ``u`` and there are fewer than two points, the two differ in shape, or the
+            bandwidth isn't above 0.
     """
+    check_shapes(z=(z, None, None), score=(score, *z.shape))
+    check_bandwidth(squared_bandwidth)
     n = len(z)
     weight = pair_weight(n, estimator)
     sides = _sides(z - z.mean(dim=0), score)
