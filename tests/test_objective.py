@@ -262,3 +262,8 @@ def test_rate_is_the_gaussian_closed_form(scale: Any) -> None:
     mean, variance = posterior.mean, posterior.variance
     expected = 0.5 * (mean**2 + variance - 1 - variance.log()).sum(dim=1)
     torch.testing.assert_close(rate(posterior, StandardNormal(3).distribution(), mean), expected)
+
+
+def test_an_objective_prints_its_point() -> None:
+    assert str(Objective(0.0, 2.0)) == "Objective(alpha=0, lambda_=2)"
+    assert str(Objective.beta_vae(4.0, free_bits=0.5)) == "BetaVAE(beta=4, free_bits=0.5 per dimension)"

@@ -196,6 +196,10 @@ class Objective(nn.Module):
         number = self._given()[name]
         return type(number).__name__ if isinstance(number, MovingWeight) else f"{number:g}"
 
+    def extra_repr(self) -> str:
+        free_bits = "" if self.free_bits is None else f", free_bits={self.free_bits:g} per {self.free_bits_per}"
+        return ", ".join(f"{name}={self.shown(name)}" for name in self.names) + free_bits
+
     def point(self) -> dict[str, Number]:
         """Return alpha and lambda_, or beta, as they are now."""
         return self._point_at({name: weight.value for name, weight in self.moving.items()})
