@@ -144,3 +144,7 @@ def test_other_errors_of_a_source_pass_through(raised: Exception) -> None:
     with pytest.raises(type(raised)) as refusal:
         DataModule(source)
     assert refusal.value is raised
+
+
+def test_the_validation_split_alone_is_evaluated_unless_the_config_or_a_caller_says_more() -> None:
+    assert DataModule(image_sets, validation_size=10).evaluation_splits == ("validation",)

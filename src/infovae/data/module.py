@@ -76,7 +76,7 @@ class DataModule(pl.LightningDataModule):
         steps_per_epoch: int | None = None,
         validation_size: int | float | None = 5000,
         measured_train_size: int | None = 10000,
-        evaluation_splits: Sequence[Literal["validation", "test"]] = ("validation", "test"),
+        evaluation_splits: Sequence[Literal["validation", "test"]] = ("validation",),
         binarization: Binarization = "none",
         augmentation: Augmentation | None = None,
         seed: int = 1,

@@ -17,7 +17,7 @@ SIDES = (8, 16, 28, 32, 64, 96)
 
 def fitting_description(cfg: DictConfig, weights: Mapping[str, Any]) -> Description | None:
     """Return the description of the only square images that a run's weights fit; None if they fit none, or several."""
-    splits = ("validation", "test") if cfg.data.get("validation_size") else ("test",)
+    splits = ("validation",) if cfg.data.get("validation_size") else ()
     fitting = []
     with torch.random.fork_rng():
         for shape in [(channels, side, side) for channels in (1, 3) for side in SIDES]:
