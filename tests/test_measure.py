@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infovae.data.examples import DataSet, Examples
 from infovae.data.module import DataModule
+from infovae.errors import UserError
 from infovae.evaluation.measure import measure, observe
 from infovae.metrics.few_labels import FewLabels
 from infovae.metrics.log_det_covariance import LogDetCovariance
@@ -126,6 +127,17 @@ def test_a_metric_is_given_what_it_names(subject: tuple[InfoVAE, DataModule]) ->
     metric = make_metric("curious", partial(Curious, size=4), prior=model.prior, model=model, data=data)
     assert isinstance(metric, Curious)
     assert metric.seen == (data, model, 4)
+
+
+def test_a_metric_that_can_t_be_made_is_told_with_its_key(subject: tuple[InfoVAE, DataModule]) -> None:
+    class Forgetful(LogDetCovariance):
+        def __init__(self) -> None:
+            super().__init__()  # type: ignore[call-arg]
+
+    told = r"^metrics\.forgetful: TypeError: .*missing 1 required positional argument: 'prior'$"
+    with pytest.raises(UserError, match=told) as refusal:
+        make_metric("forgetful", Forgetful, prior=subject[0].prior)
+    assert "super().__init__()" in refusal.value.details
 
 
 def test_what_takes_little_is_measured_first_and_kept_at_once(subject: tuple[InfoVAE, DataModule]) -> None:

@@ -1,5 +1,6 @@
 """Errors a user can cause. They carry the key, the value, the reason and the accepted values as fields."""
 
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -68,6 +69,12 @@ def below(key: str) -> Iterator[None]:
 def reason_of(error: BaseException) -> str:
     """Return the message of an error on one line, or the name of its class if it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def trace(error: BaseException) -> str:
+    """Return the traceback of an error, from the first frame below the one that caught it."""
+    frames = error.__traceback__
+    return "".join(traceback.format_exception(type(error), error, frames.tb_next if frames else None)).rstrip()
 
 
 def listed(names: Sequence[str]) -> str:

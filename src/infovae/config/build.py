@@ -7,8 +7,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from infovae.config.options import names_nothing
-from infovae.config.signatures import HYDRA_KEYS, is_foreign, located, trace
-from infovae.errors import ArgumentError, UserError
+from infovae.config.signatures import HYDRA_KEYS, is_foreign, located
+from infovae.errors import ArgumentError, UserError, trace
 from infovae.terminal.printable import printable
 
 

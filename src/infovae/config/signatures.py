@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from infovae.config.options import PACKAGE
 from infovae.config.ranges import USELESS, ranges_of
-from infovae.errors import UserError
+from infovae.errors import UserError, trace
 
 OURS = {"infovae", "torch", "torchvision", "torchmetrics", "pytorch_lightning", "lightning_fabric"}
 """Packages whose refusals need no traceback. All other code is the user's, who may be writing it."""
@@ -68,12 +68,6 @@ def signature_of(target: str, key: str) -> Signature:
     ranges = {name: annotation for name, annotation in ranges_of(target).items() if name in annotations}
     kinds = {parameter.kind for parameter in parameters.values()}
     return Signature(annotations | ranges, inspect.Parameter.VAR_KEYWORD in kinds)
-
-
-def trace(error: BaseException) -> str:
-    """Return the traceback of an error, from the first frame below the one that caught it."""
-    frames = error.__traceback__
-    return "".join(traceback.format_exception(type(error), error, frames.tb_next if frames else None)).rstrip()
 
 
 def is_foreign(function: Any, error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infovae.codes import Codes
-from infovae.errors import ArgumentError, UserError, below, reason_of, require_at_least
+from infovae.errors import ArgumentError, UserError, below, reason_of, require_at_least, trace
 from infovae.exact import Change, exact, keeping_exact
 from infovae.model import Model, Observed, given
 from infovae.priors.prior import Prior
@@ -165,7 +165,7 @@ def make_metric(name: str, factory: Callable[..., Metric], **available: Any) -> 
     """Call a factory with those of the available parts that it names as arguments.
 
     Raises:
-        UserError: the metric refuses one of its arguments.
+        UserError: the metric refuses one of its arguments, or its constructor fails; the details are then a traceback.
     """
     wanted = inspect.signature(factory).parameters
     try:
@@ -173,3 +173,8 @@ def make_metric(name: str, factory: Callable[..., Metric], **available: Any) -> 
             return factory(**{key: part for key, part in available.items() if key in wanted})
     except ValueError as error:
         raise UserError(reason_of(error), key=f"metrics.{name}") from error
+    except UserError:
+        raise
+    except Exception as error:  # whatever a constructor of the user's raises
+        why = f"{type(error).__name__}: {reason_of(error)}"
+        raise UserError(why, key=f"metrics.{name}", details=trace(error)) from error
