@@ -9,14 +9,21 @@ from conftest import SMALL, Compose
 from jaxtyping import Float
 from pytorch_lightning import Trainer
 from torch import Tensor
-from torch.distributions import Distribution, Gamma, Independent, Laplace, Normal
+from torch.distributions import Distribution, Gamma, Independent, Laplace, MultivariateNormal, Normal
 
+from infovae.autoencoder.compatibility import check_parts
+from infovae.codes import NO_DENSITY
 from infovae.data.module import DataModule
+from infovae.divergences.kl import KL
+from infovae.errors import ArgumentError
 from infovae.evaluation.measure import draw, measure, observe
+from infovae.metrics.aggregate_information import AggregateInformation
+from infovae.metrics.covariance import UNKNOWN
+from infovae.metrics.log_det_covariance import LogDetCovariance
 from infovae.metrics.reconstruction import Reconstruction
-from infovae.model import Model, Observed, sample_codes
+from infovae.model import Model, Observed, codes_of, sample_codes
 from infovae.module import InfoVAE
-from infovae.objective import rate
+from infovae.objective import Objective, rate
 from infovae.pictures.picture import Picture
 from infovae.posteriors.deterministic import Deterministic
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
@@ -220,3 +227,27 @@ def test_deterministic_posterior_has_an_infinite_rate_and_no_noise() -> None:
     assert torch.equal(posterior.rsample(), location)
     assert not posterior.variance.any()
     assert posterior.rsample(torch.Size((2,))).shape == (2, 4, 3)
+
+
+def test_an_untold_density_is_nan_with_a_reason_and_divergences_of_it_are_refused() -> None:
+    """A Laplace is no Gaussian of the same variance; torch's correlated Gaussian doesn't tell by ``conditional``."""
+    q = LaplacePosterior()(torch.randn(8, 4))
+    told = {}
+    for of in (q, MultivariateNormal(q.mean, torch.diag_embed(q.variance)), Independent(Normal(q.mean, q.stddev), 1)):
+        codes, prior = codes_of(of, of.sample(), 8), StandardNormal(2)
+        for metric in (AggregateInformation(prior), LogDetCovariance(prior)):
+            for batch in (codes.take(slice(3)), codes.take(slice(3, 8))):
+                metric.update(batch)
+            values = metric.compute()
+            told[type(metric), of] = [value.isfinite().all().item() for value in values.values()], metric.reason
+    information, covariance = (list(told.values())[start::2] for start in (0, 1))
+    for finite, reason in information[:2]:
+        assert not any(finite[:-1])  # all but the bound, log N
+        assert reason == NO_DENSITY
+    assert all(information[2][0])
+    assert covariance == [([True], None), ([False], UNKNOWN), ([True], None)]
+    objective = Objective(0.0, 2.0)
+    with pytest.raises(ArgumentError, match=r"^divergence=KL: it needs log q\(z\|x\) of every pair"):
+        check_parts(LaplacePosterior(), StandardNormal(2), KL(), objective, None, None)
+    assert check_parts(DiagonalGaussian(), StandardNormal(2), KL(), objective, None, None)
+    assert not check_parts(LaplacePosterior(), StandardNormal(2), KL(), Objective(), None, None)

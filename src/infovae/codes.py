@@ -84,6 +84,39 @@ class Basis(NamedTuple):
         return lambda z: within(z @ self.inverse.T) + gained
 
 
+NO_DENSITY = "q(z|x) tells mean and variance alone; its density would be a Conditional of infovae.codes"
+"""Why what needs the density of :class:`MomentsOnly` is nan."""
+
+
+class MomentsOnly(NamedTuple):
+    """Posteriors of a family that tells mean and variance alone: their densities are nan.
+
+    Attributes:
+        spread: Var[z|x_i]; nan where Cov[z|x_i] may not be diagonal.
+    """
+
+    spread: Float[Tensor, "n d"]
+
+    @property
+    def gaussian(self) -> bool:
+        return False
+
+    def rows(self) -> list[Tensor]:
+        return [self.spread]
+
+    def with_rows(self, rows: Sequence[Tensor]) -> "MomentsOnly":
+        return MomentsOnly(rows[0])
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "MomentsOnly":
+        return MomentsOnly(change(self.spread))
+
+    def covariance(self) -> Float64[Tensor, "d d"]:
+        return torch.diag(exact(self.spread).mean(dim=0))
+
+    def density(self, mean: Float[Tensor, "n d"]) -> PairDensity:
+        return lambda z: torch.full((len(z), len(mean)), torch.nan, dtype=z.dtype, device=z.device)
+
+
 class Codes(NamedTuple):
     """The posteriors of n examples, and one latent sample of each.
 

@@ -2,11 +2,13 @@
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, Normal
 
-from infovae.codes import Codes
+from infovae.codes import Codes, Conditional, MomentsOnly
+from infovae.posteriors.point_mass import PointMass
 from infovae.posteriors.posterior import sample_posterior
 from infovae.priors.prior import Prior
 
@@ -121,4 +123,14 @@ def sample_codes(model: Model, x: Float[Tensor, "n c *s"], noise: Float[Tensor, 
 
 def codes_of(posterior: Distribution, z: Float[Tensor, "n d"], dataset_size: int) -> Codes:
     """Return samples of a posterior with its moments, as metrics and divergences take them."""
-    return Codes(z, posterior.mean, posterior.variance, dataset_size, getattr(posterior, "conditional", None))
+    return Codes(z, posterior.mean, posterior.variance, dataset_size, conditional_of(posterior))
+
+
+def conditional_of(posterior: Distribution) -> Conditional | None:
+    """Return what codes carry of posteriors beside their moments; None for diagonal Gaussians and point masses."""
+    own: Conditional | None = getattr(posterior, "conditional", None)
+    base = posterior.base_dist if isinstance(posterior, Independent) else posterior
+    if own is not None or isinstance(base, Normal | PointMass):
+        return own
+    variance = posterior.variance
+    return MomentsOnly(torch.where(variance == 0, variance, torch.nan) if base is posterior else variance)

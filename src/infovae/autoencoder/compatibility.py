@@ -1,10 +1,12 @@
 """Which parts of a model go together."""
 
 from infovae.bounds.bound import Bound
+from infovae.codes import MomentsOnly
 from infovae.conditions.condition import Condition
 from infovae.conditions.labels import Labels
 from infovae.divergences.divergence import Divergence
 from infovae.errors import ArgumentError
+from infovae.model import conditional_of
 from infovae.objective import Objective, rates_of_dimensions
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior
@@ -112,9 +114,13 @@ def _check_divergence(divergence: Divergence, posterior: Posterior, prior: Prior
         why = f"it needs log q(z|x), which a {posterior.family} posterior doesn't have"
         accepted = "another divergence, or posterior=diagonal_gaussian"
         raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
-    if divergence.needs_gaussian_posterior:
-        conditional = getattr(posterior.example(prior.latent_dim), "conditional", None)
-        if conditional is not None and not conditional.gaussian:
+    if divergence.needs_posterior_density or divergence.needs_gaussian_posterior:
+        conditional = conditional_of(posterior.example(prior.latent_dim))
+        if isinstance(conditional, MomentsOnly):
+            why = f"it needs log q(z|x) of every pair of z and x, which {posterior.family} doesn't tell"
+            accepted = "another divergence, or a posterior that is Independent(Normal(...), 1) or has conditional"
+            raise ArgumentError("divergence", type(divergence).__name__, accepted, why)
+        if divergence.needs_gaussian_posterior and conditional is not None and not conditional.gaussian:
             why = f"the density of one dimension under {posterior.family} isn't known"
             accepted = "another divergence, or a Gaussian posterior"
             raise ArgumentError("divergence", type(divergence).__name__, accepted, why)

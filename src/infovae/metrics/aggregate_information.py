@@ -21,7 +21,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from infovae.codes import Codes, Conditional, joined
+from infovae.codes import NO_DENSITY, Codes, Conditional, MomentsOnly, joined
 from infovae.errors import require_at_least
 from infovae.exact import exact
 from infovae.metrics.averages import averaged
@@ -184,8 +184,9 @@ class AggregateInformation(CodeMetric):
     as ``mutual_information_bound``. ``..._leave_one_out`` bounds I_q and the KL of the population from the other side.
     ``kl_by_dimension`` is the vector of KL(q(z_k) || p(z_k)). Standard errors are those of averaging over codes.
 
-    A deterministic posterior has no density: all are nan but the bound. Total correlation and dimension-wise KL are nan
-    for posteriors that aren't Gaussian, whose single dimensions have no density in closed form.
+    A deterministic posterior has no density, and one of your own may tell none: all are nan but the bound. Total
+    correlation and dimension-wise KL are nan for posteriors that aren't Gaussian, whose single dimensions have no
+    density in closed form.
 
     Args:
         examples: N, the first that the split gives.
@@ -216,7 +217,7 @@ class AggregateInformation(CodeMetric):
         queries = min(self.queries, n)
         own = torch.arange(queries, device=z.device) * n // queries
         terms = aggregate_terms(z[own], own, mean, variance, self.prior.distribution(), conditional=conditional)
-        self.reason = self._reason(variance, terms)
+        self.reason = NO_DENSITY if isinstance(conditional, MomentsOnly) else self._reason(variance, terms)
         by_name = terms._asdict()
         by_dimension = by_name.pop("kl_by_dimension")
         measured = averaged(by_name | {"dimension_wise_kl": by_dimension.sum(dim=1)})

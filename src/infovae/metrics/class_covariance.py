@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from infovae.codes import Codes
-from infovae.metrics.covariance import Moments
+from infovae.metrics.covariance import UNKNOWN, Moments
 from infovae.metrics.log_det_covariance import log_det
 from infovae.metrics.metric import Metric
 from infovae.model import Observed
@@ -48,7 +48,9 @@ class ClassCovariance(Metric):
             by_class[label] = log_det(own.covariance(), own.noise())
         pooled = sum(own.scatter.trace() for own in self.moments.values()) / (whole.n - len(self.moments))
         total = whole.covariance().trace()
-        if by_class.isnan().any():
+        if whole.within.isnan().any():
+            self.reason = UNKNOWN
+        elif by_class.isnan().any():
             self.reason = "a covariance needs two examples, and a class has fewer"
         elif not total > 0:
             self.reason = "the codes don't vary"

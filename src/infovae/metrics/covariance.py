@@ -12,6 +12,7 @@ from infovae.metrics.metric import CodeMetric
 from infovae.priors.prior import Prior
 
 TOO_FEW = "a covariance needs at least two examples"
+UNKNOWN = "Cov[z|x] is nan, or q(z|x) tells its diagonal alone"
 
 
 class Moments(NamedTuple):
@@ -86,5 +87,5 @@ class CovarianceMetric(CodeMetric):
     def moments(self) -> Moments:
         """Return the moments of everything taken in; explain nan where that is a single example."""
         moments = Moments(*(getattr(self, name) for name in Moments._fields))
-        self.reason = TOO_FEW if moments.n < 2 else None
+        self.reason = TOO_FEW if moments.n < 2 else UNKNOWN if moments.within.isnan().any() else None
         return moments

@@ -3,12 +3,12 @@
 import torch
 from jaxtyping import Float64
 from torch import Tensor
-from torch.distributions import Normal
 
+from infovae.codes import NO_DENSITY, MomentsOnly
 from infovae.errors import ArgumentError, require_at_least
 from infovae.exact import exact, exact_device
 from infovae.metrics.metric import Metric
-from infovae.model import Model, Observed
+from infovae.model import Model, Observed, codes_of
 
 POSTERIOR_REACH = 8.0
 """Standard deviations from the mean, within which q(z|x) has all but 1e-15 of its mass."""
@@ -78,7 +78,10 @@ class InferenceGap(Metric):
         points = z[:, None] if z.device == image.device else z[:, None].to(image)
         joint = exact(prior.log_prob(points)) + log_likelihood
         evidence = (joint + weights).logsumexp(dim=0)
-        log_q = Normal(centre.squeeze(), scale.squeeze()).log_prob(z)
+        codes = codes_of(posterior, posterior.mean, dataset_size=1).map(exact)
+        log_q = codes.density()(z[:, None])[:, 0]
+        if isinstance(codes.conditional, MomentsOnly):
+            self.reason = NO_DENSITY
         # Outside, q(z|x) has no mass, and p(x|z) may be 0.
         own = (z - centre).squeeze().abs() <= POSTERIOR_REACH * scale.squeeze()
         mass = (log_q + weights)[own].softmax(dim=0)

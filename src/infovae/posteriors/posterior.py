@@ -21,8 +21,9 @@ class Posterior(nn.Module, ABC):
     draw z by that method alone, so they all see the same codes.
 
     The distribution from ``forward`` needs ``mean`` and ``variance``, and ``log_prob`` if ``has_density``. The metrics
-    of log p(x) also draw by its ``sample``: that must follow the same law as ``reparameterize``. The ``kl`` divergence
-    and the metrics of the density q(z) read only ``mean`` and ``variance``: they treat q(z|x) as a diagonal Gaussian.
+    of log p(x) also draw by its ``sample``: that must follow the same law as ``reparameterize``. The density of q(z),
+    and its covariance where dimensions depend on each other, need ``Independent(Normal(...), 1)``, or an attribute
+    ``conditional``, an :class:`infovae.codes.Conditional`. Without, metrics of them are nan, and divergences refused.
     """
 
     parameters_per_dimension: int
