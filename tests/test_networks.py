@@ -1,5 +1,7 @@
 """Networks of any size, likelihoods and posteriors against torch's or numerical integration."""
 
+import copy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,13 +9,22 @@ import torch
 from conftest import TINY, Compose
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
+from infovae.data.loader import Batch
+from infovae.divergences.none import NoDivergence
 from infovae.errors import ArgumentError
+from infovae.likelihoods.bernoulli import Bernoulli
 from infovae.likelihoods.gaussian import Gaussian
+from infovae.likelihoods.likelihood import Likelihood
+from infovae.module import InfoVAE
 from infovae.networks.conv import ConvDecoder, ConvEncoder
+from infovae.networks.decoder import Decoder
+from infovae.networks.made import MADEDecoder
 from infovae.networks.mlp import MLPDecoder, MLPEncoder
 from infovae.networks.resnet import ResnetDecoder, ResnetEncoder
 from infovae.networks.transformer import TransformerDecoder, TransformerEncoder
+from infovae.objective import Objective
 from infovae.posteriors.diagonal_gaussian import DiagonalGaussian
 from infovae.priors.standard_normal import StandardNormal
 from infovae.training.assemble import build_data, build_module
@@ -124,3 +135,62 @@ def test_a_decoder_may_begin_with_the_mean_example(composed: Compose) -> None:
     mean = data.splits["train"].x.double().mean(dim=0).div(255).clamp(0.001, 0.999)
     begun = torch.sigmoid(decoder(torch.randn(3, cfg.latent_dim)))
     torch.testing.assert_close(begun, mean.float().expand_as(begun))
+
+
+def assembled(outputs: int, decoder: Decoder, likelihood: Likelihood, shape: tuple[int, ...] | None) -> InfoVAE:
+    optimizer = partial(torch.optim.SGD, lr=0.1)
+    own = DiagonalGaussian(), likelihood, StandardNormal(2), NoDivergence(), Objective(), optimizer
+    return InfoVAE(MLPEncoder((3, 4, 4), outputs, [5]), decoder, *own, shape=shape)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 4), None])
+@pytest.mark.parametrize(
+    ("outputs", "decoder", "likelihood", "told"),
+    [
+        (2, MLPDecoder(2, (3, 4, 4), 1, []), Bernoulli(), r"^encoder=MLPEncoder: .*; accepted: shape \(n, 4\), by"),
+        (4, MLPDecoder(2, (3, 4, 4), 2, []), Bernoulli(), "^decoder=MLPDecoder: "),
+        (4, MLPDecoder(2, (3, 4, 4), 1, []), Gaussian("per_pixel"), "^decoder=MLPDecoder: "),
+        (4, MLPDecoder(2, (3, 1, 1), 1, []), Bernoulli(), "^decoder=MLPDecoder: .*; accepted: shape"),
+        (4, MADEDecoder(2, (3, 4, 4), 2, [5]), Bernoulli(), "^decoder=MADEDecoder: it outputs 6 channels for 3 of x"),
+    ],
+)
+def test_networks_of_other_sizes_are_refused_by_the_constructor_or_the_first_batch(
+    outputs: int, decoder: Decoder, likelihood: Likelihood, told: str, shape: tuple[int, ...] | None
+) -> None:
+    """Their outputs would be broadcast, and entries counted more than once."""
+    with pytest.raises(ArgumentError, match=told):
+        assembled(outputs, decoder, likelihood, shape).step(
+            Batch(torch.rand(5, 3, 4, 4), torch.zeros(5, dtype=torch.int64), 5), 100
+        )
+
+
+def test_trying_networks_draws_nothing_and_leaves_them_as_they_are() -> None:
+    decoder = MLPDecoder(2, (3, 4, 4), 1, [])
+    decoder.layers.append(nn.Sequential(nn.BatchNorm1d(48), nn.Dropout()))
+    kept = copy.deepcopy(decoder.eval().state_dict())
+    decoder.layers.train()
+    modes = [part.training for part in decoder.modules()]
+    stream = torch.get_rng_state()
+    tried = assembled(4, decoder, Bernoulli(), (3, 4, 4))
+    torch.set_rng_state(stream)
+    plain = assembled(4, decoder, Bernoulli(), None)
+    for one, other in zip(tried.encoder.parameters(), plain.encoder.parameters(), strict=True):
+        assert torch.equal(one, other)
+    after = torch.rand(3)
+    torch.set_rng_state(stream)
+    assembled(4, decoder, Bernoulli(), (3, 4, 4))
+    assert torch.equal(torch.rand(3), after)
+    assert [part.training for part in decoder.modules()] == modes
+    for name, value in decoder.state_dict().items():
+        assert torch.equal(value, kept[name])
+
+
+def test_a_network_that_takes_no_zeros_is_left_to_the_first_batch() -> None:
+    class Particular(MLPDecoder):
+        def forward(self, z: Tensor) -> Tensor:
+            assert z.any()
+            return super().forward(z)
+
+    assembled(4, Particular(2, (3, 4, 4), 1, []), Bernoulli(), (3, 4, 4))
+    with pytest.raises(ArgumentError, match=r"^decoder=Particular: it outputs 6 channels for 3 of x"):
+        assembled(4, Particular(2, (3, 4, 4), 2, []), Bernoulli(), (3, 4, 4)).decode(torch.ones(1, 2))

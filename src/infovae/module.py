@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
+from torch.nn.parameter import is_lazy
 
 from infovae.autoencoder.autoencoder import Autoencoder
 from infovae.autoencoder.compatibility import check_parts
@@ -22,6 +23,7 @@ from infovae.data.loader import Batch
 from infovae.data.module import DataModule
 from infovae.data.values import Values
 from infovae.divergences.divergence import Divergence, noise_level
+from infovae.errors import ArgumentError
 from infovae.likelihoods.likelihood import Likelihood
 from infovae.metrics.objective_terms import SplitTerms, StepTerms
 from infovae.model import codes_of
@@ -71,7 +73,8 @@ class InfoVAE(OwnSteps, Autoencoder):
         parameter_groups: the optimiser's settings for some parameters; see optimizers/groups.py.
         condition: what encoder and decoder are given beside x and z; None: nothing.
         values: what the entries of x mean; None: numbers that the encoder sees as they are.
-        shape: (c, *s) of an example, to which x is held outside of training; None: any.
+        shape: (c, *s) of an example, to which x is held outside of training, and by which the constructor tries
+            encoder and decoder; None: any, and the first batch tells whether they go with the rest.
 
     Raises:
         ArgumentError: parts don't go together.
@@ -122,6 +125,34 @@ class InfoVAE(OwnSteps, Autoencoder):
         self._compiled_loss: Callable[[Batch, int], tuple[Tensor, Terms]] | None = None
         self.evaluation_terms = nn.ModuleDict({name: SplitTerms() for name in {*splits, "test"}})
         self.evaluation_terms["train_split"] = self.training_terms  # a module has attributes train and training
+        if shape is not None and not any(map(is_lazy, self.parameters())):
+            self._try_networks(Batch(torch.zeros(1, *shape), torch.zeros(1, dtype=torch.int64), 1))
+
+    @torch.no_grad()
+    def _try_networks(self, batch: Batch) -> None:
+        """Refuse networks that don't go with posterior, prior, likelihood and shape, by a batch of zeros.
+
+        What fails otherwise, as a network that needs real examples, or a subclass that isn't complete yet, is left to
+        the first use. In evaluation mode, so that no layer remembers the batch, and apart from training's stream.
+
+        Raises:
+            ArgumentError: names the network.
+        """
+        parts = [part for network in (self.encoder, self.decoder) for part in network.modules() if part.training]
+        code = torch.zeros(1, self.prior.latent_dim)
+        for use in (partial(self.encode, batch.x), partial(self._log_likelihood, batch, code)):
+            try:
+                for part in parts:
+                    part.training = False
+                with torch.random.fork_rng(devices=[]):
+                    use()
+            except ArgumentError:
+                raise
+            except Exception:
+                log.debug("the first batch will tell whether the networks go with the rest", exc_info=True)
+            finally:
+                for part in parts:
+                    part.training = True
 
     def check_run(self, data: DataModule, processes: int) -> None:
         """Refuse data, or a number of processes, that a subclass can't train with; called before anything is written.
@@ -374,7 +405,11 @@ class InfoVAE(OwnSteps, Autoencoder):
         if z.ndim == 3:
             x = x.expand(len(z), *x.shape).flatten(0, 1)
             given = [conditions.repeat(len(z), 1) for conditions in given]
-        log_likelihood: Tensor = self.decode(z.flatten(0, -2), *given).log_prob(x)
+        likelihood = self.decode(z.flatten(0, -2), *given)
+        if likelihood.event_shape != x.shape[1:]:  # else shapes are broadcast, and entries count more than once
+            made = f"p(x|z) is of shape {tuple(likelihood.event_shape)}"
+            raise ArgumentError("decoder", type(self.decoder).__name__, f"shape {tuple(x.shape[1:])}, as x", made)
+        log_likelihood: Tensor = likelihood.log_prob(x)
         return log_likelihood.unflatten(0, z.shape[:-1])
 
     def _evaluate(self, batch: Batch, loader: Any, split: str) -> dict[str, Codes]:

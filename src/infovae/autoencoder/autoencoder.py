@@ -45,7 +45,8 @@ class Autoencoder(nn.Module):
                 is for models trained with ``condition.dropout``; a condition column may miss a number.
 
         Raises:
-            ArgumentError: x or conditions are of another shape, or x of whole numbers where the model is of numbers.
+            ArgumentError: x or conditions are of another shape, x of whole numbers where the model is of numbers, or
+                the encoder doesn't go with the posterior.
         """
         if not self.training:
             self._check_rows("x", x, self.shape, conditions)
@@ -60,7 +61,10 @@ class Autoencoder(nn.Module):
         seen = (seen if self.values is None else self.values.encoder_input(seen)).to(self.dtype)
         if self.condition is not None:
             seen = beside(seen, self.condition(conditions, len(x)), getattr(self.encoder, "flattens", False))
-        return _full_precision((self.encoder if network is None else network)(seen))
+        parameters = _full_precision((self.encoder if network is None else network)(seen))
+        if network is None:
+            self._check_encoded(parameters)
+        return parameters
 
     def _check_rows(self, name: str, rows: Any, shape: tuple[int, ...] | None, conditions: Tensor | None) -> None:
         if not isinstance(rows, Tensor):
@@ -94,14 +98,31 @@ class Autoencoder(nn.Module):
         """Return p(x|z), or p(x|z, conditions); conditions as for :meth:`encode`.
 
         Raises:
-            ArgumentError: z or conditions are of another shape.
+            ArgumentError: z or conditions are of another shape, or the decoder doesn't go with the likelihood.
         """
         if not self.training:
             self._check_rows("z", z, (self.prior.latent_dim,), conditions)
         z = z.to(self.dtype)
         if self.condition is not None:
             z = beside(z, self.condition(conditions, len(z)), flat=True)
-        return self.decoder.distribution(z, lambda parameters: self.likelihood(_full_precision(parameters)))
+        return self.decoder.distribution(z, self._likelihood_of)
+
+    def _likelihood_of(self, parameters: Float[Tensor, "n k *s"]) -> Distribution:
+        shape, each = self.shape or getattr(self.decoder, "shape", None), self.likelihood.parameters_per_channel
+        if shape is not None and parameters.shape[1] != each * shape[0]:
+            why = f"it outputs {parameters.shape[1]} channels for {shape[0]} of x"
+            accepted = f"{each * shape[0]}, by parameters_per_channel={each} of {type(self.likelihood).__name__}"
+            raise ArgumentError("decoder", type(self.decoder).__name__, accepted, why)
+        likelihood: Distribution = self.likelihood(_full_precision(parameters))
+        return likelihood
+
+    def _check_encoded(self, parameters: Tensor) -> None:
+        """Refuse parameters that aren't the posterior's: as many for each dimension as that says."""
+        each, d = self.posterior.parameters_per_dimension, self.prior.latent_dim
+        if parameters.shape[1:] != (each * d,):
+            why = f"it outputs shape (n, {', '.join(map(str, parameters.shape[1:]))})"
+            accepted = f"shape (n, {each * d}), by parameters_per_dimension={each} of {self.posterior.family}"
+            raise ArgumentError("encoder", type(self.encoder).__name__, accepted, why)
 
     def conditions_of(self, batch: Batch) -> Float[Tensor, "n k"] | None:
         """Return what this model is conditioned on; None if on nothing."""

@@ -131,6 +131,7 @@ def build_bare_module(cfg: DictConfig, data: Description) -> InfoVAE:
         )
     except ArgumentError as error:
         key = error.argument.replace("objective.", "model.", 1)  # the config's name for it
+        key = f"network.{key}" if key in ("encoder", "decoder") else key
         key = f"module.{key}" if key in own else key
         raise UserError(error.why, key=key, value=error.value, accepted=error.accepted) from error
     return module
