@@ -61,13 +61,15 @@ def test_help_lists_options_of_a_user_s_own(typed: Callable[[str], str]) -> None
 
 
 def test_parts_of_every_kind_together(folder: Path, typed: Callable[[str], str]) -> None:
-    typed(f"{COMMANDS[2]} {SHORT}")
+    answer = typed(f"{COMMANDS[2]} {SHORT} callbacks=checkpoint")
     config = (folder / "run" / "config.yaml").read_text()
     for target in re.findall(r"_target_: (mine\.\S+)", "".join(FILES.values())):
         assert f"_target_: {target}" in config
     with (folder / "run" / "metrics.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert 0 < float(row["validation/class_separation"]) < 1
+    (line,) = re.findall(r"infovae evaluate .*", answer)
+    typed(f"{line.partition('#')[0]} metrics=[class_separation] pictures=[]")
 
 
 def test_what_lies_in_the_working_folder_shadows_nothing_installed(folder: Path) -> None:

@@ -172,6 +172,10 @@ def test_a_sweep_ends_in_means_over_seeds(
     monkeypatch.setenv(STARTED_BY, "infovae reproduce figure=samples")
     with pytest.raises(UserError, match="1 of 1 jobs didn't finish; infovae reproduce figure=samples runs them again"):
         report([Job(tmp_path / "none", ("seed=1",))], tmp_path)
+    monkeypatch.delenv(STARTED_BY)
+    monkeypatch.setattr("sys.argv", ["infovae", "-m", "-cd", "my conf", "seed=1,2"])
+    with pytest.raises(UserError, match=r"; infovae train '--config-dir=my conf' -m sweep.resume=\S+ runs them again"):
+        report([Job(tmp_path / "none", ("seed=1",))], tmp_path)
 
 
 def test_combinations_are_those_of_hydra_s_own_sweeper() -> None:

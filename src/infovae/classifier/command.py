@@ -3,9 +3,10 @@
 import functools
 import inspect
 import json
-import shlex
 from collections.abc import Callable
 from typing import Any
+
+from infovae.terminal.command import shell_line
 
 FOLDER = "data/classifiers"
 """The default folder of trained classifiers."""
@@ -32,4 +33,4 @@ def training_command(source: Callable[[], Any], folder: str = FOLDER) -> str:
     if folder != FOLDER:
         chosen["folder"] = folder
     overrides = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items()]
-    return shlex.join(["infovae", "classifier", f"data={function.__name__}", *overrides])
+    return shell_line("classifier", f"data={function.__name__}", *overrides)

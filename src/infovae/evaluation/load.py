@@ -12,13 +12,13 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from infovae.config.check import check_nodes
+from infovae.config.trusted import PARTS, check_trusted, is_own_part, parts_of
 from infovae.data.description import Description, description_in
 from infovae.data.examples import Inputs
 from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.matching import match_conditions, match_examples
 from infovae.evaluation.run_config import read_config
-from infovae.evaluation.trusted import PARTS, check_trusted, is_own_part, parts_of
 from infovae.evaluation.undescribed import fitting_description
 from infovae.module import InfoVAE
 from infovae.runs.checkpoints import SAFETENSORS, last_weights, load_weights, read_checkpoint

@@ -8,8 +8,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from infovae.config.trusted import OPTIONAL, PARTS
 from infovae.errors import UserError
-from infovae.evaluation.trusted import OPTIONAL, PARTS
 from infovae.runs.find import runs_below
 from infovae.runs.safe_yaml import LONGEST, safe_yaml
 from infovae.terminal.printable import printable

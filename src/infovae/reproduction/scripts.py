@@ -7,7 +7,7 @@ import sys
 
 from hydra.core.hydra_config import HydraConfig
 
-from infovae.terminal.command import STARTED_BY, typed
+from infovae.terminal.command import STARTED_BY, config_dir, typed
 
 
 def run_script(name: str, *arguments: str) -> None:
@@ -18,12 +18,8 @@ def run_script(name: str, *arguments: str) -> None:
     It finds the same configs as the command that runs it: ``--config-dir`` and ``hydra.searchpath`` are handed on.
     """
     command = [sys.executable, "-P", "-m", "infovae", name]  # -P: no module of the current folder replaces another
-    flags: list[str] = []
     searched: list[str] = []
     if HydraConfig.initialized():
-        hydra = HydraConfig.get()
-        folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
-        flags = [f"--config-dir={folder}" for folder in folders]
-        searched = [entry for entry in hydra.overrides.hydra if entry.startswith("hydra.searchpath=")]
+        searched = [entry for entry in HydraConfig.get().overrides.hydra if entry.startswith("hydra.searchpath=")]
     environment = os.environ | {STARTED_BY: shlex.join(typed())}
-    subprocess.run([*command, *flags, *arguments, *searched], env=environment, check=False)
+    subprocess.run([*command, *config_dir(), *arguments, *searched], env=environment, check=False)

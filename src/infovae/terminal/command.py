@@ -1,5 +1,6 @@
 """The command that the user typed, and commands to type next."""
 
+import argparse
 import os
 import re
 import shlex
@@ -27,17 +28,27 @@ def typed() -> list[str]:
     return ["infovae", subcommand(), *sys.argv[1:]] if VARIABLE in os.environ else [*sys.argv]
 
 
-def shell_line(*words: str) -> str:
-    """Return a command line of ``infovae``, quoted for a shell."""
-    return shlex.join(["infovae", *words])
+def shell_line(name: str, *words: str) -> str:
+    """Return a command line of ``infovae``, quoted for a shell; it finds the configs that this command finds."""
+    return shlex.join(["infovae", name, *config_dir(), *words])
+
+
+def config_dir() -> list[str]:
+    """Return the flag ``--config-dir`` of the command line, if it is there."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd")
+    folder = parser.parse_known_args(sys.argv[1:])[0].config_dir
+    return [] if folder is None else [f"--config-dir={folder}"]
 
 
 def override(key: str, value: object) -> str:
     """Return ``key=value`` as Hydra reads it; in quotes if Hydra would take the value apart."""
-    text = str(value)
-    if re.fullmatch(r"[\w./:@?|%*+\-]+", text):
-        return f"{key}={text}"
-    return f"{key}={quoted(text)}"
+    return f"{key}={in_quotes_if_needed(str(value))}"
+
+
+def in_quotes_if_needed(text: str) -> str:
+    """Return text as Hydra reads it: in quotes if it would take the text apart, or lacks one of its characters."""
+    return text if re.fullmatch(r"[\w./:@?|%*+\-]+", text, re.ASCII) else quoted(text)
 
 
 def quoted(value: str) -> str:

@@ -10,6 +10,7 @@ from time import perf_counter
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 
+from infovae.config.trusted import strangers
 from infovae.data.module import data_module_of
 from infovae.errors import INTERRUPTED, TERMINATED
 from infovae.metrics.objective_terms import TERM_NAMES
@@ -34,7 +35,7 @@ class Record:
     """What ``summary.json`` says of a run. The first of several processes alone writes it."""
 
     def __init__(self, cfg: DictConfig) -> None:
-        self.name = cfg.name
+        self.cfg = cfg
         self.run_dir = Path(cfg.run_dir)
         self.trainer: pl.Trainer | None = None
         self.metrics: dict[str, float] = {}
@@ -47,7 +48,7 @@ class Record:
 
     def begin(self, cfg: DictConfig) -> None:
         """Write the config; before that a run's folder is empty, or as an earlier attempt left it."""
-        self.name = cfg.name
+        self.cfg = cfg
         if is_first_process():
             begin(cfg, self.run_dir)
             self.has_begun = True
@@ -61,7 +62,7 @@ class Record:
         summary = {
             "status": self.status,
             "error": self.error,
-            "name": self.name,
+            "name": self.cfg.name,
             "wall_seconds": perf_counter() - self._start,
             "images_per_second": statistics.median(speeds) if speeds else None,
             "epoch": final_row(self.trainer).get("epoch"),
@@ -89,14 +90,14 @@ class Record:
         if self.metrics:
             names = [*(f"test/{name}" for name in TERM_NAMES), *self.metrics]
             tested = {name: self.metrics[name] for name in names if name.startswith("test/") and name in self.metrics}
-            print_measured(f"{job}{self.name}", tested)
+            print_measured(f"{job}{self.cfg.name}", tested)
         # Printed plainly: a path must survive copying, whatever the terminal's width.
         lines = [f"{job}{self.status} after {perf_counter() - self._start:.0f} s", f"run folder: {self.run_dir}"]
         lines += [f"picture:    {picture}" for picture in sorted((self.run_dir / "figures").glob("*[!0-9].png"))]
         if self.trainer is not None and self.status == "finished" and not in_sweep():
             has_pictures = len(data_module_of(self.trainer).shape) == 3
             if (self.run_dir / "checkpoints").is_dir():
-                lines += ["next:", *(f"  {line}" for line in next_steps(self.run_dir, has_pictures))]
+                lines += ["next:", *(f"  {line}" for line in next_steps(self.cfg, has_pictures))]
             else:
                 lines.append("weights:    not kept, since no callback writes checkpoints; callbacks=checkpoint does")
         print("\n".join(lines))  # at once: jobs of a sweep share the terminal
@@ -130,14 +131,15 @@ def recorded(cfg: DictConfig, notice: Notice) -> Iterator[Record]:
         record.close()
 
 
-def next_steps(run_dir: Path, has_pictures: bool) -> list[str]:
+def next_steps(cfg: DictConfig, has_pictures: bool) -> list[str]:
     """Return the commands that most users type after a training; only a model of pictures can be explored."""
-    run = override("run", run_dir)
-    explore = f"{shell_line('explore', run)}  # move through its codes in a browser"
-    encode = f"{shell_line('encode', run, 'output=codes.csv')}  # write its codes as a table"
+    run = [override("run", cfg.run_dir), *(["trust=true"] if list(strangers(cfg)) else [])]
+    compare = shell_line("dashboard", override("runs", Path(cfg.run_dir).parent))
+    explore = f"{shell_line('explore', *run)}  # move through its codes in a browser"
+    encode = f"{shell_line('encode', *run, 'output=codes.csv')}  # write its codes as a table"
     return [
-        f"{shell_line('evaluate', run)}  # measure the code and the samples",
-        f"{shell_line('dashboard', override('runs', run_dir.parent))}  # compare it with its neighbours in a browser",
+        f"{shell_line('evaluate', *run)}  # measure the code and the samples",
+        f"{compare}  # compare it with its neighbours in a browser",
         explore if has_pictures else encode,
     ]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from infovae.config.trusted import parts_of
 from infovae.evaluation.load import SavedRun
 from infovae.evaluation.measure import draw
-from infovae.evaluation.trusted import parts_of
 from infovae.pictures.drawing import save_picture
 from infovae.pictures.samples import Samples
 from infovae.runs.checkpoints import SAFETENSORS, as_json

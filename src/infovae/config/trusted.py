@@ -1,5 +1,6 @@
 """Which parts a stranger's config may name."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,26 +35,30 @@ def parts_of(cfg: DictConfig) -> dict[str, Any]:
 
 def check_trusted(cfg: DictConfig, folder: Path) -> None:
     """Refuse a config that names anything but this package's own parts, each in its place."""
+    for key, target, packages in strangers(cfg):
+        raise UserError(
+            f"{folder / 'config.yaml'}: {key}={target} would run code that is not InfoVAE Lab's; accepted: "
+            f"{', '.join(packages)}, or trust=true, in the folder of that code, if you trust its maker"
+        )
+
+
+def strangers(cfg: DictConfig) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
+    """Yield the key of each target that isn't this package's own, the target, and the packages it should be from."""
     for key, node in parts_of(cfg).items():
-        _check_targets(node, key, PARTS[key], folder)
+        for place, target in _targets(node, key):
+            if not is_own_part(target, PARTS[key]):
+                yield place, target, PARTS[key]
 
 
-def _check_targets(node: Any, key: str, packages: tuple[str, ...], folder: Path) -> None:
+def _targets(node: Any, key: str) -> Iterator[tuple[str, Any]]:
     if isinstance(node, list):
         for position, entry in enumerate(node):
-            _check_targets(entry, f"{key}[{position}]", packages, folder)
-    if not isinstance(node, dict):
-        return
-    target = node.get("_target_")
-    if target is not None and not is_own_part(target, packages):
-        raise UserError(
-            f"{folder / 'config.yaml'}: {key}._target_={target} would run code that is not InfoVAE Lab's; accepted: "
-            f"classes and functions of {', '.join(packages)}, or trust=true if you trust whoever made this folder, "
-            "started where what it names can be imported (in the folder that its package lies in, or with that on "
-            "PYTHONPATH)"
-        )
-    for name, entry in node.items():
-        _check_targets(entry, f"{key}.{name}", packages, folder)
+            yield from _targets(entry, f"{key}[{position}]")
+    if isinstance(node, dict):
+        if node.get("_target_") is not None:
+            yield f"{key}._target_", node["_target_"]
+        for name, entry in node.items():
+            yield from _targets(entry, f"{key}.{name}")
 
 
 def is_own_part(target: Any, packages: tuple[str, ...]) -> bool:
