@@ -189,6 +189,7 @@ def trained(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_condition_is_read_as_typed() -> None:
     texts = ["Äpfel", "C#", "a=b", "two words", "7", "1e3", "true", "a,b", "f(x)", 'say "x"', "it's", "[a", "a\\"]
     others = {"null": None, "[1.5,3,null]": [1.5, 3, None], "'null'": "null", '"a b"': "a b"}
+    others |= {"[Lot é2, 'x, y',C#,1.5,null]": ["Lot é2", "x, y", "C#", 1.5, None], "[f(x),it's]": ["f(x)", "it's"]}
     for typed, meant in {**dict(zip(texts, texts, strict=True)), **others}.items():
         read = OverridesParser.create().parse_override(as_condition(f"condition={typed}")).value()
         assert read == {"value": meant}, typed

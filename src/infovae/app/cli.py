@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import os
+import re
 import sys
 import time
 import traceback
@@ -30,7 +31,7 @@ from infovae.errors import INTERRUPTED, UserError
 from infovae.runs.folder import leads_out, leave_no_trace
 from infovae.sweeps.overrides import for_swept_options
 from infovae.sweeps.resume import resumed
-from infovae.terminal.command import does_several_runs
+from infovae.terminal.command import does_several_runs, in_quotes_if_needed
 from infovae.terminal.printable import printable, without_controls
 
 # The notice is about defaults of launchers that conf/hydra/launcher/ changes. Set here, in a module that the processes
@@ -43,6 +44,9 @@ warnings.filterwarnings("ignore", message="Hydra configured Python logging witho
 
 # Some operations have no version for Apple's GPUs; torch reads this when it is imported, and runs those on the CPU.
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+
+ENTRY = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*|[^,\[\]]+""")
+"""An entry of a list: a text in quotes, which is its first group, or what stands between commas."""
 
 # Hydra deep-copies this singleton for each group that --help lists: 0.5 of 1.0 s. What it loads from it, it copies too.
 ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
@@ -114,12 +118,15 @@ def as_condition(argument: str) -> str:
     if not typed:
         raise UserError("empty", key=key, value="", accepted="a class, a value for each column as [1.5,male], or null")
     text = QuotedString(text=typed, quote=Quote.double).with_quotes()
-    try:
-        read: Any = OverridesParser.create().parse_override(f"{key}={{value:{typed}}}").value()
-    except HydraException:
-        read = {}
-    is_plain = len(read) == 1 and (typed[0] in "'\"" or read["value"] is None or isinstance(read["value"], list))
-    return f"{key}={{value:{typed if is_plain else text}}}"
+    entries = ENTRY.sub(lambda entry: entry[1] or in_quotes_if_needed(entry[0].strip()), typed)
+    for one in (typed, entries) if typed[0] == "[" else (typed,):
+        try:
+            read: Any = OverridesParser.create().parse_override(f"{key}={{value:{one}}}").value()
+        except HydraException:
+            continue
+        if len(read) == 1 and (one[0] in "'\"" or read["value"] is None or isinstance(read["value"], list)):
+            return f"{key}={{value:{one}}}"
+    return f"{key}={{value:{text}}}"
 
 
 def checked_arguments(arguments: Sequence[str]) -> list[str]:
