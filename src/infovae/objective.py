@@ -8,6 +8,7 @@ Each model in ``conf/model/`` is a point (alpha, lambda_) of this family, or a p
 import itertools
 import math
 from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -255,6 +256,10 @@ class Objective(nn.Module):
 
     def _check(self) -> None:
         """Check every point of the path, and find out what moves, and which terms have a weight on it."""
+        for name, number in self._given().items():
+            if not isinstance(number, MovingWeight | Real):
+                accepted = "a number, or a subclass of infovae.schedules.schedule.Schedule or controller.Controller"
+                raise ArgumentError(name, type(number).__name__, accepted, "neither a number nor a schedule")
         self.moving = {name: number for name, number in self._given().items() if isinstance(number, MovingWeight)}
         self.controllers = {name: weight for name, weight in self.moving.items() if isinstance(weight, Controller)}
         passed = [self._weigh(**point) for point in self._path()]

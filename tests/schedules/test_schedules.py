@@ -1,14 +1,17 @@
 """Schedules in closed form, what they refuse, and the text that names them."""
 
 import math
+import re
 from typing import Any
 
 import pytest
 import torch
+from conftest import PROJECT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infovae.errors import ArgumentError
+from infovae.objective import Objective
 from infovae.schedules.cosine import Cosine
 from infovae.schedules.cyclical import Cyclical
 from infovae.schedules.label import weight_label
@@ -42,6 +45,17 @@ def test_steps_change_at_their_milestones() -> None:
     steps = Steps([1, 10, 100], [3, 5])
     assert [steps.at(step) for step in range(7)] == [1, 1, 1, 10, 10, 100, 100]
     assert (steps.length, steps.evaluated_at) == (5, 100)
+
+
+def test_the_documented_schedule_of_one_s_own_moves_a_weight() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/howto/schedules.md").read_text(), re.S)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    objective = Objective(alpha=0, lambda_=names["Sawtooth"](top=11, period=10, steps=30))
+    assert objective.evaluation_weights().divergence == 10
+    for step, weight in ((0, 0), (13, 3), (30, 10)):
+        objective.move(step)
+        assert float(objective.weights().divergence) == pytest.approx(weight)
 
 
 @pytest.mark.parametrize(
