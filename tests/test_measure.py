@@ -107,7 +107,9 @@ def test_images_labels_codes_and_factors_stay_together() -> None:
 
 def test_why_a_number_is_nan_is_told(subject: tuple[InfoVAE, DataModule]) -> None:
     metrics = {"beyond": partial(FewLabels, labels=[401], draws=1), "within": METRICS["few_labels"]}
-    assert measure(*subject, metrics).reasons == {"beyond": "the training split has 400 examples"}
+    measured = measure(*subject, metrics)
+    assert measured.reasons == {"beyond": "the training split has 400 examples"}
+    assert measured.absent == {name for name in measured.values if name.endswith("_401_labels")}
 
 
 def test_a_metric_is_given_what_it_names(subject: tuple[InfoVAE, DataModule]) -> None:

@@ -5,6 +5,7 @@ from rich.table import Table
 
 from infovae.metrics.meanings import MEANINGS, meaning
 from infovae.metrics.objective_terms import TERM_NAMES
+from infovae.metrics.sample_quality import REPORTED
 from infovae.metrics.table import print_measured
 from infovae.terminal.tables import print_table
 
@@ -63,4 +64,6 @@ def test_what_a_run_reports_by_default_can_be_read() -> None:
     assert set(TERM_NAMES) | {"log_det_covariance", "mmd", "mmd_standardized"} <= set(MEANINGS)
     assert meaning("evaluation/test/log_det_covariance") == MEANINGS["log_det_covariance"]
     assert meaning("test/error_linear_svm_with_100_labels").better == "lower"
+    reported = {*REPORTED, "mmd_p_value", "between_class_variance", "mutual_information_bound"}
+    assert not [name for name in reported if not name.endswith("_standard_error") and not meaning(name).about]
     assert all((one.better == "nearer") <= (one.ideal is not None) for one in MEANINGS.values())

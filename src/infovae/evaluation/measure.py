@@ -31,6 +31,8 @@ class Measured(NamedTuple):
     """The time that each took on all splits."""
     left: list[str]
     """Those that are yet to be measured."""
+    absent: frozenset[str] = frozenset()
+    """Values of a metric that all are nan for one of the reasons."""
 
 
 NOTHING = Measured({}, {}, {}, [])
@@ -62,7 +64,7 @@ def measure(
         keep: called after each metric with all that was measured until then; metrics that take little come first.
         before: what an evaluation that was cut had measured; it isn't measured again.
     """
-    values, reasons = dict(before.values), dict(before.reasons)
+    values, reasons, absent = dict(before.values), dict(before.reasons), set(before.absent)
     seconds = dict.fromkeys(metrics, 0.0) | before.seconds
     metrics = {key: made for key, made in metrics.items() if key not in before.seconds}
 
@@ -83,9 +85,11 @@ def measure(
 
     def compute(key: str, name: str, metric: Metric) -> None:
         with timed(key), isolated_stream(torch.device(device), seed):
-            values.update({f"{name}/{entry}": value.tolist() for entry, value in metric.compute().items()})
+            found = {f"{name}/{entry}": value for entry, value in metric.compute().items()}
+        values.update({entry: value.tolist() for entry, value in found.items()})
         if metric.reason is not None:
             reasons[key] = metric.reason
+            absent.update(found if all(value.isnan().all() for value in found.values()) else ())
 
     measured = {key: make(key) for key in metrics}
     trained_on = {key: make(key) for key, metric in measured.items() if metric.of_any_split and split != "train"}
@@ -102,7 +106,7 @@ def measure(
             compute(key, "train", trained_on[key])
         left.remove(key)
         keep(Measured(values, reasons, seconds, left))
-    return Measured(values, reasons, seconds, left)
+    return Measured(values, reasons, seconds, left, frozenset(absent))
 
 
 @torch.no_grad()

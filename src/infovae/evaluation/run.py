@@ -58,7 +58,8 @@ def evaluate(cfg: DictConfig) -> None:
             before = measured_before(subject.results.folder, about)
             measured = measure(subject.model, _images(subject, cfg), metrics, cfg.split, cfg.seed, device, keep, before)
         keep(measured)
-        print_measured(f"{subject.name}{f', weights={subject.weights}' if subject.weights else ''}", measured.values)
+        told = {name: value for name, value in measured.values.items() if name not in measured.absent}
+        print_measured(f"{subject.name}{f', weights={subject.weights}' if subject.weights else ''}", told)
         for metric, reason in measured.reasons.items():
             print(f"nan: {metric}: {reason}")
         print(f"results: {subject.results.folder / 'evaluation.json'}")

@@ -32,12 +32,15 @@ MEANINGS = {
     "mmd": Meaning("lower", 0, "q(z) against p(z), alike in every run: compare any two by it"),
     "mmd_standardized": Meaning("nearer", 0, "MMD in units of its noise"),
     "mutual_information": Meaning("higher", None, "I(x; z)"),
+    "mmd_p_value": Meaning(None, None, "P of an MMD so large if q(z) = p(z): small only if they differ"),
+    "mutual_information_bound": Meaning(None, None, "log N, the most that mutual_information can be"),
     "mutual_information_leave_one_out": Meaning("higher", None, "upper estimate of I(x; z)"),
     "aggregate_kl": Meaning("lower", 0, "KL(q(z) || p(z))"),
     "aggregate_kl_leave_one_out": Meaning("lower", 0, "lower estimate of KL(q(z) || p(z))"),
     "total_correlation": Meaning("lower", 0, "dependence between dimensions of z"),
     "dimension_wise_kl": Meaning("lower", 0, "sum of KL(q(z_k) || p(z_k))"),
     "active_units": Meaning("higher", None, "dimensions of z that x moves"),
+    "between_class_variance": Meaning(None, None, "share of Cov[z] between the means of classes"),
     "covariance_smallest_eigenvalue": Meaning("nearer", 1, "of Cov[q(z)]"),
     "covariance_largest_eigenvalue": Meaning("nearer", 1, "of Cov[q(z)]"),
     "covariance_condition_number": Meaning("lower", 1, "of Cov[q(z)]"),
@@ -47,6 +50,7 @@ MEANINGS = {
     "simulated_gap": Meaning("lower", 0, "how much annealed_log_likelihood may lack"),
     "squared_error": Meaning("lower", 0, "||x - E[x|z]||^2"),
     "squared_error_of_mean_code": Meaning("lower", 0, "the same at z = E[z|x]"),
+    "classifier_accuracy": Meaning(None, None, "of the judge of samples, on test images"),
     "class_mismatch": Meaning("lower", 0, "classes of samples against those of the data"),
     "class_mismatch_l1": Meaning("lower", 0, "the same, absolute"),
     "frechet_distance": Meaning("lower", 0, "samples against data, in features of a classifier"),
@@ -96,4 +100,6 @@ def meaning(name: str) -> Meaning:
     """Return how to read a metric, by its name with or without splits before it."""
     name = re.sub("^((?:sampled_)?linear_probe_[a-z]+)_of_.*", r"\1", name.rpartition("/")[2])  # of a further label
     families = (meaning for ending, meaning in FAMILIES.items() if name.endswith(ending))
+    if name.startswith("real_"):
+        return Meaning(None, None, f"{name.removeprefix('real_')} of real images in place of samples")
     return MEANINGS.get(name) or next(families, Meaning())

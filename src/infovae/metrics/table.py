@@ -19,7 +19,10 @@ def print_measured(title: str, values: Mapping[str, Any]) -> None:
     Args:
         title: of the table.
         values: numbers by ``split/name``, in nats per example where they are losses. Vectors are named alone.
+            Without values, nothing is printed.
     """
+    if not values:
+        return
     splits = list(dict.fromkeys(key.partition("/")[0] for key in values))
     names = dict.fromkeys(key.partition("/")[2] for key in values)
     table = Table(Column("metric", overflow="fold"), *splits, "ideal", "better")
@@ -36,7 +39,7 @@ def print_measured(title: str, values: Mapping[str, Any]) -> None:
             table.add_row(name, *cells, "" if ideal is None else f"{ideal:.4g}", better or "", *told)
     listed = {key.partition("/")[2] for key, value in values.items() if isinstance(value, list)}
     if vectors := [name for name in names if name in listed and "_standard_error" not in name]:
-        table.caption = f"vectors, which are left out: {', '.join(vectors)}"
+        table.caption = f"vectors are in evaluation.json alone: {', '.join(vectors)}"
     print_table(title, table)
 
 
