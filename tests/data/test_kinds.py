@@ -18,6 +18,7 @@ import pytest
 import scipy.io
 import scipy.sparse
 import torch
+from conftest import PROJECT
 from pyarrow import feather
 from torch import Tensor
 
@@ -250,6 +251,7 @@ def test_cells_stay_sparse_unless_memory_holds_them(tmp_path: Path) -> None:
     x = torch.cat([batch.x for batch in data.evaluation_loader("test")])
     np.testing.assert_array_equal(x, matrix[x[:, 0].long()])
     for arguments, told in (
+        ({"conditions": ["age"]}, "conditions=age: no such column; accepted: type"),
         ({"label": "age"}, "label=age: obs has no such column; accepted: type"),
         ({"key": "raw"}, "key=raw: no such layer; accepted: halves"),
         ({"key": "halves"}, "it holds numbers that aren't whole, below 0 or above 2^53"),
@@ -265,6 +267,26 @@ def test_cells_stay_sparse_unless_memory_holds_them(tmp_path: Path) -> None:
     (tmp_path / "a.h5ad").write_bytes(b"torn")
     with pytest.raises(ArgumentError, match=r"can't be read as \.h5ad"):
         counts(path)
+
+
+def test_the_documented_way_from_a_csv_of_counts_keeps_classes_and_conditions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"c{n},{'TB'[n % 2]},{('Lot 1', 'Lot é2')[n % 3 // 2]},{n},{n * n}" for n in range(20)]
+    (tmp_path / "cells.csv").write_text("\n".join(["barcode,cell type,batch,TNF-α,IL-1β", *rows]))
+    (code,) = re.findall(r"```python\n(cells = .*?)```", (PROJECT / "docs/data.md").read_text(), re.S)
+    exec(code, {"anndata": anndata, "pd": pd})
+    part = counts("cells.h5ad", label="cell type", conditions=["batch"]).train
+    n = part.x[torch.arange(len(part.x))][:, 0].long()
+    assert (part.classes, part.condition_names) == (("B", "T"), ("batch=Lot 1", "batch=Lot é2"))
+    assert part.conditions is not None
+    assert part.conditions.argmax(dim=1).tolist() == (n % 3 // 2).tolist()
+    with pytest.raises(ArgumentError, match=r"cells.csv: invalid; accepted: files .* \.mat or \.h5ad, which"):
+        counts("cells.csv")
+    np.save("a.npy", np.ones((3, 2)))
+    with pytest.raises(ArgumentError, match=r"^conditions=\['batch'\]: not an .h5ad file; accepted: \[\];"):
+        counts("a.npy", conditions=["batch"])
 
 
 def test_a_mapped_array_streams_with_the_same_batches(tmp_path: Path) -> None:

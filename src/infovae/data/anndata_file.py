@@ -1,10 +1,12 @@
 """Counts of genes in cells, from an .h5ad file."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -12,6 +14,7 @@ from torch import Tensor
 from infovae.data.examples import Examples
 from infovae.data.memory import Streaming, is_held
 from infovae.data.stored import StoredExamples
+from infovae.data.table import check_names, roles
 from infovae.data.values import LARGEST_COUNT
 from infovae.errors import ArgumentError, UserError, reason_of
 from infovae.terminal.install import install
@@ -37,13 +40,14 @@ class SparseRows(StoredExamples):
         return torch.from_numpy(self.matrix[positions.numpy()].toarray().astype(np.float32))
 
 
-def read_anndata(path: str, layer: str, label: str | None, streaming: Streaming) -> Examples:
+def read_anndata(path: str, layer: str, label: str | None, conditions: Sequence[str], streaming: Streaming) -> Examples:
     """Return the cells of an .h5ad file, with the names of their rows; sparse ones stay so unless memory holds them.
 
     Args:
         path: the file.
         layer: the layer that holds the counts. If it is ``counts`` and the file has no such layer, ``X`` is read.
         label: the column of ``obs`` that holds the classes; None: all cells are of one class.
+        conditions: columns of ``obs`` that are condition columns.
         streaming: see :func:`infovae.data.memory.is_held`.
 
     Raises:
@@ -85,4 +89,6 @@ def read_anndata(path: str, layer: str, label: str | None, streaming: Streaming)
         labels, classes = torch.from_numpy(found.codes.to_numpy().astype(np.int64)), tuple(map(str, found.categories))
         if (labels < 0).any():
             raise ArgumentError("label", label, "a column with a class for each cell", "some cells have none")
-    return Examples(x, labels, names=np.asarray(cells.obs_names, dtype=np.str_), classes=classes)
+    check_names("conditions", conditions, [str(name) for name in cells.obs.columns])
+    told = roles(pa.Table.from_pandas(cells.obs[[*conditions]], preserve_index=False), None, conditions)
+    return told._replace(x=x, labels=labels, names=np.asarray(cells.obs_names, dtype=np.str_), classes=classes)

@@ -1,12 +1,13 @@
 """Arrays of examples that aren't images: signals, volumes, tokens and counts."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from infovae.data.array_file import Shaping, is_kept, mapped_in, read_arrays
+from infovae.data.array_file import SUFFIXES, Shaping, is_kept, mapped_in, read_arrays
 from infovae.data.examples import DataSet, Examples
 from infovae.data.mapped_array import MappedArray
 from infovae.data.memory import Streaming
@@ -84,6 +85,7 @@ def counts(
     test_seed: int = 1,
     streaming: Streaming = "auto",
     label: str | None = None,
+    conditions: Sequence[str] = (),
     library: bool = False,
 ) -> DataSet:
     """Read counts, (n, columns), such as those of genes in cells; arguments as for :func:`signals`.
@@ -94,6 +96,7 @@ def counts(
     Args:
         path, key, test_fraction, test_seed, streaming: see there.
         label: in an .h5ad file, the column of ``obs`` that holds the classes.
+        conditions: in an .h5ad file, columns of ``obs`` to give to encoder and decoder, with ``condition=columns``.
         library: whether the log of each row's total is a condition column, so that with ``condition=columns`` the code
             needn't hold how deeply a cell was measured (Lopez et al. 2018, scVI, condition on it too).
 
@@ -103,13 +106,19 @@ def counts(
     if path.endswith(".h5ad"):
         from infovae.data.anndata_file import read_anndata  # an extra
 
-        read = read_anndata(path, key, label, streaming)
+        read = read_anndata(path, key, label, conditions, streaming)
+    elif not Path(path).is_dir() and Path(path).suffix not in SUFFIXES:
+        accepted = f"files named {', '.join(SUFFIXES)} or .h5ad, which pandas and anndata make of a .csv: docs/data.md"
+        raise ArgumentError("path", path, accepted)
     elif label is not None:
         raise ArgumentError("label", label, "null; labels lie beside the array, named labels", "not an .h5ad file")
+    elif conditions:
+        accepted = "[]; conditions lie beside the array, named conditions"
+        raise ArgumentError("conditions", list(conditions), accepted, "not an .h5ad file")
     else:
         read = _read(path, key, streaming, _counts)
     if library and read.conditions is not None:
-        raise ArgumentError("library", True, "false, or a file without conditions", "the file has conditions")
+        raise ArgumentError("library", True, "false, or data without conditions", "they have conditions")
     if library:
         totals = [read.x[part].double().sum(dim=1) for part in torch.arange(len(read.x)).split(1000)]
         read = read._replace(conditions=torch.cat(totals).clamp_min(1).log().float()[:, None])
