@@ -75,12 +75,10 @@ class Conditioned:
         return getattr(self.model, name)
 
     def encode(self, x: Float[Tensor, "n c *s"]) -> Distribution:
-        posterior: Distribution = self.model.encode(x, self._rows(len(x)))
-        return posterior
+        return self.model.encode(x, self._rows(len(x)))
 
     def decode(self, z: Float[Tensor, "n d"]) -> Distribution:
-        likelihood: Distribution = self.model.decode(z, self._rows(len(z)))
-        return likelihood
+        return self.model.decode(z, self._rows(len(z)))
 
     def _rows(self, n: int) -> Float[Tensor, "n k"]:
         return self.conditions.repeat(-(-n // len(self.conditions)), 1)[:n]

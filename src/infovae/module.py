@@ -175,8 +175,7 @@ class InfoVAE(OwnSteps, Autoencoder):
 
     def _encode_alone(self, x: Float[Tensor, "k c *s"]) -> Distribution:
         """Return q(z|x) of a prior's own inputs, which have no condition."""
-        posterior: Distribution = self.posterior(self._encoded(x, None))
-        return posterior
+        return self.posterior(self._encoded(x, None))
 
     def freeze_parts(self, parts: Iterable[str]) -> None:
         """Keep parts of the model as they are in training: their weights, and what their layers remember of batches.

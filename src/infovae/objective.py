@@ -59,8 +59,7 @@ def rates_of_dimensions(posterior: Distribution, prior: Distribution) -> Float[T
     """
     try:
         if isinstance(posterior, Independent) and isinstance(prior, Independent):
-            divergence: Tensor = kl_divergence(posterior.base_dist, prior.base_dist)
-            return divergence
+            return kl_divergence(posterior.base_dist, prior.base_dist)
     except NotImplementedError:
         pass
     why = "under this posterior and prior the rate isn't a sum over dimensions in closed form"

@@ -47,8 +47,7 @@ def gather_rows(rows: Shaped[Tensor, "m *shape"], n: int) -> Shaped[Tensor, "n *
     """
     if rank_and_world_size()[1] == 1:
         return rows
-    gathered: Tensor = _GatherRows.apply(rows, n)
-    return gathered
+    return _GatherRows.apply(rows, n)
 
 
 def sum_over_processes(own: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -58,8 +57,7 @@ def sum_over_processes(own: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """
     if rank_and_world_size()[1] == 1:
         return own
-    summed: Tensor = _Sum.apply(own)
-    return summed
+    return _Sum.apply(own)
 
 
 class _Sum(torch.autograd.Function):

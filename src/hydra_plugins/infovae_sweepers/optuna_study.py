@@ -181,8 +181,7 @@ class OptunaStudy(Sweeper):
         later = {}
         if seed is not None and drawn and not str(self.sampler.get("_target_")).endswith(IN_ORDER):
             later["seed"] = random.Random(f"{seed} {drawn}").getrandbits(32)
-        sampler: BaseSampler = build(self.sampler, SAMPLER, **later)
-        return sampler
+        return build(self.sampler, SAMPLER, **later)
 
     def _tell(self, study: "Study", job: Job) -> bool:
         """Tell the study how a trial ended; return whether its sampler has nothing left to draw, as that of a grid."""

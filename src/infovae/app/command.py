@@ -97,8 +97,7 @@ def workspace() -> None:
 
 def _task(name: str) -> Callable[..., Any]:
     module, _, function = COMMANDS[name].task.partition(":")
-    task: Callable[..., Any] = getattr(imported(module), function)
-    return task
+    return getattr(imported(module), function)
 
 
 def _chosen() -> str:

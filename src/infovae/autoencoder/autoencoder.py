@@ -50,8 +50,7 @@ class Autoencoder(nn.Module):
         """
         if not self.training:
             self._check_rows("x", x, self.shape, conditions)
-        posterior: Distribution = self.posterior(self._encoded(x, conditions))
-        return posterior
+        return self.posterior(self._encoded(x, conditions))
 
     def _encoded(
         self, x: Shaped[Tensor, "n c *s"], conditions: Float[Tensor, "n k"] | None, network: nn.Module | None = None
@@ -113,8 +112,7 @@ class Autoencoder(nn.Module):
             why = f"it outputs {parameters.shape[1]} channels for {shape[0]} of x"
             accepted = f"{each * shape[0]}, by parameters_per_channel={each} of {type(self.likelihood).__name__}"
             raise ArgumentError("decoder", type(self.decoder).__name__, accepted, why)
-        likelihood: Distribution = self.likelihood(_full_precision(parameters))
-        return likelihood
+        return self.likelihood(_full_precision(parameters))
 
     def _check_encoded(self, parameters: Tensor) -> None:
         """Refuse parameters that aren't the posterior's: as many for each dimension as that says."""
@@ -130,8 +128,7 @@ class Autoencoder(nn.Module):
 
     def reparameterize(self, posterior: Distribution, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Return one z ~ q(z|x) for each example from draws of N(0, I): the only way in which codes are drawn."""
-        z: Tensor = self.posterior.reparameterize(posterior, noise)
-        return z
+        return self.posterior.reparameterize(posterior, noise)
 
     def draw(self, posterior: Distribution, global_size: int) -> Float[Tensor, "n d"]:
         """Return one latent sample of each of this process's examples."""

@@ -59,13 +59,11 @@ class Classifier(nn.Module):
 
     def embed(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Return the layer below the logits, for pixels in [0, 1]."""
-        features: Tensor = self.features(2 * images - 1)
-        return features
+        return self.features(2 * images - 1)
 
     def classify(self, features: Float[Tensor, "n k"]) -> Float[Tensor, "n classes"]:
         """Return the class logits of embedded images."""
-        logits: Tensor = self.logits(features)
-        return logits
+        return self.logits(features)
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         return self.classify(self.embed(images))

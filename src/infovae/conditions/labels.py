@@ -60,6 +60,5 @@ class Labels(Condition):
     def features(self, conditions: Float[Tensor, "n 1"]) -> Float[Tensor, "n w"]:
         numbers = conditions[:, 0].long()
         if self.vectors is not None:
-            vectors: Tensor = self.vectors(numbers)
-            return vectors
+            return self.vectors(numbers)
         return nn.functional.one_hot(numbers, self.classes).to(conditions)

@@ -219,8 +219,7 @@ def _entries(read: pa.Table, column: Column) -> Float[Tensor, "n k"]:
 
 
 def _numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    numbers: np.ndarray = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return numbers
+    return pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
 def _escaped(name: str) -> str:

@@ -46,8 +46,7 @@ def fits_on(device: torch.device, nbytes: int) -> bool:
 
 def free_memory() -> int:
     """Return how many bytes can be allocated without swapping."""
-    free: int = psutil.virtual_memory().available
-    return free
+    return psutil.virtual_memory().available
 
 
 def gibibytes(nbytes: int) -> str:

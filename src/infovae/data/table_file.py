@@ -121,8 +121,7 @@ def _with_decimal_commas(read: pa.Table, path: Path, chosen: str) -> pa.Table:
 
 
 def _matches(text: pa.ChunkedArray, pattern: str) -> np.ndarray:
-    found: np.ndarray = pc.match_substring_regex(text.drop_null(), pattern).to_numpy(zero_copy_only=False)
-    return found
+    return pc.match_substring_regex(text.drop_null(), pattern).to_numpy(zero_copy_only=False)
 
 
 def _mixed(path: Path, why: str) -> ArgumentError:

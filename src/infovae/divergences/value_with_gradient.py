@@ -20,8 +20,7 @@ def value_with_gradient(
         x: the variable.
         compute: called once, with autograd off. It may return None for a gradient that isn't wanted.
     """
-    value: Tensor = _ValueWithGradient.apply(x, compute)
-    return value
+    return _ValueWithGradient.apply(x, compute)
 
 
 class _ValueWithGradient(Function):

@@ -164,8 +164,7 @@ def _chosen(checkpoint: Mapping[str, Any], weights: Weights | None, path: Path) 
         why = f"{path} holds one set of weights"
         accepted = "null, or the folder of a run that was trained with callbacks=[default,ema]"
         raise UserError(why, key="weights", value=weights, accepted=accepted)
-    chosen: dict[str, Any] = raw if weights == "raw" and raw else checkpoint["state_dict"]
-    return chosen
+    return raw if weights == "raw" and raw else checkpoint["state_dict"]
 
 
 def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> DataModule:

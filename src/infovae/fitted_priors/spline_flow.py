@@ -48,9 +48,7 @@ class SplineFlow(FittedPrior):
         return self.descent(self.flow, lambda batch: -self.log_density(batch), codes, validation)
 
     def transform(self, noise: Float[Tensor, "n k"]) -> Float[Tensor, "n d"]:
-        codes: Tensor = self.flow().transform.inv(noise)
-        return codes
+        return self.flow().transform.inv(noise)
 
     def log_density(self, u: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-        density: Tensor = self.flow().log_prob(u)
-        return density
+        return self.flow().log_prob(u)

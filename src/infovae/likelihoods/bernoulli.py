@@ -38,8 +38,7 @@ class FastBernoulli(BernoulliDistribution):
         logits, value = torch.broadcast_tensors(self.logits, value)
         if logits.device.type != "cpu":
             return -functional.binary_cross_entropy_with_logits(logits, value, reduction="none")
-        log_probability: Tensor = _LogProbability.apply(logits, value)
-        return log_probability
+        return _LogProbability.apply(logits, value)
 
 
 class _LogProbability(torch.autograd.Function):

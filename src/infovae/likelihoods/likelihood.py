@@ -59,5 +59,4 @@ def independent(entries: Distribution) -> Distribution:
 def mean_given(distribution: Distribution, x: Float[Tensor, "n c *s"]) -> Float[Tensor, "n c *s"]:
     """Return E[x|z], and where log p(x|z) is given something of x, as the total of its counts, E[x|z, that]."""
     entries = getattr(distribution, "base_dist", distribution)
-    mean: Tensor = entries.mean_given(x) if hasattr(entries, "mean_given") else distribution.mean
-    return mean
+    return entries.mean_given(x) if hasattr(entries, "mean_given") else distribution.mean

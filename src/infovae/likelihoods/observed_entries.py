@@ -22,8 +22,7 @@ class ObservedDistribution(Independent):  # type: ignore[type-arg]
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> "ObservedDistribution":
         new = self._get_checked_instance(ObservedDistribution, _instance)
-        expanded: ObservedDistribution = super().expand(batch_shape, _instance=new)
-        return expanded
+        return super().expand(batch_shape, _instance=new)
 
 
 class ObservedEntries(Likelihood):

@@ -69,5 +69,4 @@ class TrainingCodesMetric(Metric):
         training = exact(torch.cat(list(self.training_mean)))
         centre = training.mean(dim=0)
         deviation = (training - centre).square().mean().sqrt()
-        scaled: Points = ((exact(codes) - centre) / torch.where(deviation > 0, deviation, 1)).cpu().numpy()
-        return scaled
+        return ((exact(codes) - centre) / torch.where(deviation > 0, deviation, 1)).cpu().numpy()

@@ -56,8 +56,7 @@ class ConvEncoder(nn.Module):
         )
 
     def forward(self, images: Float[Tensor, "n c *s"]) -> Float[Tensor, "n k"]:
-        parameters: Tensor = self.layers(2 * images - 1)
-        return parameters
+        return self.layers(2 * images - 1)
 
 
 class ConvDecoder(Decoder):

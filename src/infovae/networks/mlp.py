@@ -38,8 +38,7 @@ class MLPEncoder(nn.Module):
         self.layers = perceptron([math.prod(shape), *hidden, outputs], activation)
 
     def forward(self, images: Float[Tensor, "n *s"]) -> Float[Tensor, "n k"]:
-        parameters: Tensor = self.layers(2 * images.flatten(1) - 1)
-        return parameters
+        return self.layers(2 * images.flatten(1) - 1)
 
 
 class MLPDecoder(Decoder):

@@ -84,8 +84,7 @@ class PixelCNNDecoder(AutoregressiveDecoder):
         for layer, condition in zip(self._layers(), self._conditions(z), strict=True):
             vertical, from_above = layer.down(layer.pad_rows(vertical), condition)
             horizontal = layer.across(layer.pad_columns(horizontal), from_above)
-        parameters: Tensor = self.head(horizontal)
-        return parameters
+        return self.head(horizontal)
 
     @torch.no_grad()
     def generate(self, z: Float[Tensor, "n d"], draw: Callable[[Tensor], Tensor]) -> Float[Tensor, "n c h w"]:

@@ -51,8 +51,7 @@ class ResnetEncoder(nn.Module):
         )
 
     def forward(self, images: Float[Tensor, "n c *s"]) -> Float[Tensor, "n k"]:
-        parameters: Tensor = self.layers(2 * images - 1)
-        return parameters
+        return self.layers(2 * images - 1)
 
 
 class ResnetDecoder(Decoder):
@@ -91,8 +90,7 @@ class ResnetDecoder(Decoder):
         self.layers = nn.Sequential(*layers, *_activated(before), convolution(before, channels, 3, padding=1))
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k *s"]:
-        parameters: Tensor = self.layers(z)
-        return parameters
+        return self.layers(z)
 
 
 class ResidualBlock(nn.Module):
@@ -110,8 +108,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "n before *s"]) -> Float[Tensor, "n after *s"]:
-        y: Tensor = self.shortcut(x) + self.residual(x)
-        return y
+        return self.shortcut(x) + self.residual(x)
 
 
 def _activated(channels: int) -> list[nn.Module]:

@@ -50,8 +50,7 @@ class TransformerEncoder(nn.Module):
         seen = self.embed(entries) + self.positions
         if self.embed_rest is not None:
             seen = seen + self.embed_rest(x[:, 1:].transpose(1, 2))
-        parameters: Tensor = self.head(self.layers(seen).mean(dim=1))
-        return parameters
+        return self.head(self.layers(seen).mean(dim=1))
 
 
 class TransformerDecoder(Decoder):

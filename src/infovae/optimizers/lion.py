@@ -22,7 +22,4 @@ def lion(
     Raises:
         UserError: pytorch-optimizer isn't installed.
     """
-    optimizer: torch.optim.Optimizer = pytorch_optimizer("lion").Lion(
-        params, lr=lr, betas=(betas[0], betas[1]), weight_decay=weight_decay
-    )
-    return optimizer
+    return pytorch_optimizer("lion").Lion(params, lr=lr, betas=(betas[0], betas[1]), weight_decay=weight_decay)

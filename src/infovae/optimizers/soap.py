@@ -37,7 +37,7 @@ def soap(
         UserError: pytorch-optimizer isn't installed.
     """
     own = [{THEIRS.get(k, k): v for k, v in entry.items()} if isinstance(entry, dict) else entry for entry in params]
-    optimizer: torch.optim.Optimizer = pytorch_optimizer("soap").SOAP(
+    return pytorch_optimizer("soap").SOAP(
         own,
         lr=lr,
         betas=(betas[0], betas[1]),
@@ -45,4 +45,3 @@ def soap(
         max_precondition_dim=largest,
         precondition_frequency=every,
     )
-    return optimizer

@@ -83,8 +83,7 @@ def image_grid(examples: Float[Tensor, "n c *s"], columns: int) -> Pixels:
     scale = max(1, THUMBNAIL // max(images.shape[2:]))
     enlarged = images.nan_to_num(nan=0.0).clamp(0, 1).repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
     grid = make_grid(enlarged, nrow=columns, padding=GAP, pad_value=BETWEEN).expand(3, -1, -1)
-    pixels: np.ndarray = grid.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    return pixels
+    return grid.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
 
 def labelled_grid(

@@ -26,8 +26,7 @@ def prior_quantiles(prior: Prior, deviations: Float[Tensor, " k"]) -> Float[Tens
     levels = Normal(0.0, 1.0).cdf(exact(deviations))
     dimensions = independent_dimensions(prior.distribution())
     if dimensions is not None:
-        quantiles: Tensor = dimensions.icdf(levels[:, None].to(dimensions.mean))
-        return quantiles
+        return dimensions.icdf(levels[:, None].to(dimensions.mean))
     ordered = prior.sample(PRIOR_DRAWS).sort(dim=0).values
     return ordered[(levels * (PRIOR_DRAWS - 1)).round().long().to(ordered.device)]
 

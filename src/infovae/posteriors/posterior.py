@@ -59,8 +59,7 @@ class Posterior(nn.Module, ABC):
 
     def example(self, latent_dim: int, device: torch.device | str = "cpu") -> Distribution:
         """Return q(z|x) for an encoder's output of zeros: a specimen, by which to tell what can be done with it."""
-        posterior: Distribution = self(torch.zeros(1, self.parameters_per_dimension * latent_dim, device=device))
-        return posterior
+        return self(torch.zeros(1, self.parameters_per_dimension * latent_dim, device=device))
 
     def forward_training(self, parameters: Float[Tensor, "m k"], global_size: int) -> Distribution:
         """Return q(z|x) of this process's rows of a global batch, as training sees it; ``forward`` by default.
@@ -69,8 +68,7 @@ class Posterior(nn.Module, ABC):
             parameters: the encoder's output.
             global_size: the number of examples in the global batch.
         """
-        posterior: Distribution = self(parameters)
-        return posterior
+        return self(parameters)
 
     def calibrate(self, batches: Iterable[Float[Tensor, "_ k"]]) -> None:
         """Take whatever ``forward`` needs to know of the whole training set; nothing by default.

@@ -79,5 +79,4 @@ class _InverseRoot(torch.autograd.Function):
         (gradient,) = gradients
         differences = -1 / (roots * roots[:, None] * (roots + roots[:, None]))
         inner = vectors.T @ ((gradient + gradient.T) / 2) @ vectors
-        result: Tensor = vectors @ (differences * inner) @ vectors.T
-        return result
+        return vectors @ (differences * inner) @ vectors.T

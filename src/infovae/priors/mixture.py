@@ -53,5 +53,4 @@ class MixturePrior(Prior):
         chosen = torch.randint(len(mean), (n,), device=mean.device)
         if is_diagonal(components):
             return torch.normal(components.base_dist.loc[chosen], components.base_dist.scale[chosen])
-        drawn: Tensor = components.take(chosen).sample()
-        return drawn
+        return components.take(chosen).sample()

@@ -67,8 +67,7 @@ class Prior(nn.Module, ABC):
 
     def log_prob(self, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """Return log p(z) in nats."""
-        log_prob: Tensor = self.distribution().log_prob(z)
-        return log_prob
+        return self.distribution().log_prob(z)
 
     def score(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Return the gradient of log p at z, detached."""

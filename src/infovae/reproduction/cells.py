@@ -58,15 +58,13 @@ class Cell:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The content of ``summary.json``; a resumed run's wall time is that of its last part."""
-        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
-        return summary
+        return json.loads((self.folder / "summary.json").read_text())
 
     @property
     def evaluation(self) -> dict[str, Any]:
         """The content of ``evaluation.json``, which changes; empty if the cell has not been evaluated."""
         path = self.folder / "evaluation.json"
-        record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-        return record
+        return json.loads(path.read_text()) if path.is_file() else {}
 
     @property
     def evaluated(self) -> dict[str, float]:

@@ -113,8 +113,7 @@ def read_resumable(path: Path, key: str) -> dict[str, Any]:
 
 def epochs_of(checkpoint: Mapping[str, Any]) -> int:
     """Return how many whole epochs a resumable checkpoint has behind it."""
-    epochs: int = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    return epochs
+    return checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
 
 
 def load_weights(module: nn.Module, weights: dict[str, Any], path: Path) -> None:

@@ -38,8 +38,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     """Return the tensors and plain values of a file; raise one of :data:`DAMAGED` if its bytes have changed."""
     packed = path.read_bytes()
     check_seal(packed)
-    content: dict[str, Any] = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
-    return content
+    return torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
 
 
 def check_seal(content: bytes) -> None:

@@ -46,8 +46,7 @@ from infovae.training.preemption import cluster_plugins
 
 def build_data(cfg: DictConfig) -> DataModule:
     """Return the data module, with its examples read."""
-    data: DataModule = build(cfg.data, "data")
-    return data
+    return build(cfg.data, "data")
 
 
 def build_module(cfg: DictConfig, data: DataModule) -> InfoVAE:
@@ -159,8 +158,7 @@ def build_condition(cfg: DictConfig, data: Description) -> Condition | None:
         return None
     columns = 0 if data.conditions is None else len(data.conditions.mean)
     own = _taken(cfg.condition, "condition", classes=data.classes, columns=columns)
-    condition: Condition = build(cfg.condition, "condition", **own)
-    return condition
+    return build(cfg.condition, "condition", **own)
 
 
 def _taken(node: DictConfig, key: str, **offered: Any) -> dict[str, Any]:
