@@ -179,7 +179,7 @@ def _read_data(cfg: DictConfig, needed_by: Path | None = None) -> DataModule:
     except UserError as error:
         needed = f"; {needed_by} doesn't record the shape of its images, so they must be read" if needed_by else ""
         for name in ("root", "path"):
-            if str(error).startswith(f"data.{name}="):
+            if error.key == f"data.{name}":
                 raise UserError(
                     f"{error}; or, where the run's data lie elsewhere, +override.data.{name}=PLACE, in Python "
                     f'load(RUN, changes={{"data": {{"{name}": PLACE}}}}){needed}'
