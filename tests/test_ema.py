@@ -15,6 +15,7 @@ from test_schedulers import checkpoint_of, interrupt_at
 
 from infovae.errors import UserError
 from infovae.evaluation.load import load
+from infovae.metrics.objective_terms import TERM_NAMES
 from infovae.runs.changes import ChangedError
 from infovae.training.assemble import build_data, build_trainer
 from infovae.training.run import train
@@ -74,6 +75,20 @@ def test_every_number_of_an_epoch_is_of_the_averages(composed: Compose, trained:
         for name, value in measured.items():
             expected = float(last[name.replace("validation", "train")])
             assert (float(value) == pytest.approx(expected, rel=1e-6)) is same, name
+
+
+@pytest.mark.parametrize(
+    "own", [["+module._target_=test_training.Shifted"], ["module=semi_supervised", "condition=labels"]]
+)
+def test_a_loss_of_a_module_s_own_stays_that_of_its_steps(composed: Compose, tmp_path: Path, own: list[str]) -> None:
+    rows = []
+    for name, settings in (("plain", [*TINY, "optimizer.lr=0.01"]), ("ema", AVERAGED)):
+        train(composed(*settings, *own, "model=vae", "trainer.max_epochs=1", run_dir=tmp_path / name))
+        rows += rows_of(tmp_path / name)
+    plain, averaged = rows
+    for term in TERM_NAMES:
+        assert (plain[f"train/{term}"] == averaged[f"train/{term}"]) is (term != "divergence"), term
+    assert plain["train/log_det_covariance"] != averaged["train/log_det_covariance"]
 
 
 def test_both_sets_are_loaded(trained: Path) -> None:

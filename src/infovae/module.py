@@ -51,6 +51,10 @@ Inference = Callable[[Batch, int], tuple[Codes, Terms]]
 """Takes a batch and the size of its data set; returns codes, and the terms of the loss but the divergence."""
 
 
+PARTS_OF_THE_LOSS = ("training_step", "step_loss", "step", "_loss", "_infer")
+"""Methods with which a subclass may train by another loss than evaluation measures."""
+
+
 class InfoVAE(OwnSteps, Autoencoder):
     """A variational autoencoder at a point of the InfoVAE family.
 
@@ -153,6 +157,11 @@ class InfoVAE(OwnSteps, Autoencoder):
             finally:
                 for part in parts:
                     part.training = True
+
+    @property
+    def has_own_loss(self) -> bool:
+        """Whether a subclass trains by another loss than evaluation measures."""
+        return any(getattr(type(self), name) is not getattr(InfoVAE, name) for name in PARTS_OF_THE_LOSS)
 
     def check_run(self, data: DataModule, processes: int) -> None:
         """Refuse data, or a number of processes, that a subclass can't train with; called before anything is written.

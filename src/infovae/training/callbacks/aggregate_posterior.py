@@ -31,7 +31,8 @@ class AggregatePosterior(pl.Callback):
     Validation and test codes come from the evaluation that runs anyway. Examples of the training split, as many as the
     data module says, are encoded once more with the weights at the epoch's end. Codes gathered during the epoch would
     belong to no single model. Where the weights are averaged, the terms of the loss are measured on those examples too,
-    and replace the averages over the steps.
+    and replace the averages over the steps. Of a module with a loss of its own, which evaluation doesn't know, they
+    stay those of the steps.
     """
 
     def __init__(self, metrics: Mapping[str, Callable[..., Metric]]) -> None:
@@ -95,7 +96,7 @@ class AggregatePosterior(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = cast(InfoVAE, pl_module)
-        if not module.objective.weighs_divergence or self._metrics["train"] or averages(trainer):
+        if not module.objective.weighs_divergence or self._metrics["train"] or _measures_terms(trainer, module):
             self._measure_training(trainer, module)
         self._tell_cost()
 
@@ -104,7 +105,7 @@ class AggregatePosterior(pl.Callback):
         weighted = module.objective.weighs_divergence
         loader = data_module_of(trainer).measured_train_loader()
         divergence, count = torch.zeros((), device=module.device), 0
-        if averages(trainer):
+        if _measures_terms(trainer, module):
             module.training_terms.reset()
         with (
             measured_weights(trainer, module), evaluation_mode(module), torch.no_grad(), isolated_stream(module.device)
@@ -147,10 +148,15 @@ class AggregatePosterior(pl.Callback):
         self._logged = True
 
 
+def _measures_terms(trainer: pl.Trainer, module: InfoVAE) -> bool:
+    """Return whether the terms of the loss are measured anew: the steps' are of other weights than the averages."""
+    return bool(averages(trainer)) and not module.has_own_loss
+
+
 def _codes(trainer: pl.Trainer, module: InfoVAE, batch: Batch, loader: Loader) -> Iterator[Codes]:
-    """Yield the codes of each global batch of the training split; measure the loss too if the weights are averaged."""
+    """Yield the codes of each global batch of the training split; add its terms of the loss if they are measured."""
     with trainer.precision_plugin.forward_context():  # as in validation and test
-        if averages(trainer):
+        if _measures_terms(trainer, module):
             codes = module.measure_training(batch, loader)
             sizes = [size for size, _ in batch.parts]
             rows = zip(*(row.split(sizes) for row in codes.rows()), strict=True)
