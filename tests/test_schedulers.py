@@ -175,6 +175,9 @@ def test_a_run_takes_each_step_with_its_rate_and_finds_its_length(composed: Comp
         pytest.approx([0.001 * factor] * 2 + [0.01 * factor] * 2) for factor in factors
     ]
     assert column(tmp_path) == pytest.approx([0.01 * factor for factor in factors], rel=1e-6)
+    own = column(tmp_path, "train/learning_rate_encoder")
+    assert own == pytest.approx([0.001 * factor for factor in factors], rel=1e-6)
+    assert "learning_rate_vectors" not in (tmp_path / "metrics.csv").read_text()  # they have none of their own
 
 
 @pytest.mark.parametrize(

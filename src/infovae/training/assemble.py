@@ -238,6 +238,7 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = (), stopped: bool
     """Return Lightning's trainer with the configured callbacks and those that every run has; without loggers yet."""
     file = MetricsFile(str(Path(cfg.run_dir) / "metrics.csv"))
     config: Any = OmegaConf.to_container(cfg, resolve=True)
+    groups = config.get("parameter_groups")
     always = [
         RandomStreams(cfg.seed),
         Calibration(),
@@ -245,7 +246,7 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = (), stopped: bool
         KeptConfig(config, changes, stopped),
         Throughput(),
         AggregatePosterior(build_chosen(cfg, "metrics")),
-        *([LearningRate(build(cfg.scheduler, "scheduler"), file)] if cfg.get("scheduler") else []),
+        *([LearningRate(build(cfg.scheduler, "scheduler"), file, groups)] if cfg.get("scheduler") else []),
         file,  # before checkpoints, which hold its rows
     ]
     _check_accelerator(cfg.trainer.get("accelerator", "auto"), str(cfg.trainer.get("precision")))

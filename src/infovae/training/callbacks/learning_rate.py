@@ -1,6 +1,7 @@
 """The learning rate, moved by a schedule."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -14,19 +15,30 @@ from infovae.training.callbacks.metrics_file import MetricsFile
 class LearningRate(pl.Callback):
     """Set the rate of each step by a schedule, and log that of each epoch's last step as ``train/learning_rate``.
 
+    Parameters with a rate of their own have a column too, such as ``train/learning_rate_encoder``.
+
     Lightning would step a schedule that watches a metric only after the epoch's checkpoints are written, and a resumed
     run would have missed that step. Here the rate is computed anew from the step, the run's length and the rows of
     ``metrics.csv``, which checkpoints hold. The schedule is a factor on the rates of all groups of parameters. One that
     watches a metric sees the rows from the end of all schedules of the loss's weights on: until then the metric may
     well rise.
+
+    Args:
+        scheduler: the factor.
+        file: has the rows.
+        groups: the optimiser's settings for some parameters; see optimizers/groups.py.
     """
 
     monitor_key = "scheduler.monitor"
-    logs = ("train/learning_rate",)
 
-    def __init__(self, scheduler: Scheduler, file: MetricsFile) -> None:
+    def __init__(
+        self, scheduler: Scheduler, file: MetricsFile, groups: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
         self.scheduler = scheduler
         self.file = file
+        own = {name: settings["lr"] for name, settings in (groups or {}).items() if "lr" in settings}
+        self._own = {f"train/learning_rate_{name}": rate for name, rate in own.items()}
+        self.logs = ("train/learning_rate", *self._own)
         self._rates: list[float] = []
         self._total = math.inf
         self._factor = 1.0
@@ -59,7 +71,8 @@ class LearningRate(pl.Callback):
             self._set(trainer, trainer.global_step)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.log("train/learning_rate", self._factor * trainer.optimizers[0].defaults.get("lr", self._rates[0]))
+        rates = {"train/learning_rate": trainer.optimizers[0].defaults.get("lr", self._rates[0]), **self._own}
+        pl_module.log_dict({name: self._factor * rate for name, rate in rates.items()})
 
     def _set(self, trainer: pl.Trainer, done: int) -> None:
         rows = self.file.rows
