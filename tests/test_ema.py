@@ -159,7 +159,7 @@ def test_a_finished_run_keeps_its_averages_or_its_lack_of_them(composed: Compose
         train(composed(*plain, "callbacks=[checkpoint,ema]", run_dir=tmp_path / "plain"))
 
 
-def test_an_evaluation_of_raw_weights_has_a_place_of_its_own(command: Command, run: Path) -> None:
+def test_what_is_made_of_raw_weights_has_a_place_of_its_own(command: Command, run: Path) -> None:
     config = OmegaConf.load(run / "config.yaml")
     del config.callbacks.steps
     OmegaConf.save(config, run / "config.yaml")
@@ -174,6 +174,16 @@ def test_an_evaluation_of_raw_weights_has_a_place_of_its_own(command: Command, r
     assert record["metrics"]["train/log_det_covariance"] != pytest.approx(
         float(rows_of(run)[-1]["train/log_det_covariance"])
     )
+    best = ["weights=raw", "metrics=[log_det_covariance]", "pictures=[]"]
+    answer = command("evaluate", f"ckpt={run / 'checkpoints' / 'best.ckpt'}", *best)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(path.read_text()) == record
+    assert len(list(run.rglob("evaluation.json"))) == 2
+    answer = command("fit_prior", f"run={run}", "weights=raw", "fitted_prior.components=[1]", "device=cpu")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[-1] == f"run folder: {run}/fitted_prior/mixture-raw"
+    for weights, place in (("ema", "export"), ("raw", "export-raw")):
+        assert load(run, weights=weights).place("export") == run / place  # type: ignore[arg-type]
 
 
 def test_raw_weights_of_a_run_without_averages_are_refused(composed: Compose, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def export(cfg: DictConfig) -> None:
     require_output(cfg.run, cfg.output)
     _check_installed()
     saved = load(cfg.run, cfg.checkpoint, cfg.override, cfg.trust, cfg.weights)
-    output = Path(cfg.output or saved.folder / "export")
+    output = Path(cfg.output or saved.place("export"))
     inside = output if cfg.output else saved.folder
     check_writable(output, "output")
     refuse_links(output, inside)

@@ -74,9 +74,10 @@ def fit_prior(cfg: DictConfig) -> None:
         why = "its prior is fitted already"
         raise UserError(why, key="run", value=cfg.run, accepted="the run that the model comes from")
     name = HydraConfig.get().runtime.choices["fitted_prior"]
-    output = Path(cfg.output or saved.folder / FITTED / name)
+    place = saved.place(f"{FITTED}/{name}")
+    output = Path(cfg.output or place)
     _check_output(output, saved.folder if cfg.output is None else output)
-    derived = _with_prior(saved, cfg, name, output)
+    derived = _with_prior(saved, cfg, place.name, output)
     if not len(saved.data.splits["validation"].x):
         why = "the run held out no validation images, by which the fit is chosen"
         raise UserError(why, key="run", value=cfg.run, accepted="+override.data.validation_size=NUMBER")

@@ -59,6 +59,10 @@ class SavedRun:
         """``shape``, under its name in version 0.1."""
         return self.shape
 
+    def place(self, name: str) -> Path:
+        """Return the folder in the run's for what is made of its model; raw weights have one of their own."""
+        return self.folder / (f"{name}-raw" if self.weights == "raw" else name)
+
     @cached_property
     def data(self) -> DataModule:
         """The run's data, split as its config says and standardised as in training; read at first use.

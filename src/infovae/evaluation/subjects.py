@@ -111,8 +111,8 @@ def subjects(cfg: DictConfig, folders: list[Path]) -> Iterator[Subject]:
 def _results(cfg: DictConfig, run: Path) -> Results:
     """Return where results go: where the user says, else into the run's folder.
 
-    Results of a changed config, or of raw weights, go into a folder of their own there, so that they don't replace the
-    run's.
+    Results of a changed config, or of raw weights, go into a folder of their own there, one for each checkpoint, so
+    that they don't replace the run's.
     """
     if cfg.output is not None:
         return Results(Path(cfg.output), Path(cfg.output))
@@ -121,6 +121,9 @@ def _results(cfg: DictConfig, run: Path) -> Results:
         changed = {**changed, "weights": "raw"}
     if not changed:
         return Results(run, run)
+    checkpoint = Path(cfg.ckpt or cfg.checkpoint).stem
+    if checkpoint != "last":
+        changed = {**changed, "checkpoint": checkpoint}
     digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()
     return Results(run / f"evaluation-{digest[:8]}", run)
 
