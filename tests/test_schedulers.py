@@ -282,7 +282,7 @@ def test_a_schedule_goes_with_compile_and_precision(composed: Compose, tmp_path:
     ("overrides", "message"),
     [
         ("scheduler=cosine trainer.max_epochs=-1", "^scheduler: it goes by the share of the run, which has no last"),
-        ("scheduler=plateau scheduler.monitor=loss", "^scheduler.monitor=loss: .* accepted: columns of metrics.csv"),
+        ("scheduler=plateau scheduler.monitor=loss", "^scheduler.monitor=loss: .* accepted: metrics of a split"),
         ("scheduler=plateau scheduler.monitor=train/los", "^scheduler.monitor=train/los: no such metric; .*train/loss"),
         ("scheduler=plateau data.validation_size=0 callbacks=none", "scheduler.monitor of another split, .*train/loss"),
         ("scheduler=multi_step scheduler.milestones=[0.5,1.5]", "^scheduler.milestones=.0.5, 1.5.: .* above 0 and"),

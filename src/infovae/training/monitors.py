@@ -97,7 +97,7 @@ def _check_split(column: str, watcher: str, key: str, limit: float | None, data:
     why = f"{watcher} watches {column}"
     split, instead = column.partition("/")[0], "train/loss" if key == LearningRate.monitor_key else "null"
     if split not in SPLITS or (split, key) == ("train", SEARCH):
-        why, accepted = f"{watcher} would find no such metric", "columns of metrics.csv, as validation/loss"
+        why, accepted = f"{watcher} would find no such metric", "metrics of a split, as validation/loss"
         raise UserError(why, key=key, value=column, accepted=accepted)
     if split == "validation" and not len(data.splits[split].x):
         accepted = f"sizes of at least 1, or a {key} of another split, as {instead}"
