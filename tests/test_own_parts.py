@@ -42,6 +42,7 @@ def typed(command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     def run(line: str) -> str:
         answer = command(*shlex.split(os.path.expandvars(line))[1:])
         assert answer.returncode == 0, answer.stderr
+        assert "batch_size=batch_size" not in answer.stderr  # Lightning's warning that it guesses it
         return answer.stdout
 
     return run
