@@ -30,8 +30,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_code_block_is_a_file() -> None:
-    assert len(FILES) == len(re.findall(r"```(?:python|yaml)", TEXT)) == 14
-    assert len(COMMANDS) == 3
+    assert len(FILES) == len(re.findall(r"```(?:python|yaml)", TEXT)) == 22
+    assert len(COMMANDS) == 4
 
 
 @pytest.fixture
@@ -55,17 +55,24 @@ def test_a_part_named_on_the_command_line(folder: Path, typed: Callable[[str], s
     assert "    bias: false\n" in config
 
 
+def test_a_kernel_of_a_divergence(folder: Path, typed: Callable[[str], str]) -> None:
+    typed(f"{COMMANDS[2]} {SHORT} data.train_size=200 data.validation_size=100")
+    assert "_target_: mine.kernels.Matern" in (folder / "run" / "config.yaml").read_text()
+
+
 def test_help_lists_options_of_a_user_s_own(typed: Callable[[str], str]) -> None:
     answer = typed(COMMANDS[1])
     for option in (Path(name) for name in FILES if name.startswith("conf")):
-        assert re.search(rf"^{option.parent.name}: .*\b{option.stem}\b", answer, re.M)
+        group = option.parent.relative_to("conf")
+        assert re.search(rf"^{group}: .*\b{option.stem}\b", answer, re.M)
 
 
 def test_parts_of_every_kind_together(folder: Path, typed: Callable[[str], str]) -> None:
-    answer = typed(f"{COMMANDS[2]} {SHORT} callbacks=checkpoint")
+    answer = typed(f"{COMMANDS[3]} {SHORT} callbacks=[checkpoint,drawing]")
     config = (folder / "run" / "config.yaml").read_text()
     for target in re.findall(r"_target_: (mine\.\S+)", "".join(FILES.values())):
-        assert f"_target_: {target}" in config
+        assert f"_target_: {target}" in config or target == "mine.kernels.Matern"
+    assert list((folder / "run" / "figures").glob("code_lengths*.png"))
     with (folder / "run" / "metrics.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert 0 < float(row["validation/class_separation"]) < 1
