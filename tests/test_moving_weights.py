@@ -25,6 +25,7 @@ from infovae.reproduction.cells import Cell
 from infovae.runs.checkpoints import read_checkpoint
 from infovae.schedules.hold_rate import HoldRate
 from infovae.schedules.linear import Linear
+from infovae.terms import Terms
 from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
 

@@ -77,9 +77,6 @@ def test_the_furthest_is_used_and_the_damaged_are_set_aside(tmp_path: Path) -> N
     (folder / "epoch-07.ckpt").unlink()
     save(folder / "middle.ckpt", checkpoint(9, ends_epoch=False))
     save(folder / "weights.ckpt", {"state_dict": WEIGHTS, "global_step": 99})
-    assert newest_sound([folder], tmp_path, is_over=lambda path, content: content["global_step"] == 9) == (
-        folder / "middle.ckpt"
-    )
     for name in ("last", "previous", "best", "middle"):
         path = folder / f"{name}.ckpt"
         assert newest_sound([folder], tmp_path) == path
@@ -88,6 +85,15 @@ def test_the_furthest_is_used_and_the_damaged_are_set_aside(tmp_path: Path) -> N
     assert {path.name for path in folder.iterdir()} == {
         "last.damaged", "previous.damaged", "best.damaged", "middle.damaged", "weights.ckpt"
     }  # fmt: skip
+
+
+def test_where_a_run_is_over_in_the_middle_of_an_epoch_its_last_checkpoint_is_used(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    save(folder / "previous.ckpt", checkpoint(4))
+    save(folder / "last.ckpt", checkpoint(5, ends_epoch=False))
+    assert newest_sound([folder], tmp_path) == folder / "previous.ckpt"
+    found = newest_sound([folder], tmp_path, is_over=lambda path, content: content["global_step"] == 5)
+    assert found == folder / "last.ckpt"
 
 
 def test_checkpoints_in_subfolders_are_found(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ class OptunaStudy(Sweeper):
         """Return the study, made if there is none; refuse what its sampler or its earlier trials can't go with."""
         import optuna
 
-        from infovae.sweeps.search_space import check_space
+        from infovae.sweeps.search_space import refuse_another_space
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         directions = [objective.direction for objective in self.objectives]
@@ -128,7 +128,7 @@ class OptunaStudy(Sweeper):
         if (known := [direction.name.lower() for direction in study.directions]) != directions:
             why, accepted = f"{self.study_name} in the storage has others", f"objectives to {', '.join(known)}, in turn"
             raise UserError(why, key=SEARCH, value=f"[{','.join(directions)}]", accepted=accepted)
-        check_space(space, study)
+        refuse_another_space(space, study)
         study.sampler = self._sampler(drawn=len(study.get_trials(deepcopy=False)))
         return study
 

@@ -47,7 +47,7 @@ def first_trial(shared: Iterable[str], space: Space) -> list[str]:
     return [*shared, *(f"{key}={choice}" for key, choice in chosen.items())]
 
 
-def check_space(space: Space, study: "Study") -> None:
+def refuse_another_space(space: Space, study: "Study") -> None:
     """Refuse a key that the study has drawn from other choices, or from another kind of range; bounds may change."""
     known = {key: kind for trial in study.get_trials(deepcopy=False) for key, kind in trial.distributions.items()}
     for key, kind in space.items():
