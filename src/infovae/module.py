@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from infovae.autoencoder.autoencoder import Autoencoder
 from infovae.autoencoder.compatibility import check_parts
-from infovae.autoencoder.own_steps import OwnSteps
+from infovae.autoencoder.own_steps import OwnSteps, replaces
 from infovae.bounds.bound import Bound
 from infovae.codes import Codes, joined
 from infovae.conditions.condition import Condition
@@ -34,6 +34,7 @@ from infovae.optimizers.groups import parameter_groups_of
 from infovae.parallel import gather_rows, rank_and_world_size, share_of_mean, sum_over_processes
 from infovae.posteriors.posterior import Posterior
 from infovae.priors.prior import Prior, TrainingInputs
+from infovae.streams import evaluation_mode
 from infovae.terms import Terms
 
 log = logging.getLogger(__name__)
@@ -142,26 +143,20 @@ class InfoVAE(OwnSteps, Autoencoder):
         Raises:
             ArgumentError: names the network.
         """
-        parts = [part for network in (self.encoder, self.decoder) for part in network.modules() if part.training]
         code = torch.zeros(1, self.prior.latent_dim)
         for use in (partial(self.encode, batch.x), partial(self._log_likelihood, batch, code)):
             try:
-                for part in parts:
-                    part.training = False
-                with torch.random.fork_rng(devices=[]):
+                with evaluation_mode(self.encoder, self.decoder), torch.random.fork_rng(devices=[]):
                     use()
             except ArgumentError:
                 raise
             except Exception:
                 log.debug("the first batch will tell whether the networks go with the rest", exc_info=True)
-            finally:
-                for part in parts:
-                    part.training = True
 
     @property
     def has_own_loss(self) -> bool:
         """Whether a subclass trains by another loss than evaluation measures."""
-        return any(getattr(type(self), name) is not getattr(InfoVAE, name) for name in PARTS_OF_THE_LOSS)
+        return replaces(type(self), InfoVAE, PARTS_OF_THE_LOSS)
 
     def check_run(self, data: DataModule, processes: int) -> None:
         """Refuse data, or a number of processes, that a subclass can't train with; called before anything is written.

@@ -26,11 +26,13 @@ def isolated_stream(device: torch.device, seed: int = EVALUATION_SEED) -> Iterat
 
 
 @contextlib.contextmanager
-def evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and restore its mode at the end."""
-    training = module.training
-    module.eval()
+def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
+    """Put modules into evaluation mode, and restore the mode of each of their parts at the end."""
+    training = [part for module in modules for part in module.modules() if part.training]
+    for module in modules:
+        module.eval()
     try:
         yield
     finally:
-        module.train(training)
+        for part in training:
+            part.training = True

@@ -2,6 +2,7 @@
 
 import weakref
 from abc import abstractmethod
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -108,6 +109,9 @@ class OwnSteps(pl.LightningModule):
 
 
 def _changes_steps(module: type[OwnSteps]) -> bool:
-    return module.training_step is not OwnSteps.training_step or any(
-        getattr(module, name) is not getattr(pl.LightningModule, name) for name in PARTS_OF_A_STEP
-    )
+    return replaces(module, OwnSteps, ["training_step"]) or replaces(module, pl.LightningModule, PARTS_OF_A_STEP)
+
+
+def replaces(own: type, base: type, names: Iterable[str]) -> bool:
+    """Return whether a class has one of these methods of its own in the place of its base's."""
+    return any(getattr(own, name) is not getattr(base, name) for name in names)

@@ -160,10 +160,9 @@ def newest_sound(
     """Return the checkpoint that got furthest of those that training can go on from; None if there is none.
 
     Ends of epochs go first, since the middle of an epoch can't be resumed exactly; so do those with which the run
-    ``is_over``. Then checkpoints of every epoch, as
-    ``last.ckpt``, go before those of some, as ``best.ckpt``: the files at the end are then those of a run that never
-    stopped. A damaged checkpoint in the run's own folder is set aside under another name. In folders that several runs
-    may share, only this run's count.
+    ``is_over``. Then checkpoints of every epoch, as ``last.ckpt``, go before those of some, as ``best.ckpt``: the files
+    at the end are then those of a run that never stopped. A damaged checkpoint in the run's own folder is set aside
+    under another name. In folders that several runs may share, only this run's count.
 
     The folders are searched at any depth. ``regular`` has patterns of further names that are saved at each epoch's end.
     """

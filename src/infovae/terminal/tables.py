@@ -25,6 +25,6 @@ def print_table(title: str, table: Table) -> None:
 
 
 def with_error(value: float, error: Any) -> str:
-    """Return a number with its standard error, or alone where there is none, or nan: a single value has no spread."""
+    """Return a number with its standard error; the number alone if the error is missing or nan."""
     known = isinstance(error, int | float) and not math.isnan(error)
     return f"{value:.4g} ± {error:.2g}" if known else f"{value:.4g}"

@@ -143,7 +143,7 @@ def prepare(cfg: DictConfig) -> Start:
 
 def _has_ended(cfg: DictConfig, path: Path, checkpoint: dict[str, Any]) -> bool:
     """Return whether a run's last checkpoint, perhaps of the middle of an epoch, is where this config ends it too."""
-    if 0 < cfg.trainer.get("max_steps", -1) <= checkpoint["global_step"]:
+    if any(limit.key == "trainer.max_steps" for limit in limits_reached(checkpoint, cfg.trainer)):
         return True
     before: Any = config_of(checkpoint, path)
     now: Any = OmegaConf.to_container(cfg, resolve=True)
