@@ -66,9 +66,14 @@ def test_an_evaluation_that_was_cut_goes_on_where_it_was(command: Command, run: 
         kept |= {"test/mmd": 7.0, "test/log_det_covariance": "nan"}
         path.write_text(json.dumps(whole | {"metrics": kept, "not_yet_measured": ["few_labels"]} | changes))
 
-    cut()
-    assert command("evaluate", *settings).returncode == 0
+    absent = ["test/log_det_covariance", "train/log_det_covariance"]
+    cut(absent=absent)
+    answer = command("evaluate", *settings)
+    assert answer.returncode == 0
+    assert "│ mmd" in answer.stdout
+    assert "│ log_det_covariance" not in answer.stdout
     again = json.loads(path.read_text())
+    assert again["absent"] == absent
     assert again["metrics"] == whole["metrics"] | {"test/mmd": 7.0, "test/log_det_covariance": "nan"}
     assert again["not_yet_measured"] == []
     assert set(again["seconds"]) == set(whole["seconds"])

@@ -30,7 +30,7 @@ def measured_before(folder: Path, about: Mapping[str, Any]) -> Measured:
         done = settings.keys() - set(record["not_yet_measured"])
         values = {name: _number(value) for name, value in record["metrics"].items()}
         seconds = {name: float(record["seconds"][name]) for name in done}
-        measured = Measured(values, dict(record["reasons"]), seconds, [])
+        measured = Measured(values, dict(record["reasons"]), seconds, [], frozenset(record["absent"]))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):  # none, or none of ours
         return NOTHING
     same = {name: value for name, value in {**about, **code_used()}.items() if name not in MAY_DIFFER}

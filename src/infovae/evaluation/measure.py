@@ -105,7 +105,7 @@ def measure(
         if key in trained_on:
             compute(key, "train", trained_on[key])
         left.remove(key)
-        keep(Measured(values, reasons, seconds, left))
+        keep(Measured(values, reasons, seconds, left, frozenset(absent)))
     return Measured(values, reasons, seconds, left, frozenset(absent))
 
 

@@ -103,6 +103,7 @@ def _record(subject: Subject, about: dict[str, Any], measured: Measured) -> None
     record = about | {
         "metrics": measured.values,
         "reasons": measured.reasons,
+        "absent": sorted(measured.absent),
         "seconds": measured.seconds,
         "not_yet_measured": measured.left,
     }
