@@ -24,13 +24,15 @@ from infovae.data.module import DataModule
 from infovae.errors import ArgumentError, UserError
 from infovae.evaluation.load import load
 from infovae.evaluation.measure import draw, measure, observe
-from infovae.metrics.importance_weighted import ImportanceWeighted
+from infovae.metrics.importance_weighted import ImportanceWeighted, log_importance_weights
 from infovae.metrics.reconstruction import Reconstruction
 from infovae.model import given
 from infovae.module import InfoVAE
 from infovae.networks.transformer import TransformerEncoder
 from infovae.pictures.latent_manifold import LatentManifold
 from infovae.pictures.samples import Samples
+from infovae.pictures.samples_given_code import SamplesGivenCode
+from infovae.pictures.traversals import Traversals
 from infovae.training.assemble import build_data, build_module
 from infovae.training.run import train
 from infovae.use.own_images import prepared
@@ -169,6 +171,45 @@ def test_metrics_see_each_example_under_its_condition(made: Made) -> None:
     seen = [model.conditions[:, 0] for _, model in metric.affordable(32, "")]  # type: ignore[attr-defined]
     assert torch.equal(torch.cat(seen), labels)
     assert metric.compute()["importance_weighted_log_likelihood"].isfinite()
+
+
+def test_codes_of_several_examples_keep_their_conditions_in_any_chunk(made: Made) -> None:
+    module, _ = made("model=vae")
+    x, labels = torch.rand(7, 1, 8, 8), torch.arange(7.0)[:, None]
+    model, weights = given(module.eval(), labels), []
+    for chunk in (1, 10, 20, 35):
+        torch.manual_seed(0)
+        weights.append(log_importance_weights(x, model.decode, module.prior.distribution(), model.encode(x), 5, chunk))
+        torch.testing.assert_close(weights[-1], weights[0])
+    torch.manual_seed(0)
+    z = model.encode(x).sample(torch.Size((5,)))
+    ratio = module.prior.distribution().log_prob(z) - model.encode(x).log_prob(z)
+    by_hand = torch.stack([module.decode(part, labels).log_prob(x) for part in z]) + ratio
+    torch.testing.assert_close(weights[0].float(), by_hand)
+    for rows in (1, 3, 10):
+        with pytest.raises(ArgumentError, match=rf"^rows={rows}: the conditions are of 7 examples; accepted: multiples"):
+            model.decode(torch.zeros(rows, 3))
+
+
+def test_a_picture_decodes_each_example_under_its_own_condition(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, data = made("model=vae", "data.batch_size=20")
+    decode, seen = InfoVAE.decode, []
+
+    def spied(self: InfoVAE, z: Tensor, conditions: Tensor | None = None) -> object:
+        assert conditions is not None
+        seen.append(conditions[:, 0].tolist())
+        return decode(self, z, conditions)
+
+    monkeypatch.setattr(InfoVAE, "decode", spied)
+    split = data.splits["test"]
+    labels = split.labels[:10].float().tolist()
+    pictures = {"traversals": Traversals(columns=5, examples=30), "samples_given_code": SamplesGivenCode()}
+    draw(module.eval(), data, pictures)
+    assert seen == [labels[:1] * 15, labels]
+    split.x[:3] = torch.nan  # their codes are NaN too
+    seen.clear()
+    draw(module, data, pictures)
+    assert seen == [labels[3:4] * 15, labels[3:]]
 
 
 @pytest.fixture(scope="module")

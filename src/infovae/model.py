@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from infovae.codes import Codes, Conditional, MomentsOnly
+from infovae.errors import ArgumentError
 from infovae.posteriors.point_mass import PointMass
 from infovae.posteriors.posterior import sample_posterior
 from infovae.priors.prior import Prior
@@ -65,6 +66,8 @@ class Conditioned:
     Args:
         model: an :class:`infovae.module.InfoVAE` with a condition.
         conditions: a row for each example; a batch of several codes of each, one set after the other, repeats them.
+
+    Encoding and decoding raise ArgumentError: a batch isn't of as many rows as the conditions, or of a multiple.
     """
 
     def __init__(self, model: Any, conditions: Float[Tensor, "n k"]) -> None:
@@ -81,7 +84,11 @@ class Conditioned:
         return self.model.decode(z, self._rows(len(z)))
 
     def _rows(self, n: int) -> Float[Tensor, "n k"]:
-        return self.conditions.repeat(-(-n // len(self.conditions)), 1)[:n]
+        rows = len(self.conditions)
+        if n % rows:
+            accepted = f"multiples of {rows}; infovae.model.given says what others are conditioned on"
+            raise ArgumentError("rows", n, accepted, f"the conditions are of {rows} examples")
+        return self.conditions.repeat(n // rows, 1)
 
 
 def conditions_of(

@@ -213,7 +213,7 @@ def parts(saved: SavedRun) -> dict[str, Part]:
         model = given(module, conditions)
         noise, z = torch.rand(half, *saved.shape), torch.randn(half, module.prior.latent_dim)
         if are_pixels:
-            samples = model.decode(module.prior.sample(half)).mean if fixed else torch.rand_like(noise)
+            samples = model.decode(module.prior.sample(2 * half)).mean[:half] if fixed else torch.rand_like(noise)
             x = torch.cat([samples.nan_to_num().clamp(0, 1), noise])
         else:
             x = model.decode(module.prior.sample(2 * half)).sample()

@@ -42,7 +42,7 @@ def log_importance_weights(
         prior: p(z) with event shape (d,).
         proposal: q(z|x) with batch shape (n,) and event shape (d,).
         samples: K.
-        chunk: how many codes are decoded at a time.
+        chunk: how many codes are decoded at a time: all examples' as often as fit, and at least once.
 
     Raises:
         ValueError: ``samples`` or ``chunk`` is below 1.
@@ -51,12 +51,11 @@ def log_importance_weights(
     n = len(images)
     z = proposal.sample(torch.Size((samples,)))
     log_ratio = exact(prior.log_prob(z)) - exact(proposal.log_prob(z))
-    example = torch.arange(n, device=images.device).repeat(samples)
-    conditional = [
-        decode(part).log_prob(images[which])
-        for part, which in zip(z.flatten(0, 1).split(chunk), example.split(chunk), strict=True)
+    conditional = [  # whole sets of codes, as a conditional model needs them
+        decode(part.flatten(0, 1)).log_prob(images.repeat(len(part), *[1] * (images.ndim - 1))).unflatten(0, (-1, n))
+        for part in z.split(max(1, chunk // n))
     ]
-    return exact(torch.cat(conditional)).reshape(samples, n) + log_ratio
+    return exact(torch.cat(conditional)) + log_ratio
 
 
 def importance_weighted_log_likelihood(

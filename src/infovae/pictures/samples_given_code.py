@@ -3,7 +3,7 @@
 import torch
 
 from infovae.errors import require_at_least
-from infovae.model import Model, Observed
+from infovae.model import Model, Observed, given
 from infovae.pictures.canvas import labelled_grid
 from infovae.pictures.picture import Picture, Pixels
 
@@ -27,7 +27,8 @@ class SamplesGivenCode(Picture):
         known = observed.codes.z.isfinite().all(dim=1)
         if not known.any():
             return None
-        samples = model.decode(observed.codes.z[known]).sample(torch.Size((self.samples,)))
-        rows = torch.cat([observed.x[known].to(samples)[None], samples]).transpose(0, 1)
+        seen = observed.take(known)
+        samples = given(model, seen.conditions).decode(seen.codes.z).sample(torch.Size((self.samples,)))
+        rows = torch.cat([seen.x.to(samples)[None], samples]).transpose(0, 1)
         labels = ["$x$", *[""] * self.samples]
         return labelled_grid(rows.flatten(0, 1), 1 + self.samples, "draws from p(x|z), one z a row", (), labels)

@@ -3,7 +3,7 @@
 import torch
 
 from infovae.errors import ArgumentError, require_at_least
-from infovae.model import Model, Observed
+from infovae.model import Model, Observed, given
 from infovae.pictures.canvas import axis_number, labelled_grid
 from infovae.pictures.latent_space import by_use, finite, prior_quantiles, rate_by_dimension
 from infovae.pictures.picture import Picture, Pixels
@@ -32,7 +32,8 @@ class Traversals(Picture):
         self.extent = extent
 
     def draw(self, model: Model, observed: Observed) -> Pixels | None:
-        codes = finite(observed).codes
+        seen = finite(observed)
+        codes = seen.codes
         if not len(codes.mean):
             return None
         deviations = torch.linspace(-self.extent, self.extent, self.columns)
@@ -43,7 +44,7 @@ class Traversals(Picture):
             z[row, :, k] = values[:, k]
         rates = rate_by_dimension(codes, model.prior)
         return labelled_grid(
-            model.decode(z.flatten(0, 1)).mean,
+            given(model, None if seen.conditions is None else seen.conditions[:1]).decode(z.flatten(0, 1)).mean,
             self.columns,
             title=f"$z_k${'' if rates is None else ' (rate in nats)'} in standard deviations of the prior",
             row_labels=[f"$z_{{{k + 1}}}$" + ("" if rates is None else f" ({rates[k]:.1f})") for k in shown],
