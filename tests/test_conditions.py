@@ -29,6 +29,7 @@ from infovae.metrics.reconstruction import Reconstruction
 from infovae.model import given
 from infovae.module import InfoVAE
 from infovae.networks.transformer import TransformerEncoder
+from infovae.pictures.drawing import draw_pictures
 from infovae.pictures.latent_manifold import LatentManifold
 from infovae.pictures.samples import Samples
 from infovae.pictures.samples_given_code import SamplesGivenCode
@@ -187,7 +188,9 @@ def test_codes_of_several_examples_keep_their_conditions_in_any_chunk(made: Made
     by_hand = torch.stack([module.decode(part, labels).log_prob(x) for part in z]) + ratio
     torch.testing.assert_close(weights[0].float(), by_hand)
     for rows in (1, 3, 10):
-        with pytest.raises(ArgumentError, match=rf"^rows={rows}: the conditions are of 7 examples; accepted: multiples"):
+        with pytest.raises(
+            ArgumentError, match=rf"^rows={rows}: the conditions are of 7 examples; accepted: multiples"
+        ):
             model.decode(torch.zeros(rows, 3))
 
 
@@ -201,14 +204,15 @@ def test_a_picture_decodes_each_example_under_its_own_condition(made: Made, monk
         return decode(self, z, conditions)
 
     monkeypatch.setattr(InfoVAE, "decode", spied)
-    split = data.splits["test"]
-    labels = split.labels[:10].float().tolist()
-    pictures = {"traversals": Traversals(columns=5, examples=30), "samples_given_code": SamplesGivenCode()}
-    draw(module.eval(), data, pictures)
-    assert seen == [labels[:1] * 15, labels]
-    split.x[:3] = torch.nan  # their codes are NaN too
-    seen.clear()
-    draw(module, data, pictures)
+    batch = next(iter(data.evaluation_loader("test")))
+    labels = batch.labels[:10].float().tolist()
+    pictures = {"traversals": Traversals(columns=5), "samples_given_code": SamplesGivenCode()}
+    with torch.no_grad():
+        draw_pictures(pictures, module.eval(), [batch], torch.device("cpu"))
+        assert seen == [labels[:1] * 15, labels]
+        batch.x[:3] = torch.nan  # their codes are NaN too
+        seen.clear()
+        draw_pictures(pictures, module, [batch], torch.device("cpu"))
     assert seen == [labels[3:4] * 15, labels[3:]]
 
 

@@ -456,6 +456,9 @@ def test_means_are_the_observed_total_times_a_softmax(shape: tuple[int, ...]) ->
     found = LibraryNegativeBinomial(Counts(3.0, 0.2))(parameters)
     np.testing.assert_allclose(found.log_prob(x), expected, rtol=1e-10)
     np.testing.assert_allclose(mean_given(found, x), mean, rtol=1e-10)
+    logits = torch.randn_like(parameters[:, :c])
+    inflated = ZeroInflated(LibraryNegativeBinomial(Counts(3.0, 0.2)))(torch.cat([logits, parameters], dim=1))
+    np.testing.assert_allclose(mean_given(inflated, x), torch.sigmoid(-logits) * mean, rtol=1e-10)
     poisson = Poisson()(parameters[:, :c])
     assert torch.equal(mean_given(poisson, x), poisson.mean)
 

@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from infovae.data.module import DataModule
+from infovae.divergences.mmd import MMD
 from infovae.errors import UserError
 from infovae.evaluation.export import _export_part, parts
 from infovae.evaluation.fit_prior import codes_of_split, fit_prior, gain_of
@@ -176,7 +177,7 @@ def test_other_commands_take_the_folder(command: Command, trained: Path, tmp_pat
 
 def change(run: Path, key: str, value: object) -> None:
     cfg = OmegaConf.load(run / "config.yaml")
-    OmegaConf.update(cfg, key, value)
+    OmegaConf.update(cfg, key, value, merge=False)
     OmegaConf.save(cfg, run / "config.yaml")
 
 
@@ -185,7 +186,6 @@ def change(run: Path, key: str, value: object) -> None:
     [
         ("data.validation_size", 0, "the run held out no validation images, by which the fit is chosen; accepted: "),
         ("data.train_size", 20, r"fitted_prior.components=50: invalid; accepted: at most 20, the number of codes"),
-        ("divergence.prior_terms", "exact", "the closed form is for N\\(0, I\\), not FittedMixture"),
     ],
 )
 def test_a_run_that_can_t_have_it_is_refused(run: Path, key: str, value: object, why: str) -> None:
@@ -194,6 +194,24 @@ def test_a_run_that_can_t_have_it_is_refused(run: Path, key: str, value: object,
     with pytest.raises(UserError, match=why):
         fit(run, "mixture", "fitted_prior.components=50")
     assert not (run / "fitted_prior").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("divergence", {"_target_": "infovae.divergences.mmd_standardized.StandardizedMMD"}),
+        ("divergence.prior_terms", "exact"),
+        ("model.free_bits", 0.1),
+    ],
+)
+def test_what_only_training_needs_of_the_prior_gives_way(run: Path, key: str, value: object) -> None:
+    shutil.rmtree(run / "fitted_prior", ignore_errors=True)
+    change(run, key, value)
+    module = load(fit(run, "mixture")).module
+    assert isinstance(module.prior, FittedMixture)
+    assert isinstance(module.divergence, MMD)
+    assert module.objective.lambda_ == 100
+    assert module.objective.free_bits is None
 
 
 def test_a_fitted_prior_is_fitted_once(trained: Path, fitted: dict[str, Path]) -> None:

@@ -13,7 +13,7 @@ from infovae.codes import Codes
 from infovae.metrics.active_units import ActiveUnits, active_units
 from infovae.metrics.covariance import TOO_FEW, CovarianceMetric, Moments
 from infovae.metrics.covariance_spectrum import CovarianceSpectrum, spectrum
-from infovae.metrics.log_det_covariance import LogDetCovariance
+from infovae.metrics.log_det_covariance import LogDetCovariance, log_det
 from infovae.priors.gaussian_mixture import GaussianMixture
 from infovae.priors.prior import Prior
 from infovae.priors.standard_normal import StandardNormal
@@ -149,6 +149,10 @@ def test_a_singular_covariance_has_no_finite_condition_number() -> None:
     measured = measure(CovarianceSpectrum(StandardNormal(2)), line, torch.zeros(100, 2))
     assert measured["covariance_smallest_eigenvalue"] == 0
     assert measured["covariance_condition_number"] == math.inf
+
+
+def test_an_infinite_covariance_isn_t_called_singular() -> None:
+    assert math.isnan(log_det(torch.diag(torch.tensor([math.inf, 1.0]))))
 
 
 def test_one_example_and_broken_codes_are_told_not_crashed_on() -> None:

@@ -14,6 +14,7 @@ from infovae.metrics.log_weights import log_mean_weight
 from infovae.metrics.reconstruction import Reconstruction
 from infovae.model import Observed
 from infovae.posteriors.point_mass import PointMass
+from infovae.priors.uniform import Uniform
 
 PIXELS = 5
 
@@ -91,23 +92,33 @@ def test_each_image_has_draws_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("deterministic", "reason"),
+    ("deterministic", "samples", "reason"),
     [
-        (True, "q(z|x) has no density where its variance is 0"),
-        (False, "the tail of fewer than 21 weights has no shape"),
+        (True, 20, "q(z|x) has no density where its variance is 0"),
+        (False, 20, "the tail of fewer than 21 weights has no shape"),
+        (False, 21, None),
     ],
 )
-def test_why_weights_say_nothing_is_known(deterministic: bool, reason: str) -> None:
+def test_why_weights_say_nothing_is_known(deterministic: bool, samples: int, reason: str | None) -> None:
     model, images = model_and_images(3)
     if deterministic:
         model.encode = lambda images: PointMass(images.flatten(1)[:, :2])  # type: ignore[method-assign]
-    metric = ImportanceWeighted(model, images=3, samples=20)
+    metric = ImportanceWeighted(model, images=3, samples=samples)
     found = measure(metric, images, 3)
     name = "importance_weighted_log_likelihood"
     assert math.isnan(found[name]) == deterministic
-    assert math.isnan(found[f"{name}_pareto_k"])
+    assert math.isnan(found[f"{name}_pareto_k"]) == (reason is not None)
     assert found[f"{name}_images"] == 3
     assert metric.reason == reason
+
+
+def test_weights_that_are_all_0_are_not_called_reliable() -> None:
+    model, images = model_and_images(3)
+    model.prior = Uniform(2, half_width=1e-6)
+    metric = ImportanceWeighted(model, images=3, samples=30)
+    found = measure(metric, images, 3)
+    assert math.isnan(found["importance_weighted_log_likelihood_unreliable"])
+    assert metric.reason == "all weights of an example are 0, or one is nan"
 
 
 def test_which_splits_are_worth_the_time() -> None:

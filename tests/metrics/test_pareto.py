@@ -67,6 +67,10 @@ def test_few_equal_and_dominant_weights() -> None:
     four_stand_out = torch.zeros(1000, 1).double()
     four_stand_out[:4, 0] = torch.arange(1, 5)
     assert pareto_k(four_stand_out).tolist() == [0]
+    for broken in (-math.inf, math.nan):
+        with_one = torch.randn(100, 2).double()
+        with_one[:, 1] = broken
+        assert pareto_k(with_one).isnan().tolist() == [False, True]
     beyond_float64 = torch.linspace(0, 1e6, 1000).double()[:, None]
     assert pareto_k(beyond_float64).tolist() == [math.inf]
 

@@ -14,7 +14,7 @@ from infovae.metrics.importance_weighted import importance_weighted_log_likeliho
 from infovae.use.encode import encoded
 from infovae.use.neighbours import nearest
 from infovae.use.outliers import scored
-from infovae.use.own_images import own_data, prepared
+from infovae.use.own_images import given_example, own_data, prepared
 
 
 def test_the_nearest_are_those_of_a_whole_search(squares: Path, squares_run: Path) -> None:
@@ -30,6 +30,14 @@ def test_the_nearest_are_those_of_a_whole_search(squares: Path, squares_run: Pat
     assert found[0].name == "dogs/07.png"
     np.testing.assert_allclose([entry.score for entry in found], distances[order].numpy(), atol=1e-5)
     assert all(torch.equal(entry.x, whole.x[position]) for entry, position in zip(found, order.tolist(), strict=True))
+
+
+def test_a_named_example_has_the_pixels_that_evaluation_gives_it(squares_run: Path) -> None:
+    saved = load(squares_run, changes={"data": {"binarization": "stochastic"}})
+    saved.data.batch_size = 3
+    for batch in encoded(saved, saved.data, "train"):
+        for x, name in zip(batch.x, batch.names, strict=True):
+            assert torch.equal(given_example(saved, f"train:{name}")[0][0], x)
 
 
 def test_neighbours_are_printed_and_drawn(

@@ -17,7 +17,7 @@ from infovae.config.build import build
 from infovae.config.check import check
 from infovae.config.options import options
 from infovae.config.ranges import Positive, Seed
-from infovae.errors import UserError, below
+from infovae.errors import ArgumentError, UserError, below
 from infovae.evaluation.load import LOADED, SavedRun, load
 from infovae.evaluation.measure import observe
 from infovae.exact import exact
@@ -161,7 +161,10 @@ def gain_of(fitted: Prior, before: Prior, codes: Float[Tensor, "n d"]) -> Gain:
 
 
 def _with_prior(saved: SavedRun, cfg: DictConfig, name: str, output: Path) -> DictConfig:
-    """Return the run's config with the prior to be fitted, which the other parts have accepted."""
+    """Return the run's config with the prior to be fitted, which the other parts have accepted.
+
+    Only training has free bits, and a divergence that the prior has no closed form for gives way to one of samples.
+    """
     node = OmegaConf.to_container(cfg.fitted_prior, resolve=True)
     assert isinstance(node, dict)
     node.pop("_partial_", None)
@@ -169,8 +172,15 @@ def _with_prior(saved: SavedRun, cfg: DictConfig, name: str, output: Path) -> Di
     derived.prior = {**node, "latent_dim": saved.cfg.latent_dim}
     derived.name = f"{saved.cfg.get('name', saved.folder.name)}-{name}"
     derived.run_dir = str(output)
+    if "free_bits" in derived.model:
+        derived.model.free_bits = None
     with torch.random.fork_rng():
-        build(cfg.fitted_prior, "fitted_prior", latent_dim=saved.cfg.latent_dim)
+        prior = build(cfg.fitted_prior, "fitted_prior", latent_dim=saved.cfg.latent_dim)
+        try:
+            build(derived.divergence, "divergence").check_prior(prior)
+        except ArgumentError as error:
+            derived.divergence = {"_target_": "infovae.divergences.mmd.MMD"}
+            log.info("divergence: MMD in the place of the run's own: %s", error.why)
         build_bare_module(derived, saved.description)
     return derived
 

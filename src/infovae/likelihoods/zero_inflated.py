@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 from torch.nn import functional
 
-from infovae.likelihoods.likelihood import Entries, Likelihood, independent
+from infovae.likelihoods.likelihood import Entries, Likelihood, independent, mean_given
 
 
 class ZeroInflatedDistribution(Entries):
@@ -20,6 +20,10 @@ class ZeroInflatedDistribution(Entries):
     @property
     def mean(self) -> Tensor:
         return torch.sigmoid(-self.logits) * self.base.mean
+
+    def mean_given(self, x: Tensor) -> Tensor:
+        """Return E[count | what the base is given of x], for each entry."""
+        return torch.sigmoid(-self.logits) * mean_given(self.base, x)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log P(value) in nats."""

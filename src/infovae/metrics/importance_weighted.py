@@ -120,7 +120,7 @@ class ImportanceWeighted(ExampleMetric):
         k_hat = torch.cat(tails)
         measured[f"{ESTIMATE}_pareto_k"] = k_hat.mean()
         measured[f"{ESTIMATE}_unreliable"] = k_hat.new_tensor(torch.nan)
-        if k_hat.isfinite().all():
+        if not k_hat.isnan().any():
             threshold = pareto_threshold(self.samples)
             measured[f"{ESTIMATE}_unreliable"] = exact(k_hat > threshold).mean()
             if (k_hat > threshold).any():
@@ -130,5 +130,6 @@ class ImportanceWeighted(ExampleMetric):
                     int((k_hat > threshold).sum()), len(k_hat), threshold,
                 )  # fmt: skip
         elif self.reason is None:
-            self.reason = "the tail of fewer than 21 weights has no shape"
+            few = "the tail of fewer than 21 weights has no shape"
+            self.reason = few if self.samples < 21 else "all weights of an example are 0, or one is nan"
         return measured

@@ -20,7 +20,7 @@ NUMBERS = 2**26
 
 
 def log_det(covariance: Float[Tensor, "d d"], noise: Float64[Tensor, " d"] | None = None) -> Float64[Tensor, ""]:
-    """Return log det of a covariance matrix in float64; -inf where it is singular, nan where it holds a nan.
+    """Return log det of a covariance matrix in float64; -inf where it is singular, nan where it isn't finite.
 
     The matrix is first scaled to a unit diagonal, so the units of the dimensions don't matter. It is singular if its
     smallest eigenvalue, so scaled, is one that rounding can leave of a 0.
@@ -31,7 +31,7 @@ def log_det(covariance: Float[Tensor, "d d"], noise: Float64[Tensor, " d"] | Non
     """
     covariance = exact(covariance)
     variances = covariance.diagonal()
-    if covariance.isnan().any():
+    if not covariance.isfinite().all():
         return covariance.new_tensor(torch.nan)
     if (variances <= 0).any():
         return covariance.new_tensor(-torch.inf)

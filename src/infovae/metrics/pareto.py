@@ -41,7 +41,7 @@ def pareto_k(log_weight: Float64[Tensor, "k n"]) -> Float64[Tensor, " n"]:
 
     The tail are the largest min(k / 5, 3 sqrt(k)) weights. Moments of order 1 / k-hat and above are infinite, so above
     0.5 the weights have no variance and their standard error says little; above 0.7 no feasible number of weights
-    helps. It is nan for fewer than 21 weights, and 0 where the largest weights are equal.
+    helps. It is nan for fewer than 21 weights and where one is nan or all are 0, and 0 where the largest are equal.
     """
     k, n = log_weight.shape
     tail = math.ceil(min(0.2 * k, 3 * math.sqrt(k)))
@@ -49,7 +49,10 @@ def pareto_k(log_weight: Float64[Tensor, "k n"]) -> Float64[Tensor, " n"]:
         return log_weight.new_full((n,), torch.nan)
     ordered = (log_weight - log_weight.amax(dim=0)).sort(dim=0).values
     shapes = []
-    for column in ordered.T:
+    for column in ordered.T:  # nan throughout where all weights are 0
+        if column.isnan().any():
+            shapes.append(column.new_tensor(torch.nan))
+            continue
         cut = column[-tail - 1]
         above = column[column > cut]
         if len(above) < 5:

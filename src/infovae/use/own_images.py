@@ -67,10 +67,23 @@ def given_example(saved: SavedRun, text: str) -> tuple[Float[Tensor, "1 c *s"], 
         accepted = f"{named[1]}:NAME with one of its {len(names)} examples, such as {named[1]}:{names[0]}"
         raise ArgumentError("image", ..., accepted, "no such example")
     part = split.take(torch.from_numpy(found[:1]))
-    x = saved.data.values.to_model(part.x[torch.arange(1)]).to(saved.module.device)
+    device = saved.module.device
+    if (binarization := _binarization(saved)) == "stochastic":  # the coins that evaluation tosses for it
+        x = _evaluated(saved.data, named[1], int(found[0])).to(device)
+    else:
+        x = saved.data.values.to_model(part.x[torch.arange(1)]).to(device)
+        x = binarize(x, binarization, torch.Generator(device))
     own = conditions_of(saved.module, part.labels, part.conditions)
-    x = binarize(x, _binarization(saved), torch.Generator(x.device).manual_seed(0))
-    return x, None if own is None else own.to(x.device)
+    return x, None if own is None else own.to(device)
+
+
+def _evaluated(data: DataModule, split: str, position: int) -> Float[Tensor, "1 c *s"]:
+    """Return an example of a split as evaluation serves it."""
+    for batch in data.evaluation_loader(split, shared=False, stored_order=True):
+        if position < len(batch.x):
+            return batch.x[position : position + 1]
+        position -= len(batch.x)
+    raise IndexError(position)
 
 
 def own_data(saved: SavedRun, path: str | Path) -> DataModule:
