@@ -15,6 +15,7 @@ from infovae.errors import UserError
 from infovae.evaluation.load import load
 from infovae.module import InfoVAE
 from infovae.runs.changes import ChangedError, changes, config_of, refused
+from infovae.training.callbacks.drawing import Drawing
 from infovae.training.run import train
 
 LAST = Path("checkpoints", "last.ckpt")
@@ -266,6 +267,41 @@ def test_a_run_goes_on_from_wherever_its_checkpoints_are(composed: Compose, tmp_
     (tmp_path / "run" / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
     train(composed(*TINY, *places, "resume=auto", "seed=2", run_dir=tmp_path / "other"))  # another run's don't count
     assert OmegaConf.load(tmp_path / "other" / "config.yaml").ckpt_path is None
+
+
+LIGHTNINGS_EMA = "+callbacks.own={_target_: pytorch_lightning.callbacks.EMAWeightAveraging, decay: 0.8}"
+
+
+@pytest.mark.parametrize(
+    "deciding",
+    [
+        ["callbacks=[checkpoint,drawing,ema]", "callbacks.ema.decay=0.8"],
+        ["callbacks=[checkpoint,drawing]", LIGHTNINGS_EMA],
+        ["callbacks=[checkpoint,drawing,near_prior]", "callbacks.near_prior.tolerance=0.01"],
+        ["callbacks=[checkpoint,drawing,early_stopping]", "callbacks.early_stopping.mode=max"],
+    ],
+)
+def test_a_run_that_was_cut_after_its_last_epoch_is_brought_to_its_end(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, deciding: list[str]
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    settings = [*TINY, *deciding, "pictures=[samples]", "optimizer.lr=0.01", "trainer.max_epochs=3"]
+    whole, cut, new = (tmp_path / name for name in ("whole", "cut", "new"))
+    ended = train(composed(*settings, run_dir=whole))
+    with monkeypatch.context() as patch:
+        patch.setattr(Drawing, "on_train_end", interrupt)
+        with pytest.raises(SystemExit):
+            train(composed(*settings, run_dir=cut))
+    before = files_of(cut / "checkpoints")
+    for _ in range(2):  # the second time it had finished
+        assert train(composed(*settings, "resume=auto", run_dir=cut)) == ended
+    assert files_of(cut / "checkpoints") == before
+    assert files_of(cut / "figures") == files_of(whole / "figures")
+    assert train(composed(*settings, f"ckpt_path={cut / LAST}", run_dir=new)) == ended
+    assert (new / "metrics.csv").read_bytes() == (cut / "metrics.csv").read_bytes()
+    assert capsys.readouterr().out.splitlines()[-1] == f"weights:    {cut / LAST}"
 
 
 def test_numbers_of_an_epoch_are_of_that_epoch(composed: Compose, tmp_path: Path) -> None:

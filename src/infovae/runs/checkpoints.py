@@ -190,10 +190,15 @@ def left_behind(run_dir: Path, trainer: pl.Trainer | None = None) -> str:
 
     On the first process the trainer, once there is one, knows what was written, wherever that lies.
     """
-    writer = getattr(getattr(trainer, "strategy", None), "checkpoint_io", None)
     here = sorted((run_dir / "checkpoints").glob("*.ckpt"), key=lambda path: (path.name != LAST, path.name != PREVIOUS))
-    found = [path for path in (getattr(writer, "newest", None), *here) if path is not None and path.is_file()]
+    found = [path for path in (newest_of(trainer), *here) if path is not None and path.is_file()]
     return f"the last good checkpoint is {found[0]}" if found else "no checkpoint was written"
+
+
+def newest_of(trainer: pl.Trainer | None) -> Path | None:
+    """Return the checkpoint that was written last, or that the run goes on from; None if there is none."""
+    writer = getattr(getattr(trainer, "strategy", None), "checkpoint_io", None)
+    return getattr(writer, "newest", None)
 
 
 def _written_by(checkpoint: dict[str, Any], run_dir: Path) -> bool:

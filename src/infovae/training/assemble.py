@@ -41,6 +41,7 @@ from infovae.training.callbacks.learning_rate import LearningRate
 from infovae.training.callbacks.metrics_file import MetricsFile
 from infovae.training.callbacks.random_streams import RandomStreams
 from infovae.training.callbacks.throughput import Throughput
+from infovae.training.fit_loop import FitLoop
 from infovae.training.preemption import cluster_plugins
 
 
@@ -256,8 +257,9 @@ def build_trainer(cfg: DictConfig, changes: Sequence[Change] = (), stopped: bool
     trainer: pl.Trainer = build(
         cfg.trainer, "trainer", callbacks=always + build_callbacks(cfg), plugins=plugins, logger=False
     )
-    # With max_steps, Lightning takes a checkpoint of an epoch's end for one within the epoch, and ends that twice.
-    trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
+    epoch_loop = trainer.fit_loop.epoch_loop
+    trainer.fit_loop = FitLoop(trainer, trainer.min_epochs, trainer.max_epochs)
+    trainer.fit_loop.epoch_loop = epoch_loop
     return trainer
 
 

@@ -9,6 +9,7 @@ from time import perf_counter
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from infovae.config.trusted import strangers
 from infovae.data.module import data_module_of
@@ -17,6 +18,7 @@ from infovae.metrics.objective_terms import TERM_NAMES
 from infovae.metrics.table import print_measured
 from infovae.parallel import is_first_process
 from infovae.runs.changes import ChangedError
+from infovae.runs.checkpoints import newest_of
 from infovae.runs.disk import as_one_line
 from infovae.runs.final_position import final_position
 from infovae.runs.folder import begin, write_record
@@ -98,6 +100,8 @@ class Record:
             has_pictures = len(data_module_of(self.trainer).shape) == 3
             if (self.run_dir / "checkpoints").is_dir():
                 lines += ["next:", *(f"  {line}" for line in next_steps(self.cfg, has_pictures))]
+            elif (newest := newest_of(self.trainer)) is not None and _writes_checkpoints(self.trainer):
+                lines.append(f"weights:    {newest}")  # elsewhere, or those of a run that had no epoch left to train
             else:
                 lines.append("weights:    not kept, since no callback writes checkpoints; callbacks=checkpoint does")
         print("\n".join(lines))  # at once: jobs of a sweep share the terminal
@@ -142,6 +146,10 @@ def next_steps(cfg: DictConfig, has_pictures: bool) -> list[str]:
         f"{compare}  # compare it with its neighbours in a browser",
         explore if has_pictures else encode,
     ]
+
+
+def _writes_checkpoints(trainer: pl.Trainer) -> bool:
+    return any(isinstance(callback, ModelCheckpoint) for callback in getattr(trainer, "callbacks", []))
 
 
 def rows_of(trainer: pl.Trainer | None) -> list[dict[str, float]]:
