@@ -108,6 +108,37 @@ def test_a_run_of_so_many_steps_goes_on_exactly_and_stays_ended(composed: Compos
     assert measured(whole) == measured(cut)
 
 
+def test_an_epoch_that_was_cut_is_never_taken_for_a_whole_one(
+    composed: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def go(place: str, steps: int, *more: str) -> dict[str, float]:
+        """Five steps an epoch."""
+        limits = ["data.batch_size=40", "trainer.max_epochs=-1", f"trainer.max_steps={steps}"]
+        return train(composed(*TINY, *limits, *more, run_dir=tmp_path / place))
+
+    whole, cut = go("whole", 10), tmp_path / "cut"
+    go("cut", 3)
+    before = files_of(cut)
+    with pytest.raises(ChangedError, match=r"seed=2 \(there 1\)"):
+        go("cut", 10, "resume=auto", "seed=2")
+    with pytest.raises(UserError, match=r"last.ckpt: its last epoch was cut, .*; accepted: a checkpoint of an epoch's"):
+        go("new", 10, f"ckpt_path={cut / LAST}")
+    with pytest.raises(UserError, match="its last epoch was cut"):
+        train(composed(*TINY, "data.batch_size=40", "trainer.max_epochs=1", f"ckpt_path={cut / LAST}", run_dir=cut))
+    assert files_of(cut) == before
+    assert go("cut", 10, "resume=auto") == whole
+    assert "the run starts anew" in caplog.text
+    with (cut / "metrics.csv").open() as file:
+        assert [(row["epoch"], row["step"]) for row in csv.DictReader(file)] == [("1", "5"), ("2", "10")]
+
+    ended, previous = go("later", 7), tmp_path / "later" / "checkpoints" / "previous.ckpt"
+    with pytest.raises(UserError, match=rf"its last epoch was cut, .*an epoch's end, as {previous}$"):
+        go("new", 10, f"ckpt_path={tmp_path / 'later' / LAST}")
+    assert not any((tmp_path / "new").iterdir())
+    assert go("new", 10, f"ckpt_path={previous}") == whole
+    assert go("later", 7, "resume=auto") == go("again", 7, f"ckpt_path={tmp_path / 'later' / LAST}") == ended
+
+
 def test_other_images_under_the_same_settings_are_refused(composed: Compose, tmp_path: Path) -> None:
     images = torch.rand(2, 60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     for name, part in zip("abc", (images[0], images[1], images[0]), strict=True):

@@ -43,8 +43,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "odd_run" / "config.yaml").write_text("seed: [")
     config = folder / "strange_run" / "config.yaml"
     config.write_text(config.read_text().replace("infovae.likelihoods.bernoulli.Bernoulli", "os.system"))
-    weights = torch.load(folder / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    torch.save({"state_dict": weights}, folder / "weights.ckpt")
+    whole = torch.load(folder / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    torch.save({"state_dict": whole["state_dict"]}, folder / "weights.ckpt")
+    whole["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False
+    torch.save({name: value for name, value in whole.items() if name != "config"}, folder / "cut.ckpt")
     np.save(folder / "objects.npy", np.array([{}]), allow_pickle=True)
     np.save(folder / "floats.npy", np.full((20, 8, 8), 3.0))
     np.save(folder / "flat.npy", np.zeros((20, 64), np.uint8))

@@ -111,6 +111,19 @@ def read_resumable(path: Path, key: str) -> dict[str, Any]:
     return checkpoint
 
 
+def is_resumable(checkpoint: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint holds more than weights, so that training can go on from it."""
+    return all(name in checkpoint for name in RESUMABLE)
+
+
+def ends_epoch(checkpoint: Mapping[str, Any]) -> bool:
+    """Return whether a resumable checkpoint was written at the end of an epoch that no limit had cut."""
+    try:
+        return bool(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"])
+    except (KeyError, TypeError):
+        return False
+
+
 def epochs_of(checkpoint: Mapping[str, Any]) -> int:
     """Return how many whole epochs a resumable checkpoint has behind it."""
     return checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
@@ -159,14 +172,14 @@ def newest_sound(
 ) -> Path | None:
     """Return the checkpoint that got furthest of those that training can go on from; None if there is none.
 
-    Ends of epochs go first, since the middle of an epoch can't be resumed exactly; so do those with which the run
-    ``is_over``. Then checkpoints of every epoch, as ``last.ckpt``, go before those of some, as ``best.ckpt``: the files
-    at the end are then those of a run that never stopped. A damaged checkpoint in the run's own folder is set aside
-    under another name. In folders that several runs may share, only this run's count.
+    The middle of an epoch can't be resumed exactly: of such checkpoints, those alone count with which the run
+    ``is_over``. Checkpoints of every epoch, as ``last.ckpt``, go before those of some, as ``best.ckpt``: the files at
+    the end are then those of a run that never stopped. A damaged checkpoint in the run's own folder is set aside under
+    another name. In folders that several runs may share, only this run's count.
 
     The folders are searched at any depth. ``regular`` has patterns of further names that are saved at each epoch's end.
     """
-    found: list[tuple[bool, bool, int, str]] = []
+    found: list[tuple[bool, int, str]] = []
     patterns = (LAST, PREVIOUS, *regular)
     for path in sorted({path for folder in folders for path in folder.rglob("*.ckpt")}):
         own = run_dir.resolve() in path.resolve().parents
@@ -177,11 +190,11 @@ def newest_sound(
                 log.warning("%s is damaged and was set aside; another checkpoint is used, or none", path)
                 path.replace(path.with_suffix(".damaged"))
             continue
-        if all(name in checkpoint for name in RESUMABLE) and (own or _written_by(checkpoint, run_dir)):
+        if not is_resumable(checkpoint) or not (own or _written_by(checkpoint, run_dir)):
+            continue
+        if ends_epoch(checkpoint) or is_over(path, checkpoint):
             is_regular = any(path.match(pattern) for pattern in patterns)
-            found.append(
-                (_ends_epoch(checkpoint) or is_over(path, checkpoint), is_regular, checkpoint["global_step"], str(path))
-            )
+            found.append((is_regular, checkpoint["global_step"], str(path)))
     return Path(max(found)[-1]) if found else None
 
 
@@ -205,10 +218,3 @@ def _written_by(checkpoint: dict[str, Any], run_dir: Path) -> bool:
     config = checkpoint.get("config")
     place = config.get("run_dir") if isinstance(config, dict) else None
     return isinstance(place, str) and Path(place).resolve() == run_dir.resolve()
-
-
-def _ends_epoch(checkpoint: dict[str, Any]) -> bool:
-    try:
-        return bool(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"])
-    except (KeyError, TypeError):
-        return False

@@ -24,7 +24,15 @@ from infovae.runs.changes import (
     refuse_without_training,
     stays_stopped,
 )
-from infovae.runs.checkpoints import LAST, load_weights, read_resumable
+from infovae.runs.checkpoints import (
+    LAST,
+    PREVIOUS,
+    ends_epoch,
+    is_resumable,
+    load_weights,
+    read_checkpoint,
+    read_resumable,
+)
 from infovae.runs.disk import check_space
 from infovae.runs.files import refuse_unfit
 from infovae.runs.folder import write_record
@@ -125,37 +133,68 @@ def prepare(cfg: DictConfig) -> Start:
         log.info("resuming from %s", newest)
         cfg.ckpt_path = str(newest)
     if cfg.ckpt_path is None:
-        _refuse_to_replace(Path(cfg.run_dir), goes_on(cfg))
+        _refuse_to_replace(cfg)
         return Start(cfg)
     path = Path(cfg.ckpt_path)
     checkpoint = read_resumable(path, f"ckpt_path={path}")
-    before, found = config_of(checkpoint, path), []
-    if before is not None:
-        cfg = settle(cfg, chosen_before(before))
-        found = changes(before, OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
-        refuse_changes(found, path, has_schedule=bool(checkpoint.get("lr_schedulers")))
+    before = config_of(checkpoint, path)
+    cfg, found = _settled(cfg, before, path, has_schedule=bool(checkpoint.get("lr_schedulers")))
     stopped = goes_on(cfg) and stays_stopped(checkpoint, found)  # a new run may start from a stopped one
     reached = limits_reached(checkpoint, cfg.trainer)
     if before is not None:
         refuse_without_training(found, reached, stopped)
+    if not (stopped or ends_epoch(checkpoint) or _has_all_steps(cfg, checkpoint)):
+        _refuse_to_complete(path)
     return Start(cfg, checkpoint, found, stopped, stopped or bool(reached))
+
+
+def _settled(
+    cfg: DictConfig, before: dict[str, Any] | None, path: Path, has_schedule: bool = False
+) -> tuple[DictConfig, list[Change]]:
+    """Return the config with what the run of a checkpoint chose, and its changes; refuse those that can't be."""
+    if before is None:
+        return cfg, []
+    cfg = settle(cfg, chosen_before(before))
+    found = changes(before, OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+    refuse_changes(found, path, has_schedule)
+    return cfg, found
 
 
 def _has_ended(cfg: DictConfig, path: Path, checkpoint: dict[str, Any]) -> bool:
     """Return whether a run's last checkpoint, perhaps of the middle of an epoch, is where this config ends it too."""
-    if any(limit.key == "trainer.max_steps" for limit in limits_reached(checkpoint, cfg.trainer)):
+    if _has_all_steps(cfg, checkpoint):
         return True
     before: Any = config_of(checkpoint, path)
     now: Any = OmegaConf.to_container(cfg, resolve=True)
     return before is not None and stays_stopped(checkpoint, changes(before, now))
 
 
-def _refuse_to_replace(run_dir: Path, resumes: bool) -> None:
-    if is_first_process() and (run_dir / "checkpoints" / LAST).exists():
-        why, accepted = "a trained model is there", "another folder, or resume=auto to go on with it"
-        if resumes:
-            why, accepted = f"{why}, but nothing to go on from: its weights alone", "another folder"
-        raise UserError(why, key="hydra.run.dir", value=run_dir, accepted=accepted)
+def _has_all_steps(cfg: DictConfig, checkpoint: dict[str, Any]) -> bool:
+    return any(limit.key == "trainer.max_steps" for limit in limits_reached(checkpoint, cfg.trainer))
+
+
+def _refuse_to_complete(path: Path) -> None:
+    earlier = path.with_name(PREVIOUS)
+    accepted = "a checkpoint of an epoch's end"
+    if path.name == LAST and earlier.is_file():
+        accepted += f", as {earlier}"
+    raise UserError("its last epoch was cut, and can't be completed", key="ckpt_path", value=path, accepted=accepted)
+
+
+def _refuse_to_replace(cfg: DictConfig) -> None:
+    """Refuse a folder with a trained model; one that was cut in its first epoch may be trained anew."""
+    last = Path(cfg.run_dir) / "checkpoints" / LAST
+    if not last.exists() or not is_first_process():
+        return
+    why, accepted = "a trained model is there", "another folder, or resume=auto to go on with it"
+    if goes_on(cfg):
+        checkpoint = read_checkpoint(last, str(last))
+        if is_resumable(checkpoint):
+            _settled(cfg, config_of(checkpoint, last), last)
+            log.warning("%s is of a first epoch that was cut, and can't be completed: the run starts anew", last)
+            return
+        why, accepted = f"{why}, but nothing to go on from: its weights alone", "another folder"
+    raise UserError(why, key="hydra.run.dir", value=cfg.run_dir, accepted=accepted)
 
 
 def build_run(start: Start) -> Run:
