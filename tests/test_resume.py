@@ -19,6 +19,7 @@ from infovae.training.callbacks.drawing import Drawing
 from infovae.training.run import train
 
 LAST = Path("checkpoints", "last.ckpt")
+VALIDATED_EVERY_SECOND = "trainer.check_val_every_n_epoch=2"
 
 
 def checkpoint_of(run: Path, name: str = "last") -> dict[str, Any]:
@@ -359,6 +360,23 @@ def test_numbers_of_an_epoch_are_of_that_epoch(composed: Compose, tmp_path: Path
     assert checkpoint_of(tmp_path / "whole", "best")["epoch"] == 3
 
 
+@pytest.mark.parametrize(
+    ("overrides", "validated"),
+    [
+        (["trainer.max_steps=3"], ["1"]),
+        ([VALIDATED_EVERY_SECOND, "+callbacks.early_stopping.check_on_train_epoch_end=true"], ["2"]),
+    ],
+)
+def test_early_stopping_passes_over_an_epoch_without_a_validation(
+    composed: Compose, tmp_path: Path, overrides: list[str], validated: list[str]
+) -> None:
+    stopping = ["callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=1", "trainer.max_epochs=3"]
+    final = train(composed(*TINY, *stopping, *overrides, run_dir=tmp_path))
+    with (tmp_path / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file) if row["validation/loss"]] == validated
+    assert {"validation/loss", "test/loss"} <= final.keys()
+
+
 def test_the_k_best_checkpoints_are_those_of_the_k_best_epochs(composed: Compose, tmp_path: Path) -> None:
     """By mode=max on a falling loss the best are the first."""
     best = ["callbacks.checkpoint.save_top_k=3", "callbacks.checkpoint.mode=max"]
@@ -446,9 +464,6 @@ def test_nothing_is_written_through_a_link_in_a_run_folder(
     assert precious.read_text() == "keep"
 
 
-VALIDATED_EVERY_SECOND = "trainer.check_val_every_n_epoch=2"
-
-
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -467,6 +482,14 @@ VALIDATED_EVERY_SECOND = "trainer.check_val_every_n_epoch=2"
             r"save_on_train_epoch_end=true: it looks for its monitor after epochs without a validation",
         ),
         (["trainer.limit_train_batches=0.01"], r"limit_train_batches=0.01: less than one of 2 batches; .* least 0.5"),
+        (
+            ["trainer.limit_train_batches=0.5", "data.batch_size=128"],
+            r"limit_train_batches=0.5: less than one of 1 batches; .* least 1$",
+        ),
+        (
+            ["trainer.limit_train_batches=0.33", "data.steps_per_epoch=3"],
+            r"limit_train_batches=0.33: less than one of 3 batches; .* least 0.334$",
+        ),
         (
             ["trainer.limit_val_batches=0", "callbacks.checkpoint.monitor=test/loss"],
             r"BestCheckpoint watches test/loss",

@@ -12,9 +12,11 @@ class EarlyStopping(callbacks.EarlyStopping):
     """Lightning's early stopping, which looks at no epoch before the objective's schedules have ended.
 
     Validation weighs by the final weights from the first epoch on. While training weighs by others, that loss may rise
-    although training makes progress.
+    although training makes progress. Epochs in which the monitored metric wasn't measured are passed over.
     """
 
     def _should_skip_check(self, trainer: pl.Trainer) -> bool:
         objective = cast(InfoVAE, trainer.lightning_module).objective
-        return trainer.global_step < objective.length or super()._should_skip_check(trainer)
+        if trainer.global_step < objective.length or super()._should_skip_check(trainer):
+            return True
+        return {self.monitor, f"{self.monitor.partition('/')[0]}/loss"}.isdisjoint(trainer.callback_metrics)
