@@ -426,6 +426,15 @@ def test_the_order_of_groups_of_parameters_is_a_setting() -> None:
     assert str(found) == "parameter_groups=[vectors,encoder] (there [encoder,vectors])"
 
 
+def test_only_what_lies_in_the_run_s_folder_moves_with_it() -> None:
+    before, now = ({"run_dir": f"/r/run{number}", "data": {"path": f"/r/run{number}/data"}} for number in (1, 2))
+    assert changes(before, now) == []
+    for beside in ("/r/run10", "/r/run1/first"):
+        assert changes(before | {"init_from": beside}, now | {"init_from": beside}) == []
+    (found,) = changes(before | {"init_from": "/r/run10"}, now | {"init_from": "/r/run20"})
+    assert found == ("init_from", "/r/run10", "/r/run20")
+
+
 def test_a_run_that_stopped_early_takes_no_other_rate(composed: Compose, tmp_path: Path) -> None:
     stop = ["callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=0", "optimizer.lr=0"]
     settings = [*TINY, *stop, "trainer.max_epochs=9", "resume=auto"]

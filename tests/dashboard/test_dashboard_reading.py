@@ -37,11 +37,14 @@ def test_a_whole_run(tmp_path: Path) -> None:
     (folder / "evaluation.json").write_text(
         '{"metrics": {"test/iwae": -80.5, "test/spectrum": [1, 2], "test/x": "nan"}}'
     )
+    with (folder / "config.yaml").open("a") as file:
+        file.write(f"init_from: {folder}0\n")
     run = read(folder)
     assert (run.status, run.problems, run.error) == ("finished", [], None)
     assert run.config["data.train_size"] == 500
     assert run.config["model"] == "infovae"
     assert run.config["callbacks.samples.folder"] == "RUN/figures"
+    assert run.config["init_from"] == f"{folder}0"  # a neighbour, whose name begins with the run's
     assert run.metrics["test/loss"] == pytest.approx(100 / 3 + 0.1 + 0.1, abs=1e-6)
     assert run.metrics["train/loss"] == pytest.approx(3 + 100 / 3 + 0.1 + 0.1, abs=1e-6)
     assert (run.metrics["evaluation/test/iwae"], run.metrics["evaluation/test/x"]) == (-80.5, "nan")

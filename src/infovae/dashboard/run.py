@@ -11,7 +11,7 @@ from infovae.dashboard import notes
 from infovae.dashboard.command import exact_command
 from infovae.dashboard.pictures import PictureFile, find_pictures
 from infovae.dashboard.reading import UnreadableError, mapping, number, read_mapping, read_rows, strict
-from infovae.runs.flat import flat
+from infovae.runs.flat import flat, moved
 from infovae.schedules.label import weight_label
 
 FILES = ("config.yaml", "metrics.csv", "summary.json", "evaluation.json", ".hydra/hydra.yaml", notes.FILE)
@@ -147,7 +147,7 @@ def _plain_value(value: Any, own: str) -> bool | float | str | None:
         return value
     as_number = number(value)
     if as_number is None:
-        return str(value).replace(own, "RUN")[:LONGEST]
+        return moved(str(value), own, "RUN")[:LONGEST]
     return strict(as_number) if isinstance(value, float) or abs(as_number) >= 2**53 else value
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from infovae.errors import UserError
 from infovae.runs.checkpoints import SAFETENSORS, epochs_of
-from infovae.runs.flat import flat
+from infovae.runs.flat import flat, moved
 from infovae.runs.safe_yaml import LONGEST, safe_yaml
 
 HYPERPARAMETERS = ("lr", "weight_decay", "betas", "eps", "momentum", "dampening", "nesterov", "fused", "foreach")
@@ -58,7 +58,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
     key that is missing, which a config of an earlier version may be. A metric may come or go as a whole: it has columns
     of its own. The order counts where the later of two keys wins.
     """
-    moved = str(before.get("run_dir")), str(now.get("run_dir"))
+    folders = str(before.get("run_dir")), str(now.get("run_dir"))
     measured = [set(config.get("metrics") or {}) for config in (before, now)]
     ones, others = (dict(flat(config | {"metrics": _shared(config, measured)}, ".")) for config in (before, now))
     found = [Change(key, ones.get(key), others.get(key)) for key in dict.fromkeys([*ones, *others])]
@@ -66,7 +66,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
     orders = [list(config.get("parameter_groups") or {}) for config in (before, now)]
     if orders[0] != orders[1] and set(orders[0]) == set(orders[1]):
         found.append(Change("parameter_groups", *(f"[{','.join(order)}]" for order in orders)))
-    return [change for change in found if _moved(change.before, *moved) != change.now]
+    return [change for change in found if change.now not in (change.before, _renamed(change.before, *folders))]
 
 
 def refused(found: Iterable[Change]) -> list[Change]:
@@ -162,7 +162,5 @@ def _shared(config: Mapping[str, Any], measured: Iterable[set[str]]) -> dict[str
     return {name: (config.get("metrics") or {})[name] for name in sorted(set.intersection(*measured))}
 
 
-def _moved(value: Any, before: str, now: str) -> Any:
-    if isinstance(value, str) and value.startswith(before):
-        return value.replace(before, now, 1)
-    return RENAMED.get(value, value) if isinstance(value, str) else value
+def _renamed(value: Any, before: str, now: str) -> Any:
+    return RENAMED.get(value, moved(value, before, now)) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Flatten nested mappings."""
+"""Configs as flat mappings, and paths in them that moved with a run folder."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,3 +12,8 @@ def flat(content: Mapping[Any, Any], separator: str, prefix: str = "") -> Iterat
             yield from flat(value, separator, f"{key}{separator}")
         else:
             yield key, value
+
+
+def moved(path: str, before: str, now: str) -> str:
+    """Return a path with the folder ``now`` in place of ``before``, if it is that folder or lies below it."""
+    return now + path.removeprefix(before) if f"{path}/".startswith(f"{before}/") else path
