@@ -224,6 +224,15 @@ def test_a_resumed_run_keeps_the_same_weights_and_goes_on_from_those_it_trained(
 
 
 @pytest.mark.usefixtures("scripted")
+def test_another_run_that_starts_from_the_weights_knows_their_epoch(composed: Compose, tmp_path: Path) -> None:
+    settings = [*DIGITS, "callbacks.drawing=null"]
+    train(composed(*settings, "trainer.max_epochs=3", run_dir=tmp_path / "kept"))
+    start = ["callbacks.near_prior=null", f"init_from={tmp_path / 'kept'}", "trainer.max_epochs=1"]
+    train(composed(*settings, *start, run_dir=tmp_path / "next"))
+    assert json.loads((tmp_path / "next" / "init_from.json").read_text())["epoch"] == 2
+
+
+@pytest.mark.usefixtures("scripted")
 def test_a_run_goes_on_from_the_weights_it_trained_without_the_callback(composed: Compose, tmp_path: Path) -> None:
     settings = [*DIGITS, "callbacks.near_prior.patience=3", "callbacks.drawing=null", "trainer.max_epochs=3"]
     train(composed(*settings, run_dir=tmp_path))

@@ -15,6 +15,7 @@ from infovae.runs.changes import changes, config_of
 from infovae.runs.checkpoints import first_difference, last_weights, read_checkpoint
 from infovae.runs.hub import folder_of
 from infovae.training.assemble import build_module
+from infovae.training.callbacks.kept_weights import KEPT
 
 PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior", "condition")
 """The parts of every model. A critic isn't among them: it belongs to the divergence."""
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Origin(NamedTuple):
-    """The checkpoint that the first weights of a run come from, its epoch if it says that, and the parts taken from it.
+    """The checkpoint that the first weights of a run come from, their epoch if it says that, and the parts taken.
 
     Weights that depend on ``latent_dim`` are ``new``.
     """
@@ -79,9 +80,15 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
         log.warning("init_from=%s was trained with other settings, which its weights don't show: %s", path, differing)
     anew = f"; these start anew: {', '.join(new)}" if new else ""
     log.info("the weights of %s start as those of %s%s", ", ".join(parts), path, anew)
-    epoch = checkpoint["epoch"] + 1 if "epoch" in checkpoint else None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Origin(str(path.absolute()), digest, epoch, parts, new)
+    return Origin(str(path.absolute()), digest, _epoch_of(checkpoint), parts, new)
+
+
+def _epoch_of(checkpoint: dict[str, Any]) -> int | None:
+    """Return the epoch, counted from 1, that the weights of a checkpoint come from; None if it doesn't say."""
+    if KEPT in checkpoint:
+        return next((state["epoch"] for state in checkpoint["callbacks"].values() if "epoch" in state), None)
+    return checkpoint["epoch"] + 1 if "epoch" in checkpoint else None
 
 
 def _similar(cfg: DictConfig, data: DataModule, latent_dim: int) -> nn.Module:
