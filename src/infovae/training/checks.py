@@ -165,10 +165,10 @@ def _check_limits(trainer: pl.Trainer, data: DataModule) -> None:
     """Refuse a share of a split's batches that comes to none."""
     for split, limit in (("train", "train"), ("validation", "val"), ("test", "test")):
         share, size = getattr(trainer, f"limit_{limit}_batches"), len(data.splits[split].x)
-        batches = -(-size // data.batch_size)
+        batches = data.batches_per_epoch() if split == "train" else -(-size // data.batch_size)
         if isinstance(share, float) and 0 < share < 1 and size and int(share * batches) == 0:
             why = f"less than one of {batches} batches"
-            accepted = f"null, whole numbers, and shares of at least {1 / batches:.2g}"
+            accepted = f"null, whole numbers, and shares of at least {math.ceil(1000 / batches) / 1000:g}"
             raise UserError(why, key=f"trainer.limit_{limit}_batches", value=share, accepted=accepted)
 
 
