@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import CONF, SMALL, Command, Compose
+from conftest import CONF, SMALL, TINY, Command, Compose
 from pictures.toy import Toy
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -85,6 +85,21 @@ def test_the_test_split_is_read_once_and_drawn_alike_while_the_model_stays(
             f"{name}-0002.png", f"{name}-0003.png", f"{name}.png",
         ]  # fmt: skip
         assert len({path.read_bytes() for path in tmp_path.glob(f"{name}*")}) == 1
+
+
+class Stop(pl.Callback):
+    """Asks for the end in each epoch."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop = True
+
+
+def test_epochs_are_drawn_until_the_least_number_of_them_is_trained(composed: Compose, tmp_path: Path) -> None:
+    settings = ["pictures=[samples]", "callbacks=[drawing]", "callbacks.drawing.every_n_epochs=1"]
+    settings += ["+trainer.min_epochs=3", "+callbacks.stop._target_=test_drawing.Stop"]
+    train(composed(*TINY, *settings, run_dir=tmp_path))
+    names = ["samples-0001.png", "samples-0002.png", "samples-0003.png", "samples.png"]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == names
 
 
 def test_long_runs_are_drawn_ever_more_rarely() -> None:

@@ -60,7 +60,8 @@ class Drawing(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         epoch = trainer.current_epoch + 1
-        is_last = trainer.should_stop or epoch == trainer.max_epochs  # with other weights perhaps, once training ends
+        stops = trainer.should_stop and trainer.fit_loop._can_stop_early  # not before trainer.min_epochs
+        is_last = stops or epoch == trainer.max_epochs  # with other weights perhaps, once training ends
         if is_drawn(epoch, self.every_n_epochs) and not is_last:
             self._keep(trainer, cast(InfoVAE, pl_module), epoch)
 
