@@ -413,6 +413,21 @@ def test_batches_too_small_for_the_divergence_are_refused_only_where_it_counts(
     assert metrics["test/loss"] > 0
 
 
+class Stop(pl.Callback):
+    """Ends a run in its second epoch, as Lightning's timer does: after the other callbacks have seen the step."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:
+        trainer.should_stop = trainer.global_step == 3
+
+
+@pytest.mark.parametrize("end", ["trainer.max_steps=3", "+callbacks.stop._target_=test_training.Stop"])
+def test_an_epoch_that_the_run_s_end_cuts_is_timed_too(composed: Compose, tmp_path: Path, end: str) -> None:
+    train(composed(*TINY, "callbacks=training_time", "pictures=[]", end, run_dir=tmp_path))
+    rows = rows_of(tmp_path)
+    assert [row["step"] for row in rows] == [2, 3]
+    assert all(row["train/seconds"] > 0 and row["train/images_per_second"] > 0 for row in rows)
+
+
 def test_trainer_keys_work_as_lightning_users_expect(composed: Compose, tmp_path: Path) -> None:
     cfg = composed(*SMALL, "trainer.max_steps=3", "trainer.gradient_clip_val=1.0", run_dir=tmp_path)
     train(cfg)

@@ -19,6 +19,7 @@ from infovae.module import InfoVAE
 from infovae.parallel import is_first_process
 from infovae.runs.checkpoints import left_behind
 from infovae.runs.folder import write_record
+from infovae.training.callbacks.last_step import is_last_step
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class FiniteSteps(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.is_last_batch:
+        if is_last_step(trainer):
             self._read(trainer, cast(InfoVAE, pl_module))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

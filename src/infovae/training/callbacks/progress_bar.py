@@ -6,6 +6,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 
+from infovae.training.callbacks.last_step import is_last_step
+
 SECONDS = 0.1
 """Between two looks at a step: to update the bar at each would take 3 % of a short one."""
 
@@ -18,7 +20,7 @@ class ProgressBar(RichProgressBar):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.is_last_batch or monotonic() - self._moved >= SECONDS:
+        if is_last_step(trainer) or monotonic() - self._moved >= SECONDS:
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
             self._moved = monotonic()
 

@@ -20,5 +20,5 @@ class TrainingTime(Throughput):
     def now(self, device: torch.device) -> float:
         return process_time() if device.type == "cpu" else super().now(device)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.log("train/seconds", self._seconds)
+    def _log(self, module: pl.LightningModule) -> None:
+        module.log("train/seconds", self._seconds)
