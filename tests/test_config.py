@@ -18,6 +18,8 @@ from infovae.app.command import COMMANDS
 from infovae.config.build import build
 from infovae.config.check import NEEDED, check
 from infovae.config.messages import one_line
+from infovae.config.options import PACKAGE
+from infovae.config.signatures import is_foreign
 from infovae.errors import ArgumentError, UserError
 from infovae.training.assemble import build_data, build_module, build_trainer
 
@@ -212,6 +214,13 @@ def test_a_function_of_the_user_s_is_traced_through_our_class(tmp_path: Path, mo
     with pytest.raises(UserError, match=r"^data: IndexError") as refusal:
         build(node, "data")
     assert "their_data.py" in refusal.value.details
+
+
+@pytest.mark.parametrize(("folder", "foreign"), [(str(PACKAGE), False), (f"{PACKAGE}_mine", True)])
+def test_a_folder_beside_the_package_is_the_user_s(folder: str, foreign: bool) -> None:
+    with pytest.raises(ZeroDivisionError) as raised:
+        exec(compile("1 / 0", str(Path(folder, "kernel.py")), "exec"))
+    assert is_foreign(build, raised.value.with_traceback(raised.tb.tb_next)) == foreign
 
 
 def test_build_makes_what_a_node_holds(tmp_path: Path) -> None:

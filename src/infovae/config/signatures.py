@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import sysconfig
 import traceback
 import typing
@@ -14,7 +15,7 @@ from infovae.errors import UserError, trace
 OURS = {"infovae", "torch", "torchvision", "torchmetrics", "pytorch_lightning", "lightning_fabric"}
 """Packages whose refusals need no traceback. All other code is the user's, who may be writing it."""
 
-KNOWN = (str(PACKAGE), "<", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
+KNOWN = ("<", *(f"{path}{os.sep}" for path in (PACKAGE, *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))))
 """Where files of this package, of Python and of installed packages lie."""
 
 
