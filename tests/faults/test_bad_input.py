@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import re
 import shlex
@@ -76,8 +77,9 @@ def typed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("infovae.sweeps.launch.which", lambda name: None)  # no cluster, wherever the tests run
     # Hydra composes twice, first to learn whether hydra.mode is set. It isn't: half of the time is saved.
     monkeypatch.setattr(hydra._internal.hydra.Hydra, "get_mode", lambda *_, **__: None)
-    before = content_of(folder)
+    before, handlers = content_of(folder), logging.getLogger().handlers[:]
     yield folder
+    logging.getLogger().handlers[:] = handlers  # Hydra's would write to a folder that is gone by the next test
     assert content_of(folder) == before
 
 
