@@ -16,6 +16,7 @@ from infovae.runs.checkpoints import first_difference, last_weights, read_checkp
 from infovae.runs.hub import folder_of
 from infovae.training.assemble import build_module
 from infovae.training.callbacks.kept_weights import KEPT
+from infovae.training.callbacks.near_prior import NearPrior
 
 PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior", "condition")
 """The parts of every model. A critic isn't among them: it belongs to the divergence."""
@@ -87,7 +88,7 @@ def start_from(module: InfoVAE, cfg: DictConfig, data: DataModule) -> Origin:
 def _epoch_of(checkpoint: dict[str, Any]) -> int | None:
     """Return the epoch, counted from 1, that the weights of a checkpoint come from; None if it doesn't say."""
     if KEPT in checkpoint:
-        return next((state["epoch"] for state in checkpoint["callbacks"].values() if "epoch" in state), None)
+        return checkpoint["callbacks"].get(NearPrior.__qualname__, {}).get("epoch")
     return checkpoint["epoch"] + 1 if "epoch" in checkpoint else None
 
 
